@@ -1,0 +1,32 @@
+"""pfps-ml: who will get runner's knee, and which treatment pathway may help them.
+
+Trained on simulated data. Not a medical device. Validate locally before any use.
+
+The public surface loads nothing heavy: each name is imported when it is first asked for.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Assessment": "pfps_ml.assess",
+    "Bundle": "pfps_ml.bundle",
+    "PfpsError": "pfps_ml.errors",
+    "assess": "pfps_ml.assess",
+    "load_bundle": "pfps_ml.bundle",
+    "released_bundle": "pfps_ml.bundle",
+    "score_roster": "pfps_ml.roster",
+}
+
+__version__ = "0.1.0"
+__all__ = ["Assessment", "Bundle", "PfpsError", "assess", "load_bundle", "released_bundle", "score_roster"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'pfps_ml' has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,193 @@
+"""Mechanisms of patients: how the knee is at the visit, which pathway the clinic chooses, and whether it helps.
+
+The screening columns come from `runners` under the patients' parameters. Success under every arm is read from
+one uniform, so that the potential outcomes of a patient belong together.
+"""
+
+import numpy as np
+from scipy.special import expit, logit
+
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
+
+
+def _share(u, share):
+    return (u < share).astype(float)
+
+
+def current_knee_pain(row):
+    """Yes: that is why they are here."""
+    return np.ones(len(row))
+
+
+def duration_sd(z):
+    """How long it has hurt, SD units of the logarithm."""
+    return z
+
+
+def symptom_duration_months(duration_sd, p):
+    """Months; right-skewed."""
+    return np.clip(p.duration_median * np.exp(p.duration_log_sd * duration_sd), 0.25, 360)
+
+
+def function_sd(z, duration_sd, p):
+    """Function for this duration, SD units."""
+    return z + p.akps_per_log_duration / p.akps_sd * duration_sd
+
+
+def akps(function_sd, p):
+    """Kujala score."""
+    return np.clip(np.round(p.akps_mean + p.akps_sd * function_sd), 15, 99)
+
+
+def worst_pain_mm(z, function_sd, p):
+    """Visual analogue scale."""
+    r = p.pain_akps_correlation
+    return np.clip(p.pain_mean + p.pain_sd * (r * function_sd + np.sqrt(1 - r**2) * z), 3, 100)
+
+
+def effusion_grade(u, p):
+    """Mostly none; a trace in most of the rest."""
+    return np.clip(np.floor((u - p.effusion_none) / (1 - p.effusion_none) * 8 / 3 + 1), 0, 3)
+
+
+def bilateral(u, adolescent, p):
+    """More often in adolescents."""
+    return _share(u, np.where(adolescent == 1, p.bilateral_adolescent, p.bilateral_adult))
+
+
+def small_knee_bend_pain(u, p):
+    """Sensitivity: every patient here has the condition."""
+    return _share(u, p.small_bend_pain)
+
+
+def heel_on_squat_pain(u, p):
+    """Sensitivity as published for the squat."""
+    return _share(u, p.squat_pain)
+
+
+def heel_off_squat_pain(u, p):
+    """Sensitivity."""
+    return _share(u, p.heel_off_pain)
+
+
+def sitting_pain(u, p):
+    """Sensitivity."""
+    return _share(u, p.sitting_pain_share)
+
+
+def stairs_pain(u, p):
+    """Sensitivity."""
+    return _share(u, p.stairs_pain_share)
+
+
+def midfoot_sd(z, foot_posture_sd, p):
+    """Mobility of the midfoot, SD units."""
+    r = p.midfoot_fpi_correlation
+    return r * foot_posture_sd + np.sqrt(1 - r**2) * z
+
+
+def midfoot_mobility_mm(midfoot_sd, p):
+    """Millimetres."""
+    return np.clip(p.midfoot_mean + p.midfoot_sd * midfoot_sd, 1, 25)
+
+
+def lateral_tightness(u, p):
+    """The picture of lateral overload."""
+    return _share(u, p.lateral_tightness_share)
+
+
+def failed_conventional_care(u, duration_sd, lateral_tightness, p):
+    """Long-standing pain has mostly been treated."""
+    pull = p.failed_care_per_log_duration * duration_sd + p.failed_care_tight * lateral_tightness
+    return _share(u, expit(logit(p.failed_care_share) + pull))
+
+
+def morning_stiffness_min(u, p):
+    """Minutes; exponential."""
+    return np.clip(-p.stiffness_mean * np.log1p(-u), 0, 200)
+
+
+def assignment_log_odds(hip_strength_sd, midfoot_sd, foot_posture_sd, lateral_tightness, p):
+    """How the driver that a clinic sees draws it to an arm, one column an active arm."""
+    per_arm = {
+        "hip": p.assign_hip - p.assign_hip_weakness * hip_strength_sd,
+        "orthotic": p.assign_orthotic
+        + p.assign_orthotic_mobility * midfoot_sd
+        + p.assign_orthotic_fpi * foot_posture_sd,
+        "injection": p.assign_injection + p.assign_injection_tight * lateral_tightness,
+    }
+    return np.column_stack([per_arm[name] for name in ACTIVE_ARMS])
+
+
+def propensity(assignment_log_odds, function_sd, failed_conventional_care, p):
+    """How clinics choose, one column an arm: by driver and severity, injections only after failed care."""
+    severe = -p.assign_severity * function_sd
+    odds = np.column_stack([np.ones(len(severe)), np.exp(assignment_log_odds + severe[:, None])])
+    everybody = np.ones(len(severe))
+    allowed = np.column_stack([failed_conventional_care if arm.requires else everybody for arm in ARMS])
+    return odds * allowed / (odds * allowed).sum(axis=1, keepdims=True)
+
+
+def arm(u, propensity):
+    """The pathway that the clinic chose."""
+    names = np.array([arm.name for arm in ARMS])
+    return names[np.minimum((u[:, None] > np.cumsum(propensity, axis=1)).sum(axis=1), len(names) - 1)]
+
+
+def prognosis(duration_sd, function_sd, bilateral, failed_conventional_care, p):
+    """Log odds of success under any arm, but for the intercept; sex, mass index and arch are explicit nulls."""
+    course = p.success_duration * duration_sd + p.success_akps * function_sd
+    return course + p.success_bilateral * bilateral + p.success_failed_care * failed_conventional_care
+
+
+def modifiers(hip_strength_sd, midfoot_sd, lateral_tightness, p):
+    """What each active arm adds to the log odds of one patient beyond its common effect, one column an arm."""
+    tight = lateral_tightness - p.lateral_tightness_share
+    per_arm = {
+        "hip": -p.modifier_hip_weakness * hip_strength_sd,
+        "orthotic": p.modifier_orthotic_mobility * midfoot_sd,
+        "injection": p.modifier_injection_tight * tight,
+    }
+    return np.column_stack([per_arm[name] for name in ACTIVE_ARMS])
+
+
+def success_probability(prognosis, modifiers, p):
+    """Probability of success under every arm, in the order of the dictionary."""
+    usual = p.success_intercept + prognosis
+    common = np.array([p.hip_log_odds, p.orthotic_log_odds, p.injection_log_odds])
+    return expit(np.column_stack([usual, usual[:, None] + common + modifiers]))
+
+
+def success_12w(u, arm, success_probability):
+    """What happened under the arm that was given."""
+    given = np.column_stack([arm == each.name for each in ARMS])
+    return _share(u, (success_probability * given).sum(axis=1))
+
+
+__all__ = [
+    "akps",
+    "arm",
+    "assignment_log_odds",
+    "bilateral",
+    "current_knee_pain",
+    "duration_sd",
+    "effusion_grade",
+    "failed_conventional_care",
+    "function_sd",
+    "heel_off_squat_pain",
+    "heel_on_squat_pain",
+    "lateral_tightness",
+    "midfoot_mobility_mm",
+    "midfoot_sd",
+    "modifiers",
+    "morning_stiffness_min",
+    "prognosis",
+    "propensity",
+    "sitting_pain",
+    "small_knee_bend_pain",
+    "stairs_pain",
+    "success_12w",
+    "success_probability",
+    "symptom_duration_months",
+    "worst_pain_mm",
+]

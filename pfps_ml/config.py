@@ -1,0 +1,158 @@
+"""Every tunable choice, in one place; one TOML file overrides it and an unknown key is an error."""
+
+import tomllib
+from dataclasses import dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from pfps_ml.errors import FactError
+
+
+@dataclass(frozen=True)
+class CohortConfig:
+    """How large the simulated cohort is, and how it is drawn."""
+
+    scenario: str = "reference"
+    runners: int = 20_000
+    patients: int = 6_000
+    runners_per_club: int = 500
+    patients_per_club: int = 150
+    seed: int = 20261
+
+
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which clubs training never sees, and how the others are folded."""
+
+    held_out_share: float = 0.2
+    folds: int = 5
+    seed: int = 20262
+
+
+@dataclass(frozen=True)
+class OnsetConfig:
+    """The onset model: a smooth part and a boosted part, stacked.
+
+    `penalties` are ridge penalties per 1,000 rows; `max_trees` may end as zero; `max_pairs` is the number of
+    two-field terms that the released model may hold.
+    """
+
+    knots: int = 5
+    penalties: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    roughness: float = 4.0
+    bins: int = 16
+    learning_rate: float = 0.05
+    max_trees: int = 240
+    min_rows_in_leaf: int = 100
+    leaf_penalty: float = 20.0
+    max_pairs: int = 8
+    stack_shrinkage: float = 4.0
+    bootstraps: int = 20
+    seed: int = 20263
+
+
+@dataclass(frozen=True)
+class PathwayConfig:
+    """The pathway models: a shared prognostic part and one modifier part an arm."""
+
+    knots: int = 4
+    prognosis_penalties: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
+    modifier_penalties: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1000.0)
+    roughness: float = 4.0
+    propensity_floor: float = 0.03
+    bootstraps: int = 20
+    seed: int = 20264
+
+
+@dataclass(frozen=True)
+class ProductConfig:
+    """What a released bundle says of a risk.
+
+    The bands are multiples of the base rate of the training data: an assumption, not evidence. `unusual` is the
+    share of the training data in each tail that counts as outside the range that the model has seen.
+    """
+
+    version: str = "0.1.0"
+    low_band_below: float = 0.75
+    high_band_from: float = 1.5
+    level: float = 0.9
+    unusual: float = 0.005
+    reference_quantiles: int = 10
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """How the held-out clubs are used."""
+
+    bootstraps: int = 200
+    seed: int = 20265
+
+
+@dataclass(frozen=True)
+class Config:
+    """All choices of one run."""
+
+    cohort: CohortConfig = field(default_factory=CohortConfig)
+    split: SplitConfig = field(default_factory=SplitConfig)
+    onset: OnsetConfig = field(default_factory=OnsetConfig)
+    pathways: PathwayConfig = field(default_factory=PathwayConfig)
+    product: ProductConfig = field(default_factory=ProductConfig)
+    evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Return the defaults, overridden by a TOML file if one is given.
+
+    Raises
+    ------
+    FactError
+        If the file is not there or not TOML, or holds an unknown key or a value of another type; all at once.
+    """
+    if path is None:
+        return Config()
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise FactError(f"expected a configuration file at {path}, got: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FactError(f"expected TOML in {path}, got: {error}") from error
+    faults: list[str] = []
+    config = _override(Config(), content, "", faults)
+    if faults:
+        raise FactError(f"the configuration {path} is not usable:\n  " + "\n  ".join(faults))
+    return config  # type: ignore[no-any-return]
+
+
+def _override(current: Any, content: dict[str, Any], at: str, faults: list[str]) -> Any:
+    known = {f.name: getattr(current, f.name) for f in fields(current)}
+    changes = {}
+    for key, new in content.items():
+        if key not in known:
+            faults.append(f"{at}{key}: unknown; expected one of {', '.join(sorted(known))}")
+        elif is_dataclass(known[key]) and isinstance(new, dict):
+            changes[key] = _override(known[key], new, f"{at}{key}.", faults)
+        else:
+            changes[key] = _value(known[key], new, f"{at}{key}", faults)
+    return replace(current, **changes)
+
+
+def _value(old: Any, new: Any, at: str, faults: list[str]) -> Any:
+    if isinstance(old, tuple) and isinstance(new, list):
+        return tuple(_value(old[0], item, at, faults) for item in new)
+    if isinstance(old, float) and type(new) is int:
+        return float(new)
+    if type(old) is not type(new):
+        faults.append(f"{at}: expected {type(old).__name__}, got {type(new).__name__}")
+    return new
+
+
+__all__ = [
+    "CohortConfig",
+    "Config",
+    "EvaluationConfig",
+    "OnsetConfig",
+    "PathwayConfig",
+    "ProductConfig",
+    "SplitConfig",
+    "load_config",
+]

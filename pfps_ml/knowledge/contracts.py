@@ -1,0 +1,117 @@
+"""What is derived from the dictionary: schemas, request model, template, DICTIONARY.md and the fingerprint."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, create_model
+from pydantic import Field as PydanticField
+
+from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
+from pfps_ml.knowledge.field import Field
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+
+NOTICE = "Trained on simulated data. Not a medical device. Validate locally before any use."
+
+
+def fingerprint() -> str:
+    """Return the digest of what a model relies on: names, kinds, units, limits and levels, but not wording."""
+    facts = [[f.name, f.kind, f.unit, f.low, f.high, f.levels] for f in FIELDS if f.onset or f.pathways]
+    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+
+
+def request_model() -> type[BaseModel]:
+    """Build the pydantic model of one runner: unknown keys forbidden, strict types, no NaN or infinity."""
+    return create_model(  # type: ignore[call-overload, no-any-return]
+        "Runner",
+        __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True),
+        __doc__="One runner or patient. " + NOTICE,
+        **{field.name: _request_field(field) for field in INPUTS},
+    )
+
+
+def _request_field(field: Field) -> tuple[Any, Any]:
+    types: dict[str, Any] = {"text": str, "number": float, "whole": int}
+    python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
+    about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {field.limits.capitalize()}."}
+    if field.kind in ("number", "whole"):
+        about |= {"ge": field.low, "le": field.high}
+    if field.kind == "text":
+        about |= {"min_length": 1, "max_length": 200}
+    # an id is required of a roster, where rows must be told apart; a single request needs none
+    if field.required and field.kind != "text":
+        return python, PydanticField(**about)
+    return python | None, PydanticField(default=None, **about)
+
+
+def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
+    """Build the pandera schema of a training frame: every field, the outcome, and the bookkeeping columns."""
+    import pandera.pandas as pa
+
+    fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
+    outcome = ONSET.name if frame == "onset" else SUCCESS.name
+    columns = {field.name: _schema_column(field) for field in fields}
+    columns[outcome] = pa.Column(checks=pa.Check.isin([0, 1]), nullable=False)
+    columns["draw"] = pa.Column(int, pa.Check.ge(0))
+    if frame == "treatment":
+        columns["arm"] = pa.Column(checks=pa.Check.isin([arm.name for arm in ARMS]), nullable=False)
+    return pa.DataFrameSchema(columns, strict=True, unique=["runner_id"])
+
+
+def _schema_column(field: Field) -> "pa.Column":
+    import pandera.pandas as pa
+
+    nullable = not field.required
+    if field.kind == "text":
+        return pa.Column(nullable=nullable)
+    if field.kind == "choice":
+        return pa.Column(checks=pa.Check.isin(field.levels), nullable=nullable)
+    checks = [pa.Check.in_range(field.low, field.high)]
+    if field.kind == "whole":
+        checks.append(pa.Check(lambda column: column == column.round(), error=field.limits))
+    return pa.Column(float, checks, nullable=nullable)
+
+
+def template() -> str:
+    """Return an empty roster as CSV text: the header that `pfps score` reads."""
+    return _csv([[field.name for field in INPUTS]])
+
+
+def dictionary_page() -> str:
+    """Return DICTIONARY.md: every field, arm and outcome as tables."""
+    lines = ["# Dictionary", "", NOTICE, "", "Written by `pfps dictionary`; a test fails when it is stale.", ""]
+    for title, fields in (("Screening fields", SCREENING), ("Visit fields (patients)", VISIT)):
+        lines += [f"## {title}", "", *_field_table(fields), ""]
+    lines += ["## Derived fields", "", *_field_table([f for f in FIELDS if f.parts]), ""]
+    lines += ["## Arms", "", "| arm | label | meaning | offered to | source |", "|---|---|---|---|---|"]
+    for arm in ARMS:
+        offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
+        lines.append(f"| `{arm.name}` | {arm.label} | {arm.meaning} | {offered} | {arm.source} |")
+    lines += ["", "## Outcomes", "", "| outcome | meaning | horizon |", "|---|---|---|"]
+    lines += [f"| `{o.name}` | {o.meaning} | {o.horizon_months:g} months |" for o in (ONSET, SUCCESS)]
+    return "\n".join(lines) + "\n"
+
+
+def _field_table(fields: Iterable[Field]) -> list[str]:
+    rows = ["| field | label | limits | obtained by | role | settled direction | meaning | source |", "|" + "---|" * 8]
+    for f in fields:
+        settled = {1: "higher risk", -1: "lower risk", 0: ""}[f.direction]
+        name = f"`{f.name}`" + (" (required)" if f.required else "")
+        rows.append(
+            f"| {name} | {f.label} | {f.limits} | {f.obtained} | {f.role} | {settled} | {f.meaning} | {f.source} |"
+        )
+    return rows
+
+
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+__all__ = ["NOTICE", "dictionary_page", "fingerprint", "frame_schema", "request_model", "template"]

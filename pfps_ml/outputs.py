@@ -1,0 +1,67 @@
+"""Writing a result whole or not at all: a temporary file beside the destination, then a rename."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from pfps_ml.errors import OutputError
+
+ADVICE = "Nothing was written; what was there before is whole."
+
+
+def check_output(out: Path, endings: tuple[str, ...]) -> None:
+    """Refuse a destination that can never be written, before an hour is spent on what should go there.
+
+    Parameters
+    ----------
+    out
+        Where the result shall go.
+    endings
+        The endings that name a format that can be written.
+
+    Raises
+    ------
+    OutputError
+        If the ending names no format, the folder is not there, or the name is taken by something that is no file.
+    """
+    if out.suffix.lower() not in endings:
+        got = f"{out.suffix.lower()!r}" if out.suffix else "a name without ending"
+        raise OutputError(f"expected an output that ends in {' or '.join(endings)}, got {got}. {ADVICE}")
+    if out.exists() and not out.is_file():
+        raise OutputError(f"expected the name of a file, got something else: {out}. Name a file in it. {ADVICE}")
+    if not out.parent.is_dir():
+        raise OutputError(f"expected a folder, got no such folder: {out.parent}. Make it first. {ADVICE}")
+
+
+def write_whole(out: Path, content: bytes) -> None:
+    """Put `content` at `out` in one step, so that nobody ever sees half a file.
+
+    The temporary file can be read by its owner alone, since a roster is about people's health. A file that is
+    replaced keeps its permissions, and a link stays a link.
+
+    Raises
+    ------
+    OutputError
+        If the disk is full or the folder cannot be written; the old file is whole and no temporary file stays.
+    """
+    target = out.resolve()
+    name = None
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pfps-", suffix=".part")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, name)
+        Path(name).replace(target)
+    except OSError as error:
+        reason = error.strerror or "unknown reason"
+        raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {ADVICE}") from error
+    finally:
+        if name is not None:
+            Path(name).unlink(missing_ok=True)
+
+
+__all__ = ["check_output", "write_whole"]
