@@ -22,7 +22,7 @@ class ReleasedBundleHook(BuildHookInterface):  # type: ignore[type-arg]  # hatch
         name = current.read_text(encoding="utf-8").strip()
         if not name or Path(name).name != name or not (models / name / "manifest.json").is_file():
             self.app.abort(
-                f"models/CURRENT names {name!r}, but models/ holds no bundle (a folder with manifest.json) of that name: "
+                f"models/CURRENT names {name!r}, but models/ has no such folder with a manifest.json: "
                 "run `make demo` first"
             )
         build_data["force_include"] |= {

@@ -38,11 +38,11 @@ class OnsetConfig:
     """
 
     knots: int = 5
-    penalties: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    penalties: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
     roughness: float = 4.0
     bins: int = 16
     learning_rate: float = 0.05
-    max_trees: int = 240
+    max_trees: int = 360
     min_rows_in_leaf: int = 100
     leaf_penalty: float = 20.0
     max_pairs: int = 8
@@ -77,6 +77,7 @@ class ProductConfig:
     high_band_from: float = 1.5
     level: float = 0.9
     unusual: float = 0.005
+    age_edges: tuple[int, ...] = (10, 18, 30, 40, 50, 91)
     reference_quantiles: int = 10
 
 

@@ -8,8 +8,8 @@ import csv
 import io
 import re
 from dataclasses import dataclass, field
-from itertools import zip_longest
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -23,7 +23,8 @@ MAX_COLUMNS = 2_000
 _DELIMITERS = (",", ";", "\t")
 _RUNS = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"'*[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_EMPTY = "expected a roster with a header and rows, got an empty file. See `pfps template`."
 _SAVE_AS = "Open it in a spreadsheet and save it as CSV (UTF-8)."
 
 
@@ -80,7 +81,7 @@ def read_sheet(source: Path, known: frozenset[str]) -> Sheet:
     except OSError as error:
         raise InputError(f"expected a file that can be read: {source}, got: {error.strerror}.") from error
     if not data.strip():
-        raise InputError("expected a roster with a header and rows, got an empty file. See `pfps template`.")
+        raise InputError(_EMPTY)
     return _read_parquet(data) if ending == ".parquet" else _read_csv(data, known)
 
 
@@ -91,8 +92,9 @@ def render(table: Any, dialect: Dialect, ending: str) -> bytes:
         pq.write_table(table, sink)
         return bytes(sink.getvalue().to_pybytes())
     text = io.StringIO(newline="")
-    # a lone \r is quoted only if it is part of the line's end
-    writer = csv.writer(text, delimiter=dialect.delimiter, lineterminator="\r\n")
+    # the writer quotes a lone \r only if the line's end holds one, so it is told so and the end is put right
+    unix = SimpleNamespace(write=lambda line: text.write(line[:-2] + "\n"))
+    writer = csv.writer(unix, delimiter=dialect.delimiter, lineterminator="\r\n")
     writer.writerow([_guard(name) for name in table.column_names])
     columns = [_cells(table.column(index), dialect) for index in range(table.num_columns)]
     writer.writerows(zip(*columns, strict=True))
@@ -110,20 +112,31 @@ def _read_parquet(data: bytes) -> Sheet:
 
 def _read_csv(data: bytes, known: frozenset[str]) -> Sheet:
     _refuse_binary(data)
-    try:
-        text, plain = data.decode("utf-8-sig"), not data.startswith(b"\xef\xbb\xbf")
-    except UnicodeDecodeError:
-        # spreadsheets that do not write UTF-8 want its mark to read it back
-        text, plain = data.decode("latin-1"), False
+    text, bom = _decode(data)
     delimiter = _delimiter(text, known)
-    header, *rows = _records(text, delimiter)
+    records = _records(text, delimiter)
+    if not records:
+        raise InputError(_EMPTY)
+    header, *rows = records
     if _CONTROL.search("".join(header)):
         raise InputError(f"expected text, got a binary file. {_SAVE_AS}")
     _check_width(len(header))
     names = [_unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header)]
     faults = tuple(_shape_fault(place, row, names) for place, row in enumerate(rows) if len(row) != len(names))
     table = _table(names, [_fit(row, len(names), delimiter) for row in rows])
-    return Sheet(table, Dialect(delimiter, bom=not plain), delimiter != ",", faults)
+    return Sheet(table, Dialect(delimiter, bom=bom), delimiter != ",", faults)
+
+
+def _decode(data: bytes) -> tuple[str, bool]:
+    """Return the text, and whether the answer shall carry UTF-8's mark: as the file did, or if it was not UTF-8."""
+    try:
+        return data.decode("utf-8-sig"), data.startswith(b"\xef\xbb\xbf")
+    except UnicodeDecodeError:
+        pass
+    try:
+        return data.decode("cp1252"), True  # Latin-1 with the dashes and quotes that spreadsheets put in
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), True
 
 
 def _refuse_binary(data: bytes) -> None:
@@ -179,11 +192,8 @@ def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
 
 
 def _table(names: list[str], rows: list[list[str]]) -> Any:
-    columns = list(zip_longest(*rows, fillvalue="")) or [()]
-    columns += [("",) * len(rows)] * (len(names) - len(columns))
-    if not rows:
-        columns = [()] * len(names)
-    return pa.Table.from_arrays([pa.array([_unguard(cell) for cell in column], pa.string()) for column in columns], names)
+    columns = [[_unguard(row[place]) if place < len(row) else "" for row in rows] for place in range(len(names))]
+    return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], names)
 
 
 def _plain(column: Any) -> pd.Series:
@@ -201,10 +211,10 @@ def _texts(column: Any) -> Any:
 
 
 def _cells(column: Any, dialect: Dialect) -> list[str]:
+    cells = ["" if cell is None else cell for cell in _texts(column).to_pylist()]
     if pa.types.is_floating(column.type):
-        cells = ["" if value is None or value != value else repr(value) for value in column.to_pylist()]  # noqa: PLR0124
-        return [cell.replace(".", dialect.decimal) for cell in cells]
-    return ["" if value is None else _guard(value) for value in _texts(column).to_pylist()]
+        return ["" if cell == "nan" else cell.replace(".", dialect.decimal) for cell in cells]
+    return [_guard(cell) for cell in cells]
 
 
 def _would_run(cell: str) -> bool:

@@ -10,7 +10,7 @@ from pfps_ml.errors import OutputError
 ADVICE = "Nothing was written; what was there before is whole."
 
 
-def check_output(out: Path, endings: tuple[str, ...]) -> None:
+def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
     """Refuse a destination that can never be written, before an hour is spent on what should go there.
 
     Parameters
@@ -18,19 +18,23 @@ def check_output(out: Path, endings: tuple[str, ...]) -> None:
     out
         Where the result shall go.
     endings
-        The endings that name a format that can be written.
+        The endings that name a format that can be written; any will do if there are none.
 
     Raises
     ------
     OutputError
         If the ending names no format, the folder is not there, or the name is taken by something that is no file.
     """
-    if out.suffix.lower() not in endings:
+    if endings and out.suffix.lower() not in endings:
         got = f"{out.suffix.lower()!r}" if out.suffix else "a name without ending"
         raise OutputError(f"expected an output that ends in {' or '.join(endings)}, got {got}. {ADVICE}")
-    if out.exists() and not out.is_file():
+    try:
+        taken, homeless = out.exists() and not out.is_file(), not out.parent.is_dir()
+    except OSError as error:
+        raise OutputError(f"expected a name that can be written, got: {error.strerror}. {ADVICE}") from error
+    if taken:
         raise OutputError(f"expected the name of a file, got something else: {out}. Name a file in it. {ADVICE}")
-    if not out.parent.is_dir():
+    if homeless:
         raise OutputError(f"expected a folder, got no such folder: {out.parent}. Make it first. {ADVICE}")
 
 
@@ -45,9 +49,9 @@ def write_whole(out: Path, content: bytes) -> None:
     OutputError
         If the disk is full or the folder cannot be written; the old file is whole and no temporary file stays.
     """
-    target = out.resolve()
     name = None
     try:
+        target = out.resolve()
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pfps-", suffix=".part")
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -56,8 +60,8 @@ def write_whole(out: Path, content: bytes) -> None:
         if target.exists():
             shutil.copymode(target, name)
         Path(name).replace(target)
-    except OSError as error:
-        reason = error.strerror or "unknown reason"
+    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
+        reason = getattr(error, "strerror", None) or "a name that leads nowhere"
         raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {ADVICE}") from error
     finally:
         if name is not None:

@@ -39,7 +39,8 @@ def _seen(world: World, field: Field) -> NDArray[np.bool_]:
     p = world.parameters
     lost = p.missed_test if field.obtained in ("field test", "dynamometry") else p.skipped_answer
     kept = _noise(world, f"missing/{field.name}") >= lost
-    return kept & np.asarray(world.column(_ABLE[field.obtained])) if field.obtained in _ABLE else kept
+    able = np.asarray(world.column(_ABLE[field.obtained]), dtype=bool) if field.obtained in _ABLE else True
+    return np.asarray(kept & able, dtype=bool)
 
 
 def _noise(world: World, name: str) -> NDArray[np.float64]:

@@ -14,12 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.errors import CohortError
+from pfps_ml.evaluation.logistic import RIDGE, expit, fit_logistic, logit, spline
 from pfps_ml.randomness import generator
 
 Array = npt.NDArray[np.float64]
-_KNOTS = (0.05, 0.275, 0.5, 0.725, 0.95)  # Harrell's places for five knots
-_RIDGE = 1e-3  # a thousandth of a unit of log likelihood: keeps a separated resample finite, moves nothing else
-_LONGEST_STEP = 4.0  # log-odds: a full Newton step can overshoot where the risks are far from the truth
 _FEWEST_USABLE = 0.9  # of the resamples: below this a percentile would describe the lucky ones
 
 
@@ -83,7 +81,7 @@ def observed_expected(y: Array, p: Array, weight: Array | None = None) -> float:
 
 def calibration_intercept(y: Array, p: Array, weight: Array | None = None) -> float:
     """Return the log-odds to add to every risk so that the mean is right (slope fixed at 1)."""
-    return float(_logistic(np.ones((len(y), 1)), y, _logit(p), weight)[0])
+    return float(fit_logistic(np.ones((len(y), 1)), y, logit(p), weight)[0])
 
 
 def calibration_slope(y: Array, p: Array, weight: Array | None = None) -> float:
@@ -91,27 +89,31 @@ def calibration_slope(y: Array, p: Array, weight: Array | None = None) -> float:
 
     NaN where it is not defined: every risk is the same, or the risks separate cases from non-cases.
     """
-    margin = _logit(p)
+    margin = logit(p)
     if np.ptp(margin) < 1e-9:
         return float("nan")
-    return float(1 + _logistic(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
+    return float(1 + fit_logistic(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
 
 
 def smoothed_calibration(y: Array, p: Array, weight: Array | None = None) -> Array:
     """Return the observed risk at each predicted risk, smoothed.
 
-    A logistic regression on a natural cubic spline of the log-odds (five knots; fewer where quantiles coincide), as
-    in Austin and Steyerberg 2019. It is fitted as a deviation from the predictions, and costs one small Newton fit
-    where lowess would cost a fit a row.
+    A logistic regression on a natural cubic spline of the log-odds (five knots; fewer where quantiles coincide),
+    fitted as a deviation from the predictions. Austin and Steyerberg (2019) smooth with loess instead; the spline
+    costs one small fit for all rows, so that it can be repeated in every resample.
     """
-    margin = _logit(p)
+    margin = logit(p)
     centred = (margin - margin.mean()) / (margin.std() or 1.0)
-    design = _spline(centred)
-    return _expit(margin + design @ _logistic(design, y, margin, weight, _RIDGE))
+    design = spline(centred)
+    return expit(margin + design @ fit_logistic(design, y, margin, weight, RIDGE))
 
 
 def ici(y: Array, p: Array, weight: Array | None = None) -> float:
-    """Return the integrated calibration index: the mean distance of the risk from the smoothed observed risk."""
+    """Return the integrated calibration index: the mean distance of the risk from the smoothed observed risk.
+
+    It is never negative, so a perfectly calibrated model shows a little more than 0, and its bootstrap interval lies
+    towards the high side.
+    """
     return float(np.average(np.abs(smoothed_calibration(y, p, weight) - p), weights=weight))
 
 
@@ -254,45 +256,6 @@ def _wilson(share: Array, n: Array, level: float = 0.95) -> tuple[Array, Array]:
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
-
-
-def _logit(p: Array) -> Array:
-    return np.log(p) - np.log1p(-p)
-
-
-def _expit(margin: Array) -> Array:
-    return 1 / (1 + np.exp(-np.clip(margin, -700, 700)))
-
-
-def _spline(x: Array) -> Array:
-    """Return a natural cubic spline basis with an intercept: linear beyond the outer knots (Harrell 2015, 2.4.5)."""
-    knots = np.unique(np.quantile(x, _KNOTS))
-    columns = [np.ones_like(x), x]
-    if len(knots) > 2:
-        cubes = np.maximum(x[:, None] - knots, 0) ** 3 / (knots[-1] - knots[0]) ** 2
-        gap = knots[-1] - knots[-2]
-        for j in range(len(knots) - 2):
-            before_last, last = (knots[-1] - knots[j]) / gap, (knots[-2] - knots[j]) / gap
-            columns.append(cubes[:, j] - before_last * cubes[:, -2] + last * cubes[:, -1])
-    return np.column_stack(columns)
-
-
-def _logistic(design: Array, y: Array, offset: Array, weight: Array | None, ridge: float = 0.0) -> Array:
-    """Return the coefficients of a weighted logistic regression with an offset; NaN where there is no maximum."""
-    beta = np.zeros(design.shape[1])
-    share = np.ones_like(y) if weight is None else weight
-    for _ in range(100):
-        fitted = _expit(offset + design @ beta)
-        bend = (design.T * (share * fitted * (1 - fitted))) @ design + ridge * np.eye(len(beta))
-        try:
-            step = np.linalg.solve(bend, design.T @ (share * (y - fitted)) - ridge * beta)
-        except np.linalg.LinAlgError:
-            break
-        step *= min(1.0, _LONGEST_STEP / max(float(np.abs(design @ step).max()), _LONGEST_STEP))
-        beta = beta + step
-        if np.abs(step).max() < 1e-8:
-            return beta
-    return np.full(design.shape[1], np.nan)
 
 
 __all__ = [

@@ -60,7 +60,7 @@ def check(frame: pd.DataFrame, fields: Iterable[Field] = INPUTS, decimal_comma: 
             values[field.name] = np.full(len(frame), np.nan)
         if field.required:
             silent = np.isnan(values[field.name]) & ~_rows_of(faults, field.name, len(frame))
-            faults += _faults(silent, field, lambda _row, f=field: f"is required: expected {f.limits}, got nothing")
+            faults += _faults(silent, field, f"is required: expected {field.limits}, got nothing")
     faults.sort(key=lambda fault: -1 if fault.row is None else fault.row)
     return Checked(pd.DataFrame(values, index=pd.RangeIndex(len(frame))), tuple(faults))
 
@@ -72,13 +72,13 @@ def derive(values: pd.DataFrame) -> pd.DataFrame:
 
 def is_missing(texts: pd.Series) -> Bools:
     """Return which cells are blank or one of the usual words for "not measured"."""
-    return (texts.isna() | texts.astype(str).str.strip().str.lower().isin(MISSING)).to_numpy(dtype=bool)
+    return (texts.isna() | _texts(texts).str.lower().isin(MISSING)).to_numpy(dtype=bool)
 
 
 def _check_text(frame: pd.DataFrame, field: Field) -> list[Fault]:
     if not field.required or field.name not in frame:
         return []
-    return _faults(is_missing(frame[field.name]), field, lambda _row: "is required: expected a pseudonym, got nothing")
+    return _faults(is_missing(frame[field.name]), field, "is required: expected a pseudonym, got nothing")
 
 
 def _check_column(column: pd.Series, field: Field, decimal_comma: bool) -> tuple[Floats, list[Fault]]:
@@ -89,10 +89,10 @@ def _check_column(column: pd.Series, field: Field, decimal_comma: bool) -> tuple
     with np.errstate(invalid="ignore"):
         outside = (numbers < field.low) | (numbers > field.high)
         broken = (numbers != np.round(numbers)) & ~np.isnan(numbers) & (field.kind == "whole")
-    faults = _faults(unreadable, field, lambda _row: f"expected {field.limits}, got text")
-    faults += _faults(infinite, field, lambda _row: f"expected {field.limits}, got infinity")
+    faults = _faults(unreadable, field, f"expected {field.limits}, got text")
+    faults += _faults(infinite, field, f"expected {field.limits}, got infinity")
     faults += _faults(
-        (outside | broken) & ~infinite, field, lambda row: f"expected {field.limits}, got {numbers[row]:g}"
+        (outside | broken) & ~infinite, field, lambda row: f"expected {field.limits}, got {numbers[row]:.12g}"
     )
     return np.where(outside | broken | infinite, np.nan, numbers), faults
 
@@ -102,7 +102,7 @@ def _numbers(column: pd.Series, decimal_comma: bool) -> tuple[Floats, Bools]:
         return np.full(len(column), np.nan), np.ones(len(column), dtype=bool)
     if pd.api.types.is_numeric_dtype(column):
         return column.to_numpy(dtype=float, na_value=np.nan), np.zeros(len(column), dtype=bool)
-    texts = column.astype(str).str.strip()
+    texts = _texts(column)
     if decimal_comma:
         texts = texts.str.replace(",", ".", regex=False)
     missing = is_missing(column)
@@ -115,14 +115,22 @@ def _numbers(column: pd.Series, decimal_comma: bool) -> tuple[Floats, Bools]:
 
 def _choices(column: pd.Series, field: Field) -> tuple[Floats, list[Fault]]:
     codes = {level: float(code) for code, level in enumerate(field.levels)}
-    texts = column.astype(str).str.strip().str.lower()
-    coded = texts.map(codes).to_numpy(dtype=float, na_value=np.nan)
+    texts = _texts(column).str.lower()
+    coded = np.asarray(texts.map(codes).to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
     unknown = np.isnan(coded) & ~is_missing(column)
-    return coded, _faults(unknown, field, lambda _row: f"expected {field.limits}, got another level")
+    return coded, _faults(unknown, field, f"expected {field.limits}, got another level")
 
 
-def _faults(bad: Bools, field: Field, message: Callable[[int], str]) -> list[Fault]:
-    return [Fault(int(row), field.name, message(int(row))) for row in np.flatnonzero(bad)]
+def _texts(column: pd.Series) -> pd.Series:
+    try:
+        return column.astype(str).str.strip()
+    except UnicodeError:  # bytes of a binary column, or half a surrogate pair from JSON: unreadable, not a crash
+        return column.map(lambda cell: ascii(cell).strip("'"), na_action="ignore").astype(str).str.strip()
+
+
+def _faults(bad: Bools, field: Field, message: str | Callable[[int], str]) -> list[Fault]:
+    rows = [int(row) for row in np.flatnonzero(bad)]
+    return [Fault(row, field.name, message if isinstance(message, str) else message(row)) for row in rows]
 
 
 def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:

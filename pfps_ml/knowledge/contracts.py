@@ -38,7 +38,8 @@ def request_model() -> type[BaseModel]:
 def _request_field(field: Field) -> tuple[Any, Any]:
     types: dict[str, Any] = {"text": str, "number": float, "whole": int}
     python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
-    about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {field.limits.capitalize()}."}
+    limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg
+    about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {limits}."}
     if field.kind in ("number", "whole"):
         about |= {"ge": field.low, "le": field.high}
     if field.kind == "text":

@@ -175,7 +175,7 @@ def field(name: str) -> Field:
 
 def tier_fields(tier: str) -> tuple[str, ...]:
     """Return the onset fields known to a club that can obtain everything up to and including that tier."""
-    reached = TIERS[: TIERS.index(tier) + 1]  # type: ignore[arg-type]
+    reached = TIERS[: TIERS.index(tier) + 1]
     return tuple(name for name in ONSET_FIELDS if BY_NAME[name].obtained in reached)
 
 

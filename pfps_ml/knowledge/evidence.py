@@ -79,8 +79,8 @@ class Scenario:
 @cache
 def ledger() -> dict[str, Evidence]:
     """Return the ledger by row id."""
-    with (_HOME / "evidence.csv").open(encoding="utf-8", newline="") as lines:
-        rows = [Evidence(**row) for row in csv.DictReader(lines)]
+    lines = (_HOME / "evidence.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = [Evidence(**row) for row in csv.DictReader(lines)]
     if len({row.id for row in rows}) != len(rows):
         raise FactError("the ledger (knowledge/evidence.csv) has a row id twice; ids must be unique")
     return {row.id: row for row in rows}
@@ -119,25 +119,25 @@ def parse_scenario(name: str, content: dict[str, Any]) -> Scenario:
     }
     unknown = set(content) - {"title", "horizon_months", "runners", "patients"}
     faults += [f"{key}: not a part of a scenario (title, horizon_months, runners, patients)" for key in sorted(unknown)]
+    if not content.get("title") or not isinstance(content.get("horizon_months"), int):
+        faults.append("expected `title` (text) and `horizon_months` (a whole number) at the top of the file")
     if faults:
         raise FactError(f"scenario {name!r} is not usable:\n  " + "\n  ".join(faults))
     return Scenario(name, content["title"], content["horizon_months"], **sections)
 
 
 def _parameter(name: str, raw: dict[str, Any], faults: list[str]) -> Parameter:
-    low, high = raw.get("interval", (raw.get("value", 0.0), raw.get("value", 0.0)))
+    value, low, high = _numbers(name, raw, faults)
     parameter = Parameter(
         name=name.split(".", 1)[1],
-        value=float(raw.get("value", "nan")),
-        low=float(low),
-        high=float(high),
+        value=value,
+        low=low,
+        high=high,
         unit=raw.get("unit", ""),
         rows=tuple(raw.get("rows", ())),
         how=raw.get("how", ""),
         assumption=bool(raw.get("assumption", False)),
     )
-    if not parameter.low <= parameter.value <= parameter.high:
-        faults.append(f"{name}: expected a value inside its interval, got {raw.get('value')} and {raw.get('interval')}")
     if not parameter.rows and not parameter.assumption:
         faults.append(f"{name}: expected `rows` of the ledger or `assumption = true`, got neither")
     if not parameter.how:
@@ -146,6 +146,19 @@ def _parameter(name: str, raw: dict[str, Any], faults: list[str]) -> Parameter:
     unknown = set(raw) - {"value", "interval", "unit", "rows", "how", "assumption"}
     faults += [f"{name}: unknown key {key!r}" for key in sorted(unknown)]
     return parameter
+
+
+def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, float, float]:
+    value = raw.get("value")
+    try:
+        low, high = raw.get("interval", (value, value))
+        numbers = float(value), float(low), float(high)  # type: ignore[arg-type]  # anything can stand in a file
+    except (TypeError, ValueError):
+        faults.append(f"{name}: expected `value = number` and, if known, `interval = [low, high]`, got {raw}")
+        return (float("nan"),) * 3
+    if not numbers[1] <= numbers[0] <= numbers[2]:
+        faults.append(f"{name}: expected a value inside its interval, got {value} and {raw.get('interval')}")
+    return numbers
 
 
 __all__ = [

@@ -1,1 +1,1 @@
-"""Models of onset and of pathways: additive, exact to explain, written as tables. They cannot know what was simulated."""
+"""Models of onset and of pathways: additive, exact to explain, written as tables; blind to what was simulated."""

@@ -18,6 +18,8 @@ Cuts = dict[str, Floats]
 Condition = tuple[str, float, bool, bool]  # field, threshold, went left, missing goes left
 Pairs = Sequence[tuple[str, str]]
 
+_EVERYTHING = 1e300
+
 
 def compile_trees(dump: dict[str, Any], cuts: Cuts | None = None, pairs: Pairs | None = None) -> AdditiveModel:
     """Write a dumped LightGBM ensemble as an additive model with one member.
@@ -42,7 +44,7 @@ def compile_trees(dump: dict[str, Any], cuts: Cuts | None = None, pairs: Pairs |
     if cuts is None:
         cuts = _thresholds(leaves)
     if pairs is None:
-        pairs = sorted({p for conditions, _ in leaves if len(p := _fields(conditions)) == 2})  # type: ignore[misc]
+        pairs = sorted({(p[0], p[1]) for conditions, _ in leaves if len(p := _fields(conditions)) == 2})
     steps = {name: np.zeros(len(cuts[name]) + 2) for name in cuts}
     tables = {pair: np.zeros((len(cuts[pair[0]]) + 2, len(cuts[pair[1]]) + 2)) for pair in pairs}
     intercept = 0.0
@@ -56,7 +58,7 @@ def compile_trees(dump: dict[str, Any], cuts: Cuts | None = None, pairs: Pairs |
         elif len(fields) == 1:
             steps[fields[0]] += value * boxes[0]
         elif fields in tables:
-            tables[fields] += value * np.outer(*boxes)  # type: ignore[index]
+            tables[fields] += value * np.outer(*boxes)
         else:
             raise FactError(f"expected a pair of the given layout, got {' and '.join(fields)}")
     terms: list[Term] = [Step(name, cuts[name], table[:, None]) for name, table in steps.items()]
@@ -80,7 +82,8 @@ def _leaves(node: dict[str, Any], names: list[str], above: tuple[Condition, ...]
     if "leaf_value" in node:
         yield above, float(node["leaf_value"])
         return
-    threshold = float(node["threshold"])
+    # a split between known and missing is dumped with the largest double as its threshold
+    threshold = float(node["threshold"]) if node["threshold"] < _EVERYTHING else np.inf
     if node["missing_type"] == "Zero" or node["decision_type"] != "<=":
         raise FactError("expected numeric splits without zero_as_missing, got another kind of split")
     # without missing values in training, LightGBM reads a missing one as zero
@@ -94,7 +97,7 @@ def _thresholds(leaves: list[tuple[Any, float]]) -> Cuts:
     found: dict[str, set[float]] = {}
     for conditions, _ in leaves:
         for name, threshold, _, _ in conditions:
-            found.setdefault(name, set()).add(threshold)
+            found.setdefault(name, set()).update({threshold} - {np.inf})
     return {name: np.array(sorted(values)) for name, values in sorted(found.items())}
 
 
@@ -108,7 +111,7 @@ def _box(name: str, conditions: tuple[Condition, ...], cuts: Floats) -> NDArray[
         if field != name:
             continue
         at = int(np.searchsorted(cuts, threshold))
-        if at == len(cuts) or cuts[at] != threshold:
+        if np.isfinite(threshold) and (at == len(cuts) or cuts[at] != threshold):
             raise FactError(f"expected the thresholds of {name} among its cuts, got another one")
         goes_left = np.append(np.arange(len(cuts) + 1) <= at, missing_left)
         inside &= goes_left if left else ~goes_left

@@ -1,0 +1,224 @@
+"""The released artefact: a folder of JSON files that holds no code, and the order in which it is trusted.
+
+Loading: manifest, format, hashes, fingerprint, construct, reproduce golden. Each step has its own error.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml.errors import BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
+from pfps_ml.knowledge.checker import check, derive
+from pfps_ml.knowledge.contracts import fingerprint
+from pfps_ml.prediction import Prediction, Predictor, predictor_from_json
+
+FORMAT = "pfps-bundle/1"
+TOLERANCE = 1e-9
+PARTS = ("onset.json", "pathways.json", "reference.json", "golden.json", "card.md")
+_LARGEST = 10_000_000  # bytes; design: a bundle is at most 10 MB
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle: it has reproduced its golden answers on this machine.
+
+    Attributes
+    ----------
+    name
+        `pfps-<version>`, the folder's name.
+    manifest
+        Version, time, package versions, fingerprints, seed, data digest, scenario, configuration, file hashes,
+        headline figures, intended use and limits.
+    predictor
+        The models.
+    reference
+        What the training data looked like: ranges and quantiles, averages by age and sex, bands.
+    card
+        The model card, Markdown.
+    """
+
+    name: str
+    path: Path
+    manifest: Mapping[str, Any]
+    predictor: Predictor
+    reference: Mapping[str, Any]
+    card: str
+
+
+def released_bundle(models: Path | None = None) -> Bundle:
+    """Load the bundle that models/CURRENT names.
+
+    Parameters
+    ----------
+    models
+        The folder of bundles; else PFPS_MODELS, else the checkout's models/, else the copy in the wheel.
+    """
+    home = models or _models_home()
+    try:
+        name = (home / "CURRENT").read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise BundleMissing(
+            f"expected the name of the released bundle in {home / 'CURRENT'}, but it cannot be read; "
+            "train one (`make demo`) or set PFPS_MODELS to a folder that has one"
+        ) from error
+    return load_bundle(home / name)
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Load a bundle from its folder, trusting nothing before it has been checked.
+
+    Raises
+    ------
+    BundleMissing, BundleFormat, BundleTampered, BundleOutdated, BundleGolden
+        One for each step of loading.
+    """
+    manifest = _json(path, "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleFormat(f"expected a manifest of format {FORMAT} in {path.name}, got another; retrain the bundle")
+    contents = {part: _read(path, part) for part in PARTS}
+    for part, content in contents.items():
+        if manifest.get("files", {}).get(part) != digest(content):
+            raise BundleTampered(
+                f"expected {path.name}/{part} with the hash in the manifest, got other content; "
+                "restore the bundle from where it was released"
+            )
+    if manifest.get("dictionary_fingerprint") != fingerprint():
+        raise BundleOutdated(
+            f"expected a bundle made with this version's fields, got {path.name} made with other names, limits or "
+            "levels; retrain it, or install the version of pfps-ml named in its manifest"
+        )
+    onset, pathways, reference, golden = (_parse(contents[part], part) for part in PARTS[:4])
+    predictor = predictor_from_json(onset, pathways)
+    reproduce(predictor, golden)
+    return Bundle(path.name, path, manifest, predictor, reference, contents["card.md"].decode("utf-8"))
+
+
+def golden_answers(predictor: Predictor, runners: pd.DataFrame) -> dict[str, Any]:
+    """Return the content of golden.json: some inputs and the answers that every machine must reproduce."""
+    rows = runners.astype(object).where(runners.notna(), None).to_dict("records")
+    return {"tolerance": TOLERANCE, "inputs": rows, "answers": _answers(predictor, rows)}
+
+
+def reproduce(predictor: Predictor, golden: Mapping[str, Any]) -> None:
+    """Hold the models to their recorded answers.
+
+    Raises
+    ------
+    BundleGolden
+        If any answer differs by more than the tolerance.
+    """
+    try:
+        expected = {key: np.asarray(values, dtype=float) for key, values in golden["answers"].items()}
+        found = _answers(predictor, golden["inputs"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleFormat("expected inputs and answers in golden.json, got something else") from error
+    worst = {
+        key: float(np.abs(np.asarray(found[key]) - values).max()) if key in found else np.inf
+        for key, values in expected.items()
+    }
+    bad = {key: gap for key, gap in worst.items() if not gap <= TOLERANCE}
+    if bad or not worst:
+        gaps = ", ".join(f"{key} by {gap:.2g}" for key, gap in sorted(bad.items())) or "there are none"
+        raise BundleGolden(
+            f"expected the bundle to reproduce its golden answers to {TOLERANCE:g}, but they differ: {gaps}; "
+            "do not use it on this machine, and report the package versions"
+        )
+
+
+def manifest_of(name: str, parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the manifest of a bundle about to be written: the facts of its making and the hashes of its files."""
+    files = {part: digest(parts[part]) for part in PARTS}
+    return {"format": FORMAT, "name": name, **facts, "dictionary_fingerprint": fingerprint(), "files": files}
+
+
+def save_bundle(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
+    """Write a bundle whole: into a folder beside it, loaded once as a test, then renamed."""
+    size = sum(map(len, parts.values()))
+    if size > _LARGEST:
+        raise BundleFormat(f"expected a bundle of at most {_LARGEST:,} bytes, got {size:,}; lower pairs or bins")
+    draft = folder.parent / f".{folder.name}.draft"
+    draft.mkdir(parents=True, exist_ok=True)
+    for part, content in parts.items():
+        (draft / part).write_bytes(content)
+    (draft / "manifest.json").write_bytes(dump(manifest))
+    load_bundle(draft)
+    draft.rename(folder)
+
+
+def same_release(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether two manifests differ in nothing but the time of creation."""
+    return {**old, "created": None} == {**json.loads(dump(new)), "created": None}
+
+
+def dump(content: Any) -> bytes:
+    """Return JSON as it is written: the same content gives the same bytes, and no NaN."""
+    return (json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8")
+
+
+def digest(content: bytes) -> str:
+    """Return the hash by which a manifest knows a file."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def _answers(predictor: Predictor, rows: Sequence[Mapping[Any, Any]]) -> dict[str, list[Any]]:
+    found: Prediction = predictor.predict(derive(check(pd.DataFrame(list(rows))).values))
+    answers = {
+        "risk": found.risk.value, "risk_low": found.risk.low, "risk_high": found.risk.high,
+        "log_odds": found.log_odds, "base_log_odds": found.base, "contributions": found.contributions,
+    }  # fmt: skip
+    for arm, estimate in found.success.items():
+        answers |= {f"p_{arm}": estimate.value, f"p_{arm}_low": estimate.low, f"p_{arm}_high": estimate.high}
+    return {key: values.tolist() for key, values in answers.items()}
+
+
+def _models_home() -> Path:
+    if chosen := os.environ.get("PFPS_MODELS"):
+        return Path(chosen)
+    here = Path(__file__).resolve().parent
+    checkout = here.parent / "models"
+    return checkout if (checkout / "CURRENT").exists() else here / "models"
+
+
+def _read(path: Path, part: str) -> bytes:
+    try:
+        return (path / part).read_bytes()
+    except OSError as error:
+        raise BundleMissing(
+            f"expected {part} in the bundle {path}, but it cannot be read ({error.strerror}); "
+            "train one with `make demo`, or name another with --bundle"
+        ) from error
+
+
+def _json(path: Path, part: str) -> Any:
+    return _parse(_read(path, part), part)
+
+
+def _parse(content: bytes, part: str) -> Any:
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise BundleFormat(f"expected JSON in {part}, got something else; restore the bundle") from error
+
+
+__all__ = [
+    "FORMAT",
+    "PARTS",
+    "TOLERANCE",
+    "Bundle",
+    "digest",
+    "dump",
+    "golden_answers",
+    "load_bundle",
+    "manifest_of",
+    "released_bundle",
+    "reproduce",
+    "same_release",
+    "save_bundle",
+]

@@ -1,0 +1,160 @@
+"""What a person types: `pfps template | check | score | card | dictionary`.
+
+Exit codes: 0 done (rejected rows included), 2 input, 3 bundle, 4 output not writable.
+"""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.markdown import Markdown
+from rich.progress import track
+from rich.table import Table
+
+from pfps_ml import __version__
+from pfps_ml.errors import Fault, PfpsError
+
+if TYPE_CHECKING:
+    from pfps_ml.bundle import Bundle
+    from pfps_ml.roster import Summary
+
+SHOWN = 20  # faults of a header or a map; a table of more is not read
+
+Roster = Annotated[Path, typer.Argument(metavar="ROSTER", help="A roster, .csv or .parquet.", show_default=False)]
+Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the roster.")]
+Folder = Annotated[Path | None, typer.Option("--bundle", metavar="DIR", help="Another bundle than the released one.")]
+Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to a file, not to the screen.")]
+Scored = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv or .parquet.")]
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"pfps {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def pfps(version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True)] = False) -> None:
+    """Explained predictions of runner's knee. Trained on simulated data; not a medical device."""
+
+
+@app.command()
+def template(out: Out = None) -> None:
+    """Print an empty roster: the header that `pfps score` reads."""
+    from pfps_ml.knowledge.contracts import template as header
+
+    _deliver(header(), out)
+
+
+@app.command()
+def check(roster: Roster, mapping: Map = None) -> None:
+    """Check a roster without scoring it; rejected rows are listed by field."""
+    from pfps_ml.roster import read_roster
+
+    read = read_roster(roster, mapping)
+    _show_account(read.summary)
+    _show_faults(read.faults)
+
+
+@app.command()
+def score(roster: Roster, out: Scored, mapping: Map = None, bundle: Folder = None) -> None:
+    """Score a roster: every row comes back with a risk, reasons and what to measure next."""
+    from pfps_ml.knowledge.contracts import NOTICE
+    from pfps_ml.roster import score_roster
+
+    summary = score_roster(roster, out, _bundle(bundle), mapping, _progress)
+    _show_account(summary, out)
+    Console().print(NOTICE, style="italic", soft_wrap=True)
+
+
+@app.command()
+def card(bundle: Folder = None) -> None:
+    """Show the model card: what the bundle was trained on, how well it does, and what it is not for."""
+    Console().print(Markdown(_bundle(bundle).card))
+
+
+@app.command()
+def dictionary(out: Out = None) -> None:
+    """Print every field with its limits, meaning and source, as Markdown."""
+    from pfps_ml.knowledge.contracts import dictionary_page
+
+    _deliver(dictionary_page(), out)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; a mistake that the product can explain is explained without a traceback.
+
+    A reader that goes away (`head`, `less`) ends the command quietly with 1: typer and rich see to that.
+    """
+    try:
+        app(args=arguments)
+    except PfpsError as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+
+
+def _bundle(folder: Path | None) -> "Bundle":
+    from pfps_ml.bundle import load_bundle, released_bundle
+
+    return released_bundle() if folder is None else load_bundle(folder)
+
+
+def _deliver(text: str, out: Path | None) -> None:
+    from pfps_ml.outputs import check_output, write_whole
+
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    check_output(out)
+    write_whole(out, text.encode())
+    Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _progress(starts: Iterable[int]) -> Iterable[int]:
+    """Show a bar if there is more than one chunk: one takes less than a second."""
+    console = Console(stderr=True)
+    quiet = len(list(starts)) < 2 or not console.is_terminal
+    return track(starts, "Scoring", console=console, transient=True, disable=quiet)
+
+
+def _show_account(summary: "Summary", out: Path | None = None) -> None:
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("rows", f"{summary.rows:,}")
+    table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
+    table.add_row("rejected", f"{summary.rejected:,}")
+    for field, count in summary.problems.items():
+        table.add_row(f"  for {field}", f"{count:,}")
+    Console().print(table)
+    if out:
+        Console().print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _show_faults(faults: tuple[Fault, ...]) -> None:
+    """Print the faults by field, with the first rows of each."""
+    if not faults:
+        return
+    found: dict[str, list[Fault]] = {}
+    for fault in faults:
+        found.setdefault(fault.field or "row", []).append(fault)
+    table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
+    for field, items in found.items():
+        rows = ", ".join(str(item.row + 1) for item in items[:5] if item.row is not None)
+        table.add_row(field, f"{len(items):,}", rows + (", ..." if len(items) > 5 else ""), items[0].message)
+    Console().print(table)
+
+
+def _explain(error: PfpsError) -> None:
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console.print(f"pfps: {error.message}", style="bold")
+    for fault in error.faults[:SHOWN]:
+        console.print(f"  - {fault.field + ': ' if fault.field else ''}{fault.message}")
+    if len(error.faults) > SHOWN:
+        console.print(f"  - and {len(error.faults) - SHOWN:,} more")
+
+
+__all__ = ["app", "main"]

@@ -1,0 +1,280 @@
+"""Pictures that are tables first: `frame()` is what is shown, `plot()` shows it.
+
+Each display is a frozen record made by a plain function. Figures are 800 pixels wide at 120 dots an inch, use colours
+that colour-blind people can tell apart (Okabe and Ito), carry the notice, and leave no state behind in matplotlib.
+"""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pfps_ml.errors import OutputError
+from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, INK, MOST_FIELDS, ORANGE, as_percent, beeswarm, new_figure
+from pfps_ml.evaluation.metrics import auroc, calibration_table, cases_by_risk, smoothed_calibration
+from pfps_ml.knowledge.dictionary import ARMS, ONSET, SUCCESS, field
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_MOST_POINTS = 500  # of a curve: more cannot be seen, and would make the table behind it as long as the cohort
+_MOST_RUNNERS = 1500  # dots a row of the beeswarm
+
+
+class Display(Protocol):
+    """What a report and `save` need of a picture: its table, and the picture itself."""
+
+    def frame(self) -> pd.DataFrame:
+        """Return the table behind the picture."""
+
+    def plot(self) -> "Figure":
+        """Return the picture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Calibration:
+    """Predicted against observed probability, in tenths of the runners, with the smoothed curve through them."""
+
+    table: pd.DataFrame
+    curve: pd.DataFrame
+    p: npt.NDArray[np.float64]
+    label: str
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a tenth: n, predicted, observed, low, high (Wilson 95 %)."""
+        return self.table.copy()
+
+    def plot(self) -> "Figure":
+        """Return the tenths with their intervals on the diagonal of perfect calibration, and where risks lie."""
+        figure = new_figure(f"Calibration: {self.label}", height=6.0)
+        above, below = figure.subplots(2, 1, sharex=True, height_ratios=[4, 1])
+        seen = self.table
+        top = min(1.0, 1.05 * float(max(seen["high"].max(), self.p.max())))
+        above.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1, label="Perfect")
+        above.plot(self.curve["predicted"], self.curve["observed"], color=ORANGE, linewidth=1.5, label="Smoothed")
+        bars = [seen["observed"] - seen["low"], seen["high"] - seen["observed"]]
+        above.errorbar(seen["predicted"], seen["observed"], bars, fmt="o", color=BLUE, markersize=5, capsize=2,
+                       label="Tenths, 95 % interval")  # fmt: skip
+        above.set(xlim=(0, top), ylim=(0, top), ylabel="Observed share")
+        below.hist(self.p, bins=np.linspace(0, top, 61).tolist(), color=BLUE)
+        below.set(xlabel="Predicted probability", ylabel="Number")
+        above.legend(frameon=False, loc="upper left")
+        return as_percent(figure, above.xaxis, above.yaxis)
+
+
+@dataclass(frozen=True, eq=False)
+class Roc:
+    """How many cases are found at the price of how many false alarms, over all thresholds."""
+
+    table: pd.DataFrame
+    auroc: float
+    label: str
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a threshold: threshold, false_positive_rate, sensitivity (at most some 500)."""
+        return self.table.copy()
+
+    def plot(self) -> "Figure":
+        """Return the curve over the diagonal of chance."""
+        figure = new_figure(f"Discrimination: {self.label}", height=6.0)
+        axes = figure.subplots()
+        axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="Chance")
+        axes.plot(self.table["false_positive_rate"], self.table["sensitivity"], color=BLUE, linewidth=2,
+                  label=f"Model, AUROC {self.auroc:.3f}")  # fmt: skip
+        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set(xlabel="False alarms (share of those without)", ylabel="Found (share of those with)")
+        axes.legend(frameon=False, loc="lower right")
+        return as_percent(figure, axes.xaxis, axes.yaxis)
+
+
+@dataclass(frozen=True, eq=False)
+class Risks:
+    """How predicted probabilities are spread among those with and those without the outcome."""
+
+    table: pd.DataFrame
+    label: str
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row an interval of probability: low, high, n_without, n_with."""
+        return self.table.copy()
+
+    def plot(self) -> "Figure":
+        """Return both spreads, each as shares of its own group, so that a rare outcome can be seen."""
+        figure = new_figure(f"Predicted probability by outcome: {self.label}", height=4.6)
+        axes, seen = figure.subplots(), self.table
+        edges = [*seen["low"], seen["high"].iloc[-1]]
+        for column, name, color, dashes in (("n_without", "Without", BLUE, "-"), ("n_with", "With", ORANGE, "--")):
+            total = int(seen[column].sum())
+            shares = seen[column] / max(total, 1)
+            axes.stairs(shares, edges, color=color, fill=True, alpha=0.25)
+            axes.stairs(shares, edges, color=color, linewidth=1.8, linestyle=dashes, label=f"{name} (n = {total:,})")
+        axes.set(xlabel="Predicted probability", ylabel="Share of the group", xlim=(0, edges[-1]))
+        axes.set_ylim(bottom=0)
+        axes.legend(frameon=False)
+        return as_percent(figure, axes.xaxis, axes.yaxis)
+
+
+@dataclass(frozen=True, eq=False)
+class Effects:
+    """The adjusted effect of each pathway with its interval, beside the raw difference."""
+
+    table: pd.DataFrame
+
+    def frame(self) -> pd.DataFrame:
+        """Return what `adjusted_effects` returned: arm, effect, low, high, n, naive."""
+        return self.table.copy()
+
+    def plot(self) -> "Figure":
+        """Return a forest plot in percentage points; an arm without data keeps its line and says so."""
+        figure = new_figure(f"{SUCCESS.label}: effect of each pathway", height=1.8 + 0.75 * len(self.table))
+        axes, labels = figure.subplots(), {arm.name: arm.label for arm in ARMS}
+        shown = self.table.iloc[::-1].reset_index(drop=True)
+        effect, low, high, naive = (100 * shown[name].to_numpy(float) for name in ("effect", "low", "high", "naive"))
+        places = np.arange(len(shown))
+        axes.axvline(0, color=GREY, linewidth=1)
+        axes.errorbar(effect, places + 0.1, xerr=[effect - low, high - effect], fmt="o", color=BLUE, markersize=7,
+                      capsize=3, label="Adjusted, 95 % interval")  # fmt: skip
+        axes.plot(naive, places - 0.15, "D", color=ORANGE, fillstyle="none", markersize=6, label="Raw difference")
+        for place in places[np.isnan(effect)]:
+            axes.text(0, place, " no data", color=INK, va="center")
+        axes.set_yticks(
+            places, [f"{labels[arm]}\n(n = {n:,})" for arm, n in zip(shown["arm"], shown["n"], strict=True)]
+        )
+        axes.set(xlabel="Difference from usual care (percentage points)", ylim=(-0.6, len(shown) - 0.4))
+        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+        return figure
+
+
+@dataclass(frozen=True, eq=False)
+class Reasons:
+    """What moves predictions: exact Shapley values of the log-odds, one row a runner and one column a field."""
+
+    values: pd.DataFrame
+    data: pd.DataFrame
+    base: float
+    label: str
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a field, largest first: field, label, mean_abs_log_odds."""
+        size = self.values.abs().mean().sort_values(ascending=False, kind="stable")
+        labels = [field(str(name)).label for name in size.index]
+        return pd.DataFrame({"field": size.index, "label": labels, "mean_abs_log_odds": size.to_numpy()})
+
+    def plot(self) -> "Figure":
+        """Return shap's beeswarm of these values: one dot a runner (every so-manieth of a large cohort).
+
+        The dots' order within a row is drawn by shap from numpy's global state, and nothing else depends on it.
+        """
+        seen = [name for name in self.values if self.data[name].notna().any()]
+        sparse = slice(None, None, 1 + (len(self.values) - 1) // _MOST_RUNNERS)
+        names = [field(str(name)).label for name in seen]
+        figure = new_figure(f"What moves the prediction: {self.label}", height=1.9 + 0.32 * min(len(seen), MOST_FIELDS))
+        beeswarm(figure, self.values[seen][sparse], self.data[seen][sparse], names, self.base)
+        return figure
+
+
+def calibration(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Calibration:
+    """Return the calibration display of outcomes (0 or 1) and predicted probabilities.
+
+    Raises
+    ------
+    CohortError
+        As `calibration_table`.
+    """
+    table = calibration_table(y, p)
+    case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
+    curve = pd.DataFrame({"predicted": risk, "observed": smoothed_calibration(case, risk)})
+    return Calibration(table, _thinned(curve.sort_values("predicted")), risk, label)
+
+
+def roc(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Roc:
+    """Return the ROC display of outcomes (0 or 1, both) and predicted probabilities."""
+    case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
+    threshold, cases, others = cases_by_risk(case, risk)
+    sensitivity, alarms = np.cumsum(cases) / cases.sum(), np.cumsum(others) / others.sum()
+    table = pd.DataFrame({"threshold": threshold, "false_positive_rate": alarms, "sensitivity": sensitivity})
+    start = pd.DataFrame({"threshold": [1.0], "false_positive_rate": [0.0], "sensitivity": [0.0]})
+    return Roc(_thinned(pd.concat([start, table])), auroc(case, risk), label)
+
+
+def risks(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Risks:
+    """Return the display of predicted probabilities by outcome (0 or 1), in 25 equal intervals."""
+    case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
+    edges = np.linspace(0, min(1.0, 1.02 * float(risk.max())), 26)
+    without, having = (np.histogram(risk[case == value], edges)[0] for value in (0, 1))
+    table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n_without": without, "n_with": having})
+    return Risks(table, label)
+
+
+def effects(table: pd.DataFrame) -> Effects:
+    """Return the forest display of what `adjusted_effects` returned."""
+    return Effects(table.copy())
+
+
+def reasons(values: pd.DataFrame, data: pd.DataFrame, base: float, label: str = ONSET.label) -> Reasons:
+    """Return the display of exact contributions.
+
+    Parameters
+    ----------
+    values
+        Contribution of each field (columns of the dictionary) to each runner's log-odds.
+    data
+        The coded values of the same fields and runners; NaN is not measured.
+    base
+        The log-odds that contributions start from.
+    label
+        What is predicted.
+    """
+    return Reasons(values, data[list(values)], base, label)
+
+
+def png(display: Display) -> bytes:
+    """Return the picture as PNG, without a stamp of the library that drew it."""
+    stream = io.BytesIO()
+    display.plot().savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    return stream.getvalue()
+
+
+def save(display: Display, folder: Path, name: str) -> list[Path]:
+    """Write NAME.png and NAME.csv, the table behind it, into the folder, and return both paths.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    picture, table = folder / f"{name}.png", folder / f"{name}.csv"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(png(display))
+        table.write_text(display.frame().to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"expected a folder that can be written for {name}, got: {error.strerror}") from error
+    return [picture, table]
+
+
+def _thinned(table: pd.DataFrame) -> pd.DataFrame:
+    keep = np.unique(np.linspace(0, len(table) - 1, min(len(table), _MOST_POINTS)).round().astype(int))
+    return table.iloc[keep].reset_index(drop=True)
+
+
+__all__ = [
+    "Calibration",
+    "Display",
+    "Effects",
+    "Reasons",
+    "Risks",
+    "Roc",
+    "calibration",
+    "effects",
+    "png",
+    "reasons",
+    "risks",
+    "roc",
+    "save",
+]

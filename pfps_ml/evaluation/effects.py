@@ -1,0 +1,213 @@
+"""Pathways judged: without the truth (overlap, doubly robust effects) and, in simulated cohorts, against it.
+
+Frames have one row a patient, in one order, and one column an arm, named as in the dictionary. An effect is the
+difference in the probability of success from usual care.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pfps_ml.errors import CohortError
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
+
+Array = npt.NDArray[np.float64]
+Labels = npt.ArrayLike
+LEVEL = 0.95
+RARE = 0.03  # a patient who had less than this chance of an arm says little about it; weights are capped at its inverse
+_ALL_ARMS = tuple(arm.name for arm in ARMS)
+
+
+def propensity_overlap(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each arm, whether the patients who may have it also had a chance of it.
+
+    Parameters
+    ----------
+    propensity
+        Estimated chance of each arm, 0 to 1.
+    arm
+        The arm that each patient had.
+    eligible
+        Whether the arm may be offered to the patient.
+
+    Returns
+    -------
+    DataFrame
+        arm, eligible (patients), received (of those), share (of those, with a chance of at least 0.03), and the
+        smallest, 5 %, median and 95 % chance among those eligible. NaN where nobody is eligible.
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row, or an arm is unknown.
+    """
+    had = _arms(arm)
+    _check_frames(len(had), propensity=propensity, eligible=eligible)
+    rows: list[dict[str, Any]] = []
+    for name in _ALL_ARMS:
+        own = eligible[name].to_numpy(bool)
+        chance = propensity[name].to_numpy(float)[own]
+        low, q05, median, q95 = np.quantile(chance, [0, 0.05, 0.5, 0.95]) if chance.size else [np.nan] * 4
+        share = (chance >= RARE).mean() if chance.size else np.nan
+        rows.append({"arm": name, "eligible": chance.size, "received": int((had[own] == name).sum()), "share": share,
+                     "min": low, "q05": q05, "median": median, "q95": q95})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def adjusted_effects(
+    y: npt.ArrayLike,
+    arm: Labels,
+    outcome: pd.DataFrame,
+    propensity: pd.DataFrame,
+    eligible: pd.DataFrame,
+    groups: Labels,
+) -> pd.DataFrame:
+    """Return the mean effect of each active arm among the patients who may have it, adjusted for assignment.
+
+    The augmented inverse-propensity estimator (Robins, Rotnitzky and Zhao 1994): right if either the outcome or the
+    propensity model is. Both must come from models that were not fitted on these patients. Propensities are clipped
+    to 0.03 from below. Standard errors come from the influence function, summed within groups (clinics), with
+    Student's t on groups less one.
+
+    Parameters
+    ----------
+    y
+        Success, 0 or 1.
+    arm
+        The arm that each patient had.
+    outcome
+        Predicted probability of success under each arm.
+    propensity, eligible
+        As in `propensity_overlap`.
+    groups
+        The clinic or club of each patient.
+
+    Returns
+    -------
+    DataFrame
+        arm, effect, low, high (95 %), n (patients who may have the arm), naive (the raw difference among them). NaN
+        where none of them had the arm, or none had usual care; no interval where they are all of one group.
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row, holds NaN, or an outcome is neither 0 nor 1.
+    """
+    had, success = _arms(arm), np.asarray(y, dtype=float)
+    _check_frames(len(had), outcome=outcome, propensity=propensity, eligible=eligible)
+    if len(success) != len(had) or len(np.asarray(groups)) != len(had) or not np.isin(success, (0.0, 1.0)).all():
+        raise CohortError(f"expected an outcome of 0 or 1 and a group for each of {len(had)} patients; complete them")
+    means = {name: _augmented(success, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS}
+    clinic = pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
+    rows = []
+    for name in ACTIVE_ARMS:
+        own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
+        treated, usual = success[own & (had == name)], success[own & (had == REFERENCE_ARM)]
+        seen = bool(treated.size and usual.size)
+        effect, half = _clustered((means[name] - means[REFERENCE_ARM])[own], clinic[own]) if seen else (np.nan, np.nan)
+        naive = treated.mean() - usual.mean() if seen else np.nan
+        rows.append({"arm": name, "effect": effect, "low": effect - half, "high": effect + half,
+                     "n": int(own.sum()), "naive": naive})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def pehe(effects: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame) -> pd.DataFrame:
+    """Return how far estimated effects are from the true ones (precision in estimating heterogeneous effects).
+
+    Parameters
+    ----------
+    effects
+        Estimated effect of each active arm, as a difference in probability.
+    truth
+        True probability of success under each arm; other columns are ignored.
+    eligible
+        As in `propensity_overlap`.
+
+    Returns
+    -------
+    DataFrame
+        arm, n, bias (mean error), pehe (root mean squared error), and the same for two estimates to beat:
+        no_effect (nobody differs from usual care) and same_effect (everyone has the true mean effect).
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row.
+    """
+    _check_frames(len(truth), truth=truth, eligible=eligible)
+    _check_frames(len(truth), ACTIVE_ARMS, effects=effects)
+    rows = []
+    for name in ACTIVE_ARMS:
+        own = eligible[name].to_numpy(bool)
+        true = (truth[name].to_numpy() - truth[REFERENCE_ARM].to_numpy())[own]
+        error = effects[name].to_numpy()[own] - true
+        constant = _mean((true - _mean(true)) ** 2) ** 0.5
+        rows.append({"arm": name, "n": true.size, "bias": _mean(error), "pehe": _mean(error**2) ** 0.5,
+                     "no_effect": _mean(true**2) ** 0.5, "same_effect": constant})  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def policy_share(chosen: Labels, truth: pd.DataFrame, eligible: pd.DataFrame) -> float:
+    """Return the share of what choosing pathways can gain over usual care for all that these choices do gain.
+
+    (value of the choices - value of usual care for all) / (value of the best eligible arm for each patient - value of
+    usual care for all), where value is the mean true probability of success. 1 is the best that can be done, 0 is no
+    better than usual care, and below 0 is worse. NaN where no patient has an arm better than usual care.
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row, or a patient is given an unknown arm or one that they may not have.
+    """
+    picked = _arms(chosen)
+    _check_frames(len(picked), truth=truth, eligible=eligible)
+    may = eligible[list(_ALL_ARMS)].to_numpy(bool)
+    own = pd.Index(_ALL_ARMS).get_indexer(pd.Index(picked))
+    if refused := int((~may[np.arange(len(own)), own]).sum()):
+        raise CohortError(f"expected choices among the arms a patient may have, got {refused} that they may not have")
+    value = truth[list(_ALL_ARMS)].to_numpy(float)
+    usual = value[:, _ALL_ARMS.index(REFERENCE_ARM)].mean()
+    best = np.where(may, value, -np.inf).max(axis=1).mean()
+    return float((value[np.arange(len(own)), own].mean() - usual) / (best - usual)) if best > usual else float("nan")
+
+
+def _augmented(y: Array, treated: npt.NDArray[np.bool_], outcome: pd.Series, propensity: pd.Series) -> Array:
+    expected, chance = outcome.to_numpy(float), np.maximum(propensity.to_numpy(float), RARE)
+    return expected + np.where(treated, (y - expected) / chance, 0.0)
+
+
+def _clustered(values: Array, groups: npt.NDArray[np.intp]) -> tuple[float, float]:
+    """Return the mean and half of its interval, when values of one group may be alike."""
+    from scipy.special import stdtrit
+
+    mean = float(values.mean())
+    clusters = len(np.unique(groups))
+    if clusters < 2:
+        return mean, float("nan")
+    sums = np.bincount(groups, weights=values - mean)
+    error = np.sqrt(clusters / (clusters - 1) * (sums**2).sum()) / len(values)
+    return mean, float(stdtrit(clusters - 1, (1 + LEVEL) / 2) * error)
+
+
+def _mean(values: Array) -> float:
+    return float(values.mean()) if values.size else float("nan")
+
+
+def _arms(arm: Labels) -> npt.NDArray[np.object_]:
+    had = np.asarray(arm, dtype=object)
+    if odd := int((~np.isin(had.astype(str), _ALL_ARMS)).sum()):
+        raise CohortError(f"expected an arm of the dictionary ({', '.join(_ALL_ARMS)}) a row, got {odd} others")
+    return had
+
+
+def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.DataFrame) -> None:
+    for name, frame in frames.items():
+        if missing := [arm for arm in arms if arm not in frame]:
+            raise CohortError(f"expected a column for every arm in {name}, got none for {', '.join(missing)}")
+        if len(frame) != rows or frame[list(arms)].isna().to_numpy().any():
+            raise CohortError(f"expected {rows} complete rows in {name}, got {len(frame)}, or NaN among them")
+
+
+__all__ = ["LEVEL", "RARE", "adjusted_effects", "pehe", "policy_share", "propensity_overlap"]

@@ -1,0 +1,89 @@
+"""Missing values: what a club could not measure must not stand for the club.
+
+Models are trained on copies of every row, masked as each tier of measurement would see it; afterwards the "missing"
+entry of every field is set so that, on average, measuring it leaves the mean prediction where it was.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.knowledge.field import TIERS
+from pfps_ml.learning.additive import AdditiveModel, Line, Step, Term, probability
+
+Floats = NDArray[np.float64]
+_SWEEPS = 2  # the fields that a tier brings come together: the second sweep sees the first one's changes
+
+
+def masked_copies(X: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.intp], Floats]:
+    """Return every row as each tier of measurement would see it.
+
+    Returns
+    -------
+    copies
+        The distinct views of all rows, shape (copies, fields).
+    source
+        The row that each copy was made from, shape (copies,).
+    weight
+        The copies of one row share a weight of one, shape (copies,).
+    """
+    views, sources = [X], [np.arange(len(X))]
+    for tier in range(len(TIERS) - 1):
+        hidden = [name for name in X if BY_NAME[str(name)].obtained in TIERS[tier + 1 :]]
+        wider = [name for name in X if BY_NAME[str(name)].obtained in TIERS[tier + 2 :]]
+        # a view is new only where this tier hides something that the next one shows
+        new = X.drop(columns=wider)[[n for n in hidden if n not in wider]].notna().any(axis=1).to_numpy()
+        views.append(X[new].assign(**dict.fromkeys(map(str, hidden), np.nan)))
+        sources.append(np.flatnonzero(new))
+    source = np.concatenate(sources)
+    return pd.concat(views, ignore_index=True), source, 1 / np.bincount(source)[source]
+
+
+def neutralise_missing(model: AdditiveModel, X: pd.DataFrame, weights: Floats) -> AdditiveModel:
+    """Set every field's "missing" entry so that measuring the field leaves the mean prediction where it was.
+
+    Parameters
+    ----------
+    model
+        Any number of members.
+    X
+        Rows as the clubs saw them, coded.
+    weights
+        Weight of each row and member, shape (rows, members).
+    """
+    for _ in range(_SWEEPS):
+        margin = model.margin(X)
+        for name in model.fields:
+            seen = X[name].notna().to_numpy()
+            if not seen.any():
+                continue
+            rows, weight = X[seen], weights[seen]
+            unmeasured = margin[seen] + model.change(rows, name, np.nan)
+            step = _shift(unmeasured, (weight * probability(margin[seen])).sum(axis=0), weight)
+            model = _with_missing_shifted(model, name, step)
+            margin[~seen] += step
+    return model
+
+
+def _shift(margin: Floats, target: Floats, weight: Floats) -> Floats:
+    """Return the shift of the log-odds at which the weighted sum of probabilities is the target (Newton)."""
+    shift = np.zeros(margin.shape[1])
+    for _ in range(8):
+        p = probability(margin + shift)
+        shift += (target - (weight * p).sum(axis=0)) / (weight * p * (1 - p)).sum(axis=0)
+    return shift
+
+
+def _with_missing_shifted(model: AdditiveModel, name: str, shift: Floats) -> AdditiveModel:
+    terms: list[Term] = list(model.terms)
+    at = next(i for i, term in enumerate(terms) if isinstance(term, Line | Step) and term.field == name)
+    values = terms[at].values.copy()
+    values[-1] += shift
+    terms[at] = replace(terms[at], values=values)
+    return replace(model, terms=tuple(terms))
+
+
+__all__ = ["masked_copies", "neutralise_missing"]

@@ -1,0 +1,154 @@
+"""The smooth part: a piecewise-linear ridge logistic regression, monotone where the evidence settles the direction."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import lsq_linear
+
+from pfps_ml.errors import FactError
+from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.learning.additive import AdditiveModel, Line, probability
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Basis:
+    """Ramps between the knots of every field, and one column where it is missing.
+
+    Attributes
+    ----------
+    knots
+        The knots of every field.
+    centres
+        The mean of every ramp over the rows where the field is known: a missing value sits there.
+    spread
+        Standard deviation of every field.
+    """
+
+    knots: dict[str, Floats]
+    centres: dict[str, Floats]
+    spread: dict[str, float]
+
+    @property
+    def width(self) -> int:
+        """The number of columns of the design matrix."""
+        return 1 + sum(map(len, self.knots.values()))
+
+    def design(self, X: pd.DataFrame) -> Floats:
+        """Return the design matrix, shape (rows, 1 + columns); the first column is the intercept."""
+        blocks = [np.ones((len(X), 1))]
+        for name, centre in self.centres.items():
+            x = X[name].to_numpy(dtype=float)
+            missing = np.isnan(x)
+            ramps = _ramps(x, self.knots[name]) - centre
+            ramps[missing] = 0.0
+            blocks += [ramps, missing[:, None].astype(float)]
+        return np.hstack(blocks)
+
+    def model(self, coefficients: Floats) -> AdditiveModel:
+        """Write a coefficient vector as an additive model with one member."""
+        intercept, at, terms = coefficients[0], 1, []
+        for name, knots in self.knots.items():
+            steps = coefficients[at : at + len(knots) - 1]
+            values = np.concatenate([[0.0], np.cumsum(steps)]) - self.centres[name] @ steps
+            terms.append(Line(name, knots, np.append(values, coefficients[at + len(knots) - 1])[:, None]))
+            at += len(knots)
+        return AdditiveModel(np.array([intercept]), tuple(terms))
+
+    def penalty(self, roughness: float) -> Floats:
+        """Return the penalty matrix: squared slope per standard deviation, and its change from ramp to ramp."""
+        blocks = [np.zeros((1, 1))]
+        for name, knots in self.knots.items():
+            slope = np.diag(self.spread[name] / np.diff(knots))
+            share = np.diff(knots) / (knots[-1] - knots[0])
+            bend = np.diff(np.eye(len(knots) - 1), axis=0)
+            blocks += [slope @ (np.diag(share) + roughness * bend.T @ bend) @ slope, np.ones((1, 1))]
+        return _block_diagonal(blocks)
+
+    def bounds(self) -> tuple[Floats, Floats]:
+        """Return the bounds of the coefficients: a settled direction does not turn."""
+        low, high = [-np.inf], [np.inf]
+        for name, knots in self.knots.items():
+            direction, ramps = BY_NAME[name].direction, len(knots) - 1
+            low += [0.0 if direction > 0 else -np.inf] * ramps + [-np.inf]
+            high += [0.0 if direction < 0 else np.inf] * ramps + [np.inf]
+        return np.array(low), np.array(high)
+
+
+def basis(X: pd.DataFrame, knots: int) -> Basis:
+    """Lay the knots at quantiles of the known values; a choice has one knot a level."""
+    laid = {str(name): _knots(X[name], BY_NAME[str(name)].levels, knots) for name in X}
+    known = {name: X[name].dropna().to_numpy(dtype=float) for name in laid}
+    centres = {name: _ramps(x, laid[name]).mean(axis=0) if len(x) else np.zeros(len(laid[name]) - 1)
+               for name, x in known.items()}  # fmt: skip
+    return Basis(laid, centres, {name: float(x.std()) or 1.0 if len(x) else 1.0 for name, x in known.items()})
+
+
+def fit_logistic(design: Floats, y: Floats, weight: Floats, penalty: Floats,
+                 bounds: tuple[Floats, Floats], offset: Floats | float = 0.0) -> Floats:  # fmt: skip
+    """Fit a penalised logistic regression by Newton's method and return its coefficients.
+
+    Parameters
+    ----------
+    design, y, weight
+        Shapes (rows, columns), (rows,), (rows,).
+    penalty
+        A positive semidefinite matrix, shape (columns, columns): half of its quadratic form is added to the loss.
+    bounds
+        Lowest and highest coefficients.
+    offset
+        Log-odds that are given beside the fitted ones, shape (rows,).
+
+    Raises
+    ------
+    FactError
+        If the fit does not settle, which a penalty above zero rules out for any sensible data.
+    """
+    beta = np.zeros(design.shape[1])
+    for _ in range(50):
+        p = probability(offset + design @ beta)
+        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + penalty + 1e-8 * np.eye(len(beta))
+        step = np.linalg.solve(curvature, design.T @ (weight * (y - p)) - penalty @ beta)
+        target = _within(beta + np.clip(step, -4, 4), curvature, bounds)
+        change, beta = float(np.abs(target - beta).max()), target
+        if change < 1e-7:
+            return beta
+    raise FactError("the logistic regression did not settle in 50 steps; raise its penalty")
+
+
+def _within(target: Floats, curvature: Floats, bounds: tuple[Floats, Floats]) -> Floats:
+    """Return the point within bounds that is nearest to the target in the metric of the curvature."""
+    low, high = bounds
+    if (target >= low).all() and (target <= high).all():
+        return target
+    root = np.linalg.cholesky(curvature).T
+    return np.asarray(np.clip(lsq_linear(root, root @ target, bounds, method="bvls").x, low, high))
+
+
+def _knots(column: pd.Series, levels: tuple[str, ...], knots: int) -> Floats:
+    if levels:
+        return np.arange(len(levels), dtype=float)
+    known = column.dropna().to_numpy(dtype=float)
+    if not len(known):
+        return np.array([0.0, 1.0])
+    laid = np.unique(np.quantile(known, np.linspace(0.02, 0.98, knots)))
+    return laid if len(laid) > 1 else laid[0] + np.array([0.0, 1.0])
+
+
+def _ramps(x: Floats, knots: Floats) -> Floats:
+    return np.clip((x[:, None] - knots[:-1]) / np.diff(knots), 0, 1)
+
+
+def _block_diagonal(blocks: list[Floats]) -> Floats:
+    size = sum(len(block) for block in blocks)
+    whole, at = np.zeros((size, size)), 0
+    for block in blocks:
+        whole[at : at + len(block), at : at + len(block)] = block
+        at += len(block)
+    return whole
+
+
+__all__ = ["Basis", "basis", "fit_logistic"]

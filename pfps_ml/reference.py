@@ -1,0 +1,104 @@
+"""The reference of a bundle: what the training data looked like, and what is read from it when a runner is assessed."""
+
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.config import ProductConfig
+from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.learning.additive import AdditiveModel, probability
+from pfps_ml.prediction import Prediction
+
+Floats = NDArray[np.float64]
+_DECIMALS = 8
+
+
+def build_reference(
+    runners: pd.DataFrame, patients: pd.DataFrame, risk: Floats, base_rate: float, config: ProductConfig
+) -> dict[str, Any]:
+    """Describe the training data of a bundle.
+
+    Parameters
+    ----------
+    runners, patients
+        Coded training rows, derived fields included; fields only seen in patients are described from them.
+    risk
+        Predicted risk of every runner, shape (runners,).
+    base_rate
+        Observed share of runners with a new episode; the bands are multiples of it.
+    """
+    columns = {**{name: patients[name] for name in patients}, **{name: runners[name] for name in runners}}
+    return {
+        "base_rate": round(base_rate, _DECIMALS),
+        "bands": {
+            "low_below": round(config.low_band_below * base_rate, _DECIMALS),
+            "high_from": round(config.high_band_from * base_rate, _DECIMALS),
+            "assumption": "multiples of the base rate of the training data; not evidence",
+        },
+        "averages": _averages(runners, risk, config.age_edges),
+        "fields": {name: _describe(columns[name], config) for name in sorted(map(str, columns))},
+    }
+
+
+def average(runner: pd.Series, reference: Mapping[str, Any]) -> float:
+    """Return the expected risk of a runner of that age and sex in the training data."""
+    age, sex = float(runner["age_years"]), BY_NAME["sex"].levels[int(runner["sex"])]
+    return next(
+        float(cell["risk"])
+        for cell in reference["averages"]
+        if cell["sex"] == sex and cell["age_from"] <= age < cell["age_below"]
+    )
+
+
+def gains(
+    found: Prediction, values: pd.DataFrame, onset: AdditiveModel, fields: Mapping[str, Any]
+) -> dict[str, Floats]:
+    """Return, for every onset field, the expected absolute change of each risk (percentage points) if it were measured.
+
+    The expectation is over the values that the training data hold for that field; 0 where it is known already.
+    """
+    main, gain = onset.member(0), {}
+    for name in found.fields:
+        missing = values[name].isna().to_numpy()
+        rows, total = values[missing], np.zeros(len(values))
+        for value, share in zip(fields[name]["values"], fields[name]["shares"], strict=True):
+            moved = found.log_odds[missing] + main.change(rows, name, value)[:, 0]
+            total[missing] += 100 * share * np.abs(probability(moved) - found.risk.value[missing])
+        gain[name] = total
+    return gain
+
+
+def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...]) -> list[dict[str, Any]]:
+    cells = []
+    for code, sex in enumerate(BY_NAME["sex"].levels):
+        of_sex = (runners["sex"] == code).to_numpy()
+        for low, high in pairwise(edges):
+            inside = of_sex & runners["age_years"].between(low, high, inclusive="left").to_numpy()
+            # an empty cell answers with its sex, an absent sex with everybody: never with an invented number
+            rows = inside if inside.any() else of_sex if of_sex.any() else np.ones(len(risk), dtype=bool)
+            mean = round(float(risk[rows].mean()), _DECIMALS)
+            cells.append({"sex": sex, "age_from": low, "age_below": high, "risk": mean, "n": int(inside.sum())})
+    return cells
+
+
+def _describe(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
+    """Describe one field: the range outside which a value is unusual, and its values with their shares."""
+    field, known = BY_NAME[str(column.name)], column.dropna()
+    measured = round(float(column.notna().mean()), _DECIMALS)
+    if field.levels:
+        shares = [float((known == code).mean()) if len(known) else 0.0 for code in range(len(field.levels))]
+        values = [float(code) for code in range(len(field.levels))]
+        return {"measured": measured, "values": values, "shares": np.round(shares, _DECIMALS).tolist()}
+    if not len(known):
+        return {"measured": 0.0, "values": [], "shares": [], "low": field.low, "high": field.high}
+    count = config.reference_quantiles
+    values = known.quantile((np.arange(count) + 0.5) / count).round(_DECIMALS).tolist()
+    low, high = known.quantile([config.unusual, 1 - config.unusual]).round(_DECIMALS)
+    return {"measured": measured, "values": values, "shares": [1 / count] * count, "low": low, "high": high}
+
+
+__all__ = ["average", "build_reference", "gains"]

@@ -1,0 +1,1 @@
+"""Pipelines, run from a checkout: simulate, validate, train, evaluate, release, and all of them in one go."""

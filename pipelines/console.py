@@ -1,0 +1,61 @@
+"""How pipelines speak to a person: steps with progress, tables, and faults without a traceback."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from pfps_ml.errors import PfpsError
+
+_OUT = Console()
+_ERR = Console(stderr=True)
+
+
+@contextmanager
+def steps(title: str, total: int) -> Iterator[Callable[[str], None]]:
+    """Show a bar over a number of steps; call what it gives with the name of each step as it begins."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=_ERR) as progress:
+        task, begun = progress.add_task(title, total=total), 0
+
+        def tell(step: str) -> None:
+            nonlocal begun
+            progress.update(task, description=f"{title}: {step}", completed=begun)
+            begun += 1
+
+        yield tell
+        progress.update(task, description=title, completed=total)
+
+
+def table(title: str, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> None:
+    """Print a table."""
+    drawn = Table(*header, title=title, title_justify="left")
+    for row in rows:
+        drawn.add_row(*map(str, row))
+    _OUT.print(drawn)
+
+
+def say(text: str) -> None:
+    """Print one line."""
+    _OUT.print(text, highlight=False, soft_wrap=True)
+
+
+def command(main: Callable[..., None]) -> None:
+    """Run a pipeline as a command: a mistake of the user's is explained, with its exit code."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    app.command()(main)
+    try:
+        app()
+    except PfpsError as error:
+        _ERR.print(f"error: {error.message}", style="red", highlight=False, markup=False, soft_wrap=True)
+        for fault in error.faults:
+            _ERR.print(f"  {fault.field}: {fault.message}", highlight=False, markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)
+
+
+__all__ = ["command", "say", "steps", "table"]

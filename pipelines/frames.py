@@ -1,0 +1,101 @@
+"""The four frames of a cohort on disk: observed apart from the truth."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from pfps_ml.errors import InputError, OutputError
+from pfps_ml.knowledge.checker import check, derive
+from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+
+OBSERVED = ("onset", "treatment")
+TRUTH = ("truth_onset", "truth_treatment")
+DATA = Path("data/synthetic")
+OUT = Path("out")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A cohort as files hold it; the truth is there only for a simulated one, and learning never reads it."""
+
+    onset: pd.DataFrame
+    treatment: pd.DataFrame
+    truth_onset: pd.DataFrame | None = None
+    truth_treatment: pd.DataFrame | None = None
+
+
+def write_frames(folder: Path, frames: Frames) -> None:
+    """Write all frames, or none: each to a temporary name, then all renamed.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    drafts = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name in (*OBSERVED, *TRUTH):
+            frame = getattr(frames, name)
+            if frame is not None:
+                drafts[name] = folder / f".{name}.parquet.draft"
+                frame.to_parquet(drafts[name], index=False)
+        for name, draft in drafts.items():
+            draft.replace(folder / f"{name}.parquet")
+    except OSError as error:
+        for draft in drafts.values():
+            if draft.parent.is_dir():
+                draft.unlink(missing_ok=True)
+        raise OutputError(
+            f"expected to write a cohort into {folder}, but it cannot be written ({error.strerror}); choose another"
+        ) from error
+
+
+def read_frames(folder: Path, truth: bool = False) -> Frames:
+    """Read the observed frames, and the truth only where it is asked for and there.
+
+    Raises
+    ------
+    InputError
+        If a frame is not there or is no Parquet file.
+    """
+    found = {name: _read(folder / f"{name}.parquet") for name in OBSERVED}
+    if truth:
+        found |= {name: _read(folder / f"{name}.parquet") for name in TRUTH if (folder / f"{name}.parquet").exists()}
+    return Frames(**found)
+
+
+def coded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame's fields as numbers and level codes, derived fields included."""
+    return derive(check(frame).values)
+
+
+def onset_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what the onset model may read."""
+    return coded(frame)[list(ONSET_FIELDS)]
+
+
+def pathway_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what the pathway models may read."""
+    return coded(frame)[list(PATHWAY_FIELDS)]
+
+
+def data_digest(frame: pd.DataFrame) -> str:
+    """Return the digest of a frame's content: which data a model was made from, without any of it."""
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes() + repr(list(frame.columns)).encode()).hexdigest()
+
+
+def _read(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"expected a Parquet frame at {path}, but it cannot be read; make one with `python -m pipelines.simulate`"
+        ) from error
+
+
+__all__ = ["DATA", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames",
+           "write_frames"]  # fmt: skip

@@ -1,0 +1,117 @@
+"""The main job: simulate, validate, train, evaluate, release, track, and score the example roster."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+
+from pfps_ml.bundle import Bundle, load_bundle
+from pfps_ml.config import Config, load_config
+from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.roster import score_roster
+from pfps_ml.tracking import Artifact, Dataset, Metric, Model, Param, Record, Tag, track
+from pipelines import evaluate, train, validate
+from pipelines.console import command, say, steps, table
+from pipelines.evaluate import EVALUATION, Evaluation
+from pipelines.frames import DATA, OUT, Frames, data_digest, write_frames
+from pipelines.release import MODELS, release
+from pipelines.simulate import simulate
+from pipelines.train import CANDIDATE, Candidate, write_candidate
+
+ROSTER = Path("data/examples/roster.csv")
+_SHOWN = 10
+_OTHER_STEPS = 5  # simulate, validate, report and release, track, score
+
+
+def records(
+    candidate: Candidate, evaluation: Evaluation, frames: Frames, folder: Path, bundle: Bundle
+) -> Iterator[Record]:
+    """Yield what happened, for the tracker: no row of any frame is in it."""
+    made = candidate.facts["trained_on"]
+    yield Tag("scenario", str(made["scenario"]))
+    yield Tag("split", candidate.facts["split_digest"])
+    yield Tag("notice", NOTICE)
+    for section, choices in candidate.facts["config"].items():
+        for name, value in choices.items():
+            yield Param(f"{section}.{name}", value)
+    for name, value in candidate.facts["recipe"].items():
+        yield Param(f"recipe.{name}", value)
+    for name, frame in (("onset", frames.onset), ("treatment", frames.treatment)):
+        yield Dataset(name, frame, data_digest(frame), "training")
+    for row in evaluation.tables["onset"].itertuples():
+        yield Metric(f"onset_{row.metric}", float(row.value), float(row.low), float(row.high))
+    for row in evaluation.tables["effects"].itertuples():
+        yield Metric(f"effect_{row.arm}", float(row.effect), float(row.low), float(row.high))
+    for path in sorted(folder.iterdir()):
+        yield Artifact(path, "evaluation")
+    yield Model(bundle.path)
+
+
+def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> None:
+    """Run the main job from the evidence to a scored roster, and print what came of it."""
+    scenario = config.cohort.scenario
+    data = DATA / scenario
+    with steps("demo", _OTHER_STEPS + train.STEPS + evaluate.STEPS) as tell:
+        tell("simulate")
+        frames = simulate(config.cohort)
+        write_frames(data, frames)
+        tell("validate")
+        validate.validate(frames, config, scenario)
+        candidate = train.train(frames, config, scenario, tell)
+        write_candidate(candidate, CANDIDATE)
+        found = evaluate.evaluate(candidate.predictor, frames, config, tell)
+        tell("report")
+        report = found.write(EVALUATION)
+        tell("release")
+        bundle = load_bundle(release(CANDIDATE, EVALUATION, models, config.product.version))
+        tell("track")
+        run = track(records(candidate, found, frames, EVALUATION, bundle), run_name=bundle.name)
+        tell("score")
+        scored = OUT / "scored.csv"
+        summary = score_roster(roster, scored, bundle)
+    _show(pd.read_csv(scored), found, asdict(summary))
+    places = {
+        "cohort": data, "bundle": bundle.path, "model card": bundle.path / "card.md", "report": report,
+        "scored roster": scored, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)",
+    }  # fmt: skip
+    table("Where everything is", ("what", "where"), places.items())
+    say(NOTICE)
+
+
+def _show(scored: pd.DataFrame, found: Evaluation, summary: dict[str, Any]) -> None:
+    top = scored[scored["risk_12m"].notna()].nlargest(_SHOWN, "risk_12m")
+    rows = (
+        (r.runner_id, f"{r.risk_12m:.1%} ({r.risk_low:.1%} to {r.risk_high:.1%})", r.risk_band,
+         "\n".join(str(reason) for reason in (r.reason_1, r.reason_2, r.reason_3)))
+        for r in top.itertuples()
+    )  # fmt: skip
+    table(
+        f"The {_SHOWN} highest risks of the example roster", ("runner", "12-month risk (90 %)", "band", "reasons"), rows
+    )
+    figures = found.tables["onset"]
+    table("Onset, clubs that training never saw (95 % intervals)", ("figure", "value", "interval"),
+          ((r.label, f"{r.value:.3f}", f"{r.low:.3f} to {r.high:.3f}") for r in figures.itertuples()))  # fmt: skip
+    effects = found.tables["effects"]
+    table("Pathways: adjusted difference from usual care (95 %)", ("pathway", "effect", "interval"),
+          ((r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in effects.itertuples()))  # fmt: skip
+    say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
+
+
+def main(
+    config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="A scenario of knowledge/scenarios.")] = None,
+) -> None:
+    """Run the main job."""
+    chosen = load_config(config)
+    if scenario:
+        chosen = replace(chosen, cohort=replace(chosen.cohort, scenario=scenario))
+    run_all(chosen)
+
+
+if __name__ == "__main__":
+    command(main)
+
+__all__ = ["records", "run_all"]

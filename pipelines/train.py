@@ -1,0 +1,155 @@
+"""Train the onset and the pathway model on the training clubs, and write them as a candidate for release."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from scipy.stats import t as student
+
+from pfps_ml.bundle import dump, golden_answers
+from pfps_ml.config import Config, load_config
+from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
+from pfps_ml.knowledge.evidence import ledger_fingerprint
+from pfps_ml.learning.explain import explainer
+from pfps_ml.learning.onset import OnsetModel
+from pfps_ml.learning.pathways import PathwayModel
+from pfps_ml.learning.split import Split, split_clubs
+from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_json
+from pfps_ml.reference import build_reference
+from pipelines.console import command, say, steps
+from pipelines.frames import DATA, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
+
+CANDIDATE = OUT / "candidate"
+STEPS = 7
+_GOLDEN_ROWS = 24
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A trained bundle that nobody has released: its models, its reference, and the facts of its making."""
+
+    predictor: Predictor
+    reference: dict[str, Any]
+    facts: dict[str, Any]
+
+    def parts(self) -> dict[str, bytes]:
+        """Return the files of the bundle, but for the card."""
+        return {
+            "onset.json": dump(onset_to_json(self.predictor)),
+            "pathways.json": dump(pathways_to_json(self.predictor)),
+            "reference.json": dump(self.reference),
+            "golden.json": dump(golden_answers(self.predictor, golden_runners(self.reference))),
+        }
+
+
+def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) -> Candidate:
+    """Fit both models on the clubs that are not held out.
+
+    Parameters
+    ----------
+    frames
+        The observed frames; the truth is not looked at.
+    scenario
+        The simulated scenario; None for a real cohort.
+    tell
+        Told the name of each step as it begins.
+    """
+    split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    onset, X = _fit_onset(frames.onset, split, config, tell)
+    pathways = _fit_pathways(frames.treatment, split, config, tell)
+    tell("Shapley tables and reference")
+    predictor = Predictor(
+        onset=onset.additive_,
+        explainer=explainer(onset.additive_, X),
+        prognosis=pathways.prognosis_,
+        modifiers=pathways.modifiers_,
+        interval=Interval(config.product.level, _t_quantile(config)),
+    )
+    rows = ~split.is_held_out(frames.onset["club"])
+    patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
+    rate = float(frames.onset.loc[rows, ONSET.name].mean())
+    reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product)
+    reference["horizon_months"] = ONSET.horizon_months
+    return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
+
+
+def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
+    """Return made-up runners that walk through every field's range: nobody's data, and the same every time."""
+    rows = []
+    for i in range(_GOLDEN_ROWS):
+        row: dict[str, Any] = {}
+        for at, (name, about) in enumerate(sorted(reference["fields"].items())):
+            values, field = about["values"], BY_NAME[name]
+            if field.parts or not values or ((i + at) % 3 == 0 and not field.required):
+                continue
+            value = values[(i * (at + 1)) % len(values)]
+            row[name] = field.levels[int(value)] if field.levels else value
+        rows.append({**row, "height_cm": 160.0 + i, "weight_kg": 50.0 + 2 * i} if i % 4 else row)
+    return pd.DataFrame(rows, columns=[f.name for f in INPUTS if f.kind != "text"])
+
+
+def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> tuple[OnsetModel, pd.DataFrame]:
+    rows = ~split.is_held_out(frame["club"])
+    X, club = onset_features(frame)[rows].reset_index(drop=True), frame.loc[rows, "club"]
+    model = OnsetModel(config.onset, lambda step: tell(f"onset, {step}"))
+    y = frame.loc[rows, ONSET.name].to_numpy(dtype=float)
+    return model.fit(X, y, club, split.fold_of(club)), X
+
+
+def _fit_pathways(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> PathwayModel:
+    rows = ~split.is_held_out(frame["club"])
+    X, club = pathway_features(frame)[rows], frame.loc[rows, "club"]
+    model = PathwayModel(config.pathways, lambda step: tell(f"pathways, {step}"))
+    y = frame.loc[rows, SUCCESS.name].to_numpy(dtype=float)
+    return model.fit(X, frame.loc[rows, "arm"], y, club, split.fold_of(club))
+
+
+def _t_quantile(config: Config) -> float:
+    return float(student.ppf((1 + config.product.level) / 2, config.onset.bootstraps - 1))
+
+
+def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, onset: OnsetModel) -> dict[str, Any]:
+    counts = {
+        "runners": int((~split.is_held_out(frames.onset["club"])).sum()),
+        "patients": int((~split.is_held_out(frames.treatment["club"])).sum()),
+        "clubs": len(split.folds),
+    }
+    return {
+        "trained_on": {"scenario": scenario, "simulated": scenario is not None, **counts},
+        "ledger_fingerprint": ledger_fingerprint(),
+        "split_digest": split.digest,
+        "data_digest": {"onset": data_digest(frames.onset), "treatment": data_digest(frames.treatment)},
+        "seed": config.cohort.seed,
+        "config": asdict(config),
+        "recipe": asdict(onset.recipe_),
+    }
+
+
+def main(
+    folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
+    scenario: Annotated[str, typer.Option(help="The scenario that the frames were simulated from.")] = "reference",
+    config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
+    out: Annotated[Path, typer.Option("-o", help="Folder of the candidate.")] = CANDIDATE,
+) -> None:
+    """Train a candidate on validated frames."""
+    with steps("train", STEPS) as tell:
+        candidate = train(read_frames(folder), load_config(config), scenario, tell)
+    write_candidate(candidate, out)
+    say(f"candidate in {out}; judge it with `python -m pipelines.evaluate`")
+
+
+def write_candidate(candidate: Candidate, out: Path) -> None:
+    """Write a candidate's files and the facts of its making."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, content in (*candidate.parts().items(), ("facts.json", dump(candidate.facts))):
+        (out / name).write_bytes(content)
+
+
+if __name__ == "__main__":
+    command(main)
+
+__all__ = ["CANDIDATE", "STEPS", "Candidate", "golden_runners", "train", "write_candidate"]

@@ -1,0 +1,260 @@
+"""The house of design.md: which room may reach which, how large a room may grow, and the one door for randomness."""
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parents[2]
+FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
+FLOOR = {"errors", "config", "randomness"}
+SCIENCE = {"cohort", "learning", "evaluation"}
+# what each room may reach; `product` is every module directly in pfps_ml/ that is not named here
+REACH = {
+    "floor": {"floor"},
+    "knowledge": {"floor", "knowledge"},
+    **{room: {"floor", "knowledge", room} for room in SCIENCE},
+    "product": {"floor", "knowledge", "product", *SCIENCE},
+    "surface": set[str](),  # pfps_ml/__init__.py names its modules as text and imports them when asked
+    "cli": {"floor", "knowledge", "product", "tracking", "surface"},
+    "tracking": {"floor", "knowledge", "product", "surface"},
+    "serving": {"floor", "knowledge", "product", "serving", "surface"},
+    "pipelines": {"floor", "knowledge", "product", "tracking", "pipelines", "surface", *SCIENCE},
+}
+
+
+@dataclass(frozen=True)
+class Import:
+    """One import of a module, and whether it is made when the importing module is loaded."""
+
+    module: str
+    on_loading: bool
+
+
+def paths(*folders: str) -> list[Path]:
+    return sorted(path for folder in folders for path in (HOUSE / folder).rglob("*.py"))
+
+
+def name_of(path: Path) -> str:
+    parts = path.relative_to(HOUSE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+PRODUCT = {name_of(path): path for path in paths("pfps_ml", "serving", "pipelines")}
+IDS = sorted(PRODUCT)
+
+
+@cache
+def tree_of(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def room_of(module: str) -> str:
+    parts = module.split(".")
+    if parts[0] != "pfps_ml":
+        return parts[0]
+    if len(parts) == 1:
+        return "surface"
+    if parts[1] in FLOOR:
+        return "floor"
+    return parts[1] if parts[1] in REACH else "product"
+
+
+def imports(module: str) -> Iterator[Import]:
+    """Yield every import of a module, wherever in the file it stands; types-only imports are not made on loading."""
+    tree = tree_of(PRODUCT[module])
+    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, FUNCTION) for n in ast.walk(f)}
+    lazy |= {id(n) for c in ast.walk(tree) if isinstance(c, ast.If) and "TYPE_CHECKING" in ast.dump(c.test)
+             for n in ast.walk(c)}  # fmt: skip
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (Import(alias.name, id(node) not in lazy) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module} imports relatively; write the whole name, so that a search finds it"
+            whole = [f"{node.module}.{alias.name}" for alias in node.names]
+            yield from (Import(n if n in PRODUCT else str(node.module), id(node) not in lazy) for n in whole)
+
+
+def ours(module: str) -> set[str]:
+    return {made.module for made in imports(module) if made.module in PRODUCT}
+
+
+def importers(library: str) -> set[str]:
+    return {module for module in PRODUCT for made in imports(module) if made.module.split(".")[0] == library}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """Return the top-level names of all modules that a fresh interpreter holds after one statement."""
+    shown = subprocess.run(
+        [sys.executable, "-c", f"{statement}; import sys; print(*sorted(sys.modules))"],
+        cwd=HOUSE,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return {name.split(".")[0] for name in shown.stdout.split()}
+
+
+@pytest.mark.parametrize("module", IDS)
+def test_a_room_reaches_only_the_rooms_that_the_plan_lets_it_reach(module):
+    beyond = {name for name in ours(module) if room_of(name) not in REACH[room_of(module)]}
+    assert not beyond, f"{module} ({room_of(module)}) may reach {sorted(REACH[room_of(module)])}, not {sorted(beyond)}"
+
+
+def test_the_science_rooms_never_import_each_other():
+    for room in SCIENCE:
+        reached = {room_of(name) for module in PRODUCT if room_of(module) == room for name in ours(module)}
+        assert not reached & (SCIENCE - {room})
+
+
+def test_the_floor_imports_nothing_of_ours_but_the_errors():
+    for module in PRODUCT:
+        if room_of(module) == "floor":
+            assert ours(module) <= ({"pfps_ml.errors"} if module == "pfps_ml.config" else set())
+
+
+def test_no_two_modules_import_each_other_in_a_circle():
+    try:
+        TopologicalSorter({module: ours(module) for module in PRODUCT}).prepare()
+    except CycleError as circle:
+        pytest.fail(" -> ".join(circle.args[1]))
+
+
+def test_only_tracking_imports_mlflow():
+    assert importers("mlflow") <= {"pfps_ml.tracking"}
+
+
+def test_only_serving_imports_bentoml():
+    assert {room_of(module) for module in importers("bentoml")} <= {"serving"}
+
+
+def test_nothing_installed_imports_the_pipelines():
+    assert {room_of(module) for module in importers("pipelines")} <= {"pipelines"}
+
+
+def test_tracking_is_reached_by_pipelines_and_lazily_by_the_command_line():
+    for module in PRODUCT:
+        for made in imports(module):
+            if made.module == "pfps_ml.tracking":
+                assert room_of(module) == "pipelines" or (room_of(module) == "cli" and not made.on_loading), module
+
+
+HEAVY = {"sklearn", "lightgbm", "shap", "mlflow", "bentoml", "scipy", "matplotlib"}
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert not loaded_by("import pfps_ml") & (HEAVY | {"numpy", "pandas", "pyarrow", "pydantic", "pandera"})
+
+
+def test_importing_the_command_line_loads_no_library_of_training_tracking_or_serving():
+    assert not loaded_by("import pfps_ml.cli") & HEAVY
+
+
+def test_every_public_name_of_the_package_is_there_when_asked_for():
+    package = import_module("pfps_ml")
+    for name in package.__all__:
+        assert getattr(package, name) is not None
+    assert set(package.__all__) <= set(dir(package))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        package.nonsense  # noqa: B018
+
+
+def names_of(tree: ast.Module) -> list[str] | None:
+    for node in tree.body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            return ast.literal_eval(node.value)
+    return None
+
+
+def defined_in(tree: ast.Module) -> set[str]:
+    names = {node.name for node in tree.body if isinstance(node, FUNCTION | ast.ClassDef)}
+    bound = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)]
+    return names | {node.id for node in bound}
+
+
+def constants_classes_functions(name: str) -> tuple[int, str]:
+    """Return ruff's order: CONSTANTS, then Classes, then functions, each by name."""
+    return (0 if name.isupper() else 1 if name[0].isupper() else 2), name
+
+
+@pytest.mark.parametrize("module", IDS)
+def test_every_module_says_in_order_what_it_offers(module):
+    tree = tree_of(PRODUCT[module])
+    names = names_of(tree)
+    public = {name for name in defined_in(tree) if not name.startswith("_")}
+    if names is None:
+        excepted = PRODUCT[module].name in ("__init__.py", "__main__.py") or not public
+        assert excepted, f"{module} has public names and no __all__"
+        return
+    assert names == sorted(set(names), key=constants_classes_functions)
+    assert module == "pfps_ml" or set(names) <= defined_in(tree), f"{module} offers what it does not define"
+
+
+def doors_of_randomness(tree: ast.Module) -> Iterator[int]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            opened = {ast.unparse(node).replace("np.", "numpy.")}
+        elif isinstance(node, ast.Import):
+            opened = {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            opened = {str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)}
+        else:
+            continue
+        if opened & {"random", "secrets", "numpy.random"}:
+            yield node.lineno
+
+
+def test_there_is_one_door_for_randomness():
+    found = {name_of(path): [*doors_of_randomness(tree_of(path))]
+             for path in paths("pfps_ml", "serving", "pipelines", "benchmarks")}  # fmt: skip
+    assert {module for module, lines in found.items() if lines} == {"pfps_ml.randomness"}, found
+
+
+@pytest.mark.parametrize(
+    "line", ["import random", "import numpy.random as r", "from numpy import random", "from random import choice",
+             "from numpy.random import default_rng", "x = np.random.default_rng(1)", "def f() -> 'int': numpy.random"]
+)  # fmt: skip
+def test_another_door_for_randomness_would_be_seen(line):
+    assert [*doors_of_randomness(ast.parse(line))] == [1]
+
+
+@pytest.mark.parametrize("path", paths("pfps_ml", "serving", "pipelines", "benchmarks", "tests"), ids=name_of)
+def test_no_file_is_longer_than_300_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 300
+
+
+def test_no_function_is_longer_than_30_lines_or_takes_more_than_6_arguments():
+    faults = []
+    for path in paths("pfps_ml", "serving", "pipelines", "benchmarks"):
+        for node in ast.walk(tree_of(path)):
+            if isinstance(node, FUNCTION):
+                where = f"{path.relative_to(HOUSE)}:{node.lineno} {node.name}"
+                faults += [f"{where}: {lines_of(node)} lines"] * (lines_of(node) > 30)
+                faults += [f"{where}: {arguments_of(node)} arguments"] * (arguments_of(node) > 6)
+    assert not faults, "\n".join(faults)
+
+
+def lines_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Return the number of lines from `def` to the end, without the docstring."""
+    first = node.body[0]
+    said = first.end_lineno - first.lineno + 1 if ast.get_docstring(node) is not None else 0
+    return node.end_lineno - node.lineno + 1 - said
+
+
+def arguments_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    a = node.args
+    return len([x for x in (*a.posonlyargs, *a.args, *a.kwonlyargs) if x.arg not in ("self", "cls")])
+
+
+def test_no_document_or_code_names_a_folder_of_the_machine_it_was_written_on():
+    texts = [p for p in (*paths("pfps_ml", "serving", "pipelines", "benchmarks"), *HOUSE.glob("*.*")) if p.is_file()]
+    for path in texts:
+        assert not re.search(r"(?<![\w.])/(home|work|Users|root)/", path.read_text(encoding="utf-8")), path

@@ -1,0 +1,127 @@
+"""The simulated cohort: reproducible row by row, true to its scenario, and counterfactual where asked."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment, solved_parameters
+from pfps_ml.config import CohortConfig
+from pfps_ml.errors import FactError
+from pfps_ml.evaluation.metrics import auroc
+from pfps_ml.knowledge.contracts import frame_schema
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
+from pfps_ml.knowledge.evidence import load_scenario
+
+CONFIG = CohortConfig(runners=40_000, patients=20_000)
+
+
+@pytest.fixture(scope="module")
+def runners():
+    return simulate_onset(CONFIG)
+
+
+@pytest.fixture(scope="module")
+def patients():
+    return simulate_treatment(CONFIG)
+
+
+def test_a_row_is_the_same_whatever_the_range_it_is_drawn_in(runners):
+    middle = simulate_onset(CONFIG, 12_345, 12_945)
+    pd.testing.assert_frame_equal(middle.observed, runners.observed.iloc[12_345:12_945].reset_index(drop=True))
+    pd.testing.assert_frame_equal(middle.truth, runners.truth.iloc[12_345:12_945].reset_index(drop=True))
+
+
+def test_another_seed_is_another_world():
+    first, second = (simulate_onset(CohortConfig(seed=seed), 0, 500).observed["height_cm"] for seed in (1, 2))
+    assert np.corrcoef(first.fillna(170), second.fillna(170))[0, 1] < 0.2
+
+
+def test_both_frames_keep_the_schema_of_the_dictionary(runners, patients):
+    frame_schema("onset").validate(runners.observed, lazy=True)
+    frame_schema("treatment").validate(patients.observed, lazy=True)
+
+
+def test_the_base_rate_is_the_scenarios(runners):
+    target = load_scenario("reference").runners["onset_base_rate"]
+    assert runners.truth["true_risk"].mean() == pytest.approx(target.value, abs=0.004)
+    assert target.low < runners.observed["pfps_onset_12m"].mean() < target.high
+
+
+def test_the_outcome_follows_the_true_risk_and_is_still_hard(runners):
+    y, risk = runners.observed["pfps_onset_12m"].to_numpy(float), runners.truth["true_risk"].to_numpy()
+    assert y.mean() == pytest.approx(risk.mean(), abs=0.004)
+    assert 0.68 < auroc(y, risk) < 0.78
+
+
+def test_success_under_each_arm_is_the_scenarios(patients):
+    p = solved_parameters("reference")["patient"]
+    means = patients.truth[["p_usual_care", "p_hip", "p_orthotic"]].mean().to_numpy()
+    assert means == pytest.approx([p.success_usual_care, p.success_hip, p.success_orthotic], abs=0.006)
+
+
+def test_setting_the_arm_moves_nothing_that_the_arm_does_not_cause(patients):
+    for arm in ARMS:
+        treated = simulate_treatment(CONFIG, do={"arm": arm.name})
+        caused = ["arm", "success_12w"]
+        pd.testing.assert_frame_equal(treated.observed.drop(columns=caused), patients.observed.drop(columns=caused))
+        pd.testing.assert_frame_equal(treated.truth, patients.truth)
+        same = patients.observed["arm"] == arm.name
+        assert (treated.observed["success_12w"][same] == patients.observed["success_12w"][same]).all()
+        assert treated.observed["success_12w"].mean() == pytest.approx(patients.truth[f"p_{arm.name}"].mean(), abs=0.01)
+
+
+def test_clinics_confound_so_the_raw_contrast_is_biased(patients):
+    seen, truth = patients.observed, patients.truth
+    raw = seen.groupby("arm")["success_12w"].mean()
+    assert raw["injection"] - raw["usual_care"] < (truth["p_injection"] - truth["p_usual_care"]).mean() - 0.05
+
+
+def test_injections_are_given_only_after_failed_care(patients):
+    given = patients.observed.query("arm == 'injection'")["failed_conventional_care"].dropna()
+    assert len(given) > 300
+    assert (given == "yes").all()
+
+
+def test_strength_is_near_null_before_onset_and_low_after_it(runners, patients):
+    adults = runners.observed.query("age_years >= 18 and sex == 'female'")
+    strong = adults.groupby("pfps_onset_12m")["hip_abduction_nm_kg"].mean()
+    spread = adults["hip_abduction_nm_kg"].std()
+    assert abs(strong[1] - strong[0]) / spread < 0.25
+    cases = patients.observed.query("age_years >= 18 and sex == 'female'")["hip_abduction_nm_kg"].mean()
+    assert (adults["hip_abduction_nm_kg"].mean() - cases) / spread > 0.6
+
+
+def test_body_mass_index_and_age_say_nothing_of_onset(runners):
+    y = runners.observed["pfps_onset_12m"].to_numpy(float)
+    mass = runners.observed["weight_kg"] / (runners.observed["height_cm"] / 100) ** 2
+    women = (runners.observed["sex"] == "female") & mass.notna() & (runners.observed["age_years"] >= 18)
+    assert auroc(y[women], mass[women].to_numpy()) == pytest.approx(0.5, abs=0.03)
+
+
+def test_equipment_belongs_to_the_club_and_says_nothing_of_its_risk(runners):
+    owned = runners.observed.groupby("club")["knee_extension_nm_kg"].apply(lambda column: column.notna().mean())
+    assert ((owned == 0) | (owned > 0.85)).all()
+    risk = runners.truth["true_risk"].groupby(runners.observed["club"]).mean()
+    assert abs(risk[owned > 0].mean() - risk[owned == 0].mean()) < 0.008
+
+
+def test_every_field_but_the_required_can_be_missing(runners):
+    missing = runners.observed.isna().mean()
+    for name, field in BY_NAME.items():
+        if name in missing and field.kind != "text" and name != "current_knee_pain":
+            assert (missing[name] == 0) == field.required, name
+
+
+def test_an_unknown_column_of_the_world_is_an_error():
+    with pytest.raises(FactError, match="no column"):
+        _ = _world().column("luck")
+
+
+def test_an_empty_range_gives_an_empty_frame():
+    assert len(simulate_onset(CONFIG, 10, 10).observed) == 0
+
+
+def _world():
+    from pfps_ml.cohort.world import World
+
+    return World(1, "runner", 0, 3, solved_parameters("reference")["runner"], 1, {})
