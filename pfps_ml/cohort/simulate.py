@@ -31,19 +31,22 @@ class Cohort:
     truth: pd.DataFrame
 
 
-def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None) -> Cohort:
+def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None, season: int = 0) -> Cohort:
     """Simulate runners free of knee pain and whether runner's knee begins within 12 months.
 
     Parameters
     ----------
     config
-        Scenario, seed and club size. Rows of one seed are one world: rows beyond `config.runners` are fresh
-        runners, in fresh clubs, of the same world.
+        Scenario, seed and club size. A seed is a world: its clubs, with their own base rates and equipment.
     start, stop
-        The rows wanted; a row is the same whatever the range it is drawn in.
+        The rows wanted; a row is the same whatever the range it is drawn in. Rows beyond `config.runners` are
+        fresh runners in fresh clubs.
+    season
+        Another season brings fresh runners to the same clubs.
     """
-    world = _world(config, "runner", start, config.runners if stop is None else stop, {})
-    observed = _identified(world, "R").join(observe(world, SCREENING))
+    population = f"runner/season-{season}" if season else "runner"
+    world = _world(config, population, start, config.runners if stop is None else stop, {})
+    observed = _identified(world, f"R{season}-" if season else "R").join(observe(world, SCREENING))
     observed[ONSET.name] = world.column("pfps_onset_12m").astype(int)
     observed["draw"] = 0
     truth = observed[["runner_id"]].assign(true_risk=world.column("true_risk"))
@@ -85,10 +88,11 @@ def _identified(world: World, letter: str) -> pd.DataFrame:
 
 
 def _world(config: CohortConfig, population: str, start: int, stop: int, do: Mapping[str, Any]) -> World:
-    p = solved_parameters(config.scenario)[population]
-    if population == "runner":
-        return World(config.seed, population, start, stop, p, config.runners_per_club, _RUNNERS, do)
-    return World(config.seed, population, start, stop, p, config.patients_per_club, _PATIENTS, do)
+    solved = solved_parameters(config.scenario)
+    if population == "patient":
+        p, size = solved["patient"], config.patients_per_club
+        return World(config.seed, population, start, stop, p, size, _PATIENTS, do)
+    return World(config.seed, population, start, stop, solved["runner"], config.runners_per_club, _RUNNERS, do)
 
 
 @cache

@@ -56,7 +56,8 @@ class Calibration:
         top = min(1.0, 1.05 * float(max(seen["high"].max(), self.p.max())))
         above.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1, label="Perfect")
         above.plot(self.curve["predicted"], self.curve["observed"], color=ORANGE, linewidth=1.5, label="Smoothed")
-        bars = [seen["observed"] - seen["low"], seen["high"] - seen["observed"]]
+        # a share of exactly 0 or 1 is its own limit, give or take the last bit
+        bars = [(seen["observed"] - seen["low"]).clip(0), (seen["high"] - seen["observed"]).clip(0)]
         above.errorbar(seen["predicted"], seen["observed"], bars, fmt="o", color=BLUE, markersize=5, capsize=2,
                        label="Tenths, 95 % interval")  # fmt: skip
         above.set(xlim=(0, top), ylim=(0, top), ylabel="Observed share")

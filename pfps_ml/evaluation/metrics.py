@@ -168,15 +168,16 @@ def measure_with_intervals(
 def club_resamples(y: Array, groups: npt.ArrayLike, seed: int, repeats: int) -> Iterator[Array]:
     """Yield `repeats` weights a row: how often its club was drawn, when as many clubs are drawn with replacement.
 
-    The same seed and rows give the same resamples, so that two models can be compared on each. Runners without a
-    club count as clubs of one. A resample with one outcome only says nothing about a metric and is drawn again.
+    The same seed and clubs give the same resamples, in any order of rows, so that two models can be compared on
+    each. Runners without a club count as clubs of one. A resample with one outcome only says nothing about a metric
+    and is drawn again.
 
     Raises
     ------
     CohortError
         If there are fewer than two clubs.
     """
-    codes, names = pd.factorize(np.asarray(groups))
+    codes, names = pd.factorize(np.asarray(groups), sort=True)
     alone = codes < 0
     codes = np.where(alone, len(names) + np.cumsum(alone) - 1, codes)
     clubs = int(codes.max()) + 1

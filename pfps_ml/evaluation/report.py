@@ -143,7 +143,7 @@ def _title(name: Hashable) -> str:
 
 
 def _decimals(series: pd.Series) -> int | None:
-    """Return the decimals that show three figures of a column's smaller values; None if it is no column of fractions."""
+    """Return the decimals that show three figures of a column's smaller values; None for other kinds."""
     if not pd.api.types.is_float_dtype(series):
         return None
     size = series.abs()

@@ -10,8 +10,6 @@ from sklearn.linear_model import LogisticRegression
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
 from pfps_ml.learning.smooth import Basis
 
-Floats = NDArray[np.float64]
-
 
 def eligibility(X: pd.DataFrame) -> pd.DataFrame:
     """Return which arms each patient may be offered, one column an arm; an unknown requirement is not met."""
@@ -26,36 +24,40 @@ def eligibility(X: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class PropensityModel:
-    """One multinomial logistic regression for each set of open arms."""
+    """One multinomial logistic regression for each state of what the arms require, and one for any other state."""
 
     basis: Basis
-    fitted: dict[tuple[bool, ...], LogisticRegression]
+    fitted: dict[str, LogisticRegression]
+    otherwise: LogisticRegression
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the probability of every arm, one column an arm; rows sum to one."""
-        found = np.zeros((len(X), len(ARMS)))
-        names = [arm.name for arm in ARMS]
-        for rows, model in self._groups(X):
-            if rows.any():
-                chances = model.predict_proba(self.basis.design(X[rows])[:, 1:])
-                for i, name in enumerate(model.classes_):
-                    found[rows, names.index(name)] = chances[:, i]
-        return pd.DataFrame(found, columns=names, index=X.index)
-
-    def _groups(self, X: pd.DataFrame) -> list[tuple[NDArray[np.bool_], LogisticRegression]]:
-        pattern = eligibility(X).to_numpy()
-        return [((pattern == np.array(key)).all(axis=1), model) for key, model in self.fitted.items()]
+        found = pd.DataFrame(0.0, columns=[arm.name for arm in ARMS], index=X.index)
+        states = _states(X)
+        for state in states.unique():
+            rows = states == state
+            model = self.fitted.get(state, self.otherwise)
+            found.loc[rows, model.classes_] = model.predict_proba(self.basis.design(X[rows])[:, 1:])
+        return found
 
 
 def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: Basis) -> PropensityModel:
-    """Fit how arms were assigned, apart for patients with different arms open to them."""
-    fitted = {}
-    patterns = pd.Series(list(map(tuple, eligibility(X).to_numpy().tolist())), index=X.index)
-    for pattern in sorted(patterns.unique()):
-        rows = (patterns == pattern).to_numpy()
-        model = LogisticRegression(C=0.3, max_iter=2000)
-        fitted[pattern] = model.fit(basis.design(X[rows])[:, 1:], arm[rows])
-    return PropensityModel(basis, fitted)
+    """Fit how arms were assigned, apart for patients who meet, do not meet, or may meet what an arm requires."""
+    states, fitted = _states(X), {}
+    for state in sorted(states.unique()):
+        rows = states == state
+        if arm[rows].nunique() > 1:
+            fitted[state] = _logistic().fit(basis.design(X[rows])[:, 1:], arm[rows])
+    return PropensityModel(basis, fitted, _logistic().fit(basis.design(X)[:, 1:], arm))
+
+
+def _logistic() -> LogisticRegression:
+    return LogisticRegression(C=0.3, max_iter=2000, tol=1e-3)
+
+
+def _states(X: pd.DataFrame) -> pd.Series:
+    required = sorted({name for arm in ARMS for name, _ in arm.requires})
+    return X[required].fillna(-1.0).astype(str).agg("/".join, axis=1)
 
 
 def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: Basis) -> pd.DataFrame:

@@ -121,7 +121,15 @@ def test_an_empty_range_gives_an_empty_frame():
     assert len(simulate_onset(CONFIG, 10, 10).observed) == 0
 
 
-def _world():
+def _world():  # the engine without any mechanism
     from pfps_ml.cohort.world import World
 
     return World(1, "runner", 0, 3, solved_parameters("reference")["runner"], 1, {})
+
+
+def test_another_season_brings_fresh_runners_to_the_same_clubs(runners):
+    again = simulate_onset(CONFIG, season=1)
+    assert not set(again.observed["runner_id"]) & set(runners.observed["runner_id"])
+    assert list(again.observed["club"]) == list(runners.observed["club"])
+    rates = [each.truth["true_risk"].groupby(each.observed["club"]).mean() for each in (runners, again)]
+    assert np.corrcoef(*rates)[0, 1] > 0.8

@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation import metrics
 from pfps_ml.evaluation.logistic import expit, logit, spline
 from pfps_ml.randomness import generator
-from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 
 def cohort(rows, name="cohort", spread=0.8):
@@ -123,7 +124,7 @@ def test_the_spline_is_linear_beyond_its_outer_knots():
     x = np.linspace(-3, 3, 601)
     tails = np.diff(spline(x), n=2, axis=0)[[0, 10, -10, -1]]
     assert np.abs(tails).max() < 1e-9
-    assert spline(np.repeat([0.0, 1.0], 10)).shape == (20, 2)
+    assert spline(np.repeat([0.0, 1.0], [9, 11])).shape == (20, 2)
 
 
 def test_every_metric_says_which_way_is_better_and_what_a_perfect_model_has():
@@ -167,6 +168,9 @@ def test_intervals_are_the_same_for_the_same_seed_and_for_rows_in_another_order(
     groups = np.array([f"club {number}" for number in clubs(500, 10)])
     first = metrics.measure_with_intervals(y, p, groups, seed=5, repeats=20)
     pd.testing.assert_frame_equal(first, metrics.measure_with_intervals(y, p, groups, seed=5, repeats=20))
+    shuffled = generator(9, "order").permutation(500)
+    again = metrics.measure_with_intervals(y[shuffled], p[shuffled], groups[shuffled], seed=5, repeats=20)
+    pd.testing.assert_frame_equal(first, again)
     assert not first.equals(metrics.measure_with_intervals(y, p, groups, seed=6, repeats=20))
 
 
@@ -262,7 +266,8 @@ def test_a_subgroup_with_fewer_than_5_events_or_non_events_shows_its_counts_and_
     table = metrics.subgroup_table(y, p, {"age": pd.Categorical(np.repeat(["young", "old"], 100), ["young", "old"])})
     assert list(table["level"]) == ["young", "old"]
     assert table.loc[0, list(metrics.METRICS)].isna().all()
-    assert table.loc[1, "auroc"] > 0 and table.loc[0, "n"] == 100
+    assert table.loc[1, list(metrics.METRICS)].notna().sum() >= 8
+    assert list(table["n"]) == [100, 100]
 
 
 def test_a_hundred_thousand_runners_are_measured_in_a_moment():

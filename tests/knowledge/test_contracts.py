@@ -71,18 +71,13 @@ def refused_by_request(field, values):
     return {row for row, value in enumerate(values) if not accepts(runner(**{field.name: value}))}
 
 
-def at_the_limits(field):
-    step = 1 if field.kind == "whole" else 0
-    below, above = field.low - step, field.high + step
-    return [field.low, field.high, 0.5 * step or plain(field)] + (
-        [below, above] if step else [np.nextafter(field.low, -np.inf), np.nextafter(field.high, np.inf)]
-    )
-
-
 @pytest.mark.parametrize("field", NUMBERS, ids=lambda field: field.name)
 def test_schema_checker_and_request_draw_the_limits_of_a_number_at_the_same_place(field):
-    values = at_the_limits(field)
-    refused = {3, 4} | ({2} if field.kind == "whole" else set())
+    if field.kind == "whole":
+        values, refused = [field.low, field.high, 0.5, field.low - 1, field.high + 1], {2, 3, 4}
+    else:
+        below, above = np.nextafter([field.low, field.high], [-np.inf, np.inf])
+        values, refused = [field.low, field.high, plain(field), below, above], {3, 4}
     assert refused_by_checker(field, values) == refused
     assert refused_by_schema(field, values) == refused
     assert refused_by_request(field, values) == refused
@@ -103,7 +98,7 @@ def test_a_value_may_be_missing_everywhere_or_nowhere(field):
     wanted = {0} if field.required else set()
     assert refused_by_checker(field, missing) == wanted
     assert refused_by_schema(field, missing) == wanted
-    assert refused_by_request(field, [None] if field.kind != "whole" else []) <= wanted
+    assert accepts(runner(**{field.name: None})) is not field.required
     assert accepts({name: value for name, value in runner().items() if name != field.name}) is not field.required
 
 
@@ -195,7 +190,7 @@ def test_the_dictionary_page_tells_everything_once_in_whole_tables():
     assert contracts.NOTICE in lines
 
 
-def fingerprint_with(monkeypatch, name, **changes):
+def fingerprint_with(monkeypatch, name, changes):
     fields = tuple(replace(field, **changes) if field.name == name else field for field in FIELDS)
     monkeypatch.setattr(contracts, "FIELDS", fields)
     return contracts.fingerprint()
@@ -215,10 +210,10 @@ def fingerprint_with(monkeypatch, name, **changes):
 )
 def test_the_fingerprint_moves_with_whatever_changes_the_meaning_of_a_model(monkeypatch, name, changes):
     before = contracts.fingerprint()
-    assert fingerprint_with(monkeypatch, name, **changes) != before
+    assert fingerprint_with(monkeypatch, name, changes) != before
 
 
 @pytest.mark.parametrize("words", [{"label": "Years"}, {"question": "?"}, {"meaning": "-"}, {"source": "-"}])
 def test_the_fingerprint_does_not_move_with_wording(monkeypatch, words):
     before = contracts.fingerprint()
-    assert fingerprint_with(monkeypatch, "age_years", **words) == before
+    assert fingerprint_with(monkeypatch, "age_years", words) == before

@@ -1,0 +1,206 @@
+"""The pipelines: frames whole or not at all, faults all at once, releases that never change."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pfps_ml.bundle import load_bundle
+from pfps_ml.config import CohortConfig
+from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
+from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+from pipelines.frames import Frames, data_digest, read_frames, write_frames
+from pipelines.release import release
+from pipelines.simulate import simulate
+from pipelines.train import golden_runners, train, write_candidate
+from pipelines.validate import _feature_faults, validate
+
+
+def faults_of(frames, config, scenario="reference"):
+    with pytest.raises(CohortError) as caught:
+        validate(frames, config, scenario)
+    return {fault.field: fault.message for fault in caught.value.faults}
+
+
+def test_frames_come_back_as_they_were_written(frames, tmp_path):
+    write_frames(tmp_path / "cohort", frames)
+    again = read_frames(tmp_path / "cohort", truth=True)
+    for name in ("onset", "treatment", "truth_onset", "truth_treatment"):
+        pd.testing.assert_frame_equal(getattr(again, name), getattr(frames, name))
+    assert read_frames(tmp_path / "cohort").truth_onset is None
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_and_nothing_is_left(frames, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    with pytest.raises(OutputError, match="choose another"):
+        write_frames(blocked / "cohort", frames)
+    assert blocked.read_text() == "in the way"
+
+
+def test_a_frame_that_is_not_there_or_no_parquet_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"pipelines\.simulate"):
+        read_frames(tmp_path)
+    (tmp_path / "onset.parquet").write_text("not parquet")
+    with pytest.raises(InputError, match=r"onset\.parquet"):
+        read_frames(tmp_path)
+
+
+@pytest.mark.parametrize("change", [{"runners": 0}, {"runners": -5}, {"patients": 0}, {"scenario": "dream"}])
+def test_an_impossible_cohort_is_refused(change):
+    with pytest.raises(FactError):
+        simulate(replace(CohortConfig(), **change))
+
+
+def test_a_digest_knows_the_content_and_the_columns(frames):
+    same = frames.onset.copy()
+    assert data_digest(same) == data_digest(frames.onset)
+    assert data_digest(same.rename(columns={"club": "team"})) != data_digest(frames.onset)
+    same.loc[3, "height_cm"] = 181.5
+    assert data_digest(same) != data_digest(frames.onset)
+
+
+def test_the_simulated_cohort_is_valid(frames, config):
+    validate(frames, config, "reference")
+
+
+def test_all_faults_of_the_schema_are_named_at_once(frames, config):
+    onset = frames.onset.copy()
+    onset.loc[[2, 5], "height_cm"] = 300.0
+    onset.loc[7, "sex"] = "unknown"
+    onset.loc[9, "runner_id"] = onset.loc[8, "runner_id"]
+    onset["true_risk"] = 0.1
+    treatment = frames.treatment.drop(columns="akps")
+    found = faults_of(replace(frames, onset=onset, treatment=treatment), config)
+    assert {"onset.height_cm", "onset.sex", "onset.runner_id", "onset.true_risk", "treatment.akps"} <= set(found)
+    assert "2 cases, first in row 2, 5" in found["onset.height_cm"]
+    assert not any("unknown" in message for message in found.values())
+
+
+def test_a_base_rate_outside_the_evidence_is_a_fault(frames, config):
+    onset = frames.onset.assign(pfps_onset_12m=(np.arange(len(frames.onset)) % 5 == 0).astype(int))
+    assert "G1-09" in faults_of(replace(frames, onset=onset, truth_onset=None), config)["onset.pfps_onset_12m"]
+    validate(replace(frames, onset=onset, truth_onset=None), config, None)
+
+
+def test_a_column_that_gives_the_label_away_is_a_fault_by_value_or_by_where_it_is_missing(frames, config):
+    y = frames.onset["pfps_onset_12m"]
+    told = frames.onset.assign(step_rate_spm=170.0 + y, navicular_drop_mm=np.where(y == 1, 5.0, np.nan))
+    found = faults_of(replace(frames, onset=told, truth_onset=None), config)
+    assert "its values give it away" in found["step_rate_spm"]
+    assert "where it is missing give it away" in found["navicular_drop_mm"]
+
+
+def test_one_class_only_is_a_fault(frames, config):
+    onset = frames.onset.assign(pfps_onset_12m=0)
+    assert "both outcomes" in faults_of(replace(frames, onset=onset), config, None)["pfps_onset_12m"]
+
+
+def test_the_truth_in_an_observed_column_is_a_fault(frames, config):
+    leaked = frames.onset.assign(squat_fppa_deg=50 * frames.truth_onset["true_risk"])
+    assert "true_risk" in faults_of(replace(frames, onset=leaked), config)["squat_fppa_deg"]
+
+
+def test_an_arm_without_patients_is_a_fault(frames, config):
+    kept = frames.treatment["arm"] != "orthotic"
+    treatment = frames.treatment[kept].reset_index(drop=True)
+    found = faults_of(replace(frames, treatment=treatment, truth_treatment=None), config)
+    assert found["treatment.arm"] == "expected patients in every arm, got none in orthotic"
+
+
+def test_arms_without_overlap_are_a_fault(frames, config):
+    arm = np.where(frames.treatment["akps"].fillna(70) < 75, "hip", "orthotic").astype(object)
+    arm[:40], arm[40:80] = "usual_care", "injection"
+    found = faults_of(replace(frames, treatment=frames.treatment.assign(arm=arm)), config)
+    assert "of eligible patients to have had a chance" in found["treatment.arm"]
+
+
+def test_a_bookkeeping_column_is_never_a_feature():
+    assert not list(_feature_faults((*ONSET_FIELDS, *PATHWAY_FIELDS)))
+    assert [fault.field for fault in _feature_faults(("akps", "draw", "club"))] == ["club", "draw"]
+
+
+def test_training_never_reads_the_truth(frames, config, candidate):
+    blind = Frames(frames.onset, frames.treatment)
+    again = train(blind, config, "reference", lambda _step: None)
+    assert again.parts() == candidate.parts()
+    assert again.facts == candidate.facts
+
+
+def test_golden_runners_are_nobodys_data_and_walk_through_every_field(candidate):
+    rows = golden_runners(candidate.reference)
+    described = [name for name, about in candidate.reference["fields"].items() if about["values"]]
+    walked = [name for name in described if name in rows]
+    assert rows[walked].notna().any().all()
+    assert (rows[walked].nunique() > 1).all()
+    assert rows[["age_years", "sex"]].notna().all(axis=None)
+    assert rows["akps"].isna().any()
+    assert rows["akps"].notna().any()
+
+
+def test_a_release_is_left_as_it_is_when_nothing_but_the_time_differs(models_home, candidate, evaluation, tmp_path):
+    home = shutil.copytree(models_home, tmp_path / "models")
+    write_candidate(candidate, tmp_path / "candidate")
+    evaluation.write(tmp_path / "evaluation")
+    before = {path.name: path.read_bytes() for path in (home / "pfps-0.0.1").iterdir()}
+    folder = release(tmp_path / "candidate", tmp_path / "evaluation", home, "0.0.1")
+    assert folder.name == "pfps-0.0.1"
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stays(
+    models_home, candidate, evaluation, tmp_path
+):
+    home = shutil.copytree(models_home, tmp_path / "models")
+    write_candidate(candidate, tmp_path / "candidate")
+    evaluation.write(tmp_path / "evaluation")
+    facts = json.loads((tmp_path / "candidate" / "facts.json").read_text())
+    (tmp_path / "candidate" / "facts.json").write_text(json.dumps({**facts, "seed": 99}))
+    folder = release(tmp_path / "candidate", tmp_path / "evaluation", home, "0.0.1")
+    assert folder.name == "pfps-0.0.1-2"
+    assert (home / "CURRENT").read_text() == "pfps-0.0.1-2\n"
+    assert load_bundle(home / "pfps-0.0.1").manifest["seed"] != 99
+    assert load_bundle(folder).manifest["seed"] == 99
+
+
+def test_a_release_without_a_candidate_or_into_a_file_is_an_error(models_home, candidate, evaluation, tmp_path):
+    with pytest.raises(InputError, match=r"pipelines\.train"):
+        release(tmp_path / "none", tmp_path / "none", tmp_path / "models", "1")
+    write_candidate(candidate, tmp_path / "candidate")
+    evaluation.write(tmp_path / "evaluation")
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError, match="nothing moved"):
+        release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "file", "1")
+
+
+def test_the_evaluation_has_a_table_behind_every_picture(evaluation, tmp_path):
+    report = evaluation.write(tmp_path)
+    for name in evaluation.pictures:
+        assert (tmp_path / f"{name}.png").stat().st_size > 5_000
+        assert len(pd.read_csv(tmp_path / f"{name}.csv"))
+    assert "simulated data" in report.read_text(encoding="utf-8").lower()
+
+
+def test_the_evaluation_is_of_clubs_that_training_never_saw(evaluation, frames, config):
+    overlap = evaluation.tables["overlap"].set_index("arm")["eligible"]
+    assert overlap["usual_care"] == config.split.held_out_share * len(frames.treatment)
+    assert evaluation.tables["tiers"]["events"].nunique() == 1
+
+
+@pytest.mark.parametrize("name", ["simulate", "validate", "train", "evaluate", "release"])
+def test_a_mistake_on_the_command_line_is_explained_without_a_traceback(name, tmp_path, monkeypatch, capsys):
+    from importlib import import_module
+
+    from pipelines.console import command
+
+    module = import_module(f"pipelines.{name}")
+    arguments = {"simulate": ["-n", "-3", "-o", str(tmp_path)]}.get(name, [str(tmp_path / "none")])
+    monkeypatch.setattr("sys.argv", [name, *arguments])
+    with pytest.raises(SystemExit) as caught:
+        command(module.main)
+    assert caught.value.code == 2
+    assert "expected" in capsys.readouterr().err
+    assert issubclass(CohortError, PfpsError)

@@ -1,0 +1,204 @@
+"""The bundle: JSON only, and nothing of it is trusted before it has been checked."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from pfps_ml.bundle import PARTS, digest, dump, load_bundle, manifest_of, released_bundle, same_release, save_bundle
+from pfps_ml.errors import (
+    BundleFormat,
+    BundleGolden,
+    BundleMissing,
+    BundleOutdated,
+    BundleTampered,
+)
+from pfps_ml.knowledge.dictionary import BY_NAME
+
+
+@pytest.fixture
+def copy(bundle, tmp_path):
+    """Return a copy of the small bundle that a test may spoil."""
+    return shutil.copytree(bundle.path, tmp_path / bundle.path.name)
+
+
+def rewrite(path, part, change, rehash=True):
+    """Change one part of a bundle, and keep the manifest's hashes true unless asked not to."""
+    content = json.loads((path / part).read_bytes())
+    change(content)
+    (path / part).write_bytes(dump(content))
+    if rehash and part != "manifest.json":
+        rewrite(path, "manifest.json", lambda m: m["files"].update({part: digest((path / part).read_bytes())}))
+
+
+def test_a_bundle_holds_only_json_and_a_card_and_is_small(bundle):
+    files = sorted(path.name for path in bundle.path.iterdir())
+    assert files == sorted([*PARTS, "manifest.json"])
+    assert sum(path.stat().st_size for path in bundle.path.iterdir()) < 10_000_000
+    for name in files:
+        if name.endswith(".json"):
+            json.loads((bundle.path / name).read_text(encoding="utf-8"))
+
+
+def test_the_manifest_says_how_the_bundle_was_made(bundle):
+    named = {"version", "created", "packages", "dictionary_fingerprint", "ledger_fingerprint", "seed", "data_digest",
+             "config", "files", "metrics", "intended_use", "limits", "trained_on", "format", "name"}  # fmt: skip
+    assert named <= set(bundle.manifest)
+    assert bundle.manifest["trained_on"]["simulated"] is True
+    assert "auroc" in bundle.manifest["metrics"]
+    assert "simulated data" in bundle.card
+
+
+def test_a_bundle_holds_no_row_of_the_data_it_was_made_from(bundle, frames):
+    everything = b"".join(path.read_bytes() for path in bundle.path.iterdir())
+    for name in frames.onset["runner_id"].head(50):
+        assert name.encode() not in everything
+
+
+def test_one_changed_byte_is_refused(copy):
+    for part in PARTS:
+        spoilt = shutil.copytree(copy, copy.parent / f"spoilt-{part}")
+        content = bytearray((spoilt / part).read_bytes())
+        content[len(content) // 2] ^= 1
+        (spoilt / part).write_bytes(bytes(content))
+        with pytest.raises(BundleTampered, match=part):
+            load_bundle(spoilt)
+
+
+def test_one_renamed_field_of_the_dictionary_is_refused(copy, monkeypatch):
+    from pfps_ml.knowledge import contracts
+
+    renamed = [field if field.name != "akps" else _renamed(field) for field in contracts.FIELDS]
+    monkeypatch.setattr(contracts, "FIELDS", tuple(renamed))
+    with pytest.raises(BundleOutdated, match="retrain"):
+        load_bundle(copy)
+
+
+def test_a_model_over_an_unknown_field_is_refused(copy):
+    rewrite(copy, "onset.json", lambda c: c["model"]["terms"][0].update(field="luck"))
+    with pytest.raises(BundleFormat, match="luck"):
+        load_bundle(copy)
+
+
+def test_one_wrong_golden_value_is_refused(copy):
+    rewrite(copy, "golden.json", lambda c: c["answers"]["risk"].__setitem__(0, c["answers"]["risk"][0] + 1e-8))
+    with pytest.raises(BundleGolden, match="risk by 1e-08"):
+        load_bundle(copy)
+
+
+def test_a_golden_answer_that_is_no_number_is_refused(copy):
+    rewrite(copy, "golden.json", lambda c: c["answers"]["risk"].__setitem__(0, None))
+    with pytest.raises(BundleGolden):
+        load_bundle(copy)
+
+
+def test_golden_without_answers_cannot_pass(copy):
+    rewrite(copy, "golden.json", lambda c: c.update(answers={}))
+    with pytest.raises(BundleGolden, match="there are none"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("content", [{}, {"answers": 3, "inputs": []}, []])
+def test_golden_of_another_shape_is_refused(copy, content):
+    (copy / "golden.json").write_bytes(dump(content))
+    rewrite(copy, "manifest.json", lambda m: m["files"].update({"golden.json": digest(dump(content))}))
+    with pytest.raises(BundleFormat, match=r"golden\.json"):
+        load_bundle(copy)
+
+
+def test_a_changed_table_does_not_reproduce_golden_even_with_a_true_hash(copy):
+    def change(content):
+        content["model"]["intercept"][0] += 1e-6
+
+    rewrite(copy, "onset.json", change)
+    with pytest.raises(BundleGolden, match="log_odds"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("part", [*PARTS, "manifest.json"])
+def test_a_file_that_is_not_there_is_named(copy, part):
+    (copy / part).unlink()
+    with pytest.raises(BundleMissing, match=part):
+        load_bundle(copy)
+
+
+def test_another_format_is_refused(copy):
+    rewrite(copy, "manifest.json", lambda m: m.update(format="pfps-bundle/99"))
+    with pytest.raises(BundleFormat, match="pfps-bundle/1"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("content", [b"not json", b"[]", b"\xff\xfe"])
+def test_a_manifest_that_is_no_manifest_is_refused(copy, content):
+    (copy / "manifest.json").write_bytes(content)
+    with pytest.raises(BundleFormat):
+        load_bundle(copy)
+
+
+def test_a_part_of_the_models_that_is_not_there_is_refused(copy):
+    rewrite(copy, "pathways.json", lambda c: c["modifiers"].pop("hip"))
+    with pytest.raises(BundleFormat, match="hip"):
+        load_bundle(copy)
+
+
+def test_the_released_bundle_is_the_one_that_current_names(models_home, monkeypatch, bundle):
+    assert released_bundle(models_home).name == bundle.name
+    monkeypatch.setenv("PFPS_MODELS", str(models_home))
+    assert released_bundle().name == bundle.name
+
+
+def test_a_folder_without_current_says_how_to_get_one(tmp_path):
+    with pytest.raises(BundleMissing, match="make demo"):
+        released_bundle(tmp_path)
+
+
+def test_a_bundle_that_is_not_there_says_so(models_home, tmp_path):
+    (tmp_path / "CURRENT").write_text("pfps-9.9.9\n")
+    with pytest.raises(BundleMissing, match=r"pfps-9\.9\.9"):
+        released_bundle(tmp_path)
+
+
+def test_a_bundle_that_fails_its_own_golden_is_never_put_in_place(bundle, tmp_path):
+    parts = {part: (bundle.path / part).read_bytes() for part in PARTS}
+    golden = json.loads(parts["golden.json"])
+    golden["answers"]["risk"][3] += 0.1
+    parts["golden.json"] = dump(golden)
+    with pytest.raises(BundleGolden):
+        save_bundle(tmp_path / "pfps-1", parts, manifest_of("pfps-1", parts, {}))
+    assert not (tmp_path / "pfps-1").exists()
+
+
+def test_a_bundle_over_the_limit_is_refused(tmp_path):
+    with pytest.raises(BundleFormat, match="10,000,000"):
+        save_bundle(tmp_path / "pfps-1", {"onset.json": b" " * 10_000_001}, {})
+
+
+def test_two_releases_are_the_same_if_only_the_time_differs(bundle):
+    other = {**bundle.manifest, "created": "another day"}
+    assert same_release(bundle.manifest, other)
+    assert not same_release(bundle.manifest, {**other, "seed": -1})
+
+
+def test_intervals_hold_the_prediction_and_widen_with_the_level(bundle, frames):
+    from dataclasses import replace
+
+    from pipelines.frames import coded
+
+    values = coded(frames.onset.head(200))
+    found = bundle.predictor.predict(values)
+    assert ((found.risk.low <= found.risk.value) & (found.risk.value <= found.risk.high)).all()
+    wider = replace(bundle.predictor, interval=replace(bundle.predictor.interval, t=bundle.predictor.interval.t * 2))
+    assert (wider.predict(values).risk.high >= found.risk.high).all()
+    alone = replace(
+        bundle.predictor, onset=bundle.predictor.onset.member(0), prognosis=bundle.predictor.prognosis.member(0),
+        modifiers={name: model.member(0) for name, model in bundle.predictor.modifiers.items()},
+    ).predict(values)  # fmt: skip
+    np.testing.assert_array_equal(alone.risk.low, alone.risk.high)
+    np.testing.assert_array_equal(alone.risk.value, found.risk.value)
+
+
+def _renamed(field):
+    from dataclasses import replace
+
+    return replace(BY_NAME[field.name], name="kujala")

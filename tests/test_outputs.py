@@ -1,0 +1,71 @@
+"""Outputs: written whole or not at all."""
+
+import resource
+import stat
+from pathlib import Path
+
+import pytest
+
+from pfps_ml.errors import InputError, OutputError
+from pfps_ml.roster import score_roster
+from tests.rosters import GOOD, HEADER, ROW, cells, roster, scored
+
+
+def test_a_full_disk_leaves_the_old_output_whole_and_no_rubbish(tmp_path, bundle):
+    source = roster(tmp_path, HEADER + "".join(ROW.format(f"R-{i}") for i in range(500)))
+    out = tmp_path / "out.csv"
+    out.write_text("what was there")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(
+        resource.RLIMIT_FSIZE, (4_096, hard)
+    )  # Python ignores SIGXFSZ, so writing fails as on a full disk
+    try:
+        with pytest.raises(OutputError, match="what was there before is whole") as caught:
+            score_roster(source, out, bundle)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert caught.value.exit_code == 4
+    assert out.read_text() == "what was there"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "roster.csv"]
+
+
+@pytest.mark.parametrize("out", ["out.txt", "out", "folder.csv", "missing/out.csv", "x" * 260 + ".csv"])
+def test_an_output_that_cannot_be_is_refused(tmp_path, bundle, out):
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(OutputError):
+        scored(tmp_path, GOOD, bundle, out)
+    assert sorted(path.name for path in tmp_path.iterdir()) in (["folder.csv"], ["folder.csv", "roster.csv"])
+
+
+def test_a_folder_that_takes_no_files_is_an_output_error(tmp_path, bundle):
+    with pytest.raises(OutputError, match="expected to write"):
+        score_roster(roster(tmp_path, GOOD), Path("/proc/out.csv"), bundle)
+
+
+def test_a_new_output_is_private_and_an_old_one_keeps_its_permissions(tmp_path, bundle):
+    scored(tmp_path, GOOD, bundle)
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o600
+    (tmp_path / "out.csv").chmod(0o640)
+    scored(tmp_path, GOOD, bundle)
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == 0o640
+
+
+def test_links_that_lead_to_each_other_are_an_output_error(tmp_path, bundle):
+    (tmp_path / "out.csv").symlink_to(tmp_path / "other.csv")
+    (tmp_path / "other.csv").symlink_to(tmp_path / "out.csv")
+    with pytest.raises(OutputError, match="leads nowhere"):
+        scored(tmp_path, GOOD, bundle)
+
+
+def test_a_link_stays_a_link(tmp_path, bundle):
+    (tmp_path / "real.csv").write_text("old")
+    (tmp_path / "out.csv").symlink_to(tmp_path / "real.csv")
+    scored(tmp_path, GOOD, bundle)
+    assert (tmp_path / "out.csv").is_symlink()
+    assert len(cells(tmp_path / "real.csv")) == 2
+
+
+def test_a_header_fault_leaves_no_output(tmp_path, bundle):
+    with pytest.raises(InputError):
+        scored(tmp_path, GOOD.replace("age_years", "age"), bundle)
+    assert not (tmp_path / "out.csv").exists()
