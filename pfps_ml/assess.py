@@ -35,6 +35,7 @@ VISIT_COLUMNS = (
     "acceptable_pathways",
     "preferred_pathway",
 )
+POINTS = " percentage points"
 NOT_GATED = "No clear preference: no pathway has been shown to suit this patient better than another one would."
 
 
@@ -223,7 +224,7 @@ class Assessments:
     def _text(self, row: int, at: int) -> str:
         field = BY_NAME[self.prediction.fields[at]]
         shown = field.show(float(self.values[field.name].iloc[row]))
-        return f"{field.label} {shown}: {self.points[row, at]:+.1f} percentage points"
+        return f"{field.label}: {shown} ({self.points[row, at]:+.1f}{POINTS})"
 
     def _reason_text(self, row: int, rank: int) -> str | None:
         at = int(self._order[row, rank])
@@ -265,11 +266,11 @@ def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[s
 def _measure_text(ranked: list[dict[str, Any]]) -> str | None:
     if not ranked or ranked[0]["gain"] < 0.05:
         return None
-    return f"{ranked[0]['label']} (would move the risk by {ranked[0]['gain']:.1f} percentage points on average)"
+    return f"{ranked[0]['label']} (would move the risk by {ranked[0]['gain']:.1f}{POINTS} on average)"
 
 
 def _texts(values: Any) -> pd.Series:
     return pd.Series(values, dtype="str")
 
 
-__all__ = ["NOT_GATED", "ROSTER_COLUMNS", "VISIT_COLUMNS", "Assessment", "Assessments", "assess"]
+__all__ = ["NOT_GATED", "POINTS", "ROSTER_COLUMNS", "VISIT_COLUMNS", "Assessment", "Assessments", "assess"]

@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from pfps_ml.assess import POINTS
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import Config, load_config
+from pfps_ml.dialects import read_sheet
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.roster import score_roster
 from pfps_ml.tracking import Artifact, Dataset, Metric, Model, Param, Record, Tag, track
@@ -72,7 +74,9 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         tell("score")
         scored = OUT / "scored.csv"
         summary = score_roster(roster, scored, bundle)
-    _show(pd.read_csv(scored), found, asdict(summary))
+    # the roster's own reader takes off the apostrophes that keep a spreadsheet from running an id
+    ids = read_sheet(scored, frozenset()).column("runner_id")
+    _show(pd.read_csv(scored).assign(runner_id=ids), found, asdict(summary))
     places = {
         "cohort": data, "bundle": bundle.path, "model card": bundle.path / "card.md", "report": report,
         "scored roster": scored, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)",
@@ -83,21 +87,20 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
 
 def _show(scored: pd.DataFrame, found: Evaluation, summary: dict[str, Any]) -> None:
     top = scored[scored["risk_12m"].notna()].nlargest(_SHOWN, "risk_12m")
-    rows = (
-        (r.runner_id, f"{r.risk_12m:.1%} ({r.risk_low:.1%} to {r.risk_high:.1%})", r.risk_band,
-         "\n".join(str(reason) for reason in (r.reason_1, r.reason_2, r.reason_3)))
-        for r in top.itertuples()
-    )  # fmt: skip
-    table(
-        f"The {_SHOWN} highest risks of the example roster", ("runner", "12-month risk (90 %)", "band", "reasons"), rows
+    header = ("runner", "12-month risk (90 %)", "band", "reasons (percentage points)")
+    table(f"The {_SHOWN} highest risks of the example roster", header, map(_risk_row, top.itertuples()))
+    figures = ((r.label, f"{r.value:.3f}", f"{r.low:.3f} to {r.high:.3f}") for r in found.tables["onset"].itertuples())
+    table("Onset, clubs that training never saw", ("figure", "value", "95 % interval"), figures)
+    effects = (
+        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in found.tables["effects"].itertuples()
     )
-    figures = found.tables["onset"]
-    table("Onset, clubs that training never saw (95 % intervals)", ("figure", "value", "interval"),
-          ((r.label, f"{r.value:.3f}", f"{r.low:.3f} to {r.high:.3f}") for r in figures.itertuples()))  # fmt: skip
-    effects = found.tables["effects"]
-    table("Pathways: adjusted difference from usual care (95 %)", ("pathway", "effect", "interval"),
-          ((r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in effects.itertuples()))  # fmt: skip
+    table("Pathways: adjusted difference from usual care", ("pathway", "effect", "95 % interval"), effects)
     say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
+
+
+def _risk_row(row: Any) -> tuple[str, ...]:
+    reasons = "\n".join(str(reason).replace(POINTS, "") for reason in (row.reason_1, row.reason_2, row.reason_3))
+    return row.runner_id, f"{row.risk_12m:.1%} ({row.risk_low:.1%} to {row.risk_high:.1%})", row.risk_band, reasons
 
 
 def main(

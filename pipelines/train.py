@@ -18,13 +18,14 @@ from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
 from pfps_ml.learning.split import Split, split_clubs
 from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_json
+from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
 
 CANDIDATE = OUT / "candidate"
 STEPS = 7
-_GOLDEN_ROWS = 24
+_GOLDEN_ROWS, _SKIPPED = 24, 0.3
 Progress = Callable[[str], None]
 
 
@@ -78,15 +79,15 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
 
 
 def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
-    """Return made-up runners that walk through every field's range: nobody's data, and the same every time."""
-    rows = []
+    """Return made-up runners drawn over every field's range: nobody's data, and the same every time."""
+    draw, rows = generator(0, "golden"), []
     for i in range(_GOLDEN_ROWS):
         row: dict[str, Any] = {}
-        for at, (name, about) in enumerate(sorted(reference["fields"].items())):
-            values, field = about["values"], BY_NAME[name]
-            if field.parts or not values or ((i + at) % 3 == 0 and not field.required):
+        for name, about in sorted(reference["fields"].items()):
+            field, values, skipped = BY_NAME[name], about["values"], draw.random() < _SKIPPED
+            if field.parts or not values or (skipped and not field.required):
                 continue
-            value = values[(i * (at + 1)) % len(values)]
+            value = values[int(draw.integers(len(values)))]
             row[name] = field.levels[int(value)] if field.levels else value
         rows.append({**row, "height_cm": 160.0 + i, "weight_kg": 50.0 + 2 * i} if i % 4 else row)
     return pd.DataFrame(rows, columns=[f.name for f in INPUTS if f.kind != "text"])

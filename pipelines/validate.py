@@ -19,7 +19,7 @@ from pfps_ml.knowledge.evidence import load_scenario
 from pfps_ml.learning.propensity import cross_fitted, eligibility
 from pfps_ml.learning.smooth import basis
 from pfps_ml.learning.split import split_clubs
-from pipelines.console import command, say, table
+from pipelines.console import command, say, steps, table
 from pipelines.frames import DATA, Frames, coded, pathway_features, read_frames
 
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near
@@ -141,7 +141,9 @@ def main(
 ) -> None:
     """Validate a cohort; faults are printed as one table and nothing goes on."""
     try:
-        validate(read_frames(folder, truth=True), load_config(config), scenario)
+        with steps("validate", 1) as tell:
+            tell("schema, base rate, labels, truth, overlap")
+            validate(read_frames(folder, truth=True), load_config(config), scenario)
     except CohortError as error:
         table("Faults", ("where", "what"), ((fault.field, fault.message) for fault in error.faults))
         raise CohortError(error.message) from error

@@ -3,6 +3,8 @@
 import json
 import shutil
 from dataclasses import replace
+from io import StringIO
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -204,3 +206,14 @@ def test_a_mistake_on_the_command_line_is_explained_without_a_traceback(name, tm
     assert caught.value.code == 2
     assert "expected" in capsys.readouterr().err
     assert issubclass(CohortError, PfpsError)
+
+
+def test_the_tracked_samples_and_the_datasheet_are_what_the_simulation_gives():
+    from pipelines.samples import HOME, SAMPLES, datasheet, sample_files
+
+    root = Path(__file__).parents[2]
+    frames = simulate(CohortConfig())
+    for name, text in sample_files(frames).items():
+        tracked = pd.read_csv(root / SAMPLES / name)
+        pd.testing.assert_frame_equal(tracked, pd.read_csv(StringIO(text)), rtol=1e-9)
+    assert (root / HOME / "DATASHEET.md").read_text(encoding="utf-8") == datasheet(frames, CohortConfig())

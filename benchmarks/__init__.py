@@ -1,0 +1,1 @@
+"""Benchmarks: what the product reaches, printed as tables, against what can be reached."""

@@ -1,0 +1,314 @@
+"""What happened, told to MLflow: pipelines yield records, and one loop logs them.
+
+The only file that knows MLflow. It is also the code of the logged model (models from code): MLflow keeps a copy
+of it beside the bundle's JSON files, so a model that it loads holds no pickle.
+"""
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml import __version__
+from pfps_ml.assess import assess
+from pfps_ml.bundle import Bundle, load_bundle
+from pfps_ml.errors import FactError, MissingLibrary, OutputError
+from pfps_ml.knowledge.checker import check
+from pfps_ml.knowledge.dictionary import INPUTS, VISIT
+
+HOME = Path("mlruns")
+_DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
+_SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
+_QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no reason for a warning
+}
+
+
+@dataclass(frozen=True)
+class Param:
+    """A choice that the run was made with."""
+
+    name: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A figure, logged as `name`; its interval, if it has one, as `name_low` and `name_high`."""
+
+    name: str
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A file or a folder to keep beside the run, under `folder`."""
+
+    path: Path
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A frame that the run read: its name, digest and column types are logged, and no value of it.
+
+    Attributes
+    ----------
+    digest
+        Tells two states of the data apart; MLflow keeps the first 36 characters.
+    context
+        What it was used for, such as "training".
+    """
+
+    name: str
+    frame: pd.DataFrame
+    digest: str
+    context: str
+
+
+@dataclass(frozen=True)
+class Tag:
+    """A label by which runs are found."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True)
+class Model:
+    """A released bundle: logged as a model, registered under `name`, and the version that `alias` now means."""
+
+    bundle_path: Path
+    name: str = "pfps"
+    alias: str = "champion"
+
+
+Record = Param | Metric | Artifact | Dataset | Tag | Model
+
+
+def track(
+    records: Iterable[Record], run_name: str, experiment: str = "pfps", uri: str | None = None, home: Path = HOME
+) -> str:
+    """Log one run.
+
+    Parameters
+    ----------
+    records
+        What happened; may be yielded while it happens. If that fails, the run is marked as failed.
+    run_name, experiment
+        What the run is called, and the experiment that it is put under; made if it is not there.
+    uri
+        Where MLflow keeps runs: a database or a server; else MLFLOW_TRACKING_URI, else SQLite in `home`.
+    home
+        The folder of the default database, and of the artifacts of any database.
+
+    Returns
+    -------
+    str
+        The run's id.
+
+    Raises
+    ------
+    FactError
+        If the address is a folder, which MLflow no longer writes to.
+    MissingLibrary
+        If MLflow is not installed.
+    OutputError
+        If the store cannot be written, or refuses a record.
+    """
+    address = _address(uri, home)
+    with _connected(address) as mlflow:
+        with _refusals(mlflow, address):
+            number = _experiment(mlflow, experiment, address, home)
+            run = mlflow.start_run(experiment_id=number, run_name=run_name)
+        with run:
+            for record in records:
+                with _refusals(mlflow, address):
+                    _log(mlflow, record)
+        return str(run.info.run_id)
+
+
+def _address(uri: str | None, home: Path) -> str:
+    default = f"sqlite:///{(home / 'mlflow.db').resolve().as_posix()}"
+    address = uri or os.environ.get("MLFLOW_TRACKING_URI") or default
+    scheme = urlsplit(address).scheme
+    if scheme == "file" or not (scheme or address in _SERVERS):
+        raise FactError(
+            f"expected a database or a server to track runs in, got the folder {address}, which MLflow no longer "
+            f"writes to; use SQLite instead: MLFLOW_TRACKING_URI={default}"
+        )
+    return address
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[Any]:
+    """Lend MLflow, silent and turned to one address; leave the process's own address as it was."""
+    mlflow = _mlflow()
+    from mlflow.utils.logging_utils import disable_logging, enable_logging
+
+    before = os.environ.get("MLFLOW_TRACKING_URI")
+    disable_logging()  # the database's migrations, and a link for each run and model
+    mlflow.set_tracking_uri(address)
+    try:
+        yield mlflow
+    finally:
+        mlflow.set_tracking_uri(None)
+        if before is not None:
+            os.environ["MLFLOW_TRACKING_URI"] = before
+        enable_logging()
+
+
+def _mlflow() -> Any:
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)  # MLflow reads some of them while it is imported
+    try:
+        with _unwarned():
+            import mlflow
+            import mlflow.pyfunc  # here, because importing it makes MLflow talkative again
+    except ImportError as error:
+        raise MissingLibrary(
+            'expected MLflow to track runs, but it is not installed: `pip install "pfps-ml[track]"`'
+        ) from error
+    return mlflow
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # MLflow warns of its own code: of its database library, and of type hints in classes that are not ours
+        warnings.filterwarnings("ignore", module=r"(mlflow|sqlalchemy)\b")
+        yield
+
+
+@contextmanager
+def _refusals(mlflow: Any, address: str) -> Iterator[None]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        with _unwarned():
+            yield
+    except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
+        # the address may hold a password, and the message of a refusal what was refused
+        raise OutputError(
+            f"expected to log the run to MLflow ({urlsplit(address).scheme or address}), but it was refused "
+            f"({type(error).__name__}); check that the database or server is there and of MLflow {mlflow.__version__}"
+        ) from error
+
+
+def _experiment(mlflow: Any, name: str, address: str, home: Path) -> str:
+    own = urlsplit(address).scheme not in _SERVERS and address not in _SERVERS
+    if own:
+        home.mkdir(parents=True, exist_ok=True)
+    found = mlflow.get_experiment_by_name(name)
+    if found is not None:
+        return str(found.experiment_id)
+    # a server decides itself where artifacts go; a database would put them under the working directory
+    place = (home / "artifacts").resolve().as_uri() if own else None
+    return str(mlflow.create_experiment(name, artifact_location=place))
+
+
+def _log(mlflow: Any, record: Record) -> None:
+    match record:
+        case Param(name, value):
+            mlflow.log_param(name, value)
+        case Tag(name, value):
+            mlflow.set_tag(name, value)
+        case Metric(name, value, low, high):
+            ends = {name: value, f"{name}_low": low, f"{name}_high": high}
+            mlflow.log_metrics({key: float(number) for key, number in ends.items() if number is not None})
+        case Artifact(path, folder):
+            mlflow.log_artifact(str(path), folder or None)
+        case Dataset():
+            mlflow.log_input(_described(record), record.context)
+        case Model():
+            _log_model(mlflow, record)
+
+
+def _described(record: Dataset) -> Any:
+    """Describe a frame by the types of its columns: MLflow is never handed the frame, so it can keep no row."""
+    from mlflow.data.code_dataset_source import CodeDatasetSource
+    from mlflow.data.meta_dataset import MetaDataset
+
+    made_by = CodeDatasetSource(tags={"pfps_ml": __version__})
+    return MetaDataset(made_by, record.name, record.digest[:_DIGEST], _schema(record.frame))
+
+
+def _log_model(mlflow: Any, record: Model) -> None:
+    bundle = load_bundle(record.bundle_path)
+    logged = mlflow.pyfunc.log_model(
+        name=record.name,
+        python_model=__file__,
+        artifacts={"bundle": str(record.bundle_path)},
+        signature=_signature(bundle),
+        pip_requirements=[f"mlflow=={mlflow.__version__}", f"pfps-ml=={__version__}"],
+        registered_model_name=record.name,
+        metadata={"bundle": bundle.name},
+    )
+    version = logged.registered_model_version
+    mlflow.MlflowClient().set_registered_model_alias(record.name, record.alias, version)
+
+
+def _signature(bundle: Bundle) -> Any:
+    """Return every input field as an optional column, and the columns that come back."""
+    from mlflow.models import ModelSignature
+
+    fields = pd.DataFrame({
+        field.name: pd.Series(dtype="float64" if field.kind in ("number", "whole") else "str") for field in INPUTS
+    })  # fmt: skip
+    return ModelSignature(inputs=_schema(fields), outputs=_schema(_scored(bundle, fields)))
+
+
+def _schema(frame: pd.DataFrame) -> Any:
+    from mlflow.types import ColSpec, Schema
+
+    kinds = {name: "double" if pd.api.types.is_numeric_dtype(frame[name]) else "string" for name in frame}
+    return Schema([ColSpec(kind, str(name), required=False) for name, kind in kinds.items()])
+
+
+def _scored(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
+    """Score a frame whole: rejected rows keep their place, with their problems and no numbers."""
+    checked = check(frame)
+    good = np.flatnonzero(~checked.rejected)
+    values = checked.values.iloc[good].reset_index(drop=True)
+    table = assess(bundle, values).table(visit=any(field.name in frame for field in VISIT))
+    problems = [""] * len(frame)
+    for fault in checked.faults:
+        if fault.row is not None:
+            problems[fault.row] += f"{'; ' if problems[fault.row] else ''}{fault.field}: {fault.message}"
+    status = np.where(checked.rejected, "rejected", "scored")
+    account = pd.DataFrame({"status": status, "problems": problems}, dtype="str")
+    return account.join(table.set_axis(good, axis=0)).set_axis(frame.index, axis=0)
+
+
+def _offer() -> None:
+    """Hand MLflow the model that it loads and serves; it is a class because MLflow demands one."""
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel
+
+    class PfpsModel(PythonModel):
+        """A bundle behind MLflow's door: raw rows in, assessed rows out, in the same order."""
+
+        def load_context(self, context: Any) -> None:
+            self.bundle = load_bundle(Path(context.artifacts["bundle"]))
+
+        def predict(self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None) -> Any:
+            return _scored(self.bundle, model_input)
+
+    set_model(PfpsModel())
+
+
+if __name__ != "pfps_ml.tracking":  # MLflow runs this file under a name of its own, and asks for the model
+    _offer()
+
+__all__ = ["HOME", "Artifact", "Dataset", "Metric", "Model", "Param", "Record", "Tag", "track"]

@@ -1,0 +1,55 @@
+"""What the tests of the endpoint share: two requests, a client, and what a refusal looks like."""
+
+import time
+import warnings
+from pathlib import Path
+
+HOUSE = Path(__file__).parents[2]
+JSON = {"Content-Type": "application/json"}
+CANARY = "canary-7f3a"
+
+RUNNER = {
+    "runner_id": "R-01", "age_years": 24, "sex": "female", "height_cm": 168, "weight_kg": 59.5,
+    "weekly_distance_km": 42, "longest_run_spike_pct": 35, "prior_pfps": "no", "prior_running_injury_12m": "yes",
+    "knee_extension_nm_kg": 1.9, "foot_posture_index": 7,
+}  # fmt: skip
+PATIENT = RUNNER | {
+    "symptom_duration_months": 8, "worst_pain_mm": 62, "akps": 71, "stairs_pain": "yes", "sitting_pain": "no",
+    "failed_conventional_care": "no",
+}  # fmt: skip
+
+
+def running():
+    """Return a context with a client of the service, in this process."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")  # the lock has no httpx2
+        warnings.filterwarnings("ignore", "GitWildMatchPattern")  # BentoML, when it is imported
+        from starlette.testclient import TestClient
+
+        from serving.service import PfpsService
+
+    return TestClient(PfpsService.to_asgi(), raise_server_exceptions=False)
+
+
+def until_ready(get):
+    for _ in range(600):
+        if get("/readyz").status_code == 200:
+            return
+        time.sleep(0.05)
+    raise AssertionError("the service was not ready within 30 seconds")
+
+
+def ask(client, **runner):
+    return client.post("/assess", json={"runner": runner})
+
+
+def refusal(response, status):
+    """Return the error of a refusal, which has one shape whoever refused."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    assert set(response.json()) == {"error"}
+    error = response.json()["error"]
+    assert set(error) == {"code", "message", "faults"}
+    assert all(set(fault) == {"row", "field", "message"} for fault in error["faults"])
+    assert error["code"] and error["message"] and response.headers["x-error-code"] == error["code"]
+    return error

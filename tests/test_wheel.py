@@ -1,0 +1,40 @@
+"""The wheel: it scores with no checkout, no training and nothing of the training extras."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+
+_SCORE = """
+import sys
+for heavy in ("sklearn", "lightgbm", "scipy", "mlflow", "bentoml", "shap", "matplotlib"):
+    sys.modules[heavy] = None  # an import of it fails, as where it is not installed
+import pfps_ml
+assert "site" in pfps_ml.__file__, pfps_ml.__file__
+from pfps_ml.cli import main
+main(["score", "roster.csv", "-o", "scored.csv"])
+"""
+
+
+def test_a_roster_is_scored_from_the_wheel_alone(tmp_path):
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True)
+    wheel = next(tmp_path.glob("*.whl"))
+    site, empty = tmp_path / "site", tmp_path / "empty"
+    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", site, wheel]
+    subprocess.run(install, check=True)
+    empty.mkdir()
+    (empty / "roster.csv").write_bytes((ROOT / "data/examples/roster.csv").read_bytes())
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PFPS_")}
+    done = subprocess.run(
+        [sys.executable, "-c", _SCORE], cwd=empty, env={**environment, "PYTHONPATH": str(site)},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows_in, rows_out = ((empty / name).read_text().count("\n") for name in ("roster.csv", "scored.csv"))
+    assert rows_in == rows_out
+    assert "simulated data" in done.stdout
