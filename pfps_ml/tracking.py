@@ -26,10 +26,11 @@ from pfps_ml.knowledge.dictionary import INPUTS, VISIT
 HOME = Path("mlruns")
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
 _SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
-_QUIET = {
+_MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no reason for a warning
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # of a server that is not there: 12 seconds of waiting, not minutes
 }
 
 
@@ -170,7 +171,7 @@ def _connected(address: str) -> Iterator[Any]:
 
 
 def _mlflow() -> Any:
-    for name, value in _QUIET.items():
+    for name, value in _MANNERS.items():
         os.environ.setdefault(name, value)  # MLflow reads some of them while it is imported
     try:
         with _unwarned():

@@ -1,8 +1,9 @@
 """What the tests of the endpoint share: two requests, a client, and what a refusal looks like."""
 
 import time
-import warnings
 from pathlib import Path
+
+import pytest
 
 HOUSE = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
@@ -19,14 +20,21 @@ PATIENT = RUNNER | {
 }  # fmt: skip
 
 
+THEIRS = [
+    # BentoML, when it is imported, when it makes its models, and when it reads a request
+    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The `__get_pydantic_core_schema__` method:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute:DeprecationWarning"),
+    # Starlette's client, which wants httpx2
+    pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`"),
+]
+
+
 def running():
     """Return a context with a client of the service, in this process."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Using `httpx` with `starlette.testclient`")  # the lock has no httpx2
-        warnings.filterwarnings("ignore", "GitWildMatchPattern")  # BentoML, when it is imported
-        from starlette.testclient import TestClient
+    from starlette.testclient import TestClient
 
-        from serving.service import PfpsService
+    from serving.service import PfpsService
 
     return TestClient(PfpsService.to_asgi(), raise_server_exceptions=False)
 

@@ -1,21 +1,16 @@
 """The service in this process, on the small bundle, and all that it logs."""
 
 import logging
-import warnings
+import time
 
 import pytest
 
 from tests.serving.client import running, until_ready
 
 
-@pytest.fixture(autouse=True)
-def _bentoml_reads_the_fields_of_instances():
-    """BentoML reads `model_fields` of each request's instance, which pydantic wants read of the class."""
-    warnings.filterwarnings("ignore", "Accessing the 'model_fields' attribute", DeprecationWarning)
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(models_home):
+    """Return a client of the service; once a session, for BentoML registers its metrics once a process."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PFPS_MODELS", str(models_home))
         with running() as client:
@@ -31,3 +26,22 @@ def logged(caplog, capfd):
     caplog.set_level(logging.DEBUG)
     yield lambda: caplog.text + "".join(capfd.readouterr())
     bentoml.removeHandler(caplog.handler)
+
+
+@pytest.fixture
+def unready(client, tmp_path, monkeypatch, logged):
+    """Return the client while there is no bundle, and what the log said of it."""
+    from serving.service import LIVE
+
+    monkeypatch.setenv("PFPS_MODELS", str(tmp_path))
+    LIVE.start()
+    told = ""
+    for _ in range(600):
+        told += logged()
+        if "no bundle in service" in told:
+            break
+        time.sleep(0.05)
+    yield client, told
+    monkeypatch.undo()
+    LIVE.start()
+    until_ready(client.get)

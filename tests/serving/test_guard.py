@@ -3,6 +3,7 @@
 import json
 
 import anyio
+import pytest
 
 from serving.guard import Guard
 from serving.messages import AssessRequest
@@ -48,3 +49,14 @@ def test_the_guard_leaves_alone_what_is_no_request():
 
     through(Guard(app, {}), [], kind="lifespan")
     assert seen == ["lifespan"]
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_route_that_breaks_is_answered_once_instead_of_never(begun):
+    async def app(_scope, _receive, send):
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError
+
+    sent = through(Guard(app, {}), [])
+    assert [message["status"] for message in sent if "status" in message] == [200 if begun else 500]

@@ -5,7 +5,9 @@ import json
 import pytest
 
 from serving.guard import LARGEST
-from tests.serving.client import CANARY, JSON, RUNNER, ask, refusal
+from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
+
+pytestmark = THEIRS
 
 
 @pytest.mark.parametrize(
@@ -78,7 +80,9 @@ def test_a_number_that_is_not_finite_is_refused(client, literal):
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{", b"age_years=24", b"\xff\xfe\x00", b'{"runner": {"club": "\\ud800"}}', b"[" * 100_000]
+    "body",
+    [b"", b"{", b"age_years=24", b"\xff\xfe\x00", b'{"runner": {"club": "\\ud800"}}', b"[" * 100_000],
+    ids=["empty", "cut off", "a form", "binary", "half a character", "deep"],
 )
 def test_a_body_that_is_not_json_is_unreadable(client, body):
     error = refusal(client.post("/assess", content=body, headers=JSON), 400)

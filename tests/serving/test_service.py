@@ -13,7 +13,9 @@ from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, INPUTS
 from serving.messages import AssessRequest, coded
-from tests.serving.client import CANARY, PATIENT, RUNNER, ask
+from tests.serving.client import CANARY, PATIENT, RUNNER, THEIRS, ask
+
+pytestmark = THEIRS
 
 
 @pytest.mark.parametrize(

@@ -1,20 +1,19 @@
 """What must not be said: no value in a log, no text in an error; and what an unready or failing service says."""
 
 from pfps_ml.knowledge.dictionary import INPUTS
-from tests.serving.client import CANARY, JSON, RUNNER, ask, refusal, running
+from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
+
+pytestmark = THEIRS
 
 
-def test_without_a_bundle_the_service_is_alive_but_not_ready_and_its_log_says_why(tmp_path, monkeypatch, logged):
-    monkeypatch.setenv("PFPS_MODELS", str(tmp_path))
-    with running() as client:
-        told = ""
-        while "bundle_missing" not in told:
-            told += logged()
-        assert client.get("/livez").status_code == 200
-        assert refusal(client.get("/readyz"), 503)["code"] == "service_unavailable"
-        assert refusal(ask(client, **RUNNER), 503)["code"] == "bundle"
-        assert client.get("/about").json()["bundle"] is None
-        assert str(tmp_path) not in ask(client, **RUNNER).text
+def test_without_a_bundle_the_service_is_alive_but_not_ready_and_its_log_says_why(unready, tmp_path):
+    client, told = unready
+    assert "bundle_missing" in told and str(tmp_path) in told
+    assert client.get("/livez").status_code == 200
+    assert refusal(client.get("/readyz"), 503)["code"] == "service_unavailable"
+    assert refusal(ask(client, **RUNNER), 503)["code"] == "bundle"
+    assert str(tmp_path) not in ask(client, **RUNNER).text
+    assert client.get("/about").json()["bundle"] is None
 
 
 def test_a_fault_of_ours_is_a_500_in_the_same_shape_and_its_log_holds_no_value(client, monkeypatch, logged):
