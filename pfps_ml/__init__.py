@@ -12,14 +12,13 @@ _HOMES = {
     "Assessment": "pfps_ml.assess",
     "Bundle": "pfps_ml.bundle",
     "PfpsError": "pfps_ml.errors",
-    "assess": "pfps_ml.assess",
     "load_bundle": "pfps_ml.bundle",
     "released_bundle": "pfps_ml.bundle",
     "score_roster": "pfps_ml.roster",
 }
 
 __version__ = "0.1.0"
-__all__ = ["Assessment", "Bundle", "PfpsError", "assess", "load_bundle", "released_bundle", "score_roster"]
+__all__ = ["Assessment", "Bundle", "PfpsError", "load_bundle", "released_bundle", "score_roster"]
 
 
 def __getattr__(name: str) -> Any:

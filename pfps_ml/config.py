@@ -10,7 +10,10 @@ from pfps_ml.errors import FactError
 
 @dataclass(frozen=True)
 class CohortConfig:
-    """How large the simulated cohort is, and how it is drawn."""
+    """How large the simulated cohort is, and how it is drawn.
+
+    `draw` 0 is the world at the point values of the evidence; each number above it is a draw over its intervals.
+    """
 
     scenario: str = "reference"
     runners: int = 20_000
@@ -18,6 +21,8 @@ class CohortConfig:
     runners_per_club: int = 500
     patients_per_club: int = 150
     seed: int = 20261
+    draw: int = 0
+    randomised: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pfps_ml.errors import BundleFormat
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
-from pfps_ml.learning.additive import AdditiveModel, from_json, probability, to_json
+from pfps_ml.learning.additive import AdditiveModel, Values, from_json, probability, to_json
 from pfps_ml.learning.explain import Explainer, explainer_from_json, explainer_to_json
 
 Floats = NDArray[np.float64]
@@ -69,9 +69,10 @@ class Predictor:
 
     def predict(self, values: pd.DataFrame) -> Prediction:
         """Predict coded rows (see `knowledge.checker`), derived fields included."""
-        margin = self.onset.margin(values)
-        base, contributions = self.explainer.explain(values)
-        success, effect = self.pathways(values)
+        columns = {str(name): values[name].to_numpy(dtype=float) for name in values}
+        margin = self.onset.margin(columns)
+        base, contributions = self.explainer.explain(columns)
+        success, effect = self.pathways(columns)
         return Prediction(
             risk=self._on_logit(margin),
             log_odds=margin[:, 0],
@@ -82,7 +83,7 @@ class Predictor:
             effect=effect,
         )
 
-    def pathways(self, values: pd.DataFrame) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
+    def pathways(self, values: Values) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
         """Return success under every arm and the effect of every active arm, open to the patient or not."""
         usual = self.prognosis.margin(values)
         margins = {arm.name: usual for arm in ARMS}

@@ -62,13 +62,16 @@ def gains(
     The expectation is over the values that the training data hold for that field; 0 where it is known already.
     """
     main, gain = onset.member(0), {}
+    columns = {name: values[name].to_numpy(dtype=float) for name in found.fields}
     for name in found.fields:
-        missing = values[name].isna().to_numpy()
-        rows, total = values[missing], np.zeros(len(values))
+        missing = np.isnan(columns[name])
+        gain[name] = total = np.zeros(len(values))
+        if not missing.any():
+            continue
+        rows = {other: column[missing] for other, column in columns.items()}
         for value, share in zip(fields[name]["values"], fields[name]["shares"], strict=True):
             moved = found.log_odds[missing] + main.change(rows, name, value)[:, 0]
             total[missing] += 100 * share * np.abs(probability(moved) - found.risk.value[missing])
-        gain[name] = total
     return gain
 
 

@@ -62,15 +62,7 @@ class Artifact:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A frame that the run read: its name, digest and column types are logged, and no value of it.
-
-    Attributes
-    ----------
-    digest
-        Tells two states of the data apart; MLflow keeps the first 36 characters.
-    context
-        What it was used for, such as "training".
-    """
+    """A frame that the run read, and what for: its name, digest and column types are logged, and no value of it."""
 
     name: str
     frame: pd.DataFrame
@@ -101,7 +93,7 @@ Record = Param | Metric | Artifact | Dataset | Tag | Model
 def track(
     records: Iterable[Record], run_name: str, experiment: str = "pfps", uri: str | None = None, home: Path = HOME
 ) -> str:
-    """Log one run.
+    """Log one run and return its id.
 
     Parameters
     ----------
@@ -113,11 +105,6 @@ def track(
         Where MLflow keeps runs: a database or a server; else MLFLOW_TRACKING_URI, else SQLite in `home`.
     home
         The folder of the default database, and of the artifacts of any database.
-
-    Returns
-    -------
-    str
-        The run's id.
 
     Raises
     ------
@@ -208,15 +195,13 @@ def _refusals(mlflow: Any, address: str) -> Iterator[None]:
 
 
 def _experiment(mlflow: Any, name: str, address: str, home: Path) -> str:
-    own = urlsplit(address).scheme not in _SERVERS and address not in _SERVERS
-    if own:
+    place = None
+    if not {urlsplit(address).scheme, address}.intersection(_SERVERS):
+        # a server knows where artifacts go; a database would put them under the working directory
         home.mkdir(parents=True, exist_ok=True)
+        place = (home / "artifacts").resolve().as_uri()
     found = mlflow.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
-    # a server decides itself where artifacts go; a database would put them under the working directory
-    place = (home / "artifacts").resolve().as_uri() if own else None
-    return str(mlflow.create_experiment(name, artifact_location=place))
+    return str(found.experiment_id if found else mlflow.create_experiment(name, artifact_location=place))
 
 
 def _log(mlflow: Any, record: Record) -> None:
@@ -232,7 +217,7 @@ def _log(mlflow: Any, record: Record) -> None:
             mlflow.log_artifact(str(path), folder or None)
         case Dataset():
             mlflow.log_input(_described(record), record.context)
-        case Model():
+        case _:
             _log_model(mlflow, record)
 
 
@@ -241,8 +226,8 @@ def _described(record: Dataset) -> Any:
     from mlflow.data.code_dataset_source import CodeDatasetSource
     from mlflow.data.meta_dataset import MetaDataset
 
-    made_by = CodeDatasetSource(tags={"pfps_ml": __version__})
-    return MetaDataset(made_by, record.name, record.digest[:_DIGEST], _schema(record.frame))
+    source = CodeDatasetSource(tags={"pfps_ml": __version__})
+    return MetaDataset(source, record.name, record.digest[:_DIGEST], _schema(record.frame))
 
 
 def _log_model(mlflow: Any, record: Model) -> None:
@@ -256,17 +241,15 @@ def _log_model(mlflow: Any, record: Model) -> None:
         registered_model_name=record.name,
         metadata={"bundle": bundle.name},
     )
-    version = logged.registered_model_version
-    mlflow.MlflowClient().set_registered_model_alias(record.name, record.alias, version)
+    mlflow.MlflowClient().set_registered_model_alias(record.name, record.alias, logged.registered_model_version)
 
 
 def _signature(bundle: Bundle) -> Any:
     """Return every input field as an optional column, and the columns that come back."""
     from mlflow.models import ModelSignature
 
-    fields = pd.DataFrame({
-        field.name: pd.Series(dtype="float64" if field.kind in ("number", "whole") else "str") for field in INPUTS
-    })  # fmt: skip
+    kinds = {field.name: "float64" if field.kind in ("number", "whole") else "str" for field in INPUTS}
+    fields = pd.DataFrame(columns=list(kinds)).astype(kinds)
     return ModelSignature(inputs=_schema(fields), outputs=_schema(_scored(bundle, fields)))
 
 
@@ -283,12 +266,10 @@ def _scored(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
     good = np.flatnonzero(~checked.rejected)
     values = checked.values.iloc[good].reset_index(drop=True)
     table = assess(bundle, values).table(visit=any(field.name in frame for field in VISIT))
-    problems = [""] * len(frame)
-    for fault in checked.faults:
-        if fault.row is not None:
-            problems[fault.row] += f"{'; ' if problems[fault.row] else ''}{fault.field}: {fault.message}"
-    status = np.where(checked.rejected, "rejected", "scored")
-    account = pd.DataFrame({"status": status, "problems": problems}, dtype="str")
+    texts = pd.Series([f"{fault.field}: {fault.message}" for fault in checked.faults], dtype="str")
+    problems = texts.groupby([fault.row for fault in checked.faults]).agg("; ".join)
+    account = pd.DataFrame({"status": np.where(checked.rejected, "rejected", "scored")}, dtype="str")
+    account["problems"] = problems.reindex(account.index, fill_value="").astype("str")
     return account.join(table.set_axis(good, axis=0)).set_axis(frame.index, axis=0)
 
 

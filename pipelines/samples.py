@@ -5,7 +5,7 @@ from pathlib import Path
 from pfps_ml.config import CohortConfig
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, SCREENING, SUCCESS, VISIT
-from pfps_ml.knowledge.evidence import load_scenario
+from pfps_ml.knowledge.scenario import load_scenario
 from pipelines.console import command, say
 from pipelines.frames import OBSERVED, TRUTH, Frames
 from pipelines.simulate import simulate

@@ -15,7 +15,7 @@ from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.knowledge.contracts import frame_schema
 from pfps_ml.knowledge.dictionary import ARMS, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
-from pfps_ml.knowledge.evidence import load_scenario
+from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.learning.propensity import cross_fitted, eligibility
 from pfps_ml.learning.smooth import basis
 from pfps_ml.learning.split import split_clubs

@@ -2,16 +2,19 @@
 
 import os
 import re
+import runpy
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from pfps_ml import tracking
 from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
 from pfps_ml.bundle import Bundle
 from pfps_ml.errors import BundleTampered, FactError, MissingLibrary, OutputError
@@ -58,6 +61,14 @@ def records(bundle: Bundle, folder: Path) -> list[Record]:
         Artifact(folder / "report.md"),
         Model(bundle.path),
     ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def own_store_only():
+    """Keep the runs of tests out of a store that whoever runs them may use."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -153,6 +164,15 @@ def test_faulty_rows_come_back_rejected_in_their_place_with_every_problem(store,
     assert list(found["risk_12m"].notna()) == [True, False, True, False]
 
 
+def test_the_file_run_under_another_name_offers_the_model_that_mlflow_loads(store, bundle, monkeypatch):
+    offered: list[Any] = []
+    monkeypatch.setattr("mlflow.models.set_model", offered.append)
+    runpy.run_path(tracking.__file__, run_name="code_model")
+    (model,) = offered
+    model.load_context(SimpleNamespace(artifacts={"bundle": str(bundle.path)}))
+    pd.testing.assert_frame_equal(model.predict(None, ROWS), loaded(store, monkeypatch).predict(ROWS))
+
+
 def test_rows_that_are_all_faulty_come_back_too(store, monkeypatch):
     found = loaded(store, monkeypatch).predict(ROWS.iloc[[1]])
     assert list(found["status"]) == ["rejected"]
@@ -234,8 +254,7 @@ def test_the_environment_names_the_store_and_is_left_as_it_was(store, tmp_path, 
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_tracking_leaves_no_address_behind(store, monkeypatch):
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+def test_tracking_leaves_no_address_behind(store):
     track([], "plain", experiment="plain", home=store.home)
     assert "MLFLOW_TRACKING_URI" not in os.environ
 

@@ -19,19 +19,28 @@ def current_knee_pain(row):
     return np.ones(len(row))
 
 
-def duration_sd(z):
-    """How long it has hurt, SD units of the logarithm."""
-    return z
+def incident(u, p):
+    """Whether this is a new episode; the others have been in pain for long (prevalent cases fill a clinic)."""
+    return _share(u, p.incident_share)
 
 
-def symptom_duration_months(duration_sd, p):
-    """Months; right-skewed."""
-    return np.clip(p.duration_median * np.exp(p.duration_log_sd * duration_sd), 0.25, 360)
+def symptom_duration_months(z, incident, p):
+    """Months; right-skewed, weeks in incident cases and years in prevalent ones."""
+    median = np.where(incident == 1, p.incident_duration_median, p.duration_median)
+    return np.clip(median * np.exp(p.duration_log_sd * z), 0.25, 360)
+
+
+def duration_sd(symptom_duration_months, p):
+    """How long it has hurt, SD units of the logarithm around the prevalent median."""
+    return np.log(symptom_duration_months / p.duration_median) / p.duration_log_sd
 
 
 def function_sd(z, duration_sd, p):
-    """Function for this duration, SD units."""
-    return z + p.akps_per_log_duration / p.akps_sd * duration_sd
+    """Function for this duration, SD units, of those who came: attendance by severity tilts it down.
+
+    Where the chance of attending is log-linear in a normal score, attenders are normal around a shifted mean.
+    """
+    return z - p.attendance_severity + p.akps_per_log_duration / p.akps_sd * duration_sd
 
 
 def akps(function_sd, p):
@@ -45,9 +54,15 @@ def worst_pain_mm(z, function_sd, p):
     return np.clip(p.pain_mean + p.pain_sd * (r * function_sd + np.sqrt(1 - r**2) * z), 3, 100)
 
 
-def effusion_grade(u, p):
-    """Mostly none; a trace in most of the rest."""
-    return np.clip(np.floor((u - p.effusion_none) / (1 - p.effusion_none) * 8 / 3 + 1), 0, 3)
+def effusion_ml(u, p):
+    """Millilitres; none in most patients, exponential in the rest."""
+    beyond = np.clip((u - p.effusion_none) / (1 - p.effusion_none), 0, 1 - 1e-12)
+    return -p.effusion_mean * np.log1p(-beyond)
+
+
+def effusion_grade(effusion_ml):
+    """Stroke test: none, a trace, and then by volume."""
+    return np.searchsorted([1e-9, 10.0, 25.0, 50.0], effusion_ml).astype(float)
 
 
 def bilateral(u, adolescent, p):
@@ -120,10 +135,11 @@ def assignment_log_odds(hip_strength_sd, midfoot_sd, foot_posture_sd, lateral_ti
 
 
 def propensity(assignment_log_odds, function_sd, failed_conventional_care, p):
-    """How clinics choose, one column an arm: by driver and severity, injections only after failed care."""
+    """How arms are assigned, one column an arm: by driver and severity, or at random; injections after failed care."""
     severe = -p.assign_severity * function_sd
     odds = np.column_stack([np.ones(len(severe)), np.exp(assignment_log_odds + severe[:, None])])
     everybody = np.ones(len(severe))
+    odds = np.ones_like(odds) if p.randomised else odds
     allowed = np.column_stack([failed_conventional_care if arm.requires else everybody for arm in ARMS])
     return odds * allowed / (odds * allowed).sum(axis=1, keepdims=True)
 
@@ -172,10 +188,12 @@ __all__ = [
     "current_knee_pain",
     "duration_sd",
     "effusion_grade",
+    "effusion_ml",
     "failed_conventional_care",
     "function_sd",
     "heel_off_squat_pain",
     "heel_on_squat_pain",
+    "incident",
     "lateral_tightness",
     "midfoot_mobility_mm",
     "midfoot_sd",

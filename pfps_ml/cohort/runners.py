@@ -1,4 +1,4 @@
-"""Mechanisms of runners: who they are, how they run, how strong they are, and whether a knee starts to hurt.
+"""Mechanisms of runners: who they are, how they run, how strong they are and how they move.
 
 Each function is one column; its parameters are its causes (see `world`). Choices are coded as in the dictionary.
 Sources stand with the parameters, in knowledge/scenarios.
@@ -8,7 +8,6 @@ import numpy as np
 from scipy.special import expit
 
 GROWN_UP = 18  # years: below it, the evidence on hip strength is that of adolescents
-MONTHS = 12
 
 
 def _share(u, share):
@@ -59,27 +58,42 @@ def running_experience_years(u, novice, age_years, p):
     return np.where(novice == 1, u, np.clip(1 - p.experience_mean * np.log1p(-u), 1, np.maximum(age_years - 8, 1)))
 
 
-def weekly_distance_km(z, running_experience_years, p):
-    """Kilometres in a usual week."""
+def usual_week_km(z, running_experience_years, p):
+    """Kilometres of the week that the runner would call usual."""
     seasoned = np.log1p(running_experience_years) - np.log1p(p.experience_mean / 2)
     usual = p.distance_median * np.exp(p.distance_log_sd * z + p.distance_per_log_experience * seasoned)
     return np.clip(usual, 3, 180)
 
 
-def sessions_per_week(z, weekly_distance_km, p):
+def sessions_per_week(z, usual_week_km, p):
     """Runs in a usual week."""
-    return np.clip(np.round(weekly_distance_km / p.km_per_session * np.exp(0.25 * z)), 1, 14)
+    return np.clip(np.round(usual_week_km / p.km_per_session * np.exp(p.sessions_log_sd * z)), 1, 14)
 
 
-def longest_run_spike_pct(z, p):
-    """Percent; longest run of the last week against the longest of the month before."""
-    return np.clip(100 * np.expm1(p.spike_log_mean + p.spike_log_sd * z), -95, 400)
+def weeks_km(z5, usual_week_km, p):
+    """Kilometres of the last five weeks, the last one last: one history, from which every load figure comes."""
+    return usual_week_km[:, None] * np.exp(p.week_log_sd * z5)
 
 
-def weekly_change_pct(z, longest_run_spike_pct, p):
-    """Percent; shares the long run with the spike, and does nothing by itself."""
-    spike = np.log1p(longest_run_spike_pct / 100) - p.spike_log_mean
-    return np.clip(100 * np.expm1(p.weekly_change_per_spike * spike + p.weekly_change_log_sd * z), -95, 400)
+def longest_runs_km(z5, weeks_km, sessions_per_week, p):
+    """The longest run of each of those weeks: a share of the week's distance."""
+    share = p.longest_run_factor / sessions_per_week[:, None] * np.exp(p.longest_run_log_sd * z5)
+    return weeks_km * np.minimum(share, 1)
+
+
+def weekly_distance_km(weeks_km):
+    """Kilometres a week: the mean of the four weeks before the last one."""
+    return np.clip(weeks_km[:, :4].mean(axis=1), 0, 240)
+
+
+def weekly_change_pct(weeks_km):
+    """Percent; the last week against the mean of the four before: it does nothing by itself."""
+    return np.clip(100 * (weeks_km[:, 4] / weeks_km[:, :4].mean(axis=1) - 1), -95, 480)
+
+
+def longest_run_spike_pct(longest_runs_km):
+    """Percent; the longest run of the last week against the longest of the month before."""
+    return np.clip(100 * (longest_runs_km[:, 4] / longest_runs_km[:, :4].max(axis=1) - 1), -95, 480)
 
 
 def step_rate_spm(z, height_cm, p):
@@ -134,15 +148,25 @@ def hip_external_rotation_nm_kg(z, strength, sex, p):
     return np.clip(p.hip_rotation_mean + p.hip_rotation_male * sex + p.hip_rotation_sd * mixed, 0.12, 2.4)
 
 
+def effusion_ml(row):
+    """Millilitres; none in a knee free of pain."""
+    return np.zeros(len(row))
+
+
+def quadriceps_inhibition(effusion_ml, p):
+    """Share of knee extension strength lost to an effusion; sets in over about 20 to 30 ml."""
+    return p.inhibition_most * expit((effusion_ml - p.inhibition_threshold) / p.inhibition_width)
+
+
 def knee_strength_sd(z, strength, p):
-    """Knee extension strength for age and sex, SD units."""
+    """Knee extension strength for age and sex, SD units, before any inhibition."""
     return np.sqrt(p.shared_strength) * strength + np.sqrt(1 - p.shared_strength) * z
 
 
-def knee_extension_nm_kg(knee_strength_sd, age_years, sex, p):
+def knee_extension_nm_kg(knee_strength_sd, age_years, sex, quadriceps_inhibition, p):
     """Nm/kg."""
     mean = p.knee_extension_mean + p.knee_extension_male * sex + p.knee_extension_per_year * (age_years - 30)
-    return np.clip(mean + p.knee_extension_sd * knee_strength_sd, 0.6, 5.2)
+    return np.clip((mean + p.knee_extension_sd * knee_strength_sd) * (1 - quadriceps_inhibition), 0.6, 5.2)
 
 
 def foot_posture_sd(z):
@@ -177,105 +201,40 @@ def squat_collapse(u, squat_fppa_deg, p):
     return _share(u, expit((squat_fppa_deg - p.collapse_angle) / p.collapse_width))
 
 
-def club_log_rate(club_z, p):
-    """Ground, coaching and surveillance of a club, log hazard."""
-    return p.club_log_sd * club_z
-
-
-def spike_log_hazard(longest_run_spike_pct, p):
-    """Log hazard ratio of the published bands of a single-session spike."""
-    spike = longest_run_spike_pct
-    return np.select(
-        [spike > 100, spike > 30, spike > 10], [p.onset_spike_100, p.onset_spike_30, p.onset_spike_10], 0.0
-    )
-
-
-def hip_log_hazard(hip_strength_sd, age_years, p):
-    """Opposite signs in adults and adolescents, as published."""
-    per_sd_weaker = np.where(age_years < GROWN_UP, p.onset_hip_weakness_adolescent, p.onset_hip_weakness)
-    return -per_sd_weaker * hip_strength_sd
-
-
-def body_log_hazard(sex, age_years, bmi, knee_strength_sd, hip_log_hazard, p):
-    """Sex and strength; age and body mass index are explicit nulls."""
-    known = p.onset_male * sex - p.onset_knee_weakness * knee_strength_sd + hip_log_hazard
-    return known + p.onset_age * (age_years - 40) / 10 + p.onset_bmi * (bmi - p.bmi_mean) / p.bmi_sd
-
-
-def movement_log_hazard(foot_posture_sd, squat_angle_sd, navicular_drop_mm, step_rate_spm, p):
-    """Foot and squat; navicular drop and step rate are explicit nulls."""
-    null = p.onset_navicular * (navicular_drop_mm - p.navicular_mean) / p.navicular_sd
-    null = null + p.onset_step_rate * (step_rate_spm - p.step_rate_mean) / p.step_rate_sd
-    return p.onset_fpi * foot_posture_sd + p.onset_fppa * squat_angle_sd + null
-
-
-def history_log_hazard(prior_pfps, prior_knee_injury, prior_running_injury_12m, early_specialisation, novice, p):
-    """What has been."""
-    injuries = p.onset_prior_injury * prior_running_injury_12m + p.onset_prior_knee_injury * prior_knee_injury
-    youth = p.onset_specialisation * early_specialisation + p.onset_novice * novice
-    return p.onset_prior_pfps * prior_pfps + injuries + youth
-
-
-def load_log_hazard(weekly_distance_km, weekly_change_pct, spike_log_hazard, p):
-    """Exposure and spikes; weekly change is an explicit null."""
-    exposure = p.onset_log_distance * np.log(weekly_distance_km / p.distance_median)
-    return exposure + spike_log_hazard + p.onset_weekly_change * weekly_change_pct / 100
-
-
-def onset_log_hazard(body_log_hazard, movement_log_hazard, history_log_hazard, load_log_hazard, club_log_rate):
-    """The log odds of one month's hazard, but for the intercept."""
-    return body_log_hazard + movement_log_hazard + history_log_hazard + load_log_hazard + club_log_rate
-
-
-def true_risk(onset_log_hazard, p):
-    """Monthly hazards add up to the risk over 12 months."""
-    return -np.expm1(MONTHS * np.log1p(-expit(p.onset_intercept + onset_log_hazard)))
-
-
-def pfps_onset_12m(u, true_risk):
-    """What happened."""
-    return _share(u, true_risk)
-
-
 __all__ = [
     "adolescent",
     "age_years",
     "bmi",
-    "body_log_hazard",
-    "club_log_rate",
     "current_knee_pain",
     "early_specialisation",
+    "effusion_ml",
     "foot_posture_index",
     "foot_posture_sd",
     "height_cm",
     "hip_abduction_nm_kg",
     "hip_external_rotation_nm_kg",
-    "hip_log_hazard",
     "hip_strength_sd",
-    "history_log_hazard",
     "knee_extension_nm_kg",
     "knee_strength_sd",
-    "load_log_hazard",
     "longest_run_spike_pct",
-    "movement_log_hazard",
+    "longest_runs_km",
     "navicular_drop_mm",
     "novice",
-    "onset_log_hazard",
-    "pfps_onset_12m",
     "prior_knee_injury",
     "prior_pfps",
     "prior_running_injury_12m",
+    "quadriceps_inhibition",
     "running_experience_years",
     "sessions_per_week",
     "sex",
-    "spike_log_hazard",
     "squat_angle_sd",
     "squat_collapse",
     "squat_fppa_deg",
     "step_rate_spm",
     "strength",
-    "true_risk",
+    "usual_week_km",
     "weekly_change_pct",
     "weekly_distance_km",
+    "weeks_km",
     "weight_kg",
 ]

@@ -1,8 +1,8 @@
 """The engine of the simulated world: a column is a function, its parameters are its causes.
 
-`z` and `u` are the column's own standard normal and uniform stream, `club_z` and `club_u` the same shared by a
-club, `row` the row number, `p` the scenario's parameters; every other parameter is another column. Because each
-column has a stream of its own, setting one (`do`) changes its descendants and nothing else.
+`z` and `u` are the column's own standard normal and uniform stream, `z5` five normals of its own, `club_z` and
+`club_u` those shared by a club, `row` the row number, `p` the scenario's parameters; every other parameter is another
+column. Because each column has a stream of its own, setting one (`do`) changes its descendants and nothing else.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -68,7 +68,12 @@ class World:
             "club_u": lambda: self._club_uniforms(column),
             "club_z": lambda: ndtri(self._club_uniforms(column)),
         }
-        return own[cause]() if cause in own else self.column(cause)
+        if cause in own:
+            return own[cause]()
+        if cause[0] == "z" and cause[1:].isdigit():
+            streams = range(int(cause[1:]))
+            return np.column_stack([ndtri(self._uniforms(f"{column}/{stream}")) for stream in streams])
+        return self.column(cause)
 
     def _rows(self) -> NDArray[np.int64]:
         return np.arange(self.start, self.stop)

@@ -95,7 +95,7 @@ FIELDS: tuple[Field, ...] = (
     choice(_squat, "squat_collapse", label="Inward collapse in the squat",
            question="Does the knee fall inward in a single-leg squat?",
            meaning="Judged by eye over five repetitions.", source="G2-59, G2-61"),
-    number(_visit, "symptom_duration_months", 0, 600, unit="months", label="Symptom duration",
+    number(_visit, "symptom_duration_months", 0, 600, unit="months", decimals=1, label="Symptom duration",
            question="For how many months has the knee hurt?",
            meaning="Months since the first pain of this episode.", source="G4-59, G4-63"),
     number(_visit, "worst_pain_mm", 0, 100, unit="mm", label="Worst pain",

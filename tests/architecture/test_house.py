@@ -10,6 +10,7 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -162,6 +163,7 @@ def test_every_public_name_of_the_package_is_there_when_asked_for():
     package = import_module("pfps_ml")
     for name in package.__all__:
         assert getattr(package, name) is not None
+        assert not isinstance(getattr(package, name), ModuleType), "a name that is also a file's changes its meaning"
     assert set(package.__all__) <= set(dir(package))
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         package.nonsense  # noqa: B018

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment, solved_parameters
+from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment
+from pfps_ml.cohort.solve import solved_parameters
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.knowledge.contracts import frame_schema
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
-from pfps_ml.knowledge.evidence import load_scenario
+from pfps_ml.knowledge.scenario import load_scenario
 
 CONFIG = CohortConfig(runners=40_000, patients=20_000)
 
@@ -54,7 +55,7 @@ def test_the_outcome_follows_the_true_risk_and_is_still_hard(runners):
 
 
 def test_success_under_each_arm_is_the_scenarios(patients):
-    p = solved_parameters("reference")["patient"]
+    p = solved_parameters("reference")[1]
     means = patients.truth[["p_usual_care", "p_hip", "p_orthotic"]].mean().to_numpy()
     assert means == pytest.approx([p.success_usual_care, p.success_hip, p.success_orthotic], abs=0.006)
 
@@ -124,7 +125,7 @@ def test_an_empty_range_gives_an_empty_frame():
 def _world():  # the engine without any mechanism
     from pfps_ml.cohort.world import World
 
-    return World(1, "runner", 0, 3, solved_parameters("reference")["runner"], 1, {})
+    return World(1, "runner", 0, 3, solved_parameters("reference")[0], 1, {})
 
 
 def test_another_season_brings_fresh_runners_to_the_same_clubs(runners):

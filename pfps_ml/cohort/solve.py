@@ -1,0 +1,91 @@
+"""From a scenario's published figures to the mechanisms' coefficients: what is marginal is solved, not copied.
+
+A base rate is the mean of all risks, so the intercept is solved; an effect published for one predictor alone holds
+part of every predictor that comes with it, so marginal effects are solved jointly.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from pfps_ml.cohort import equipment, hazards, patients, runners
+from pfps_ml.cohort.world import World, mechanisms
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
+from pfps_ml.knowledge.scenario import Scenario, load_scenario
+
+RUNNERS = mechanisms([equipment, runners, hazards])
+PATIENTS = mechanisms([equipment, runners, hazards, patients])
+
+_ROWS, _SEED = 40_000, 0  # the rows on which everything is solved: the same for every cohort and every draw
+# effects per SD that can be published alone: the true score, its sign, and the retest error of what was measured
+_SCORES = {
+    "onset_knee_weakness": ("knee_strength_sd", -1, "error_knee_extension_nm_kg", "knee_extension_sd"),
+    "onset_hip_weakness": ("hip_strength_sd", -1, "error_hip_abduction_nm_kg", "hip_abduction_sd"),
+    "onset_fpi": ("foot_posture_sd", 1, "error_foot_posture_index", "fpi_sd"),
+    "onset_fppa": ("squat_angle_sd", 1, "error_squat_fppa_deg", "fppa_sd"),
+}
+
+
+@cache
+def solved_parameters(scenario: str, seed: int = 0, draw: int = 0) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """Return the parameters of runners and of patients in one draw of the evidence; draw 0 is the point values."""
+    return solve(load_scenario(scenario), seed, draw)
+
+
+def solve(scenario: Scenario, seed: int = 0, draw: int = 0) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """Solve the coefficients that give a scenario's marginal figures; see `solved_parameters`."""
+    values = scenario.values(seed, draw)
+    runner = SimpleNamespace(**values["runners"], months=scenario.horizon_months)
+    marginal = [name for name in _SCORES if scenario.runners[name].marginal]
+    vars(runner).update(_joint(runner, marginal))
+    runner.onset_intercept = _root(_onset_gap(runner))
+    patient = SimpleNamespace(**vars(runner) | values["patients"])
+    _solve_success(patient)
+    return runner, patient
+
+
+def _joint(p: SimpleNamespace, names: list[str]) -> dict[str, float]:
+    """Return the coefficients of true scores whose effects, each measured with error and taken alone, are as given."""
+    if not names:
+        return {}
+    world = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS)
+    true: NDArray[np.float64] = np.column_stack([_SCORES[name][1] * world.column(_SCORES[name][0]) for name in names])
+    noise = np.array([getattr(p, _SCORES[name][2]) / getattr(p, _SCORES[name][3]) for name in names])
+    # per SD of the measured score, one at a time: cov(measured, true) / sd(measured)
+    together = np.cov(true, rowvar=False).reshape(len(names), len(names))
+    alone = together / np.sqrt(np.diag(together) + noise**2)[:, None]
+    found = np.linalg.solve(alone, [getattr(p, name) for name in names])
+    return dict(zip(names, map(float, found), strict=True))
+
+
+def _onset_gap(p: SimpleNamespace) -> Callable[[float], float]:
+    hazard = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS).column("onset_log_hazard")
+
+    def gap(intercept: float) -> float:
+        risk = hazards.true_risk(hazard, SimpleNamespace(onset_intercept=intercept, months=p.months))
+        return float(risk.mean() - p.onset_base_rate)
+
+    return gap
+
+
+def _solve_success(p: SimpleNamespace) -> None:
+    """Solve the arms' marginal success; an injection's effect is given as log odds, for the refractory alone."""
+    world = World(_SEED, "patient", 0, _ROWS, p, 1, PATIENTS)
+    usual, added = world.column("prognosis"), world.column("modifiers")
+    p.success_intercept = _root(lambda x: float(expit(x + usual).mean() - p.success_usual_care))
+    usual = usual + p.success_intercept
+    hip, orthotic = added[:, ACTIVE_ARMS.index("hip")], added[:, ACTIVE_ARMS.index("orthotic")]
+    p.hip_log_odds = _root(lambda x: float(expit(x + usual + hip).mean() - p.success_hip))
+    p.orthotic_log_odds = _root(lambda x: float(expit(x + usual + orthotic).mean() - p.success_orthotic))
+
+
+def _root(gap: Callable[[float], float]) -> float:
+    return float(brentq(gap, -20, 20, xtol=1e-12))
+
+
+__all__ = ["PATIENTS", "RUNNERS", "solve", "solved_parameters"]

@@ -1,0 +1,228 @@
+"""The scenarios: named sets of parameters, each of which cites the ledger or says that it is an assumption.
+
+A scenario file holds only what differs from its parent. Evidence draws sample every parameter from its interval.
+"""
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from math import exp, isfinite, log
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any, Literal
+
+from pfps_ml.errors import FactError
+from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.randomness import uniforms
+
+Scale = Literal["linear", "log", "logit"]
+PARTS = ("runners", "patients")
+_HOME = files("pfps_ml.knowledge") / "scenarios"
+_KEYS = {"value", "interval", "unit", "rows", "how", "assumption", "marginal"}
+_HEAD = {"title", "parent", "horizon_months"}
+_TAIL = NormalDist().inv_cdf(0.975)
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number of the simulated world.
+
+    Attributes
+    ----------
+    value
+        The point value, in `unit`.
+    low, high
+        The 95 % interval that evidence draws are taken from; equal to `value` where it is not drawn.
+    rows
+        The ledger rows that it rests on; empty only for an assumption.
+    how
+        The arithmetic from the rows to the value, or the reason of the assumption.
+    marginal
+        Whether it is an effect published for its predictor alone: the coefficients are then solved jointly.
+    origin
+        The scenario that it was written in.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    rows: tuple[str, ...]
+    how: str
+    assumption: bool = False
+    marginal: bool = False
+    origin: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        """The scale on which the interval is most nearly symmetric around the value."""
+        found: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
+        if self.low > 0:
+            found["log"] = _skew(*map(log, (self.low, self.value, self.high)))
+            if self.high < 1:
+                found["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
+        return min(found, key=lambda scale: found[scale])
+
+    def at(self, quantile: float) -> float:
+        """Return the value at a quantile of what the evidence leaves open: normal on `scale`."""
+        if self.low == self.high:
+            return self.value
+        z = NormalDist().inv_cdf(quantile) / (2 * _TAIL)
+        if self.scale == "linear":
+            return self.value + z * (self.high - self.low)
+        if self.scale == "log":
+            return self.value * exp(z * log(self.high / self.low))
+        return 1 / (1 + exp(-(_logit(self.value) + z * (_logit(self.high) - _logit(self.low)))))
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """A named set of parameters: `runners` for the screening frame, `patients` replaces some of them for the visits."""
+
+    name: str
+    title: str
+    parent: str | None
+    horizon_months: float
+    runners: dict[str, Parameter]
+    patients: dict[str, Parameter]
+
+    def values(self, seed: int = 0, draw: int = 0) -> dict[str, dict[str, float]]:
+        """Return the numbers of one draw, by part and name; draw 0 is the point values.
+
+        A parameter's draw depends on the seed, its name and the number of the draw alone.
+        """
+        return {part: {p.name: _drawn(p, part, seed, draw) for p in getattr(self, part).values()} for part in PARTS}
+
+
+def scenario_names() -> list[str]:
+    """Return the names of the scenarios that come with the product."""
+    return sorted(Path(entry.name).stem for entry in _HOME.iterdir() if entry.name.endswith(".toml"))
+
+
+@cache
+def load_scenario(name: str) -> Scenario:
+    """Read one scenario with its parents, and hold every parameter to its source.
+
+    Raises
+    ------
+    FactError
+        If there is no such scenario, its parents go in a circle, or any of its parameters is not usable (see
+        `parse_scenario`); all faults at once.
+    """
+    return _load(name, ())
+
+
+def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None = None) -> Scenario:
+    """Build a scenario from parsed TOML.
+
+    Raises
+    ------
+    FactError
+        If a parameter has no source, cites a row that the ledger does not have, lies outside its own interval, or is
+        unknown to the parent; all faults at once.
+    """
+    faults = [f"{key}: not a part of a scenario ({', '.join(sorted({*_HEAD, *PARTS}))})"
+              for key in sorted(set(content) - {*_HEAD, *PARTS})]  # fmt: skip
+    sections = {part: dict(getattr(parent, part)) if parent else {} for part in PARTS}
+    for part in PARTS:
+        for key, raw in content.get(part, {}).items():
+            if parent and not any(key in getattr(parent, each) for each in PARTS):
+                faults.append(f"{part}.{key}: unknown to its parent {parent.name!r}; expected one of its parameters")
+            sections[part][key] = _parameter(f"{part}.{key}", raw, name, faults)
+    horizon = content.get("horizon_months", parent.horizon_months if parent else None)
+    if not content.get("title") or not isinstance(horizon, int | float):
+        faults.append("expected `title` (text) and `horizon_months` (a number) at the top of the file")
+    if faults:
+        raise FactError(f"scenario {name!r} is not usable:\n  " + "\n  ".join(faults))
+    return Scenario(name, content["title"], parent.name if parent else None, float(horizon or 0), **sections)
+
+
+def differences(first: Scenario, second: Scenario) -> list[tuple[str, Parameter | None, Parameter | None]]:
+    """Return where two scenarios differ: `part.name` and both parameters."""
+    found: list[tuple[str, Parameter | None, Parameter | None]] = []
+    for part in PARTS:
+        one, two = getattr(first, part), getattr(second, part)
+        for name in sorted({*one, *two}):
+            pair = one.get(name), two.get(name)
+            if _numbers_of(pair[0]) != _numbers_of(pair[1]):
+                found.append((f"{part}.{name}", *pair))
+    return found
+
+
+def _load(name: str, children: tuple[str, ...]) -> Scenario:
+    if name in children:
+        raise FactError(f"expected a parent that ends the line, got a circle: {' -> '.join((*children, name))}")
+    if name not in scenario_names():
+        raise FactError(f"expected a scenario ({', '.join(scenario_names())}), got {name!r}")
+    content = tomllib.loads((_HOME / f"{name}.toml").read_text(encoding="utf-8"))
+    parent = content.get("parent")
+    return parse_scenario(name, content, _load(parent, (*children, name)) if parent else None)
+
+
+def _parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -> Parameter:
+    value, low, high = _numbers(name, raw, faults)
+    parameter = Parameter(
+        name=name.split(".", 1)[1],
+        value=value,
+        low=low,
+        high=high,
+        unit=raw.get("unit", ""),
+        rows=tuple(raw.get("rows", ())),
+        how=raw.get("how", ""),
+        assumption=bool(raw.get("assumption", False)),
+        marginal=bool(raw.get("marginal", False)),
+        origin=origin,
+    )
+    if not parameter.rows and not parameter.assumption:
+        faults.append(f"{name}: expected `rows` of the ledger or `assumption = true`, got neither")
+    if not parameter.how:
+        faults.append(f"{name}: expected `how` (the arithmetic, or the reason of the assumption), got nothing")
+    faults += [f"{name}: row {row!r} is not in the ledger" for row in parameter.rows if row not in ledger()]
+    faults += [f"{name}: unknown key {key!r}" for key in sorted(set(raw) - _KEYS)]
+    return parameter
+
+
+def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, float, float]:
+    value = raw.get("value")
+    try:
+        low, high = raw.get("interval", (value, value))
+        numbers = float(value), float(low), float(high)  # type: ignore[arg-type]  # anything can stand in a file
+    except (TypeError, ValueError):
+        faults.append(f"{name}: expected `value = number` and, if known, `interval = [low, high]`, got {raw}")
+        return (float("nan"),) * 3
+    if numbers[1] > numbers[2]:
+        faults.append(f"{name}: expected an interval from low to high, got {raw.get('interval')}")
+    elif not numbers[1] <= numbers[0] <= numbers[2] or not all(map(isfinite, numbers)):
+        faults.append(f"{name}: expected a value inside its interval, got {value} and {raw.get('interval')}")
+    return numbers
+
+
+def _drawn(parameter: Parameter, part: str, seed: int, draw: int) -> float:
+    if draw == 0:
+        return parameter.value
+    return parameter.at(float(uniforms(seed, f"draw/{part}.{parameter.name}", draw, draw + 1)[0]))
+
+
+def _numbers_of(parameter: Parameter | None) -> tuple[float, float, float] | None:
+    return None if parameter is None else (parameter.value, parameter.low, parameter.high)
+
+
+def _skew(low: float, value: float, high: float) -> float:
+    return abs(high + low - 2 * value) / (high - low) if high > low else 0.0
+
+
+def _logit(p: float) -> float:
+    return log(p / (1 - p))
+
+
+__all__ = [
+    "PARTS",
+    "Parameter",
+    "Scenario",
+    "differences",
+    "load_scenario",
+    "parse_scenario",
+    "scenario_names",
+]
