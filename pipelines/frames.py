@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfps_ml.errors import InputError, OutputError
+from pfps_ml.errors import InputError
 from pfps_ml.knowledge.checker import check, derive
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
 
@@ -24,33 +24,6 @@ class Frames:
     treatment: pd.DataFrame
     truth_onset: pd.DataFrame | None = None
     truth_treatment: pd.DataFrame | None = None
-
-
-def write_frames(folder: Path, frames: Frames) -> None:
-    """Write all frames, or none: each to a temporary name, then all renamed.
-
-    Raises
-    ------
-    OutputError
-        If the folder cannot be written.
-    """
-    drafts = {}
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in (*OBSERVED, *TRUTH):
-            frame = getattr(frames, name)
-            if frame is not None:
-                drafts[name] = folder / f".{name}.parquet.draft"
-                frame.to_parquet(drafts[name], index=False)
-        for name, draft in drafts.items():
-            draft.replace(folder / f"{name}.parquet")
-    except OSError as error:
-        for draft in drafts.values():
-            if draft.parent.is_dir():
-                draft.unlink(missing_ok=True)
-        raise OutputError(
-            f"expected to write a cohort into {folder}, but it cannot be written ({error.strerror}); choose another"
-        ) from error
 
 
 def read_frames(folder: Path, truth: bool = False) -> Frames:
@@ -97,5 +70,4 @@ def _read(path: Path) -> pd.DataFrame:
         ) from error
 
 
-__all__ = ["DATA", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames",
-           "write_frames"]  # fmt: skip
+__all__ = ["DATA", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames"]

@@ -18,9 +18,9 @@ from pfps_ml.tracking import Artifact, Dataset, Metric, Model, Param, Record, Ta
 from pipelines import evaluate, train, validate
 from pipelines.console import command, say, steps, table
 from pipelines.evaluate import EVALUATION, Evaluation
-from pipelines.frames import DATA, OUT, Frames, data_digest, write_frames
+from pipelines.frames import DATA, OUT, Frames, data_digest, read_frames
 from pipelines.release import MODELS, release
-from pipelines.simulate import simulate
+from pipelines.simulate import write_cohort
 from pipelines.train import CANDIDATE, Candidate, write_candidate
 
 ROSTER = Path("data/examples/roster.csv")
@@ -58,8 +58,8 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
     data = DATA / scenario
     with steps("demo", _OTHER_STEPS + train.STEPS + evaluate.STEPS) as tell:
         tell("simulate")
-        frames = simulate(config.cohort)
-        write_frames(data, frames)
+        write_cohort(config.cohort, data)
+        frames = read_frames(data, truth=True)
         tell("validate")
         validate.validate(frames, config, scenario)
         candidate = train.train(frames, config, scenario, tell)

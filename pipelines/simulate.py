@@ -1,52 +1,143 @@
-"""Simulate a cohort: the observed frames, and the truth apart from them."""
+"""Simulate a cohort: the observed frames, and the truth apart from them, in chunks of any size."""
 
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import typer
 
-from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment
+from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
 from pfps_ml.config import CohortConfig
-from pfps_ml.errors import FactError
-from pipelines.console import command, say
-from pipelines.frames import DATA, Frames, write_frames
+from pfps_ml.errors import FactError, OutputError
+from pipelines.console import command, say, steps
+from pipelines.frames import DATA, Frames
 
 PATIENT_SHARE = 0.3  # patients for each runner, where their number is not given
+CHUNK = 250_000  # rows simulated at once: some 500 MB at the peak
+Simulator = Callable[[CohortConfig, int, int], Cohort]
+_POPULATIONS: tuple[tuple[str, Simulator], ...] = (("onset", simulate_onset), ("treatment", simulate_treatment))
 
 
 def simulate(config: CohortConfig) -> Frames:
-    """Simulate both populations of one scenario.
+    """Simulate both populations of one scenario, in memory.
 
     Raises
     ------
     FactError
         If a number of rows is not above zero, or the scenario cannot be read.
     """
-    if config.runners < 1 or config.patients < 1:
-        raise FactError(
-            f"expected at least one runner and one patient, got {config.runners} and {config.patients}; set -n above 0"
-        )
+    _check(config, 0)
     onset, treatment = simulate_onset(config), simulate_treatment(config)
     return Frames(onset.observed, treatment.observed, onset.truth, treatment.truth)
 
 
+def write_cohort(
+    config: CohortConfig,
+    folder: Path,
+    draws: int = 0,
+    chunk: int = CHUNK,
+    tell: Callable[[str], None] = lambda _step: None,
+) -> None:
+    """Write the four frames of a cohort, whole or not at all; memory does not grow with the number of rows.
+
+    Parameters
+    ----------
+    config
+        Scenario, seed and numbers of rows.
+    draws
+        0 for the world at the point values of the evidence; K for the same runners in K draws over its intervals.
+    chunk
+        Rows at a time; the rows themselves do not depend on it.
+    tell
+        Told the name of each chunk as it begins.
+
+    Raises
+    ------
+    FactError
+        If a number of rows or draws cannot be, or the scenario cannot be read.
+    OutputError
+        If the folder cannot be written.
+    """
+    _check(config, draws)
+    numbers = range(1, draws + 1) if draws else range(config.draw, config.draw + 1)
+    drafts: dict[Path, Path] = {}
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, simulator in _POPULATIONS:
+            for part in (name, f"truth_{name}"):
+                drafts[folder / f".{part}.parquet.draft"] = folder / f"{part}.parquet"
+            rows = config.runners if name == "onset" else config.patients
+            _write(name, _chunks(config, simulator, rows, numbers, chunk), folder, tell)
+        for draft, final in drafts.items():
+            draft.replace(final)
+    except OSError as error:
+        raise OutputError(
+            f"expected to write a cohort into {folder}, but it cannot be written ({error.strerror}); choose another"
+        ) from error
+    finally:
+        for draft in drafts:
+            draft.unlink(missing_ok=True)
+
+
+def chunk_count(config: CohortConfig, draws: int = 0, chunk: int = CHUNK) -> int:
+    """Return how many chunks a cohort is written in."""
+    return max(draws, 1) * (-(-config.runners // chunk) + -(-config.patients // chunk))
+
+
+def _chunks(
+    config: CohortConfig, simulator: Simulator, rows: int, draws: range, chunk: int
+) -> Iterator[tuple[str, Cohort]]:
+    for draw in draws:
+        for start in range(0, rows, chunk):
+            stop = min(start + chunk, rows)
+            yield f"draw {draw}, rows {start:,} to {stop:,}", simulator(replace(config, draw=draw), start, stop)
+
+
+def _write(name: str, chunks: Iterator[tuple[str, Cohort]], folder: Path, tell: Callable[[str], None]) -> None:
+    with ExitStack() as stack:
+        writers: dict[str, pq.ParquetWriter] = {}
+        for step, cohort in chunks:
+            tell(f"{name}, {step}")
+            for part, frame in ((name, cohort.observed), (f"truth_{name}", cohort.truth)):
+                table = pa.Table.from_pandas(frame, preserve_index=False)
+                if part not in writers:
+                    path = folder / f".{part}.parquet.draft"
+                    writers[part] = stack.enter_context(pq.ParquetWriter(path, table.schema))
+                writers[part].write_table(table)
+
+
+def _check(config: CohortConfig, draws: int) -> None:
+    if config.runners < 1 or config.patients < 1 or draws < 0:
+        raise FactError(
+            f"expected at least one runner and one patient and no fewer than 0 draws, got {config.runners}, "
+            f"{config.patients} and {draws}; set -n, --patients and --draws"
+        )
+
+
 def main(
-    scenario: Annotated[str, typer.Option(help="A scenario of knowledge/scenarios.")] = "reference",
+    scenario: Annotated[str, typer.Option(help="A scenario: see `pfps scenarios`.")] = CohortConfig.scenario,
     n: Annotated[int, typer.Option("-n", help="Runners.")] = CohortConfig.runners,
     patients: Annotated[int | None, typer.Option(help="Patients; 0.3 n if not given.")] = None,
     seed: Annotated[int, typer.Option(help="The world: the same seed gives the same rows.")] = CohortConfig.seed,
+    draws: Annotated[int, typer.Option(help="Draws over the evidence's intervals; 0 for its point values.")] = 0,
+    randomised: Annotated[bool, typer.Option("--randomised", help="Assign pathways at random, as in a trial.")] = False,
     out: Annotated[Path | None, typer.Option("-o", help="Folder; data/synthetic/SCENARIO if not given.")] = None,
 ) -> None:
     """Simulate a cohort and write its four frames."""
     count = round(PATIENT_SHARE * n) if patients is None else patients
-    config = replace(CohortConfig(), scenario=scenario, runners=n, patients=count, seed=seed)
+    config = CohortConfig(scenario=scenario, runners=n, patients=count, seed=seed, randomised=randomised)
     folder = out or DATA / scenario
-    write_frames(folder, simulate(config))
-    say(f"{n:,} runners and {count:,} patients of scenario {scenario} in {folder}")
+    _check(config, draws)
+    with steps("simulate", chunk_count(config, draws)) as tell:
+        write_cohort(config, folder, draws, tell=tell)
+    say(f"{n:,} runners and {count:,} patients of scenario {scenario}, {max(draws, 1)} draw(s), in {folder}")
 
 
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["simulate"]
+__all__ = ["chunk_count", "simulate", "write_cohort"]

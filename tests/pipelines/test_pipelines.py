@@ -2,8 +2,10 @@
 
 import json
 import shutil
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from io import StringIO
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,12 +13,13 @@ import pandas as pd
 import pytest
 
 from pfps_ml.bundle import load_bundle
+from pfps_ml.cohort.simulate import simulate_onset
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
-from pipelines.frames import Frames, data_digest, read_frames, write_frames
+from pipelines.frames import Frames, data_digest, read_frames
 from pipelines.release import release
-from pipelines.simulate import simulate
+from pipelines.simulate import simulate, write_cohort
 from pipelines.train import golden_runners, train, write_candidate
 from pipelines.validate import _feature_faults, validate
 
@@ -27,20 +30,64 @@ def faults_of(frames, config, scenario="reference"):
     return {fault.field: fault.message for fault in caught.value.faults}
 
 
-def test_frames_come_back_as_they_were_written(frames, tmp_path):
-    write_frames(tmp_path / "cohort", frames)
-    again = read_frames(tmp_path / "cohort", truth=True)
-    for name in ("onset", "treatment", "truth_onset", "truth_treatment"):
-        pd.testing.assert_frame_equal(getattr(again, name), getattr(frames, name))
-    assert read_frames(tmp_path / "cohort").truth_onset is None
+def test_frames_come_back_as_they_were_simulated_whatever_the_chunk(frames, config, tmp_path):
+    for chunk in (777, 10_000):
+        write_cohort(config.cohort, tmp_path / str(chunk), chunk=chunk)
+        again = read_frames(tmp_path / str(chunk), truth=True)
+        for name in ("onset", "treatment", "truth_onset", "truth_treatment"):
+            pd.testing.assert_frame_equal(getattr(again, name), getattr(frames, name))
+        assert read_frames(tmp_path / str(chunk)).truth_onset is None
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_and_nothing_is_left(frames, tmp_path):
+def _digest_of(piece):
+    return data_digest(simulate_onset(CohortConfig(), *piece).observed)
+
+
+def test_rows_do_not_depend_on_order_or_workers():
+    pieces = [(start, start + 600) for start in range(0, 3000, 600)]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
+        apart = list(workers.map(_digest_of, reversed(pieces)))
+    assert apart == [_digest_of(piece) for piece in reversed(pieces)]
+
+
+def test_draws_are_the_same_runners_in_other_worlds(config, tmp_path):
+    small = replace(config.cohort, runners=300, patients=100)
+    write_cohort(small, tmp_path, draws=3)
+    onset = read_frames(tmp_path, truth=True)
+    assert onset.onset["draw"].value_counts().to_dict() == {1: 300, 2: 300, 3: 300}
+    risks = onset.truth_onset["true_risk"].to_numpy().reshape(3, 300)
+    assert len({round(mean, 5) for mean in risks.mean(axis=1)}) == 3
+    assert np.corrcoef(risks)[0, 1] > 0.5
+
+
+def test_a_randomised_cohort_is_not_confounded(config, tmp_path):
+    write_cohort(replace(config.cohort, randomised=True, patients=6000), tmp_path)
+    seen = read_frames(tmp_path).treatment
+    severity = seen[seen["arm"] != "injection"].groupby("arm")["akps"].mean()
+    assert severity.max() - severity.min() < 1.5
+    open_to_all = seen[seen["failed_conventional_care"] == "no"]["arm"].value_counts(normalize=True)
+    assert open_to_all.to_dict() == pytest.approx(dict.fromkeys(open_to_all.index, 1 / 3), abs=0.03)
+
+
+def test_a_folder_that_cannot_be_written_is_an_error_and_nothing_is_left(config, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("in the way")
     with pytest.raises(OutputError, match="choose another"):
-        write_frames(blocked / "cohort", frames)
+        write_cohort(config.cohort, blocked / "cohort")
     assert blocked.read_text() == "in the way"
+
+
+def test_a_run_that_fails_in_the_middle_leaves_the_old_frames_whole(config, tmp_path):
+    write_cohort(replace(config.cohort, runners=50, patients=20), tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    def give_up(step):
+        if step.startswith("treatment"):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_cohort(config.cohort, tmp_path, tell=give_up)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_frame_that_is_not_there_or_no_parquet_is_an_error(tmp_path):
