@@ -13,6 +13,7 @@ from pfps_ml.bundle import dump, golden_answers
 from pfps_ml.config import Config, load_config
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
+from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.learning.explain import explainer
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
@@ -74,7 +75,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
     rate = float(frames.onset.loc[rows, ONSET.name].mean())
     reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product)
-    reference["horizon_months"] = ONSET.horizon_months
+    reference["horizon_months"] = load_scenario(scenario).horizon_months if scenario else ONSET.horizon_months
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
 
 

@@ -148,6 +148,17 @@ def test_the_released_bundle_is_the_one_that_current_names(models_home, monkeypa
     assert released_bundle().name == bundle.name
 
 
+def test_without_a_folder_named_the_checkouts_models_are_used_or_else_those_in_the_package(monkeypatch, tmp_path):
+    from pfps_ml import bundle as module
+
+    monkeypatch.delenv("PFPS_MODELS", raising=False)
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "pfps_ml" / "bundle.py"))
+    assert module._models_home() == tmp_path / "pfps_ml" / "models"
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "CURRENT").write_text("pfps-1\n")
+    assert module._models_home() == tmp_path / "models"
+
+
 def test_a_folder_without_current_says_how_to_get_one(tmp_path):
     with pytest.raises(BundleMissing, match="make demo"):
         released_bundle(tmp_path)

@@ -49,6 +49,14 @@ def solve(scenario: Scenario, seed: int = 0, draw: int = 0) -> tuple[SimpleNames
     return runner, patient
 
 
+def odds_ratio_over(hazard_ratio: float, base_risk: float, months: float) -> float:
+    """Return the odds ratio over some months that a ratio of monthly odds becomes, at a base risk over the months."""
+    monthly = -np.expm1(np.log1p(-base_risk) / months)
+    odds = hazard_ratio * monthly / (1 - monthly)
+    risk = -np.expm1(months * np.log1p(-odds / (1 + odds)))
+    return float(risk / (1 - risk) / (base_risk / (1 - base_risk)))
+
+
 def _joint(p: SimpleNamespace, names: list[str]) -> dict[str, float]:
     """Return the coefficients of true scores whose effects, each measured with error and taken alone, are as given."""
     if not names:
@@ -88,4 +96,4 @@ def _root(gap: Callable[[float], float]) -> float:
     return float(brentq(gap, -20, 20, xtol=1e-12))
 
 
-__all__ = ["PATIENTS", "RUNNERS", "solve", "solved_parameters"]
+__all__ = ["PATIENTS", "RUNNERS", "odds_ratio_over", "solve", "solved_parameters"]

@@ -4,6 +4,7 @@ A scenario file holds only what differs from its parent. Evidence draws sample e
 """
 
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -18,7 +19,7 @@ from pfps_ml.randomness import uniforms
 
 Scale = Literal["linear", "log", "logit"]
 PARTS = ("runners", "patients")
-_HOME = files("pfps_ml.knowledge") / "scenarios"
+HOME = Path(str(files("pfps_ml.knowledge") / "scenarios"))
 _KEYS = {"value", "interval", "unit", "rows", "how", "assumption", "marginal"}
 _HEAD = {"title", "parent", "horizon_months"}
 _TAIL = NormalDist().inv_cdf(0.975)
@@ -57,12 +58,18 @@ class Parameter:
 
     @property
     def scale(self) -> Scale:
-        """The scale on which the interval is most nearly symmetric around the value."""
+        """The scale on which the interval is most nearly symmetric around the value.
+
+        Where the whole interval lies between 0 and 1, the linear scale is out if four standard deviations of it
+        leave: no share can be above 1, and no base rate below 0.
+        """
         found: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
         if self.low > 0:
             found["log"] = _skew(*map(log, (self.low, self.value, self.high)))
             if self.high < 1:
                 found["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
+                if not self.high - self.low < self.value < 1 - (self.high - self.low):
+                    del found["linear"]
         return min(found, key=lambda scale: found[scale])
 
     def at(self, quantile: float) -> float:
@@ -96,22 +103,22 @@ class Scenario:
         return {part: {p.name: _drawn(p, part, seed, draw) for p in getattr(self, part).values()} for part in PARTS}
 
 
-def scenario_names() -> list[str]:
-    """Return the names of the scenarios that come with the product."""
-    return sorted(Path(entry.name).stem for entry in _HOME.iterdir() if entry.name.endswith(".toml"))
+def scenario_names(home: Path = HOME) -> list[str]:
+    """Return the names of the scenarios in a folder; those that come with the product if none is given."""
+    return sorted(path.stem for path in home.glob("*.toml"))
 
 
 @cache
-def load_scenario(name: str) -> Scenario:
-    """Read one scenario with its parents, and hold every parameter to its source.
+def load_scenario(name: str, home: Path = HOME) -> Scenario:
+    """Read one scenario with its parents from a folder, and hold every parameter to its source.
 
     Raises
     ------
     FactError
-        If there is no such scenario, its parents go in a circle, or any of its parameters is not usable (see
-        `parse_scenario`); all faults at once.
+        If there is no such scenario, its file is not TOML, its parents go in a circle, or any of its parameters is
+        not usable (see `parse_scenario`); all faults at once.
     """
-    return _load(name, ())
+    return _load(name, home, ())
 
 
 def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None = None) -> Scenario:
@@ -127,7 +134,7 @@ def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None =
               for key in sorted(set(content) - {*_HEAD, *PARTS})]  # fmt: skip
     sections = {part: dict(getattr(parent, part)) if parent else {} for part in PARTS}
     for part in PARTS:
-        for key, raw in content.get(part, {}).items():
+        for key, raw in _section(part, content, faults):
             if parent and not any(key in getattr(parent, each) for each in PARTS):
                 faults.append(f"{part}.{key}: unknown to its parent {parent.name!r}; expected one of its parameters")
             sections[part][key] = _parameter(f"{part}.{key}", raw, name, faults)
@@ -151,14 +158,30 @@ def differences(first: Scenario, second: Scenario) -> list[tuple[str, Parameter 
     return found
 
 
-def _load(name: str, children: tuple[str, ...]) -> Scenario:
+def _load(name: str, home: Path, children: tuple[str, ...]) -> Scenario:
     if name in children:
         raise FactError(f"expected a parent that ends the line, got a circle: {' -> '.join((*children, name))}")
-    if name not in scenario_names():
-        raise FactError(f"expected a scenario ({', '.join(scenario_names())}), got {name!r}")
-    content = tomllib.loads((_HOME / f"{name}.toml").read_text(encoding="utf-8"))
+    if name not in scenario_names(home):
+        asked = f", the parent of {children[-1]!r}" if children else ""
+        raise FactError(f"expected a scenario ({', '.join(scenario_names(home))}), got {name!r}{asked}")
+    try:
+        content = tomllib.loads((home / f"{name}.toml").read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise FactError(f"expected TOML in the scenario {name!r}, got: {error}") from error
     parent = content.get("parent")
-    return parse_scenario(name, content, _load(parent, (*children, name)) if parent else None)
+    return parse_scenario(name, content, _load(parent, home, (*children, name)) if parent else None)
+
+
+def _section(part: str, content: dict[str, Any], faults: list[str]) -> Iterator[tuple[str, dict[str, Any]]]:
+    section = content.get(part, {})
+    if not isinstance(section, dict):
+        faults.append(f"{part}: expected a table of parameters, got {section!r}")
+        return
+    for key, raw in section.items():
+        if isinstance(raw, dict):
+            yield key, raw
+        else:
+            faults.append(f"{part}.{key}: expected {{ value = ..., rows = [...], how = ... }}, got {raw!r}")
 
 
 def _parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -> Parameter:
@@ -218,6 +241,7 @@ def _logit(p: float) -> float:
 
 
 __all__ = [
+    "HOME",
     "PARTS",
     "Parameter",
     "Scenario",

@@ -224,7 +224,7 @@ def _term_from_json(content: Any) -> Term:
         return Pair((str(name), str(other)), (first, second), values)
     edges = _floats(content["knots" if content["type"] == "line" else "cuts"])
     if content["type"] == "line":
-        _expect(values, (len(edges) + 1,), (edges,))
+        _expect(values, (max(len(edges), 2) + 1,), (edges,))  # a line has two ends
         return Line(str(content["field"]), edges, values)
     if content["type"] != "step":
         raise ValueError("an unknown type of term")

@@ -6,6 +6,7 @@ import pytest
 
 from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment
 from pfps_ml.cohort.solve import solved_parameters
+from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError
 from pfps_ml.evaluation.metrics import auroc
@@ -123,8 +124,6 @@ def test_an_empty_range_gives_an_empty_frame():
 
 
 def _world():  # the engine without any mechanism
-    from pfps_ml.cohort.world import World
-
     return World(1, "runner", 0, 3, solved_parameters("reference")[0], 1, {})
 
 
@@ -134,3 +133,36 @@ def test_another_season_brings_fresh_runners_to_the_same_clubs(runners):
     assert list(again.observed["club"]) == list(runners.observed["club"])
     rates = [each.truth["true_risk"].groupby(each.observed["club"]).mean() for each in (runners, again)]
     assert np.corrcoef(*rates)[0, 1] > 0.8
+
+
+def test_those_who_attend_have_the_worse_knees_and_run_more(patients, runners):
+    from types import SimpleNamespace
+
+    from pfps_ml.cohort.solve import PATIENTS
+
+    p = solved_parameters("reference")[1]
+    tilted, level = (
+        World(1, "patient", 0, 20_000, SimpleNamespace(**vars(p) | {"attendance_severity": shift}), 1, PATIENTS)
+        for shift in (p.attendance_severity, 0.0)
+    )
+    gap = (level.column("akps") - tilted.column("akps")).mean()
+    assert gap == pytest.approx(p.attendance_severity * p.akps_sd, rel=0.05)
+    assert patients.observed["weekly_distance_km"].median() > runners.observed["weekly_distance_km"].median()
+
+
+def test_an_effusion_inhibits_the_quadriceps_from_20_to_30_ml():
+    from pfps_ml.cohort.runners import quadriceps_inhibition
+
+    p = solved_parameters("reference")[1]
+    lost = quadriceps_inhibition(np.array([0.0, 10.0, 25.0, 40.0, 80.0]), p)
+    assert lost[:2].max() < 0.01
+    assert lost[2] == pytest.approx(p.inhibition_most / 2)
+    assert lost[3:].min() > 0.99 * p.inhibition_most
+
+
+def test_a_hazard_ratio_is_nearly_an_odds_ratio_over_the_horizon():
+    from pfps_ml.cohort.solve import odds_ratio_over
+
+    assert odds_ratio_over(1.0, 0.05, 12) == pytest.approx(1.0)
+    assert 2.0 < odds_ratio_over(2.0, 0.05, 12) < 2.1
+    assert odds_ratio_over(2.0, 0.3, 12) > odds_ratio_over(2.0, 0.05, 12)

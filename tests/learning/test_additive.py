@@ -104,6 +104,9 @@ def test_a_model_comes_back_from_json_bit_for_bit():
         lambda m: m["terms"][1]["values"][0].__setitem__(0, float("nan")),
         lambda m: m.update(intercept=[0.0]),
         lambda m: m.update(terms=3),
+        lambda m: m["terms"][1].update(cuts=[]),
+        lambda m: m["terms"][1].update(type="neural"),
+        lambda m: m["terms"][0].update(knots=[0.0], values=[[1.0, 1.0], [2.0, 2.0]]),
     ],
 )
 def test_a_spoilt_table_is_refused(spoil):

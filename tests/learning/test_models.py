@@ -1,5 +1,7 @@
 """The two estimators: scikit-learn's contract, settled directions, and honest work on easy and hopeless data."""
 
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from pfps_ml.config import OnsetConfig, PathwayConfig
+from pfps_ml.errors import MissingLibrary
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, BY_NAME, ONSET_FIELDS
 from pfps_ml.learning.boost import Booster, cuts_of
@@ -132,3 +135,40 @@ def test_propensities_sum_to_one_and_closed_arms_have_none(frames):
     refused = X["failed_conventional_care"] == 0
     assert (found.loc[refused, "injection"] == 0).all()
     assert not eligibility(X).loc[X["failed_conventional_care"].isna(), "injection"].any()
+
+
+def test_a_machine_without_lightgbm_is_told_which_extra_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(MissingLibrary, match=r"pfps-ml\[train\]"):
+        Booster({"bmi": np.array([22.0])}, QUICK).fit(
+            pd.DataFrame({"bmi": [20.0, 24.0]}), np.array([0.0, 1.0]), np.ones(2), 1
+        )
+
+
+def test_a_machine_without_libgomp_is_told_which_package_to_install(monkeypatch):
+    class WithoutLibgomp:
+        def find_spec(self, name, path=None, target=None):
+            if name == "lightgbm":
+                raise OSError("libgomp.so.1: cannot open shared object file")
+
+    monkeypatch.delitem(sys.modules, "lightgbm")
+    monkeypatch.setattr(sys, "meta_path", [WithoutLibgomp(), *sys.meta_path])
+    with pytest.raises(MissingLibrary, match="apt-get install libgomp1"):
+        Booster({"bmi": np.array([22.0])}, QUICK).fit(
+            pd.DataFrame({"bmi": [20.0, 24.0]}), np.array([0.0, 1.0]), np.ones(2), 1
+        )
+
+
+def test_a_patient_in_a_state_never_seen_in_training_gets_a_chance_of_every_arm(frames):
+    X, arm = pathway_features(frames.treatment), frames.treatment["arm"]
+    known = X["failed_conventional_care"].notna()
+    found = fit_propensity(X[known], arm[known], basis(X, 3)).predict(X[~known])
+    np.testing.assert_allclose(found.sum(axis=1), 1)
+    assert (found > 0).all(axis=None)
+
+
+def test_a_state_in_which_all_had_one_arm_is_answered_by_everybody(frames):
+    X, arm = pathway_features(frames.treatment), frames.treatment["arm"].astype(object)
+    arm[X["failed_conventional_care"].isna()] = "hip"
+    found = fit_propensity(X, arm, basis(X, 3)).predict(X)
+    np.testing.assert_allclose(found.sum(axis=1), 1)

@@ -1,0 +1,175 @@
+"""Simulated people as a study would see them, and the figures that a study would report of them.
+
+Everybody is examined with the published retest error and nothing is missing: a study owns its equipment. Onset is
+weighed by its true risk, not by who happened to fall ill, so a figure carries next to no sampling error.
+"""
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from pfps_ml.cohort.measurement import observe
+from pfps_ml.cohort.runners import GROWN_UP
+from pfps_ml.cohort.solve import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.cohort.world import World
+from pfps_ml.config import CohortConfig
+from pfps_ml.knowledge.dictionary import ARMS, SCREENING, VISIT
+from pfps_ml.knowledge.field import Field
+
+Floats = NDArray[np.float64]
+_EXAMINED = {"club_field_tests": 1, "club_dynamometer": 1, "keeps_log": 1, "skipped_answer": 0, "missed_test": 0}
+
+
+def runners_of(config: CohortConfig) -> pd.DataFrame:
+    """Return runners free of knee pain: measured fields (choices coded), `bmi`, `risk` and `months` of the horizon."""
+    p = solved_parameters(config.scenario, config.seed, config.draw)[0]
+    world = _world(config, p, "runner")
+    extra = {"risk": world.column("true_risk"), "novice": world.column("novice"), "months": p.months}
+    return _examined(world, SCREENING).assign(**extra)
+
+
+def patients_of(config: CohortConfig) -> pd.DataFrame:
+    """Return patients at a visit: measured fields, `incident`, chance of success by arm (`p_*`) and as treated."""
+    p = solved_parameters(config.scenario, config.seed, config.draw)[1]
+    world = _world(config, SimpleNamespace(**vars(p) | {"randomised": False}), "patient")
+    chance, chosen = world.column("success_probability"), world.column("propensity")
+    arms = {f"p_{arm.name}": chance[:, i] for i, arm in enumerate(ARMS)}
+    treated = (chance * chosen).sum(axis=1)
+    frame = _examined(world, (*SCREENING, *VISIT))
+    return frame.assign(incident=world.column("incident"), treated=treated, **arms)
+
+
+def adults(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return those who are grown up."""
+    return frame[frame["age_years"] >= GROWN_UP]
+
+
+def adolescents(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return those of school age."""
+    return frame[frame["age_years"] < GROWN_UP]
+
+
+def women(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the women and girls."""
+    return frame[frame["sex"] == 0]
+
+
+def men(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the men and boys."""
+    return frame[frame["sex"] == 1]
+
+
+def risk_over(frame: pd.DataFrame, months: float) -> float:
+    """Return the mean risk over another horizon at the same monthly hazards."""
+    return float(-np.expm1(np.log1p(-frame["risk"]) * months / frame["months"]).mean())
+
+
+def rate_ratio(frame: pd.DataFrame, exposed: Any, reference: Any) -> float:
+    """Return the ratio of the mean hazards of two groups: what a study without adjustment would find."""
+    hazard = -np.log1p(-frame["risk"].to_numpy())
+    return float(hazard[np.asarray(exposed)].mean() / hazard[np.asarray(reference)].mean())
+
+
+def odds(share: Any) -> float:
+    """Return the odds of a mean chance."""
+    mean = float(np.mean(share))
+    return mean / (1 - mean)
+
+
+def prospective_smd(frame: pd.DataFrame, column: str) -> float:
+    """Return the difference before onset, future cases less the others of their sex, in SD."""
+    values, risk = _within_sex(frame, column), frame["risk"].to_numpy()
+    return float(np.average(values, weights=risk) - np.average(values, weights=1 - risk))
+
+
+def odds_ratio_per_sd(frame: pd.DataFrame, column: str) -> float:
+    """Return the odds ratio of onset per SD of one measured field, among runners of one sex."""
+    return float(np.exp(_logistic(_within_sex(frame, column)[:, None], frame["risk"].to_numpy())[1]))
+
+
+def auroc(score: Any, risk: Any) -> float:
+    """Return the expected area under the ROC curve of a score for an outcome with these chances; ties count half."""
+    level = np.unique(np.asarray(score), return_inverse=True)[1]
+    chance = np.asarray(risk, dtype=float)
+    cases, others = np.bincount(level, chance), np.bincount(level, 1 - chance)
+    return float((cases * (np.cumsum(others) - others / 2)).sum() / (cases.sum() * others.sum()))
+
+
+def model_auroc(frame: pd.DataFrame, columns: Sequence[str]) -> float:
+    """Return the expected AUROC of a logistic model of these fields at its best: fitted to the risks themselves."""
+    columns_of = frame[list(columns)].to_numpy(dtype=float)
+    design = (columns_of - columns_of.mean(axis=0)) / columns_of.std(axis=0)
+    risk = frame["risk"].to_numpy()
+    return auroc(design @ _logistic(design, risk)[1:], risk)
+
+
+def explained(frame: pd.DataFrame, column: str) -> float:
+    """Return the share of the latent variance of success (logistic scale) that one field explains."""
+    values = frame[column].to_numpy(dtype=float)
+    slope = _logistic(((values - values.mean()) / values.std())[:, None], frame["treated"].to_numpy())[1]
+    return float(slope**2 / (slope**2 + np.pi**2 / 3))
+
+
+def slope_of(frame: pd.DataFrame, outcome: str, column: str) -> float:
+    """Return the change of one field per unit of another."""
+    return float(np.polyfit(frame[column], frame[outcome], 1)[0])
+
+
+def correlation(frame: pd.DataFrame, first: str, second: str) -> float:
+    """Return the correlation of two measured fields among people of one sex."""
+    return float(np.corrcoef(_within_sex(frame, first), _within_sex(frame, second))[0, 1])
+
+
+def _within_sex(frame: pd.DataFrame, column: str) -> Floats:
+    values = frame[column] - frame.groupby("sex")[column].transform("mean")
+    return np.asarray(values / values.std(), dtype=float)
+
+
+def _logistic(design: Floats, chance: Floats) -> Floats:
+    """Newton's method on the expected log-likelihood: the outcome is its chance."""
+    columns = np.column_stack([np.ones(len(design)), design])
+    found = np.zeros(columns.shape[1])
+    for _ in range(12):
+        fitted = expit(columns @ found)
+        curvature = columns.T @ (columns * (fitted * (1 - fitted))[:, None])
+        found = found + np.linalg.solve(curvature, columns.T @ (chance - fitted))
+    return found
+
+
+def _world(config: CohortConfig, p: SimpleNamespace, population: str) -> World:
+    examined = SimpleNamespace(**vars(p) | _EXAMINED)
+    if population == "patient":
+        return World(config.seed, population, 0, config.patients, examined, config.patients_per_club, PATIENTS)
+    return World(config.seed, population, 0, config.runners, examined, config.runners_per_club, RUNNERS)
+
+
+def _examined(world: World, fields: tuple[Field, ...]) -> pd.DataFrame:
+    frame = observe(world, fields)
+    coded = {field.name: world.column(field.name) for field in fields if field.kind == "choice"}
+    frame = frame.assign(**coded)
+    return frame.assign(bmi=frame["weight_kg"] / (frame["height_cm"] / 100) ** 2)
+
+
+__all__ = [
+    "adolescents",
+    "adults",
+    "auroc",
+    "correlation",
+    "explained",
+    "men",
+    "model_auroc",
+    "odds",
+    "odds_ratio_per_sd",
+    "patients_of",
+    "prospective_smd",
+    "rate_ratio",
+    "risk_over",
+    "runners_of",
+    "slope_of",
+    "women",
+]

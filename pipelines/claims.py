@@ -1,0 +1,181 @@
+"""Write CLAIMS.md: what patients are told about runner's knee, what the literature says, what each scenario assumes."""
+
+from collections.abc import Iterable
+from math import exp
+from pathlib import Path
+from string import ascii_uppercase
+
+from pfps_ml.knowledge.claims import VERDICTS, Group, ShownAs, conflicts, groups, shown
+from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.evidence import Evidence, ledger
+from pfps_ml.knowledge.scenario import PARTS, Parameter, load_scenario, scenario_names
+from pipelines.console import command, say
+
+PAGE = Path("CLAIMS.md")
+# these four are the positions that a reader compares; the others have a column only where they differ from their parent
+_ALWAYS = ("reference", "pooled", "kinetic_chain", "null")
+_PAGE = """# What patients are told about runner's knee
+
+**{notice}**
+
+Written by `python -m pipelines.claims` from the evidence ledger, `claims.toml` and the scenario files; a test fails
+when it is stale.
+
+Runner's knee is patellofemoral pain (PFP). Below are {count} things that patient-facing sources say about it. Each has
+a verdict, the rows of the ledger that bear on it (listed at the end) and what the simulated worlds assume about it. The
+verdicts are ours; most of the studies were read in their abstracts only. Weak does not mean wrong: it means that what
+has been published does not carry the claim.
+
+## The verdicts
+
+{verdicts}
+
+{legend}
+
+## The scenarios
+
+{scenarios}
+
+A letter in the column *assumed* points to the line of the table below it; - means that the simulated worlds are silent.
+Brackets hold the 95 % interval that evidence draws are taken from; a number without brackets is not drawn. Bold differs
+from `reference`. A star marks an assumption; every other number rests on rows of the ledger. `reference`, `pooled`,
+`kinetic_chain` and `null` are always shown, other scenarios where they differ from their parent.
+
+## Words
+
+* **Hazard**: the monthly chance of a first onset. Hazards and odds are given as ratios: 1 is no effect, 2 doubles.
+* **SD**: standard deviation; two thirds of runners lie within one SD of the mean. **SMD**: a difference between groups
+  in SDs; 0.2 is small, 0.8 is large.
+* **AUC**: how well a measure tells two groups apart; 0.5 is a coin, 1 is always right.
+* **LR+, LR-**: how many times a positive or negative test changes the odds; 1 changes nothing.
+* **AKPS**: Anterior Knee Pain Scale (Kujala), 0 to 100, 100 is no disability. **VMO**: the inner head of the quadriceps.
+
+{groups}
+
+## Where the evidence conflicts
+
+{conflicts}
+
+## The figures
+
+{figures}
+"""
+
+
+def claims_page() -> str:
+    """Return CLAIMS.md."""
+    claims = [claim for group in groups() for claim in group.claims]
+    disputes = [[f"**{c.title}**", c.says, ", ".join(c.rows), _resting_on(c.rows)] for c in conflicts()]
+    cited = sorted({row for claim in claims for row in claim.rows} | {row for c in conflicts() for row in c.rows})
+    return _PAGE.format(
+        notice=NOTICE,
+        count=len(claims),
+        verdicts=_verdicts(),
+        legend="\n".join(f"* **{verdict}**: {meaning}." for verdict, meaning in VERDICTS.items()),
+        scenarios="\n".join(f"* `{name}`: {load_scenario(name).title}." for name in _ordered()),
+        groups="\n\n".join(map(_group, groups())),
+        conflicts=_table(["subject", "what the figures say", "rows", "parameters that cite them"], disputes),
+        figures=_table(
+            ["row", "what was measured", "in whom", "result", "source", "how it was read"],
+            [_figure(ledger()[row]) for row in cited if not row.startswith("S")],
+        ),
+    )
+
+
+def _verdicts() -> str:
+    found = [[claim.verdict for claim in group.claims] for group in groups()]
+    lines: list[list[str]] = [
+        [group.title, *(str(each.count(verdict) or "") for verdict in VERDICTS), str(len(each))]
+        for group, each in zip(groups(), found, strict=True)
+    ]
+    every = [verdict for each in found for verdict in each]
+    total = ["**All**", *(f"**{every.count(verdict)}**" for verdict in VERDICTS), f"**{len(every)}**"]
+    return _table(["subject", *(verdict.lower() for verdict in VERDICTS), "claims"], [*lines, total])
+
+
+def _group(group: Group) -> str:
+    names = list(dict.fromkeys(name for claim in group.claims for name in claim.parameters))
+    letter = dict(zip(names, ascii_uppercase, strict=False))
+    claims = [
+        [c.id, c.said, f"**{c.verdict}**", c.why, ", ".join(c.rows) or "-",
+         ", ".join(letter[name] for name in c.parameters) or "-"]
+        for c in group.claims
+    ]  # fmt: skip
+    text = f"## {group.title}\n\n" + _table(["claim", "what is said", "verdict", "why", "rows", "assumed"], claims)
+    if not names:
+        return text
+    columns = [each for each in _ordered() if each in _ALWAYS or _differs(each, names)]
+    assumed = [[letter[name], shown()[name].label, *(_cell(each, name) for each in columns)] for name in names]
+    return f"{text}\n\nWhat the scenarios assume:\n\n" + _table(["", "", *(f"`{c}`" for c in columns)], assumed)
+
+
+def _ordered() -> list[str]:
+    return [*_ALWAYS, *(name for name in scenario_names() if name not in _ALWAYS)]
+
+
+def _parameter(scenario: str, name: str) -> Parameter:
+    part, _, key = name.partition(".")
+    parameters: dict[str, Parameter] = getattr(load_scenario(scenario), part)
+    return parameters[key]
+
+
+def _differs(scenario: str, names: Iterable[str]) -> bool:
+    parent = load_scenario(scenario).parent
+    return parent is not None and any(
+        _numbers(_parameter(scenario, name)) != _numbers(_parameter(parent, name)) for name in names
+    )
+
+
+def _cell(scenario: str, name: str) -> str:
+    parameter, usual, shown_as = _parameter(scenario, name), _parameter(_ALWAYS[0], name), shown()[name].shown_as
+    value, low, high = (_number(each, shown_as) for each in _numbers(parameter))
+    unit = " %" if shown_as == "percent" else f" {parameter.unit}" if shown_as == "number" and parameter.unit else ""
+    text = f"{value}{unit}" if low == high else f"{value}{unit} ({low} to {high})"
+    text = text if _numbers(parameter) == _numbers(usual) else f"**{text}**"
+    return f"{text} *" if parameter.assumption else text
+
+
+def _numbers(parameter: Parameter) -> tuple[float, float, float]:
+    return parameter.value, parameter.low, parameter.high
+
+
+def _number(value: float, shown_as: ShownAs) -> str:
+    if shown_as == "ratio":
+        return f"{exp(value):.2f}"
+    return f"{100 * value:.3g}" if shown_as == "percent" else f"{value:g}"
+
+
+def _resting_on(rows: Iterable[str]) -> str:
+    found = {
+        f"`{parameter.name}`"
+        for name in scenario_names()
+        for part in PARTS
+        for parameter in getattr(load_scenario(name), part).values()
+        if {*parameter.rows} & {*rows}
+    }
+    return ", ".join(sorted(found)) or "-"
+
+
+def _figure(row: Evidence) -> list[str]:
+    what = ", ".join(filter(None, (row.quantity, row.comparison, row.horizon)))
+    interval = f" ({row.ci_low} to {row.ci_high})" if row.ci_low and row.ci_high else ""
+    result = f"{row.estimate} {row.unit}{interval}" if row.estimate else ""
+    return [row.id, what, row.population, result or "-", row.study or "-", row.grade]
+
+
+def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    header = list(header)
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def main() -> None:
+    """Write CLAIMS.md into the current folder, which is the checkout's."""
+    PAGE.write_text(claims_page(), encoding="utf-8")
+    say(f"{PAGE}: {sum(len(group.claims) for group in groups())} claims")
+
+
+if __name__ == "__main__":
+    command(main)
+
+__all__ = ["PAGE", "claims_page"]

@@ -1,0 +1,253 @@
+"""Hold published studies again in the simulated world, and write TRIALS.md with its picture and table."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml.cohort.published import studies
+from pfps_ml.cohort.trials import Measure, Study, circular, place, reenact
+from pfps_ml.evaluation.displays import save
+from pfps_ml.evaluation.drawing import BLUE, INK, ORANGE, new_figure
+from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.outputs import write_whole
+from pipelines.console import command, say, steps, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HOME, PICTURES = Path("TRIALS.md"), Path("docs")
+REPLICATES = 1000
+HEADINGS = ("Study", "Compared by", "People", "Published (95 %)", "Re-enacted (central 95 %)", "Percentile", "Inside",
+            "Circular")  # fmt: skip
+_PANELS: tuple[tuple[str, tuple[Measure, ...]], ...] = (
+    ("Share with the outcome (%)", ("share",)),
+    ("Difference between two arms (percentage points)", ("difference",)),
+    ("Ratio (risk ratio, odds ratio, or as named)",
+     ("risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD")),
+)  # fmt: skip
+_PERCENT = ("share", "difference")
+
+_DOCUMENT = """# Virtual trials
+
+**{notice}**
+
+Written by `python -m pipelines.trials`; a test fails when it is stale.
+
+Each published study is held again {replicates:,} times in the simulated world, with its entry criteria, arms, size and
+follow-up, and its result is compared with the spread of the re-enacted ones: its percentile, and whether it lies in the
+central 95 %. That says whether the study could have happened in this world. It is no evidence about people: whatever
+comes out was put in.
+
+A re-enactment is *circular* where a parameter of the scenario cites a row of the ledger that reports the study's own
+result: the simulation was told, and agreement shows only that it listened. This is computed from the scenarios.
+
+{summary}
+
+![Published results beside the spread of their re-enactments](docs/trials.png)
+
+The table behind the picture is [docs/trials.csv](docs/trials.csv).
+
+## Results
+
+{results}
+
+Differences are percentage points, the first arm less the second. Equal values count half in a percentile.
+
+## Not reproduced
+
+{outside}
+
+## How each study was held again
+
+{how}
+
+## Limits
+
+- The point values of the evidence are used: the spread is the chance of a study of that size. What the evidence leaves
+  open would widen it.
+- Small studies have wide spreads: being inside them says little.
+- Success at 12 weeks is the only outcome of treatment and a first episode the only outcome of running. Scores, earlier
+  and later times, drop-out, competing injuries and blinding are not simulated.
+- Where a study's score or P value is read as an odds ratio, a logistic distribution is assumed.
+- A study counts as circular by the rows of its result alone. Other figures of the same people may have been used, such
+  as the effect of symptom duration (G4-63) from the trial of orthoses against flat inserts.
+"""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The re-enacted studies: the table, and the picture drawn from it."""
+
+    rows: pd.DataFrame
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a study: published, re-enacted, percentile, inside, circular."""
+        return self.rows
+
+    def plot(self) -> "Figure":
+        """Draw one row a study: the central 95 % of its re-enactments, and the published result with its interval."""
+        figure = new_figure("Published results, and 1,000 re-enactments of each", 8.6)
+        parts = [self.rows[self.rows["measure"].isin(measures)] for _, measures in _PANELS]
+        panels = figure.subplots(len(parts), 1, height_ratios=[len(part) + 1.2 for part in parts])
+        for axes, part, (label, _) in zip(panels, parts, _PANELS, strict=True):
+            _panel(axes, part, label)
+        figure.legend(handles=_legend(), loc="outside upper left", ncols=2, fontsize=8, frameon=False)
+        return figure
+
+
+def hold(replicates: int = REPLICATES, tell: Callable[[str], None] = lambda _: None) -> Trials:
+    """Hold every study again, `replicates` times; `tell` hears the title of each as it begins."""
+    rows = []
+    for study in studies():
+        tell(study.title)
+        found = place(reenact(study, replicates), study.figure.value)
+        known = {
+            "key": study.key, "study": study.title, "scenario": study.scenario, "measure": study.measure,
+            "people": study.size, "published": study.figure.value, "published_low": study.figure.low,
+            "published_high": study.figure.high,
+        }  # fmt: skip
+        rows.append(known | asdict(found) | {"circular": " ".join(circular(study))})
+    frame = pd.DataFrame(rows)
+    return Trials(frame.round(dict.fromkeys(frame.select_dtypes("float"), 4)))
+
+
+def document(trials: Trials) -> str:
+    """Return TRIALS.md."""
+    by_key = {row["key"]: row for row in trials.frame().to_dict("records")}
+    outside = [study for study in studies() if not by_key[study.key]["inside"]]
+    return _DOCUMENT.format(
+        notice=NOTICE, replicates=REPLICATES, summary=_summary(trials.frame()), results=_results(trials.frame()),
+        outside="\n".join(f"- **{study.title}.** {study.why}" for study in outside) or "None.",
+        how="\n".join(_account(study, by_key[study.key]["undefined"]) for study in studies()),
+    )  # fmt: skip
+
+
+def _summary(frame: pd.DataFrame) -> str:
+    held_out, told = frame[frame["circular"] == ""], frame[frame["circular"] != ""]
+    return (
+        f"Of {len(frame)} re-enactments {len(told)} are circular. The published result lies inside the central 95 % in "
+        f"{held_out['inside'].sum()} of the {len(held_out)} others, and in {told['inside'].sum()} of the {len(told)} "
+        "circular ones."
+    )
+
+
+def _results(frame: pd.DataFrame) -> str:
+    lines = [HEADINGS, ["---"] * len(HEADINGS)]
+    for row in frame.to_dict("records"):
+        published = row["published"], row["published_low"], row["published_high"]
+        lines.append([
+            row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
+            _numbers(row["measure"], (row["median"], row["low"], row["high"])), _percentile(row["percentile"]),
+            "yes" if row["inside"] else "**no**", "yes" if row["circular"] else "no",
+        ])  # fmt: skip
+    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+
+
+def _numbers(measure: str, values: tuple[float, float, float]) -> str:
+    said = [f"{100 * value:.1f}" if measure in _PERCENT else f"{value:.2f}" for value in values]
+    unit = " %" if measure == "share" else ""
+    return f"{said[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({said[1]} to {said[2]})")
+
+
+def _percentile(percentile: float) -> str:
+    return "< 0.1" if percentile == 0 else "> 99.9" if percentile == 100 else f"{percentile:.1f}"
+
+
+def _account(study: Study, undefined: int) -> str:
+    source = ledger()[study.rows[-1]].study
+    groups = " against ".join(f"{group.size} {group.name}" for group in study.groups)
+    told = [f"`{name}` cites {', '.join(rows)}" for name, rows in circular(study).items()]
+    told_text = f" Circular: {'; '.join(told)}." if told else ""
+    lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
+    return (
+        f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; {groups}{_entry(study)}. "
+        f"Compared by {study.measure}: {study.figure.how}. {study.stands.strip()}{told_text}{lost}"
+    )
+
+
+def _entry(study: Study) -> str:
+    said = [f"`{name}` {_range(low, high)}" for name, low, high in study.entry]
+    said += [f"`{name}` {_range(value, value)}" for name, value in study.do.items()]
+    said += [f"{study.women:.0%} women"] if study.women is not None else []
+    said += [f"{study.weeks:g} weeks"] if study.weeks is not None else []
+    return "; entry: " + ", ".join(said) if said else ""
+
+
+def _range(low: float, high: float) -> str:
+    if low == high:
+        return "yes" if low else "no"
+    if high == inf:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if low == -inf else f"{low:g} to {high:g}"
+
+
+def _panel(axes: "Axes", rows: pd.DataFrame, label: str) -> None:
+    unit = 100 if rows["measure"].isin(_PERCENT).all() else 1
+    for line, row in enumerate(rows.to_dict("records")):
+        low, median, high, published = (unit * row[name] for name in ("low", "median", "high", "published"))
+        axes.plot([low, high], [line, line], color=BLUE, lw=7, alpha=0.35, solid_capstyle="butt")
+        axes.plot([median], [line], "|", color=BLUE, ms=11, mew=2)
+        if pd.notna(row["published_low"]):
+            ends = [unit * row["published_low"], unit * row["published_high"]]
+            axes.plot(ends, [line, line], color=ORANGE, lw=1.2)
+        axes.plot([published], [line], "D", color=ORANGE, ms=6, mfc="white" if row["circular"] else ORANGE, mew=1.4)
+    axes.set_yticks(range(len(rows)), rows["study"], fontsize=8)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel(label, fontsize=8, color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e6e6e6", lw=0.6)
+    axes.set_axisbelow(True)
+    _scale(axes, str(rows["measure"].iloc[0]))
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _scale(axes: "Axes", measure: str) -> None:
+    if measure == "difference":
+        axes.axvline(0, color=INK, lw=0.8, ls=":")
+        return
+    if measure == "share":
+        # square root: a study's chance scatter is then about as wide at 2 % as at 60 %
+        axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+        ticks = [0, 1, 2, 5, 10, 20, 30, 50, 70]
+        axes.set_xlim(0, 85)
+    else:
+        axes.set_xscale("log")
+        axes.axvline(1, color=INK, lw=0.8, ls=":")
+        ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def _legend() -> list:
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], color=BLUE, lw=7, alpha=0.35, label="Re-enacted: central 95 %"),
+        Line2D([], [], color=BLUE, marker="|", ls="", ms=11, mew=2, label="Re-enacted: median"),
+        Line2D([], [], color=ORANGE, marker="D", lw=1.2, label="Published, with its 95 % interval"),
+        Line2D([], [], color=ORANGE, marker="D", mfc="white", lw=1.2, label="Published, circular: it helped to set it"),
+    ]
+
+
+def main() -> None:
+    """Hold the published studies again and write TRIALS.md, docs/trials.png and docs/trials.csv."""
+    with steps("virtual trials", len(studies())) as tell:
+        trials = hold(tell=tell)
+    save(trials, PICTURES, "trials")
+    write_whole(HOME, document(trials).encode())
+    shown = trials.frame()[["study", "published", "median", "low", "high", "percentile", "inside", "circular"]]
+    table("published and re-enacted", shown.columns, shown.to_numpy())
+    say(f"{HOME}, {PICTURES}/trials.png and {PICTURES}/trials.csv are written")
+
+
+if __name__ == "__main__":
+    command(main)
+
+__all__ = ["HEADINGS", "HOME", "PICTURES", "REPLICATES", "Trials", "document", "hold"]
