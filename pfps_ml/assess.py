@@ -168,7 +168,12 @@ class Assessments:
             return []
         missing = {name: gain[row] for name, gain in self._gains.items() if np.isnan(self.values[name].iloc[row])}
         ranked = sorted(missing, key=lambda name: -missing[name])
-        return [{"field": n, "label": BY_NAME[n].label, "gain": float(missing[n])} for n in ranked]
+        return [{**self._to_measure(row, name), "gain": float(missing[name])} for name in ranked]
+
+    def _to_measure(self, row: int, name: str) -> dict[str, str]:
+        """Return what a person can enter: for a derived field, the parts of it that are missing."""
+        parts = [part for part in BY_NAME[name].parts if np.isnan(self.values[part].iloc[row])] or [name]
+        return {"field": parts[0], "label": " and ".join(BY_NAME[part].label for part in parts)}
 
     def _risk(self, row: int) -> dict[str, Any]:
         found = self.prediction

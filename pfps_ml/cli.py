@@ -1,4 +1,4 @@
-"""What a person types: `pfps template | check | score | card | dictionary`.
+"""What a person types: `pfps template | check | score | card | dictionary | scenarios`.
 
 Exit codes: 0 done (rejected rows included), 2 input, 3 bundle, 4 output not writable.
 """
@@ -12,13 +12,14 @@ import typer
 from rich.console import Console
 from rich.markdown import Markdown
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 
 from pfps_ml import __version__
 from pfps_ml.errors import Fault, PfpsError
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
+    from pfps_ml.knowledge.scenario import Parameter, Scenario
     from pfps_ml.roster import Summary
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
@@ -27,6 +28,7 @@ Roster = Annotated[Path, typer.Argument(metavar="ROSTER", help="A roster, .csv o
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the roster.")]
 Folder = Annotated[Path | None, typer.Option("--bundle", metavar="DIR", help="Another bundle than the released one.")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to a file, not to the screen.")]
+Pair = Annotated[tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="Where two scenarios differ.")]
 Scored = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv or .parquet.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -84,6 +86,17 @@ def dictionary(out: Out = None) -> None:
     from pfps_ml.knowledge.contracts import dictionary_page
 
     _deliver(dictionary_page(), out)
+
+
+@app.command()
+def scenarios(diff: Pair = None) -> None:
+    """List the simulated worlds, or show where two of them differ, with the sources of both."""
+    from pfps_ml.knowledge.scenario import load_scenario, scenario_names
+
+    if diff is None:
+        _show_scenarios([load_scenario(name) for name in scenario_names()])
+    else:
+        _show_differences(*map(load_scenario, diff))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -146,6 +159,38 @@ def _show_faults(faults: tuple[Fault, ...]) -> None:
         rows = ", ".join(str(item.row + 1) for item in items[:5] if item.row is not None)
         table.add_row(field, f"{len(items):,}", rows + (", ..." if len(items) > 5 else ""), items[0].message)
     Console().print(table)
+
+
+def _show_scenarios(found: list["Scenario"]) -> None:
+    table = Table("scenario", "title", "parent", "base rate", "months", "own parameters", "of them assumptions")
+    for each in found:
+        own = [p for part in (each.runners, each.patients) for p in part.values() if p.origin == each.name]
+        rate, assumed = _figure(each.runners["onset_base_rate"]), sum(p.assumption for p in own)
+        months = f"{each.horizon_months:g}"
+        table.add_row(each.name, each.title, each.parent or "", rate, months, str(len(own)), str(assumed))
+    Console().print(table)
+
+
+def _show_differences(first: "Scenario", second: "Scenario") -> None:
+    from pfps_ml.knowledge.scenario import differences
+
+    table = Table(Column("parameter", no_wrap=True), first.name, second.name, show_lines=True)
+    if first.horizon_months != second.horizon_months:
+        table.add_row("horizon_months", f"{first.horizon_months:g}", f"{second.horizon_months:g}")
+    for name, one, two in differences(first, second):
+        table.add_row(name, _sourced(one), _sourced(two))
+    Console().print(table if table.row_count else f"{first.name} and {second.name} do not differ.")
+
+
+def _figure(parameter: "Parameter") -> str:
+    spread = f" ({parameter.low:g} to {parameter.high:g})" if parameter.low < parameter.high else ""
+    return f"{parameter.value:g}{spread}"
+
+
+def _sourced(parameter: "Parameter | None") -> str:
+    if parameter is None:
+        return "as in runners"
+    return f"{_figure(parameter)}\n{', '.join([*parameter.rows, *['assumption'] * parameter.assumption])}"
 
 
 def _explain(error: PfpsError) -> None:

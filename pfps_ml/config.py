@@ -1,4 +1,4 @@
-"""Every tunable choice, in one place; one TOML file overrides it and an unknown key is an error."""
+"""The choices of a run that are meant to be changed; one TOML file overrides them, an unknown key is an error."""
 
 import tomllib
 from dataclasses import dataclass, field, fields, is_dataclass, replace
@@ -33,6 +33,11 @@ class SplitConfig:
     folds: int = 5
     seed: int = 20262
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be split."""
+        _expect(self.folds >= 2, f"expected [split] folds of at least 2, got {self.folds}")
+        _expect(0 < self.held_out_share < 1, f"expected [split] held_out_share in 0 to 1, got {self.held_out_share:g}")
+
 
 @dataclass(frozen=True)
 class OnsetConfig:
@@ -55,6 +60,10 @@ class OnsetConfig:
     bootstraps: int = 20
     seed: int = 20263
 
+    def __post_init__(self) -> None:
+        """Refuse what gives no interval."""
+        _expect(self.bootstraps >= 2, f"expected [onset] bootstraps of at least 2, got {self.bootstraps}")
+
 
 @dataclass(frozen=True)
 class PathwayConfig:
@@ -67,6 +76,10 @@ class PathwayConfig:
     propensity_floor: float = 0.03
     bootstraps: int = 20
     seed: int = 20264
+
+    def __post_init__(self) -> None:
+        """Refuse what gives no interval."""
+        _expect(self.bootstraps >= 2, f"expected [pathways] bootstraps of at least 2, got {self.bootstraps}")
 
 
 @dataclass(frozen=True)
@@ -127,6 +140,11 @@ def load_config(path: Path | None = None) -> Config:
     if faults:
         raise FactError(f"the configuration {path} is not usable:\n  " + "\n  ".join(faults))
     return config  # type: ignore[no-any-return]
+
+
+def _expect(holds: bool, message: str) -> None:
+    if not holds:
+        raise FactError(f"{message}; change the configuration")
 
 
 def _override(current: Any, content: dict[str, Any], at: str, faults: list[str]) -> Any:

@@ -1,6 +1,6 @@
 """The numbers of a bundle: risk, interval, contributions and pathways of coded rows, read from tables."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -66,6 +66,7 @@ class Predictor:
     prognosis: AdditiveModel
     modifiers: dict[str, AdditiveModel]
     interval: Interval
+    pathway_interval: Interval
 
     def predict(self, values: pd.DataFrame) -> Prediction:
         """Predict coded rows (see `knowledge.checker`), derived fields included."""
@@ -74,7 +75,7 @@ class Predictor:
         base, contributions = self.explainer.explain(columns)
         success, effect = self.pathways(columns)
         return Prediction(
-            risk=self._on_logit(margin),
+            risk=_on_logit(margin, self.interval.t),
             log_odds=margin[:, 0],
             base=base,
             contributions=contributions,
@@ -89,18 +90,21 @@ class Predictor:
         margins = {arm.name: usual for arm in ARMS}
         for name in ACTIVE_ARMS:
             margins[name] = usual + self.modifiers[name].margin(values)
-        success = {name: self._on_logit(margin) for name, margin in margins.items()}
+        t = self.pathway_interval.t
+        success = {name: _on_logit(margin, t) for name, margin in margins.items()}
         chances = {name: probability(margin) for name, margin in margins.items()}
-        effect = {name: self._difference(chances[name] - chances[REFERENCE_ARM]) for name in ACTIVE_ARMS}
+        effect = {name: _difference(chances[name] - chances[REFERENCE_ARM], t) for name in ACTIVE_ARMS}
         return success, effect
 
-    def _on_logit(self, margin: Floats) -> Estimate:
-        centre, reach = margin[:, 0], self.interval.t * _spread(margin)
-        return Estimate(probability(centre), probability(centre - reach), probability(centre + reach))
 
-    def _difference(self, members: Floats) -> Estimate:
-        centre, reach = members[:, 0], self.interval.t * _spread(members)
-        return Estimate(centre, np.clip(centre - reach, -1, 1), np.clip(centre + reach, -1, 1))
+def _on_logit(margin: Floats, t: float) -> Estimate:
+    centre, reach = margin[:, 0], t * _spread(margin)
+    return Estimate(probability(centre), probability(centre - reach), probability(centre + reach))
+
+
+def _difference(members: Floats, t: float) -> Estimate:
+    centre, reach = members[:, 0], t * _spread(members)
+    return Estimate(centre, np.clip(centre - reach, -1, 1), np.clip(centre + reach, -1, 1))
 
 
 def _spread(members: Floats) -> Floats:
@@ -113,7 +117,7 @@ def _spread(members: Floats) -> Floats:
 def onset_to_json(predictor: Predictor) -> dict[str, Any]:
     """Return the content of onset.json."""
     return {
-        "interval": {"level": predictor.interval.level, "t": predictor.interval.t},
+        "interval": asdict(predictor.interval),
         "model": to_json(predictor.onset),
         "explanation": explainer_to_json(predictor.explainer),
     }
@@ -122,7 +126,8 @@ def onset_to_json(predictor: Predictor) -> dict[str, Any]:
 def pathways_to_json(predictor: Predictor) -> dict[str, Any]:
     """Return the content of pathways.json."""
     modifiers = {name: to_json(model) for name, model in predictor.modifiers.items()}
-    return {"prognosis": to_json(predictor.prognosis), "modifiers": modifiers}
+    interval = asdict(predictor.pathway_interval)
+    return {"interval": interval, "prognosis": to_json(predictor.prognosis), "modifiers": modifiers}
 
 
 def predictor_from_json(onset: Any, pathways: Any) -> Predictor:
@@ -139,7 +144,8 @@ def predictor_from_json(onset: Any, pathways: Any) -> Predictor:
             explainer=explainer_from_json(onset["explanation"]),
             prognosis=from_json(pathways["prognosis"]),
             modifiers={name: from_json(pathways["modifiers"][name]) for name in ACTIVE_ARMS},
-            interval=Interval(float(onset["interval"]["level"]), float(onset["interval"]["t"])),
+            interval=_interval(onset["interval"]),
+            pathway_interval=_interval(pathways["interval"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleFormat(f"expected the parts of a bundle's models, got a fault at {error}") from error
@@ -148,6 +154,10 @@ def predictor_from_json(onset: Any, pathways: Any) -> Predictor:
     if unknown := sorted(read - set(BY_NAME)):
         raise BundleFormat(f"expected models over fields of the dictionary, got {', '.join(unknown)}")
     return found
+
+
+def _interval(content: Any) -> Interval:
+    return Interval(float(content["level"]), float(content["t"]))
 
 
 __all__ = [

@@ -48,7 +48,8 @@ from `reference`. A star marks an assumption; every other number rests on rows o
   in SDs; 0.2 is small, 0.8 is large.
 * **AUC**: how well a measure tells two groups apart; 0.5 is a coin, 1 is always right.
 * **LR+, LR-**: how many times a positive or negative test changes the odds; 1 changes nothing.
-* **AKPS**: Anterior Knee Pain Scale (Kujala), 0 to 100, 100 is no disability. **VMO**: the inner head of the quadriceps.
+* **AKPS**: Anterior Knee Pain Scale (Kujala), 0 to 100, where 100 is no disability.
+* **VMO**: vastus medialis obliquus, the inner head of the quadriceps.
 
 {groups}
 
@@ -147,13 +148,13 @@ def _number(value: float, shown_as: ShownAs) -> str:
 
 def _resting_on(rows: Iterable[str]) -> str:
     found = {
-        f"`{parameter.name}`"
+        parameter.name
         for name in scenario_names()
         for part in PARTS
         for parameter in getattr(load_scenario(name), part).values()
         if {*parameter.rows} & {*rows}
     }
-    return ", ".join(sorted(found)) or "-"
+    return ", ".join(f"`{name}`" for name in sorted(found)) or "-"
 
 
 def _figure(row: Evidence) -> list[str]:

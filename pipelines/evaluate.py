@@ -1,18 +1,19 @@
 """Evaluate a candidate on the clubs that training never saw: figures with intervals, pictures, tables, one report."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
 import typer
 
+from pfps_ml.bundle import dump
 from pfps_ml.config import Config, load_config
-from pfps_ml.errors import InputError
+from pfps_ml.errors import CohortError, InputError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.effects import adjusted_effects, pehe, propensity_overlap
 from pfps_ml.evaluation.metrics import auroc, measure_with_intervals, subgroup_table
@@ -25,9 +26,10 @@ from pfps_ml.learning.split import Split, split_clubs
 from pfps_ml.prediction import Predictor, predictor_from_json
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OUT, Frames, onset_features, pathway_features, read_frames
-from pipelines.train import CANDIDATE
+from pipelines.train import CANDIDATE, Candidate, digests, make_folder
 
 EVALUATION = OUT / "evaluation"
+SUBJECT = "subject.json"
 STEPS = 4
 _PICTURED = 2_000  # runners in the picture of reasons: more dots hide each other
 Progress = Callable[[str], None]
@@ -35,22 +37,25 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the held-out clubs say of a candidate: every table by name, every display by name."""
+    """What the held-out clubs say of a candidate: every table and display by name, and which candidate and clubs."""
 
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, displays.Display]
+    subject: dict[str, Any]
 
     def write(self, folder: Path) -> Path:
         """Write every table, every picture and the report; return the report's path."""
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+        (folder / SUBJECT).write_bytes(dump(self.subject))
         for name, picture in self.pictures.items():
             displays.save(picture, folder, name)
         return write_report(folder, "Evaluation on clubs held out from training", self._sections())
 
     def _sections(self) -> list[Section]:
-        found = []
+        lines = [f"{key.replace('_', ' ')}: {value}" for key, value in self.subject.items() if key != "clubs"]
+        found = [Section("What was evaluated", "\n\n".join([*lines, "clubs: " + ", ".join(self.subject["clubs"])]))]
         for name, (heading, text) in _TEXTS.items():
             if name in self.tables or name in self.pictures:
                 found.append(Section(heading, text, self.tables.get(name), self.pictures.get(name)))
@@ -71,17 +76,24 @@ _TEXTS = {
 }
 
 
-def evaluate(predictor: Predictor, frames: Frames, config: Config, tell: Progress) -> Evaluation:
+def evaluate(candidate: Candidate, frames: Frames, config: Config, tell: Progress) -> Evaluation:
     """Judge a candidate on the held-out clubs.
 
     Parameters
     ----------
-    predictor
-        The candidate's models.
+    candidate
+        The trained models and the facts of their making.
     frames
         The frames it was trained from; the truth is used for one table, where there is one.
+
+    Raises
+    ------
+    CohortError
+        If the frames or the split are not those of the training: then no club is known to be unseen.
     """
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    hold_to_training(candidate.facts, split, frames)
+    predictor = candidate.predictor
     held_out = split.is_held_out(frames.onset["club"])
     X, rows = onset_features(frames.onset)[held_out].reset_index(drop=True), frames.onset[held_out]
     y = rows[ONSET.name].to_numpy(dtype=float)
@@ -106,11 +118,31 @@ def evaluate(predictor: Predictor, frames: Frames, config: Config, tell: Progres
         "reasons": displays.reasons(shown, X.head(_PICTURED), float(base.mean())),
         "effects": displays.effects(tables["effects"]),
     }
-    return Evaluation(tables, pictures)
+    subject = {
+        "candidate": candidate.identity, **candidate.facts["trained_on"], "split": split.digest,
+        "runners_evaluated": len(y), "events": int(y.sum()), "clubs": sorted(rows["club"].unique()),
+    }  # fmt: skip
+    return Evaluation(tables, pictures, subject)
 
 
-def load_candidate(folder: Path) -> Predictor:
-    """Load a candidate's models.
+def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> None:
+    """Refuse to call clubs unseen that training may have seen.
+
+    Raises
+    ------
+    CohortError
+        If the split or the data are not those that the candidate was trained with.
+    """
+    now = {"split_digest": split.digest, "data_digest": digests(frames)}
+    if differs := [name for name, value in now.items() if facts.get(name) != value]:
+        raise CohortError(
+            f"expected the frames and the split that the candidate was trained with, got another "
+            f"{' and '.join(differs)}; evaluate with the same folder and --config as pipelines.train"
+        )
+
+
+def load_candidate(folder: Path) -> Candidate:
+    """Load a candidate.
 
     Raises
     ------
@@ -118,10 +150,11 @@ def load_candidate(folder: Path) -> Predictor:
         If there is no candidate in the folder.
     """
     try:
-        onset, pathways = (json.loads((folder / name).read_bytes()) for name in ("onset.json", "pathways.json"))
+        names = ("onset.json", "pathways.json", "reference.json", "facts.json")
+        onset, pathways, reference, facts = (json.loads((folder / name).read_bytes()) for name in names)
     except (OSError, ValueError) as error:
         raise InputError(f"expected a candidate in {folder}; make one with `python -m pipelines.train`") from error
-    return predictor_from_json(onset, pathways)
+    return Candidate(predictor_from_json(onset, pathways), reference, facts)
 
 
 def _groups(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
@@ -184,4 +217,4 @@ def main(
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["EVALUATION", "STEPS", "Evaluation", "evaluate", "load_candidate"]
+__all__ = ["EVALUATION", "STEPS", "SUBJECT", "Evaluation", "evaluate", "hold_to_training", "load_candidate"]

@@ -1,8 +1,10 @@
 """The four frames of a cohort on disk: observed apart from the truth."""
 
 import hashlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,18 +14,23 @@ from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
 
 OBSERVED = ("onset", "treatment")
 TRUTH = ("truth_onset", "truth_treatment")
+MADE = "cohort.json"  # beside the frames: the settings that they were simulated with
 DATA = Path("data/synthetic")
 OUT = Path("out")
 
 
 @dataclass(frozen=True)
 class Frames:
-    """A cohort as files hold it; the truth is there only for a simulated one, and learning never reads it."""
+    """A cohort as files hold it; the truth and how it was made are there only for a simulated one.
+
+    Learning never reads the truth.
+    """
 
     onset: pd.DataFrame
     treatment: pd.DataFrame
     truth_onset: pd.DataFrame | None = None
     truth_treatment: pd.DataFrame | None = None
+    made: dict[str, Any] | None = None
 
 
 def read_frames(folder: Path, truth: bool = False) -> Frames:
@@ -37,7 +44,8 @@ def read_frames(folder: Path, truth: bool = False) -> Frames:
     found = {name: _read(folder / f"{name}.parquet") for name in OBSERVED}
     if truth:
         found |= {name: _read(folder / f"{name}.parquet") for name in TRUTH if (folder / f"{name}.parquet").exists()}
-    return Frames(**found)
+    made = folder / MADE
+    return Frames(**found, made=json.loads(made.read_text(encoding="utf-8")) if made.exists() else None)
 
 
 def coded(frame: pd.DataFrame) -> pd.DataFrame:
@@ -70,4 +78,4 @@ def _read(path: Path) -> pd.DataFrame:
         ) from error
 
 
-__all__ = ["DATA", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames"]
+__all__ = ["DATA", "MADE", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames"]

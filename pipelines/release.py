@@ -10,12 +10,12 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.bundle import manifest_of, same_release, save_bundle
+from pfps_ml.bundle import digest, manifest_of, same_release, save_bundle
 from pfps_ml.config import ProductConfig
 from pfps_ml.errors import InputError, OutputError
 from pipelines.card import INTENDED_USE, LIMITS, headline, model_card
 from pipelines.console import command, say
-from pipelines.evaluate import EVALUATION
+from pipelines.evaluate import EVALUATION, SUBJECT
 from pipelines.train import CANDIDATE
 
 MODELS = Path("models")
@@ -40,7 +40,7 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str) -> Pat
     Raises
     ------
     InputError
-        If a file of the candidate or its evaluation is not there.
+        If a file of the candidate or its evaluation is not there, or the evaluation is of another candidate.
     OutputError
         If the folder of bundles cannot be written.
     """
@@ -48,11 +48,17 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str) -> Pat
         facts = json.loads((candidate / "facts.json").read_text(encoding="utf-8"))
         parts = {p.name: p.read_bytes() for p in candidate.glob("*.json") if p.name != "facts.json"}
         figures, effects = (pd.read_csv(evaluation / name) for name in ("onset.csv", "effects.csv"))
+        judged = json.loads((evaluation / SUBJECT).read_text(encoding="utf-8"))["candidate"]
     except OSError as error:
         raise InputError(
             f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {error.filename} cannot be "
             "read; run pipelines.train and pipelines.evaluate first"
         ) from error
+    if judged != digest(parts["onset.json"] + parts["pathways.json"]):
+        raise InputError(
+            f"expected the evaluation of the candidate in {candidate}, got that of another in {evaluation}; "
+            "run pipelines.evaluate again"
+        )
     try:
         return _write(models, number, parts, facts, figures, effects)
     except OSError as error:

@@ -37,7 +37,7 @@ def records(
     yield Tag("split", candidate.facts["split_digest"])
     yield Tag("notice", NOTICE)
     for section, choices in candidate.facts["config"].items():
-        for name, value in choices.items():
+        for name, value in (choices or {}).items():
             yield Param(f"{section}.{name}", value)
     for name, value in candidate.facts["recipe"].items():
         yield Param(f"recipe.{name}", value)
@@ -64,7 +64,7 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         validate.validate(frames, config, scenario)
         candidate = train.train(frames, config, scenario, tell)
         write_candidate(candidate, CANDIDATE)
-        found = evaluate.evaluate(candidate.predictor, frames, config, tell)
+        found = evaluate.evaluate(candidate, frames, config, tell)
         tell("report")
         report = found.write(EVALUATION)
         tell("release")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -10,11 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
+from pfps_ml.bundle import dump
 from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError, OutputError
 from pipelines.console import command, say, steps
-from pipelines.frames import DATA, Frames
+from pipelines.frames import DATA, MADE, Frames
 
 PATIENT_SHARE = 0.3  # patients for each runner, where their number is not given
 CHUNK = 250_000  # rows simulated at once: some 500 MB at the peak
@@ -32,7 +33,7 @@ def simulate(config: CohortConfig) -> Frames:
     """
     _check(config, 0)
     onset, treatment = simulate_onset(config), simulate_treatment(config)
-    return Frames(onset.observed, treatment.observed, onset.truth, treatment.truth)
+    return Frames(onset.observed, treatment.observed, onset.truth, treatment.truth, asdict(config))
 
 
 def write_cohort(
@@ -72,6 +73,8 @@ def write_cohort(
                 drafts[folder / f".{part}.parquet.draft"] = folder / f"{part}.parquet"
             rows = config.runners if name == "onset" else config.patients
             _write(name, _chunks(config, simulator, rows, numbers, chunk), folder, tell)
+        drafts[folder / f".{MADE}.draft"] = folder / MADE
+        (folder / f".{MADE}.draft").write_bytes(dump({**asdict(config), "draws": draws}))
         for draft, final in drafts.items():
             draft.replace(final)
     except OSError as error:

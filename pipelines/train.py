@@ -9,8 +9,9 @@ import pandas as pd
 import typer
 from scipy.stats import t as student
 
-from pfps_ml.bundle import dump, golden_answers
+from pfps_ml.bundle import digest, dump, golden_answers
 from pfps_ml.config import Config, load_config
+from pfps_ml.errors import OutputError
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
@@ -22,7 +23,7 @@ from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_j
 from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
 from pipelines.console import command, say, steps
-from pipelines.frames import DATA, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
+from pipelines.frames import DATA, OBSERVED, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
 
 CANDIDATE = OUT / "candidate"
 STEPS = 7
@@ -37,6 +38,11 @@ class Candidate:
     predictor: Predictor
     reference: dict[str, Any]
     facts: dict[str, Any]
+
+    @property
+    def identity(self) -> str:
+        """Which models these are: the digest of their tables, by which an evaluation is known to be theirs."""
+        return digest(dump(onset_to_json(self.predictor)) + dump(pathways_to_json(self.predictor)))
 
     def parts(self) -> dict[str, bytes]:
         """Return the files of the bundle, but for the card."""
@@ -69,7 +75,8 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         explainer=explainer(onset.additive_, X),
         prognosis=pathways.prognosis_,
         modifiers=pathways.modifiers_,
-        interval=Interval(config.product.level, _t_quantile(config)),
+        interval=_interval(config, config.onset.bootstraps),
+        pathway_interval=_interval(config, config.pathways.bootstraps),
     )
     rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
@@ -77,6 +84,11 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product)
     reference["horizon_months"] = load_scenario(scenario).horizon_months if scenario else ONSET.horizon_months
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
+
+
+def digests(frames: Frames) -> dict[str, str]:
+    """Return the digests of the observed frames, by name."""
+    return {name: data_digest(getattr(frames, name)) for name in OBSERVED}
 
 
 def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
@@ -110,11 +122,13 @@ def _fit_pathways(frame: pd.DataFrame, split: Split, config: Config, tell: Progr
     return model.fit(X, frame.loc[rows, "arm"], y, club, split.fold_of(club))
 
 
-def _t_quantile(config: Config) -> float:
-    return float(student.ppf((1 + config.product.level) / 2, config.onset.bootstraps - 1))
+def _interval(config: Config, replicates: int) -> Interval:
+    level = config.product.level
+    return Interval(level, float(student.ppf((1 + level) / 2, replicates - 1)))
 
 
 def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, onset: OnsetModel) -> dict[str, Any]:
+    made = frames.made or {}
     counts = {
         "runners": int((~split.is_held_out(frames.onset["club"])).sum()),
         "patients": int((~split.is_held_out(frames.treatment["club"])).sum()),
@@ -124,9 +138,9 @@ def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, o
         "trained_on": {"scenario": scenario, "simulated": scenario is not None, **counts},
         "ledger_fingerprint": ledger_fingerprint(),
         "split_digest": split.digest,
-        "data_digest": {"onset": data_digest(frames.onset), "treatment": data_digest(frames.treatment)},
-        "seed": config.cohort.seed,
-        "config": asdict(config),
+        "data_digest": digests(frames),
+        "seed": made.get("seed"),
+        "config": {**asdict(config), "cohort": made},
         "recipe": asdict(onset.recipe_),
     }
 
@@ -144,9 +158,25 @@ def main(
     say(f"candidate in {out}; judge it with `python -m pipelines.evaluate`")
 
 
+def make_folder(folder: Path) -> None:
+    """Make a folder for results.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".draft").write_bytes(b"")
+        (folder / ".draft").unlink()
+    except OSError as error:
+        raise OutputError(f"expected a folder that can be written at {folder}, got: {error.strerror}") from error
+
+
 def write_candidate(candidate: Candidate, out: Path) -> None:
     """Write a candidate's files and the facts of its making."""
-    out.mkdir(parents=True, exist_ok=True)
+    make_folder(out)
     for name, content in (*candidate.parts().items(), ("facts.json", dump(candidate.facts))):
         (out / name).write_bytes(content)
 
@@ -154,4 +184,4 @@ def write_candidate(candidate: Candidate, out: Path) -> None:
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["CANDIDATE", "STEPS", "Candidate", "golden_runners", "train", "write_candidate"]
+__all__ = ["CANDIDATE", "STEPS", "Candidate", "digests", "golden_runners", "make_folder", "train", "write_candidate"]

@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 HOME, PICTURES = Path("TRIALS.md"), Path("docs")
-REPLICATES = 1000
+REPLICATES, DRAWS = 1000, 100
 HEADINGS = ("Study", "Compared by", "People", "Published (95 %)", "Re-enacted (central 95 %)", "Percentile", "Inside",
-            "Circular")  # fmt: skip
+            "Over evidence draws", "Inside", "Circular")  # fmt: skip
 _PANELS: tuple[tuple[str, tuple[Measure, ...]], ...] = (
     ("Share with the outcome (%)", ("share",)),
     ("Difference between two arms (percentage points)", ("difference",)),
@@ -33,6 +33,7 @@ _PANELS: tuple[tuple[str, tuple[Measure, ...]], ...] = (
      ("risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD")),
 )  # fmt: skip
 _PERCENT = ("share", "difference")
+_PALE = "#9ecae8"  # the blue of the figures, lightened
 
 _DOCUMENT = """# Virtual trials
 
@@ -43,7 +44,8 @@ Written by `python -m pipelines.trials`; a test fails when it is stale.
 Each published study is held again {replicates:,} times in the simulated world, with its entry criteria, arms, size and
 follow-up, and its result is compared with the spread of the re-enacted ones: its percentile, and whether it lies in the
 central 95 %. That says whether the study could have happened in this world. It is no evidence about people: whatever
-comes out was put in.
+comes out was put in. The first spread is chance alone, at the point values of the evidence. The second is over {draws}
+draws of the evidence and holds also what the evidence leaves open.
 
 A re-enactment is *circular* where a parameter of the scenario cites a row of the ledger that reports the study's own
 result: the simulation was told, and agreement shows only that it listened. This is computed from the scenarios.
@@ -70,8 +72,6 @@ Differences are percentage points, the first arm less the second. Equal values c
 
 ## Limits
 
-- The point values of the evidence are used: the spread is the chance of a study of that size. What the evidence leaves
-  open would widen it.
 - Small studies have wide spreads: being inside them says little.
 - Success at 12 weeks is the only outcome of treatment and a first episode the only outcome of running. Scores, earlier
   and later times, drop-out, competing injuries and blinding are not simulated.
@@ -93,37 +93,43 @@ class Trials:
 
     def plot(self) -> "Figure":
         """Draw one row a study: the central 95 % of its re-enactments, and the published result with its interval."""
-        figure = new_figure("Published results, and 1,000 re-enactments of each", 8.6)
+        figure = new_figure("Published results, and the spread of their re-enactments", 8.8)
         parts = [self.rows[self.rows["measure"].isin(measures)] for _, measures in _PANELS]
-        panels = figure.subplots(len(parts), 1, height_ratios=[len(part) + 1.2 for part in parts])
+        key, *panels = figure.subplots(len(parts) + 1, 1, height_ratios=[1.2, *(len(part) + 1.2 for part in parts)])
         for axes, part, (label, _) in zip(panels, parts, _PANELS, strict=True):
             _panel(axes, part, label)
-        figure.legend(handles=_legend(), loc="outside upper left", ncols=2, fontsize=8, frameon=False)
+        key.set_axis_off()
+        key.legend(handles=_legend(), loc="center right", ncols=2, fontsize=8, frameon=False)
         return figure
 
 
-def hold(replicates: int = REPLICATES, tell: Callable[[str], None] = lambda _: None) -> Trials:
-    """Hold every study again, `replicates` times; `tell` hears the title of each as it begins."""
+def hold(replicates: int = REPLICATES, draws: int = DRAWS, tell: Callable[[str], None] = lambda _step: None) -> Trials:
+    """Hold every study again, at the point values of the evidence and over draws of it, `replicates` times each.
+
+    `tell` hears the title of each study as it begins.
+    """
     rows = []
     for study in studies():
         tell(study.title)
-        found = place(reenact(study, replicates), study.figure.value)
+        found, drawn = (place(reenact(study, replicates, k), study.figure.value) for k in (0, draws))
         known = {
             "key": study.key, "study": study.title, "scenario": study.scenario, "measure": study.measure,
             "people": study.size, "published": study.figure.value, "published_low": study.figure.low,
             "published_high": study.figure.high,
         }  # fmt: skip
-        rows.append(known | asdict(found) | {"circular": " ".join(circular(study))})
+        opened = {"drawn_low": drawn.low, "drawn_high": drawn.high, "drawn_inside": drawn.inside}
+        rows.append(known | asdict(found) | opened | {"circular": " ".join(circular(study))})
     frame = pd.DataFrame(rows)
     return Trials(frame.round(dict.fromkeys(frame.select_dtypes("float"), 4)))
 
 
 def document(trials: Trials) -> str:
     """Return TRIALS.md."""
-    by_key = {row["key"]: row for row in trials.frame().to_dict("records")}
+    frame = trials.frame()
+    by_key = {row["key"]: row for row in frame.to_dict("records")}
     outside = [study for study in studies() if not by_key[study.key]["inside"]]
     return _DOCUMENT.format(
-        notice=NOTICE, replicates=REPLICATES, summary=_summary(trials.frame()), results=_results(trials.frame()),
+        notice=NOTICE, replicates=REPLICATES, draws=DRAWS, summary=_summary(frame), results=_results(frame),
         outside="\n".join(f"- **{study.title}.** {study.why}" for study in outside) or "None.",
         how="\n".join(_account(study, by_key[study.key]["undefined"]) for study in studies()),
     )  # fmt: skip
@@ -132,9 +138,9 @@ def document(trials: Trials) -> str:
 def _summary(frame: pd.DataFrame) -> str:
     held_out, told = frame[frame["circular"] == ""], frame[frame["circular"] != ""]
     return (
-        f"Of {len(frame)} re-enactments {len(told)} are circular. The published result lies inside the central 95 % in "
-        f"{held_out['inside'].sum()} of the {len(held_out)} others, and in {told['inside'].sum()} of the {len(told)} "
-        "circular ones."
+        f"{len(frame)} results are compared; {len(told)} of the re-enactments are circular. The published result lies "
+        f"inside in\n{told['inside'].sum()} of these and in {held_out['inside'].sum()} of the {len(held_out)} others "
+        f"(over evidence draws: {told['drawn_inside'].sum()} and {held_out['drawn_inside'].sum()})."
     )
 
 
@@ -142,16 +148,22 @@ def _results(frame: pd.DataFrame) -> str:
     lines = [HEADINGS, ["---"] * len(HEADINGS)]
     for row in frame.to_dict("records"):
         published = row["published"], row["published_low"], row["published_high"]
+        found, drawn = (row["median"], row["low"], row["high"]), (row["drawn_low"], row["drawn_high"])
         lines.append([
             row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
-            _numbers(row["measure"], (row["median"], row["low"], row["high"])), _percentile(row["percentile"]),
-            "yes" if row["inside"] else "**no**", "yes" if row["circular"] else "no",
+            _numbers(row["measure"], found), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
+            " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
+            "yes" if row["circular"] else "no",
         ])  # fmt: skip
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
 
+def _said(measure: str, values: tuple[float, ...]) -> list[str]:
+    return [f"{100 * value:.1f}" if measure in _PERCENT else f"{value:.2f}" for value in values]
+
+
 def _numbers(measure: str, values: tuple[float, float, float]) -> str:
-    said = [f"{100 * value:.1f}" if measure in _PERCENT else f"{value:.2f}" for value in values]
+    said = _said(measure, values)
     unit = " %" if measure == "share" else ""
     return f"{said[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({said[1]} to {said[2]})")
 
@@ -162,20 +174,21 @@ def _percentile(percentile: float) -> str:
 
 def _account(study: Study, undefined: int) -> str:
     source = ledger()[study.rows[-1]].study
-    groups = " against ".join(f"{group.size} {group.name}" for group in study.groups)
+    groups = " against ".join(f"{group.name} ({group.size})" for group in study.groups)
     told = [f"`{name}` cites {', '.join(rows)}" for name, rows in circular(study).items()]
     told_text = f" Circular: {'; '.join(told)}." if told else ""
     lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
     return (
-        f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; {groups}{_entry(study)}. "
-        f"Compared by {study.measure}: {study.figure.how}. {study.stands.strip()}{told_text}{lost}"
+        f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; "
+        f"{groups}{_entry(study)}. Compared by {study.measure}: {study.figure.how}. {study.stands.strip()}"
+        f"{told_text}{lost}"
     )
 
 
 def _entry(study: Study) -> str:
     said = [f"`{name}` {_range(low, high)}" for name, low, high in study.entry]
     said += [f"`{name}` {_range(value, value)}" for name, value in study.do.items()]
-    said += [f"{study.women:.0%} women"] if study.women is not None else []
+    said += [f"{100 * study.women:.0f} % women"] if study.women is not None else []
     said += [f"{study.weeks:g} weeks"] if study.weeks is not None else []
     return "; entry: " + ", ".join(said) if said else ""
 
@@ -192,7 +205,8 @@ def _panel(axes: "Axes", rows: pd.DataFrame, label: str) -> None:
     unit = 100 if rows["measure"].isin(_PERCENT).all() else 1
     for line, row in enumerate(rows.to_dict("records")):
         low, median, high, published = (unit * row[name] for name in ("low", "median", "high", "published"))
-        axes.plot([low, high], [line, line], color=BLUE, lw=7, alpha=0.35, solid_capstyle="butt")
+        axes.plot([unit * row["drawn_low"], unit * row["drawn_high"]], [line, line], color=BLUE, lw=2.4, alpha=0.45)
+        axes.plot([low, high], [line, line], color=_PALE, lw=8, solid_capstyle="butt")
         axes.plot([median], [line], "|", color=BLUE, ms=11, mew=2)
         if pd.notna(row["published_low"]):
             ends = [unit * row["published_low"], unit * row["published_high"]]
@@ -229,10 +243,10 @@ def _legend() -> list:
     from matplotlib.lines import Line2D
 
     return [
-        Line2D([], [], color=BLUE, lw=7, alpha=0.35, label="Re-enacted: central 95 %"),
-        Line2D([], [], color=BLUE, marker="|", ls="", ms=11, mew=2, label="Re-enacted: median"),
+        Line2D([], [], color=_PALE, marker="|", mec=BLUE, lw=8, ms=11, mew=2, label="Re-enacted: median, central 95 %"),
+        Line2D([], [], color=BLUE, lw=2.4, alpha=0.45, label="The same over evidence draws"),
         Line2D([], [], color=ORANGE, marker="D", lw=1.2, label="Published, with its 95 % interval"),
-        Line2D([], [], color=ORANGE, marker="D", mfc="white", lw=1.2, label="Published, circular: it helped to set it"),
+        Line2D([], [], color=ORANGE, marker="D", mfc="white", lw=1.2, label="Published, circular (helped to set it)"),
     ]
 
 
@@ -242,12 +256,12 @@ def main() -> None:
         trials = hold(tell=tell)
     save(trials, PICTURES, "trials")
     write_whole(HOME, document(trials).encode())
-    shown = trials.frame()[["study", "published", "median", "low", "high", "percentile", "inside", "circular"]]
-    table("published and re-enacted", shown.columns, shown.to_numpy())
+    shown = trials.frame()[["study", "percentile", "inside", "drawn_inside"]]
+    table("published results among re-enacted ones", shown.columns, shown.to_numpy())
     say(f"{HOME}, {PICTURES}/trials.png and {PICTURES}/trials.csv are written")
 
 
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["HEADINGS", "HOME", "PICTURES", "REPLICATES", "Trials", "document", "hold"]
+__all__ = ["DRAWS", "HEADINGS", "HOME", "PICTURES", "REPLICATES", "Trials", "document", "hold"]

@@ -14,17 +14,25 @@ from pfps_ml.errors import CohortError, Fault
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.knowledge.contracts import frame_schema
-from pfps_ml.knowledge.dictionary import ARMS, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.learning.propensity import cross_fitted, eligibility
 from pfps_ml.learning.smooth import basis
 from pfps_ml.learning.split import split_clubs
 from pipelines.console import command, say, steps, table
-from pipelines.frames import DATA, Frames, coded, pathway_features, read_frames
+from pipelines.frames import DATA, OBSERVED, Frames, coded, pathway_features, read_frames
 
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near
 _COPY = 0.999  # correlation with the truth at which a column is the truth
 _OVERLAP = 0.5  # share of eligible patients with a real chance of an arm
+_OF_FRAME = ("column_in_schema", "column_in_dataframe")
+_CHECKS = {
+    "column_in_schema": "expected no such column; leave it out",
+    "column_in_dataframe": "expected this column, but it is not there",
+    "not_nullable": "expected a value in every row, got none",
+    "field_uniqueness": "expected every value once",
+    "multiple_fields_uniqueness": "expected every runner_id once",
+}
 _BOOKKEEPING = {"runner_id", "club", "draw", "arm", ONSET.name, SUCCESS.name}
 
 
@@ -46,11 +54,13 @@ def validate(frames: Frames, config: Config, scenario: str | None) -> None:
     faults = list(_schema_faults(frames.onset, "onset"))
     faults += _schema_faults(frames.treatment, "treatment")
     if not faults:  # what follows reads the columns that the schema promises
+        faults += _club_faults(frames, config)
         faults += _base_rate_faults(frames.onset, scenario)
         faults += _label_faults(frames.onset, ONSET.name)
         faults += _label_faults(frames.treatment, SUCCESS.name)
         faults += _truth_faults(frames.onset, frames.truth_onset)
         faults += _truth_faults(frames.treatment, frames.truth_treatment)
+    if not faults:  # propensities are fitted over clubs
         faults += _overlap_faults(frames.treatment, config)
     faults += _feature_faults((*ONSET_FIELDS, *PATHWAY_FIELDS))
     if faults:
@@ -63,11 +73,28 @@ def _schema_faults(frame: pd.DataFrame, name: str) -> Iterator[Fault]:
     except pandera.errors.SchemaErrors as error:
         cases = error.failure_cases.fillna({"column": "(frame)"})
         for (column, check), rows in cases.groupby(["column", "check"], sort=True):
-            where = column if column != "(frame)" else rows["failure_case"].iloc[0]
-            # the values of a row are nobody's business: counts and row numbers only
-            first = ", ".join(str(int(i)) for i in rows["index"].dropna().head(3))
-            at = f", first in row {first}" if first else ""
-            yield Fault(None, f"{name}.{where}", f"expected {check}; {len(rows)} cases{at}")
+            where = rows["failure_case"].iloc[0] if check in _OF_FRAME else column
+            # the values of a row are nobody's business: counts and row numbers only, the first row being 1
+            first = ", ".join(str(int(i) + 1) for i in rows["index"].dropna().head(3))
+            at = f": {len(rows)} cases, first in row {first}" if first else ""
+            yield Fault(None, f"{name}.{where}", _expected(str(check), str(where)) + at)
+
+
+def _expected(check: str, column: str) -> str:
+    """Return what a check of the schema expects, in a person's words."""
+    if check in _CHECKS:
+        return _CHECKS[check]
+    if check.startswith("dtype"):
+        return "expected numbers, got another type"
+    return f"expected {BY_NAME[column].limits}" if column in BY_NAME else f"expected {check}"
+
+
+def _club_faults(frames: Frames, config: Config) -> Iterator[Fault]:
+    for name in OBSERVED:
+        try:
+            split_clubs(getattr(frames, name)["club"], config.split)
+        except CohortError as error:
+            yield Fault(None, f"{name}.club", error.message)
 
 
 def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fault]:

@@ -44,7 +44,7 @@ def candidate(frames: Frames, config: Config) -> Candidate:
 @pytest.fixture(scope="session")
 def evaluation(candidate: Candidate, frames: Frames, config: Config) -> Evaluation:
     """Return the evaluation of the small candidate."""
-    return evaluate(candidate.predictor, frames, config, lambda _step: None)
+    return evaluate(candidate, frames, config, lambda _step: None)
 
 
 @pytest.fixture(scope="session")

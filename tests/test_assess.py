@@ -135,6 +135,8 @@ def test_measure_next_ranks_missing_fields_by_their_expected_change(bundle):
     assert gains == sorted(gains, reverse=True)
     assert not {each["field"] for each in found} & set(RUNNER)
     main, about = bundle.predictor.onset.member(0), bundle.reference["fields"][found[0]["field"]]
+    assert not {"bmi"} & {each["field"] for each in found}  # nobody can enter it: its parts are asked for
+    assert {"weight_kg"} <= {each["field"] for each in found}
     values = check(pd.DataFrame([RUNNER])).values.assign(bmi=np.nan)
     risks = [1 / (1 + np.exp(-main.margin(values.assign(**{found[0]["field"]: v}))[0, 0])) for v in about["values"]]
     now = 1 / (1 + np.exp(-main.margin(values)[0, 0]))

@@ -199,6 +199,15 @@ def test_intervals_hold_the_prediction_and_widen_with_the_level(bundle, frames):
     values = coded(frames.onset.head(200))
     found = bundle.predictor.predict(values)
     assert ((found.risk.low <= found.risk.value) & (found.risk.value <= found.risk.high)).all()
+    members = bundle.predictor.onset.margin(values)
+    by_hand = members[:, 0] - bundle.predictor.interval.t * members[:, 1:].std(axis=1, ddof=1)
+    np.testing.assert_allclose(found.risk.low, 1 / (1 + np.exp(-by_hand)), atol=1e-12)
+    chances = 1 / (1 + np.exp(-bundle.predictor.prognosis.margin(values)))
+    treated = bundle.predictor.prognosis.margin(values) + bundle.predictor.modifiers["hip"].margin(values)
+    effects = 1 / (1 + np.exp(-treated)) - chances
+    reach = bundle.predictor.pathway_interval.t * effects[:, 1:].std(axis=1, ddof=1)
+    np.testing.assert_allclose(found.effect["hip"].high, effects[:, 0] + reach, atol=1e-12)
+    assert bundle.predictor.interval.t == pytest.approx(2.353, abs=1e-3)  # Student's t, 95 %, 3 degrees of freedom
     wider = replace(bundle.predictor, interval=replace(bundle.predictor.interval, t=bundle.predictor.interval.t * 2))
     assert (wider.predict(values).risk.high >= found.risk.high).all()
     alone = replace(

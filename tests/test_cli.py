@@ -10,6 +10,7 @@ import pytest
 from pfps_ml import __version__
 from pfps_ml.cli import main
 from pfps_ml.knowledge.contracts import NOTICE, dictionary_page, template
+from pfps_ml.knowledge.scenario import load_scenario, scenario_names
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "data" / "examples" / "roster.csv"
@@ -63,6 +64,55 @@ def test_a_dictionary_that_cannot_be_written_is_an_output_error(pfps, tmp_path):
     code, _, error = pfps("dictionary", "-o", tmp_path / "none" / "D.md")
     assert code == 4
     assert "no such folder" in error
+
+
+def test_scenarios_are_listed_with_parent_base_rate_horizon_and_assumptions(pfps, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, error = pfps("scenarios")
+    assert (code, error) == (0, "")
+    rows = {cells[0].strip(): [cell.strip() for cell in cells[1:]] for cells in cells_of(out)}
+    assert set(rows) == set(scenario_names())
+    title, parent, rate, months, own, assumed = rows["novice_10w"]
+    assert title == load_scenario("novice_10w").title
+    assert (parent, rate, months) == ("reference", "0.17 (0.1 to 0.25)", "2.3")
+    assert 0 < int(assumed) < int(own) < 20
+    assert rows["reference"][1] == ""
+    assert int(rows["null"][4]) == int(rows["null"][5])
+
+
+def test_two_scenarios_are_set_side_by_side_with_both_their_sources(pfps, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, error = pfps("scenarios", "--diff", "pooled", "kinetic_chain")
+    assert (code, error) == (0, "")
+    rows = [[cell.strip() for cell in cells] for cells in cells_of(out)]
+    at = next(i for i, row in enumerate(rows) if row[0] == "runners.onset_hip_weakness")
+    assert rows[at] == ["runners.onset_hip_weakness", "0.145 (0.09 to 0.2)", "0.8 (0.5 to 1.1)"]
+    assert rows[at + 1] == ["", "G2-03", "S001-05, assumption"]
+    assert "horizon_months" not in out
+    assert "onset_male" not in out
+
+
+def test_a_difference_of_horizon_and_what_patients_share_with_runners_are_shown(pfps):
+    out = pfps("scenarios", "--diff", "reference", "novice_10w")[1]
+    shown = [[cell.strip() for cell in cells] for cells in cells_of(out)]
+    assert ["horizon_months", "12", "2.3"] in shown
+    assert any(row[:2] == ["patients.novice_share", "as in runners"] for row in shown)
+
+
+def test_scenarios_that_do_not_differ_are_said_not_to(pfps):
+    assert pfps("scenarios", "--diff", "null", "null") == (0, "null and null do not differ.\n", "")
+
+
+@pytest.mark.parametrize("arguments", [("null", "nul"), ("null",)])
+def test_a_scenario_that_is_not_there_or_not_named_exits_with_2(pfps, arguments):
+    code, out, error = pfps("scenarios", "--diff", *arguments)
+    assert (code, out) == (2, "")
+    assert "reference" in error or "requires 2 arguments" in error
+
+
+def cells_of(out):
+    """Return the cells of each line of a printed table but the header's."""
+    return [line.split("│")[1:-1] for line in out.splitlines() if line.startswith("│")]
 
 
 def test_check_counts_and_names_the_faults_and_exits_with_0(pfps):
@@ -162,7 +212,7 @@ def test_a_full_disk_leaves_the_old_output_whole(tmp_path, bundle):
     assert out.read_text() == "what was there"
 
 
-@pytest.mark.parametrize("arguments", [["dictionary"], ["check", str(EXAMPLE)]])
+@pytest.mark.parametrize("arguments", [["dictionary"], ["scenarios"], ["check", str(EXAMPLE)]])
 def test_a_reader_that_goes_away_is_no_error_message(arguments):
     code = (
         "import os, sys\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)\n"

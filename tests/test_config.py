@@ -35,6 +35,17 @@ def test_a_section_given_as_a_number_is_a_mistake(tmp_path):
         load_config(path)
 
 
+@pytest.mark.parametrize(
+    "content",
+    ["[split]\nfolds = 1", "[split]\nheld_out_share = 1.5", "[onset]\nbootstraps = 1", "[pathways]\nbootstraps = 0"],
+)
+def test_a_choice_that_cannot_be_is_refused(tmp_path, content):
+    path = tmp_path / "config.toml"
+    path.write_text(content)
+    with pytest.raises(FactError, match="change the configuration"):
+        load_config(path)
+
+
 @pytest.mark.parametrize("content", ["onset = [", None])
 def test_a_file_that_is_not_there_or_no_toml_is_named(tmp_path, content):
     path = tmp_path / "config.toml"

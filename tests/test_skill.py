@@ -31,7 +31,7 @@ def default_candidate(default_frames):
 @pytest.fixture(scope="module")
 def default_evaluation(default_candidate, default_frames):
     """Judge it as `make demo` does."""
-    return evaluate(default_candidate.predictor, default_frames, Config(), lambda _step: None)
+    return evaluate(default_candidate, default_frames, Config(), lambda _step: None)
 
 
 @pytest.fixture(scope="module")

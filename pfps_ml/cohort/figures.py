@@ -5,6 +5,8 @@ weighed by its true risk, not by who happened to fall ill, so a figure carries n
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
 
@@ -18,11 +20,31 @@ from pfps_ml.cohort.runners import GROWN_UP
 from pfps_ml.cohort.solve import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
-from pfps_ml.knowledge.dictionary import ARMS, SCREENING, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
 from pfps_ml.knowledge.field import Field
 
+YOUNG = 35  # years
 Floats = NDArray[np.float64]
+# what a screening day obtains: no training log, and nothing of the load that a runner reports
+BASELINE = tuple(name for name in ONSET_FIELDS if BY_NAME[name].group != "running")
 _EXAMINED = {"club_field_tests": 1, "club_dynamometer": 1, "keeps_log": 1, "skipped_answer": 0, "missed_test": 0}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The people of one scenario; each population is simulated when it is first asked for."""
+
+    config: CohortConfig
+
+    @cached_property
+    def runners(self) -> pd.DataFrame:
+        """Runners free of knee pain; see `runners_of`."""
+        return runners_of(self.config)
+
+    @cached_property
+    def patients(self) -> pd.DataFrame:
+        """Patients at a visit; see `patients_of`."""
+        return patients_of(self.config)
 
 
 def runners_of(config: CohortConfig) -> pd.DataFrame:
@@ -62,6 +84,32 @@ def women(frame: pd.DataFrame) -> pd.DataFrame:
 def men(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the men and boys."""
     return frame[frame["sex"] == 1]
+
+
+def young_women(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return adolescent and young women, who fill the case-control studies of strength."""
+    return frame[(frame["sex"] == 0) & (frame["age_years"] <= YOUNG)]
+
+
+def mixed_as(frame: pd.DataFrame, column: str, women_share: float) -> tuple[float, float]:
+    """Return mean and SD of one field in a sample with another share of women."""
+    share = float((frame["sex"] == 0).mean())
+    weights = np.where(frame["sex"] == 0, women_share / share, (1 - women_share) / (1 - share))
+    values = frame[column].to_numpy(dtype=float)
+    middle = np.average(values, weights=weights)
+    return float(middle), float(np.sqrt(np.average((values - middle) ** 2, weights=weights)))
+
+
+def regression(frame: pd.DataFrame, outcome: str, columns: Sequence[str]) -> tuple[Floats, float]:
+    """Return the coefficients (intercept first) and the residual SD of a linear regression."""
+    design = np.column_stack([np.ones(len(frame)), frame[list(columns)]])
+    found, rest, *_ = np.linalg.lstsq(design, frame[outcome].to_numpy(dtype=float), rcond=None)
+    return found, float(np.sqrt(rest[0] / len(frame)))
+
+
+def percent(mask: Any) -> float:
+    """Return how many, %."""
+    return float(100 * np.mean(mask))
 
 
 def risk_over(frame: pd.DataFrame, months: float) -> float:
@@ -115,11 +163,6 @@ def explained(frame: pd.DataFrame, column: str) -> float:
     return float(slope**2 / (slope**2 + np.pi**2 / 3))
 
 
-def slope_of(frame: pd.DataFrame, outcome: str, column: str) -> float:
-    """Return the change of one field per unit of another."""
-    return float(np.polyfit(frame[column], frame[outcome], 1)[0])
-
-
 def correlation(frame: pd.DataFrame, first: str, second: str) -> float:
     """Return the correlation of two measured fields among people of one sex."""
     return float(np.corrcoef(_within_sex(frame, first), _within_sex(frame, second))[0, 1])
@@ -156,20 +199,25 @@ def _examined(world: World, fields: tuple[Field, ...]) -> pd.DataFrame:
 
 
 __all__ = [
+    "BASELINE",
+    "Sample",
     "adolescents",
     "adults",
     "auroc",
     "correlation",
     "explained",
     "men",
+    "mixed_as",
     "model_auroc",
     "odds",
     "odds_ratio_per_sd",
     "patients_of",
+    "percent",
     "prospective_smd",
     "rate_ratio",
+    "regression",
     "risk_over",
     "runners_of",
-    "slope_of",
     "women",
+    "young_women",
 ]

@@ -36,7 +36,7 @@ def _orthoses() -> tuple[Study, ...]:
             stands="As published: both arms and the follow-up are the world's own.",
         ),
         Study(
-            "orthoses_mobility", "The same: mobile or other feet", ("G4-21", "G4-23", "G4-27"), "patient",
+            "orthoses_mobility", "Orthoses or hip, by foot mobility", ("G4-21", "G4-23", "G4-27"), "patient",
             "ratio of odds ratios", _as_printed("G4-27"), arms, entry=(_AGE_18_TO_40,),
             marker="midfoot_mobility_mm", cut=11,
             stands="Mobile is 11 mm or more. The trial had 41 mobile feet of 192; here their number is left to chance. "
@@ -89,7 +89,7 @@ def _added() -> tuple[Study, ...]:
             Figure(1.88, None, None, "odds ratio at 3 months, from the note of G4-54"),
             (Group("exercise and education", 61, "hip"), Group("education", 60, "usual_care")),
             do=_SCHOOL, entry=(("age_years", 15, 19),),
-            stands="Hip exercise stands for the programme. The world's adolescents end at 17. Two arms of 121 patients, "
+            stands="Hip exercise stands for the programme. The world's adolescents end at 17. Two arms of 121, "
             "taken as even.",
         ),
         Study(
@@ -117,7 +117,7 @@ def _injections() -> tuple[Study, ...]:
             "odds ratio", _from_p("G4-44", 0.03, 14, 10),
             (Group("injection", 14, "injection"), Group("placebo", 10, "usual_care")), entry=(_REFRACTORY,),
             stands="Usual care stands for placebo and exercise; the toxin went into another muscle than the world's. "
-            "Only P < 0.03 for AKPS was read: the figure is the least standardised difference that gives it, read as an "
+            "Only P < 0.03 for AKPS was read: the figure is the least standardised difference that gives it, as an "
             "odds ratio of success, so it is a lower bound.",
         ),
     )  # fmt: skip
@@ -130,7 +130,7 @@ def _novices() -> tuple[Study, ...]:
             "start_reference", "Start-to-run, reference world", ("G1-08",), "runner", "share", _percent("G1-08"),
             (Group("novices", 102),), do=_NOVICE, women=89 / 102, weeks=10, stands=one + "Ten weeks.",
             why="Two supervised start-to-run courses with a physician on site found, in ten weeks, several times what "
-            "a large cohort of novices found in a year (G1-30). The reference world follows the latter; `novice_10w` "
+            "a large cohort of novices found in a year (G1-30). The reference world is near the latter; `novice_10w` "
             "is the scenario for such a course.",
         ),
         Study(
@@ -176,7 +176,7 @@ def _schools() -> tuple[Study, ...]:
             (Group("athletes", 98),), scenario="school_season", do=_SCHOOL, clubs=3, stands=season,
         ),
         Study(
-            "school_hip", "The same: hip strength", ("G2-22",), "runner", "odds ratio per SD",
+            "school_hip", "School runners, by hip strength", ("G2-22",), "runner", "odds ratio per SD",
             _from_odds_ratio("G2-22", 5, 93), (Group("athletes", 98),), scenario="school_season", do=_SCHOOL, clubs=3,
             marker="hip_abduction_nm_kg",
             stands=season + "The unit of the published odds ratio is not stated: its z is read as a standardised "

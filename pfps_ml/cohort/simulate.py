@@ -12,6 +12,7 @@ from pfps_ml.cohort.measurement import observe
 from pfps_ml.cohort.solve import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
+from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import ARMS, ONSET, SCREENING, SUCCESS, VISIT
 
 
@@ -58,6 +59,8 @@ def simulate_treatment(
         Columns set from outside: `do={"arm": "hip"}` gives every patient the hip programme, and moves nothing
         that the arm does not cause.
     """
+    if (do or {}).get("arm", ARMS[0].name) not in [arm.name for arm in ARMS]:
+        raise FactError(f"expected an arm ({', '.join(arm.name for arm in ARMS)}) in `do`, got another one")
     world = _world(config, "patient", start, config.patients if stop is None else stop, do or {})
     observed = _identified(world, "P").join(observe(world, (*SCREENING, *VISIT)))
     observed["arm"] = world.column("arm")

@@ -2,7 +2,8 @@
 
 A study recruits from the people of its scenario until its groups are full, gives each group its arm, and waits for its
 follow-up. Each re-enactment has the published size, so its result scatters as the published one would if the world
-were the simulated one. Only chance is in that scatter: the point values of the evidence are used.
+were the simulated one. At the point values of the evidence that scatter is chance alone; over draws of the evidence it
+also holds what the evidence leaves open.
 """
 
 from collections.abc import Callable, Mapping
@@ -116,24 +117,26 @@ class Place:
     undefined: int
 
 
-def reenact(study: Study, replicates: int = 1000, seed: int = CohortConfig.seed) -> Floats:
+def reenact(study: Study, replicates: int = 1000, draws: int = 0, seed: int = CohortConfig.seed) -> Floats:
     """Return the study's measure in each re-enactment; NaN where it is not defined (nobody fell ill).
+
+    Parameters
+    ----------
+    draws
+        Over how many draws of the evidence the re-enactments are spread evenly; none: all at its point values.
 
     Raises
     ------
     FactError
-        If hardly anybody of the scenario may enter the study.
+        If hardly anybody of the scenario may enter the study, or there are fewer re-enactments than draws.
     """
-    parameters = _parameters(study)
-    screened = _screened(study, parameters, seed)
-    step = max(1, _ROWS // screened)
-    found = []
-    for first in range(0, replicates, step):
-        rows = first * screened, min(first + step, replicates) * screened
-        world = _world(study, parameters, seed, rows, ceil(screened / study.clubs))
-        chosen = _recruited(study, world, screened)
-        found.append(_MEASURES[study.measure](_outcomes(study, world, chosen), _markers(study, world, chosen)))
-    return np.concatenate(found)
+    if replicates < max(1, draws):
+        raise FactError(f"expected one re-enactment or more in each draw, got {replicates} in {draws} draws")
+    if not draws:
+        return _held(study, 0, seed, (0, replicates))
+    ends = [replicates * draw // draws for draw in range(draws + 1)]
+    # every draw continues where the one before ended: no two re-enactments share their people
+    return np.concatenate([_held(study, draw, seed, (ends[draw - 1], ends[draw])) for draw in range(1, draws + 1)])
 
 
 def place(values: Floats, published: float) -> Place:
@@ -153,8 +156,22 @@ def circular(study: Study) -> dict[str, list[str]]:
     return {name: rows for name, rows in cited.items() if rows}
 
 
-def _parameters(study: Study) -> SimpleNamespace:
-    runner, patient = solved_parameters(study.scenario)
+def _held(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
+    """Return the study's measure in its re-enactments from one turn to another, in one draw of the evidence."""
+    parameters = _parameters(study, seed, draw)
+    screened = _screened(study, parameters, seed)
+    step = max(1, _ROWS // screened)
+    found = []
+    for first in range(*turns, step):
+        rows = first * screened, min(first + step, turns[1]) * screened
+        world = _world(study, parameters, seed, rows, ceil(screened / study.clubs))
+        chosen = _recruited(study, world, screened)
+        found.append(_MEASURES[study.measure](_outcomes(study, world, chosen), _markers(study, world, chosen)))
+    return np.concatenate(found)
+
+
+def _parameters(study: Study, seed: int, draw: int) -> SimpleNamespace:
+    runner, patient = solved_parameters(study.scenario, seed, draw)
     months = runner.months if study.weeks is None else study.weeks / WEEKS_PER_MONTH
     values = vars(patient if study.population == "patient" else runner)
     return SimpleNamespace(**values | {"months": months, "randomised": True})
@@ -163,7 +180,7 @@ def _parameters(study: Study) -> SimpleNamespace:
 def _screened(study: Study, parameters: SimpleNamespace, seed: int) -> int:
     """Return how many people each re-enactment asks, so that all of them fill their groups; a multiple of the clubs."""
     pilot = _world(study, parameters, seed, (0, _PILOT), _PILOT)
-    share = float(_eligible(study, pilot).mean())
+    share = float(_eligible(study, pilot).mean()) if study.entry else 1.0
     if share * _PILOT < 100:
         raise FactError(f"study {study.key!r}: expected 1 in 200 of {study.scenario!r} to be eligible, got {share:.3%}")
     spare = 0.0 if share == 1 else 6 * sqrt(study.size * (1 - share)) + 20

@@ -20,8 +20,9 @@ NOTICE = "Trained on simulated data. Not a medical device. Validate locally befo
 
 
 def fingerprint() -> str:
-    """Return the digest of what a model relies on: names, kinds, units, limits and levels, but not wording."""
-    facts = [[f.name, f.kind, f.unit, f.low, f.high, f.levels] for f in FIELDS if f.onset or f.pathways]
+    """Return the digest of what a bundle relies on: fields, units, limits, levels and arms, but not their wording."""
+    fields = [[f.name, f.kind, f.unit, f.low, f.high, f.levels, f.parts] for f in FIELDS]
+    facts = [fields, [[arm.name, arm.requires] for arm in ARMS]]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
@@ -69,7 +70,10 @@ def _schema_column(field: Field) -> "pa.Column":
 
     nullable = not field.required
     if field.kind == "text":
-        return pa.Column(nullable=nullable)
+        # a training frame is split by club, so that both of its texts are needed
+        return pa.Column(
+            checks=pa.Check(lambda value: isinstance(value, str), element_wise=True, error=field.limits), nullable=False
+        )
     if field.kind == "choice":
         return pa.Column(checks=pa.Check.isin(field.levels), nullable=nullable)
     checks = [pa.Check.in_range(field.low, field.high)]

@@ -60,16 +60,19 @@ class Parameter:
     def scale(self) -> Scale:
         """The scale on which the interval is most nearly symmetric around the value.
 
-        Where the whole interval lies between 0 and 1, the linear scale is out if four standard deviations of it
-        leave: no share can be above 1, and no base rate below 0.
+        Where the whole interval lies between 0 and 1, a scale is out if it leads beyond: no share can be above 1, and
+        no base rate below 0.
         """
         found: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
         if self.low > 0:
             found["log"] = _skew(*map(log, (self.low, self.value, self.high)))
             if self.high < 1:
                 found["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
-                if not self.high - self.low < self.value < 1 - (self.high - self.low):
+                four_sd = self.high - self.low  # the interval is 2 * 1.96 standard deviations wide
+                if not four_sd < self.value < 1 - four_sd:
                     del found["linear"]
+                if self.value > 0.5:
+                    del found["log"]
         return min(found, key=lambda scale: found[scale])
 
     def at(self, quantile: float) -> float:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.knowledge.field import TIERS
-from pfps_ml.learning.additive import AdditiveModel, Line, Step, Term, probability
+from pfps_ml.learning.additive import AdditiveModel, Line, Step, Term, add, probability
 
 Floats = NDArray[np.float64]
 _SWEEPS = 2  # the fields that a tier brings come together: the second sweep sees the first one's changes
@@ -42,7 +42,9 @@ def masked_copies(X: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.intp], Floa
     return pd.concat(views, ignore_index=True), source, 1 / np.bincount(source)[source]
 
 
-def neutralise_missing(model: AdditiveModel, X: pd.DataFrame, weights: Floats) -> AdditiveModel:
+def neutralise_missing(
+    model: AdditiveModel, X: pd.DataFrame, weights: Floats, beside: AdditiveModel | None = None
+) -> AdditiveModel:
     """Set every field's "missing" entry so that measuring the field leaves the mean prediction where it was.
 
     Parameters
@@ -53,17 +55,20 @@ def neutralise_missing(model: AdditiveModel, X: pd.DataFrame, weights: Floats) -
         Rows as the clubs saw them, coded.
     weights
         Weight of each row and member, shape (rows, members).
+    beside
+        A model that is added to this one before a probability is read (the prognosis beside an arm's modifier).
     """
+    whole = add(model, beside) if beside else model
     for _ in range(_SWEEPS):
-        margin = model.margin(X)
+        margin = whole.margin(X)
         for name in model.fields:
             seen = X[name].notna().to_numpy()
             if not seen.any():
                 continue
             rows, weight = X[seen], weights[seen]
-            unmeasured = margin[seen] + model.change(rows, name, np.nan)
+            unmeasured = margin[seen] + whole.change(rows, name, np.nan)
             step = _shift(unmeasured, (weight * probability(margin[seen])).sum(axis=0), weight)
-            model = _with_missing_shifted(model, name, step)
+            model, whole = (_with_missing_shifted(each, name, step) for each in (model, whole))
             margin[~seen] += step
     return model
 
@@ -73,7 +78,9 @@ def _shift(margin: Floats, target: Floats, weight: Floats) -> Floats:
     shift = np.zeros(margin.shape[1])
     for _ in range(8):
         p = probability(margin + shift)
-        shift += (target - (weight * p).sum(axis=0)) / (weight * p * (1 - p)).sum(axis=0)
+        gap, slope = target - (weight * p).sum(axis=0), (weight * p * (1 - p)).sum(axis=0)
+        # a resample may hold no club that measures the field: then nothing says that the entry should move
+        shift += np.divide(gap, slope, out=np.zeros_like(gap), where=slope > 0)
     return shift
 
 

@@ -166,19 +166,29 @@ class _Parts:
         return self.config.penalties[best], out[:, best]
 
     def _choose_trees(self) -> tuple[int, tuple[tuple[str, str], ...], Floats]:
-        c, most = self.copies, self.config.max_trees
-        free = self.booster.fit(c.X, c.y, c.weight, most)
-        pairs = self.booster.best_pairs(free)
-        counts = np.linspace(0, most, 13).astype(int)
-        out = np.zeros((len(c.y), len(counts)))
+        """Choose the number of trees, and whether fields may meet in one, on folds that chose nothing themselves."""
+        c, counts = self.copies, np.linspace(0, self.config.max_trees, 13).astype(int)
+        choices = {paired: self._boosted_out_of_fold(counts.tolist(), paired) for paired in (False, True)}
+        losses = {(paired, at): log_loss(c.y, out[:, at], c.weight)
+                  for paired, out in choices.items() for at in range(len(counts))}  # fmt: skip
+        paired, best = min(losses, key=lambda choice: losses[choice])
+        pairs = self._pairs(np.ones(len(c.y), dtype=bool)) if paired and best else []
+        return int(counts[best]), tuple(pairs), choices[paired][:, best]
+
+    def _boosted_out_of_fold(self, counts: list[int], paired: bool) -> Floats:
+        c, out = self.copies, np.zeros((len(self.copies.y), len(counts)))
         for fold in np.unique(c.fold):
             train, test = c.fold != fold, c.fold == fold
             base = np.average(c.y[train], weights=c.weight[train])
-            fitted = self.booster.fit(c.X[train], c.y[train], c.weight[train], most, pairs)
-            out[test, 1:] = self.booster.margins(fitted, c.X[test], counts[1:].tolist())
+            pairs = self._pairs(train) if paired else []
+            fitted = self.booster.fit(c.X[train], c.y[train], c.weight[train], counts[-1], pairs)
+            out[test, 1:] = self.booster.margins(fitted, c.X[test], counts[1:])
             out[test, 0] = np.log(base / (1 - base))
-        best = int(np.argmin([log_loss(c.y, out[:, at], c.weight) for at in range(len(counts))]))
-        return int(counts[best]), tuple(pairs), out[:, best]
+        return out
+
+    def _pairs(self, rows: NDArray[np.bool_]) -> list[tuple[str, str]]:
+        c = self.copies
+        return self.booster.best_pairs(self.booster.fit(c.X[rows], c.y[rows], c.weight[rows], self.config.max_trees))
 
     def _stack(self, smooth: Floats, boosted: Floats) -> tuple[float, float, float]:
         """Weigh the parts by their out-of-fold margins: not negative, and shrunk to one half each."""

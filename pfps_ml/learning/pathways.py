@@ -90,7 +90,12 @@ class PathwayModel(BaseEstimator):
         weights = np.column_stack([fitter.weight * count[fitter.source] for count in counts])
         prognosis = stack(fit[REFERENCE_ARM] for fit in fits)
         self.prognosis_: AdditiveModel = neutralise_missing(prognosis, fitter.X, weights).rounded(DECIMALS)
-        self.modifiers_ = {name: stack(fit[name] for fit in fits).rounded(DECIMALS) for name in ACTIVE_ARMS}
+        self.modifiers_ = {
+            name: neutralise_missing(stack(fit[name] for fit in fits), fitter.X, weights, self.prognosis_).rounded(
+                DECIMALS
+            )
+            for name in ACTIVE_ARMS
+        }
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         return self

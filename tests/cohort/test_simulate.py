@@ -166,3 +166,8 @@ def test_a_hazard_ratio_is_nearly_an_odds_ratio_over_the_horizon():
     assert odds_ratio_over(1.0, 0.05, 12) == pytest.approx(1.0)
     assert 2.0 < odds_ratio_over(2.0, 0.05, 12) < 2.1
     assert odds_ratio_over(2.0, 0.3, 12) > odds_ratio_over(2.0, 0.05, 12)
+
+
+def test_an_arm_that_does_not_exist_cannot_be_set():
+    with pytest.raises(FactError, match="usual_care, hip"):
+        simulate_treatment(CONFIG, 0, 5, do={"arm": "typo"})

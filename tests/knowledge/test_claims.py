@@ -1,4 +1,4 @@
-"""CLAIMS.md and what it is made from: every claim once, every row there, and the numbers those of the scenario files."""
+"""CLAIMS.md and what it is made from: each claim once, each row there, the numbers those of the scenarios."""
 
 import re
 from math import exp, log
@@ -155,7 +155,7 @@ def other_claims(tmp_path, monkeypatch):
 
 def test_a_claim_that_is_no_row_of_the_ledger_is_refused(other_claims):
     other_claims("S999-01")
-    with pytest.raises(FactError, match="expected claims.toml to name rows of the ledger, got 'S999-01'"):
+    with pytest.raises(FactError, match=r"expected claims\.toml to name rows of the ledger, got 'S999-01'"):
         groups()
 
 

@@ -97,7 +97,6 @@ def test_cuts_of_a_constant_and_of_an_unknown_field():
 def randomised(n, effect, seed=5):
     random = generator(seed, "trial")
     X = pd.DataFrame({"akps": random.normal(70, 10, n), "failed_conventional_care": random.integers(0, 2, n) * 1.0})
-    arm = np.where(random.random(n) < 0.5, "usual_care", "hip")
     unwell = np.where(X["akps"] < 70, 0.8, 0.2)  # confounding: the unwell get the programme
     arm = np.where(random.random(n) < unwell, "hip", "usual_care")
     odds = 0.08 * (X["akps"] - 70) + effect * (arm == "hip")
@@ -121,11 +120,25 @@ def test_the_effect_is_adjusted_for_who_was_treated():
     assert (found["hip"] - found["usual_care"]).mean() == pytest.approx(truth, abs=0.03)
 
 
-def test_every_arm_has_a_column_and_the_small_bundles_modifiers_are_smaller_than_its_prognosis(bundle, frames):
+def test_the_mean_of_an_arm_is_right_even_where_the_outcome_model_is_blind_if_assignment_is_known():
+    X, arm, y = randomised(6000, 0.8)
+    blind = PathwayConfig(prognosis_penalties=(1e5,), modifier_penalties=(1e5,), bootstraps=2)
+    found = PathwayModel(blind).fit(X, arm, y).predict(X)
+    assert found["usual_care"].std() < 0.01  # it sees nobody's prognosis
+    margin = 0.08 * (X["akps"] - 70)
+    truth = (1 / (1 + np.exp(-margin - 0.8)) - 1 / (1 + np.exp(-margin))).mean()
+    assert (found["hip"] - found["usual_care"]).mean() == pytest.approx(truth, abs=0.04)
+
+
+def test_measuring_a_field_leaves_the_mean_chance_of_success_under_every_arm_where_it_was(bundle, frames):
     X = pathway_features(frames.treatment)
     success, effect = bundle.predictor.pathways(X)
     assert set(effect) == set(ACTIVE_ARMS)
-    assert effect["hip"].value.std() < success["usual_care"].value.std()
+    for name in X:
+        rows = X[X[name].notna()]
+        seen, unseen = (bundle.predictor.pathways(each)[0] for each in (rows, rows.assign(**{name: np.nan})))
+        for arm in success:
+            assert seen[arm].value.mean() == pytest.approx(unseen[arm].value.mean(), abs=0.002), (name, arm)
 
 
 def test_propensities_sum_to_one_and_closed_arms_have_none(frames):

@@ -17,6 +17,8 @@ from pfps_ml.cohort.simulate import simulate_onset
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+from pfps_ml.learning.split import split_clubs
+from pipelines.evaluate import evaluate
 from pipelines.frames import Frames, data_digest, read_frames
 from pipelines.release import release
 from pipelines.simulate import simulate, write_cohort
@@ -127,7 +129,9 @@ def test_all_faults_of_the_schema_are_named_at_once(frames, config):
     treatment = frames.treatment.drop(columns="akps")
     found = faults_of(replace(frames, onset=onset, treatment=treatment), config)
     assert {"onset.height_cm", "onset.sex", "onset.runner_id", "onset.true_risk", "treatment.akps"} <= set(found)
-    assert "2 cases, first in row 2, 5" in found["onset.height_cm"]
+    assert found["onset.height_cm"] == "expected a number from 120 to 220 cm: 2 cases, first in row 3, 6"
+    assert found["treatment.akps"] == "expected this column, but it is not there"
+    assert found["onset.runner_id"].startswith("expected every runner_id once")
     assert not any("unknown" in message for message in found.values())
 
 
@@ -175,7 +179,7 @@ def test_a_bookkeeping_column_is_never_a_feature():
 
 
 def test_training_never_reads_the_truth(frames, config, candidate):
-    blind = Frames(frames.onset, frames.treatment)
+    blind = Frames(frames.onset, frames.treatment, made=frames.made)
     again = train(blind, config, "reference", lambda _step: None)
     assert again.parts() == candidate.parts()
     assert again.facts == candidate.facts
@@ -239,6 +243,59 @@ def test_the_evaluation_is_of_clubs_that_training_never_saw(evaluation, frames, 
     overlap = evaluation.tables["overlap"].set_index("arm")["eligible"]
     assert overlap["usual_care"] == config.split.held_out_share * len(frames.treatment)
     assert evaluation.tables["tiers"]["events"].nunique() == 1
+    split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    assert evaluation.subject["clubs"]
+    assert not set(evaluation.subject["clubs"]) & set(split.folds)
+    assert evaluation.subject["runners_evaluated"] == split.is_held_out(frames.onset["club"]).sum()
+
+
+@pytest.mark.parametrize("change", ["split", "data"])
+def test_clubs_that_training_may_have_seen_are_not_evaluated_as_unseen(candidate, frames, config, change):
+    if change == "split":
+        config = replace(config, split=replace(config.split, seed=99))
+    else:
+        frames = replace(frames, onset=frames.onset.assign(draw=1))
+    with pytest.raises(CohortError, match=f"{change}_digest"):
+        evaluate(candidate, frames, config, lambda _step: None)
+
+
+def test_a_candidate_is_not_released_with_the_figures_of_another(candidate, evaluation, tmp_path):
+    write_candidate(candidate, tmp_path / "candidate")
+    evaluation.write(tmp_path / "evaluation")
+    other = json.loads((tmp_path / "candidate" / "onset.json").read_text())
+    other["model"]["intercept"][0] += 0.001
+    (tmp_path / "candidate" / "onset.json").write_text(json.dumps(other))
+    with pytest.raises(InputError, match="that of another"):
+        release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "models", "1")
+    assert not (tmp_path / "models").exists()
+
+
+def test_a_bundle_says_which_data_it_was_made_from_and_not_which_were_configured(frames, config):
+    other = replace(config, cohort=replace(config.cohort, seed=5, runners=9))
+    facts = train(frames, other, "reference", lambda _step: None).facts
+    assert facts["seed"] == config.cohort.seed
+    assert facts["config"]["cohort"]["runners"] == config.cohort.runners
+
+
+def test_results_are_not_written_where_they_cannot_be(candidate, evaluation, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(OutputError):
+        write_candidate(candidate, tmp_path / "file" / "candidate")
+    with pytest.raises(OutputError):
+        evaluation.write(tmp_path / "file" / "evaluation")
+
+
+@pytest.mark.parametrize("club", [None, 1.0, "the only club"])
+def test_clubs_that_cannot_be_split_are_a_fault(frames, config, club):
+    found = faults_of(replace(frames, onset=frames.onset.assign(club=club), truth_onset=None), config)
+    assert "onset.club" in found
+
+
+def test_a_field_that_one_club_alone_measures_does_no_harm(frames, config):
+    alone = frames.onset["club"] == frames.onset["club"].iloc[0]
+    onset = frames.onset.assign(knee_extension_nm_kg=frames.onset["navicular_drop_mm"].abs().clip(0.6, 5).where(alone))
+    candidate = train(replace(frames, onset=onset), config, None, lambda _step: None)
+    assert b"NaN" not in candidate.parts()["onset.json"]
 
 
 @pytest.mark.parametrize("name", ["simulate", "validate", "train", "evaluate", "release"])
@@ -250,6 +307,7 @@ def test_a_mistake_on_the_command_line_is_explained_without_a_traceback(name, tm
     module = import_module(f"pipelines.{name}")
     arguments = {"simulate": ["-n", "-3", "-o", str(tmp_path)]}.get(name, [str(tmp_path / "none")])
     monkeypatch.setattr("sys.argv", [name, *arguments])
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as caught:
         command(module.main)
     assert caught.value.code == 2

@@ -1,0 +1,180 @@
+"""Published figures come back from the simulated cohort, and PLAUSIBILITY.md says which do not."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pfps_ml.cohort import figures, targets
+from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, check
+from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.knowledge.scenario import PARTS as POPULATIONS
+from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.randomness import generator
+from pipelines import plausibility as pipeline
+from pipelines.plausibility import PAGE, plausibility_page
+
+HOUSE = Path(__file__).parents[2]
+ROWS = [row for rows in PARTS.values() for row in rows()]
+# what does not come back because published figures contradict each other, or stand for people of another scenario
+CONFLICTS = {
+    "two-year onset, women, %",
+    "ten weeks, women who are novices, %",
+    "three months, adolescents, %",
+    "new cases per 1000 km, novices",
+    "step rate, against collegiate runners, mean",
+    "Foot Posture Index, against the norms, mean",
+    "below 30 km a week to 30 to 60, relative risk",
+    "BMI where care has failed, adults, mean",
+    "success, orthoses, 3 of 4 predictors, %",
+    "hip exercise less usual care, weak hips, points",
+}
+# what does not come back because of a choice in the scenario or a mechanism
+CHOICES = {
+    "age at 22 % women, mean",
+    "age at 77 % women, mean",
+    "BMI, mean",
+    "BMI, SD",
+    "earlier episode, men, %",
+    "hip abduction, women, SD",
+    "Foot Posture Index, highly supinated, %",
+    "Foot Posture Index, pronated, %",
+    "Foot Posture Index, highly pronated, %",
+    "squat angle, men, mean",
+    "age, adults, SD in two other samples",
+    "body mass, SD",
+    "duration from 3 months on, mean, months",
+    "hip external rotation, women to 35, % less",
+    "success, orthoses, mobile feet, %",
+}
+NOT_MET = CONFLICTS | CHOICES
+
+
+@pytest.fixture(scope="module")
+def findings():
+    return check()
+
+
+@pytest.fixture(scope="module")
+def runners():
+    return figures.runners_of(replace(COHORT, runners=100_000))
+
+
+def cited_by(scenario):
+    return {row for part in POPULATIONS for p in getattr(load_scenario(scenario), part).values() for row in p.rows}
+
+
+def test_every_published_figure_comes_back_but_those_that_are_named(findings):
+    assert {each.row.what for each in findings if not each.inside} == NOT_MET
+
+
+def test_a_reason_stands_at_what_does_not_come_back_and_nowhere_else(findings):
+    assert {each.row.what for each in findings if each.row.why} == NOT_MET
+
+
+def test_at_least_forty_figures_are_compared_and_twenty_of_those_held_out_come_back(findings):
+    assert len(findings) >= 40
+    assert sum(each.row.held_out and each.inside for each in findings) >= 20
+
+
+def test_every_row_is_in_the_ledger_and_no_figure_stands_twice():
+    assert {row for each in ROWS for row in each.rows} <= set(ledger())
+    assert len({(each.what, each.scenario) for each in ROWS}) == len(ROWS)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.what)
+def test_set_figures_are_those_that_parameters_cite_and_held_out_ones_say_why_a_parameter_cites_their_row(row):
+    cited = bool(set(row.rows) & cited_by(row.scenario))
+    assert not (row.held_out and cited and not row.note), "a parameter cites a row of it: say for what"
+    assert cited or row.held_out, "no parameter cites this figure: it is held out"
+
+
+def test_the_committed_page_is_what_would_be_written_now(findings):
+    assert (HOUSE / PAGE).read_text(encoding="utf-8") == plausibility_page(findings), "run pipelines.plausibility"
+
+
+def test_the_page_marks_what_is_not_met_and_gives_the_reason(findings):
+    page = plausibility_page(findings)
+    assert page.count("| **no** |") == len(NOT_MET)
+    for each in findings:
+        assert f"| {each.row.what}" in page
+        assert not each.row.why or f"{each.row.why}." in page
+
+
+def test_the_pipeline_writes_the_page_and_shows_the_figures(findings, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(pipeline, "check", lambda: findings)
+    pipeline.main()
+    assert PAGE.read_text(encoding="utf-8") == plausibility_page(findings)
+    assert f"{len(findings) - len(NOT_MET)} of {len(findings)} figures come back" in capsys.readouterr().out
+
+
+def test_the_same_seed_gives_the_same_figures_and_another_gives_nearly_the_same():
+    small = replace(COHORT, runners=20_000, patients=5_000)
+    first, again = (np.array([each.simulated for each in check(small)]) for _ in range(2))
+    np.testing.assert_array_equal(first, again)
+    other = np.array([each.simulated for each in check(replace(small, seed=7))])
+    assert not np.array_equal(first, other)
+    np.testing.assert_allclose(first, other, rtol=0.25, atol=2)
+
+
+def test_the_limits_themselves_are_inside_and_whatever_is_beyond_is_not():
+    row = ROWS[0]
+    at = {value: Finding("part", row, value).inside for value in (row.target.low, row.target.high)}
+    assert all(at.values())
+    assert not Finding("part", row, np.nextafter(row.target.high, 1e9)).inside
+    assert not Finding("part", row, float("nan")).inside
+
+
+def test_intervals_computed_here_are_those_that_the_ledger_computed():
+    for row in ("G4-25", "G4-26"):
+        again, printed = targets.counted(row), targets.interval(row)
+        assert (again.low, again.high) == pytest.approx((printed.low, printed.high), abs=0.06)
+    explained = targets.explained_by("G4-66")
+    assert 0 < explained.low < 0.22 < explained.high < 1
+
+
+def test_numbers_are_read_from_estimates_as_they_are_printed():
+    assert targets.numbers("G2-03") == [-0.09, -0.20]
+    assert targets.numbers("G3-22") == [3.6, 8.1]
+    assert targets.numbers("G3-19") == [2.9, 19.9, 69.7, 6.6, 1.0]
+    assert targets.numbers("G3-20") == [4.0]
+
+
+def test_a_figure_weighed_by_risk_is_what_drawn_cases_give_on_average(runners):
+    drawn = (generator(1, "drawn cases").random((40, len(runners))) < runners["risk"].to_numpy()).astype(float)
+    female = (runners["sex"] == 0).to_numpy()
+    ratios = [y[female].mean() / y[~female].mean() for y in drawn]
+    smd = [figures.prospective_smd(runners.assign(risk=y), "knee_extension_nm_kg") for y in drawn]
+    areas = [figures.auroc(runners["squat_fppa_deg"], y) for y in drawn]
+    assert figures.rate_ratio(runners, female, ~female) == pytest.approx(np.mean(ratios), rel=0.05)
+    assert figures.prospective_smd(runners, "knee_extension_nm_kg") == pytest.approx(np.mean(smd), abs=0.01)
+    assert figures.auroc(runners["squat_fppa_deg"], runners["risk"]) == pytest.approx(np.mean(areas), abs=0.005)
+
+
+def test_risks_over_another_horizon_add_up_at_the_same_hazard(runners):
+    whole = figures.risk_over(runners, 12)
+    assert whole == pytest.approx(runners["risk"].mean())
+    assert 1.8 * whole < figures.risk_over(runners, 24) < 2 * whole
+
+
+def test_everybody_is_measured_and_nobody_is_missing(runners):
+    assert not runners.isna().any().any()
+
+
+def test_a_model_of_one_field_ranks_as_the_field_does_and_more_fields_rank_better(runners):
+    alone = figures.model_auroc(runners, ["squat_fppa_deg"])
+    assert alone == pytest.approx(figures.auroc(runners["squat_fppa_deg"], runners["risk"]))
+    assert alone < figures.model_auroc(runners, figures.BASELINE) < figures.auroc(runners["risk"], runners["risk"])
+
+
+def test_ties_count_half_in_the_area():
+    assert figures.auroc([1, 1, 1], [0.2, 0.5, 0.9]) == pytest.approx(0.5)
+    assert figures.auroc([1, 2], [0, 1]) == 1
+
+
+def test_a_sample_mixed_as_another_study_has_its_share_of_women():
+    frame = pd.DataFrame({"sex": [0, 0, 0, 1], "age_years": [30, 30, 30, 50]})
+    assert figures.mixed_as(frame, "age_years", 0.5) == pytest.approx((40, 10))
