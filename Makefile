@@ -9,7 +9,7 @@ READY := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check lint serve ui bench browser wheel lock
+.PHONY: help demo test test-slow check lint serve ui bench browser documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -53,6 +53,13 @@ browser: ## install Chromium (Debian or Ubuntu; root or sudo)
 	$$as_root apt-get update -q && \
 	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends chromium </dev/null || \
 	{ echo "Chromium could not be installed: as root, run 'apt-get install chromium', then this again" >&2; exit 1; }
+
+documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims
+	$(BIN)/pfps dictionary -o DICTIONARY.md
+	$(BIN)/python -m pipelines.samples
+	$(BIN)/python -m pipelines.plausibility
+	$(BIN)/python -m pipelines.trials
+	$(BIN)/python -m pipelines.claims
 
 wheel: $(READY) ## dist/*.whl with the released bundle inside
 	$(BIN)/python -m hatchling build -t wheel

@@ -13,16 +13,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pfps_ml.errors import BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
+from pfps_ml.errors import BundleError, BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
 from pfps_ml.knowledge.checker import check, derive
 from pfps_ml.knowledge.contracts import fingerprint
 from pfps_ml.prediction import Prediction, Predictor, predictor_from_json
+from pfps_ml.reference import check_reference
 
 FORMAT = "pfps-bundle/1"
 TOLERANCE = 1e-9
 PARTS = ("onset.json", "pathways.json", "reference.json", "golden.json", "card.md")
 _LARGEST = 10_000_000  # bytes; design: a bundle is at most 10 MB
+# what reading a part of another shape than ours ends in
+_MISSHAPEN = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ def released_bundle(models: Path | None = None) -> Bundle:
     home = models or _models_home()
     try:
         name = (home / "CURRENT").read_text(encoding="utf-8").strip()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: bytes that are no text
         raise BundleMissing(
             f"expected the name of the released bundle in {home / 'CURRENT'}, but it cannot be read; "
             "train one (`make demo`) or set PFPS_MODELS to a folder that has one"
@@ -79,12 +83,10 @@ def load_bundle(path: Path) -> Bundle:
     BundleMissing, BundleFormat, BundleTampered, BundleOutdated, BundleGolden
         One for each step of loading.
     """
-    manifest = _json(path, "manifest.json")
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise BundleFormat(f"expected a manifest of format {FORMAT} in {path.name}, got another; retrain the bundle")
+    manifest = _manifest(path)
     contents = {part: _read(path, part) for part in PARTS}
     for part, content in contents.items():
-        if manifest.get("files", {}).get(part) != digest(content):
+        if manifest["files"].get(part) != digest(content):
             raise BundleTampered(
                 f"expected {path.name}/{part} with the hash in the manifest, got other content; "
                 "restore the bundle from where it was released"
@@ -95,9 +97,11 @@ def load_bundle(path: Path) -> Bundle:
             "levels; retrain it, or install the version of pfps-ml named in its manifest"
         )
     onset, pathways, reference, golden = (_parse(contents[part], part) for part in PARTS[:4])
-    predictor = predictor_from_json(onset, pathways)
+    card = _text(contents["card.md"], "card.md")
+    predictor = _predictor(onset, pathways)
+    check_reference(reference, {*predictor.onset.fields, *predictor.explainer.fields})
     reproduce(predictor, golden)
-    return Bundle(path.name, path, manifest, predictor, reference, contents["card.md"].decode("utf-8"))
+    return Bundle(path.name, path, manifest, predictor, reference, card)
 
 
 def golden_answers(predictor: Predictor, runners: pd.DataFrame) -> dict[str, Any]:
@@ -117,12 +121,9 @@ def reproduce(predictor: Predictor, golden: Mapping[str, Any]) -> None:
     try:
         expected = {key: np.asarray(values, dtype=float) for key, values in golden["answers"].items()}
         found = _answers(predictor, golden["inputs"])
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except _MISSHAPEN as error:
         raise BundleFormat("expected inputs and answers in golden.json, got something else") from error
-    worst = {
-        key: float(np.abs(np.asarray(found[key]) - values).max()) if key in found else np.inf
-        for key, values in expected.items()
-    }
+    worst = {key: _gap(np.asarray(found.get(key, [])), values) for key, values in expected.items()}
     bad = {key: gap for key, gap in worst.items() if not gap <= TOLERANCE}
     if bad or not worst:
         gaps = ", ".join(f"{key} by {gap:.2g}" for key, gap in sorted(bad.items())) or "there are none"
@@ -152,9 +153,22 @@ def save_bundle(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str,
     draft.rename(folder)
 
 
-def same_release(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether two manifests differ in nothing but the time of creation."""
-    return {**old, "created": None} == {**json.loads(dump(new)), "created": None}
+def same_release(old: Path | Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Return whether a release and a manifest differ in nothing but the time of creation.
+
+    Parameters
+    ----------
+    old
+        The folder of a release; one that cannot be loaded is the same as nothing. Or its manifest alone, if the
+        folder is known to be whole.
+    new
+        The manifest of what would be released.
+    """
+    try:
+        manifest = load_bundle(old).manifest if isinstance(old, Path) else old
+    except BundleError:
+        return False
+    return {**manifest, "created": None} == {**json.loads(dump(new)), "created": None}
 
 
 def dump(content: Any) -> bytes:
@@ -173,9 +187,18 @@ def _answers(predictor: Predictor, rows: Sequence[Mapping[Any, Any]]) -> dict[st
         "risk": found.risk.value, "risk_low": found.risk.low, "risk_high": found.risk.high,
         "log_odds": found.log_odds, "base_log_odds": found.base, "contributions": found.contributions,
     }  # fmt: skip
-    for arm, estimate in found.success.items():
-        answers |= {f"p_{arm}": estimate.value, f"p_{arm}_low": estimate.low, f"p_{arm}_high": estimate.high}
+    for kind, estimates in (("p", found.success), ("effect", found.effect)):
+        for arm, each in estimates.items():
+            name = f"{kind}_{arm}"
+            answers |= {name: each.value, f"{name}_low": each.low, f"{name}_high": each.high}
     return {key: values.tolist() for key, values in answers.items()}
+
+
+def _gap(found: NDArray[Any], expected: NDArray[np.float64]) -> float:
+    """Return the largest difference; answers of another shape, or none at all, differ by any amount."""
+    if found.shape != expected.shape or not found.size:
+        return float("inf")
+    return float(np.abs(found - expected).max())
 
 
 def _models_home() -> Path:
@@ -189,22 +212,52 @@ def _models_home() -> Path:
 def _read(path: Path, part: str) -> bytes:
     try:
         return (path / part).read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "no name of a file"
         raise BundleMissing(
-            f"expected {part} in the bundle {path}, but it cannot be read ({error.strerror}); "
+            f"expected {part} in the bundle {str(path)!r}, but it cannot be read ({reason}); "
             "train one with `make demo`, or name another with --bundle"
         ) from error
 
 
-def _json(path: Path, part: str) -> Any:
-    return _parse(_read(path, part), part)
+def _manifest(path: Path) -> dict[str, Any]:
+    manifest = _parse(_read(path, "manifest.json"), "manifest.json")
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        raise BundleFormat(f"expected a manifest of format {FORMAT} in {path.name}, got another; retrain the bundle")
+    # without hashes nothing could be trusted, and every answer says what the models were trained on
+    if lacking := [key for key in ("files", "trained_on") if not isinstance(manifest.get(key), dict)]:
+        raise BundleFormat(
+            f"expected {' and '.join(lacking)} in the manifest of {path.name}, got none or something else; "
+            "restore the bundle from where it was released"
+        )
+    return manifest
+
+
+def _predictor(onset: Any, pathways: Any) -> Predictor:
+    try:
+        return predictor_from_json(onset, pathways)
+    except _MISSHAPEN as error:
+        raise BundleFormat(
+            "expected models in onset.json and pathways.json, got another shape; restore the bundle"
+        ) from error
 
 
 def _parse(content: bytes, part: str) -> Any:
     try:
-        return json.loads(content)
-    except ValueError as error:
+        return json.loads(_text(content, part), parse_constant=_refuse)
+    except (ValueError, RecursionError) as error:
         raise BundleFormat(f"expected JSON in {part}, got something else; restore the bundle") from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+def _text(content: bytes, part: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BundleFormat(f"expected text in {part}, got something else; restore the bundle") from error
 
 
 __all__ = [

@@ -1,6 +1,6 @@
 """The reference of a bundle: what the training data looked like, and what is read from it when a runner is assessed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -9,12 +9,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import ProductConfig
+from pfps_ml.errors import BundleFormat
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.learning.additive import AdditiveModel, probability
 from pfps_ml.prediction import Prediction
 
 Floats = NDArray[np.float64]
 _DECIMALS = 8
+_FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"), ("horizon_months",))
+_NAMED = 5  # faults in one message
+_FINITE = 1e300
 
 
 def build_reference(
@@ -42,6 +46,29 @@ def build_reference(
         "averages": _averages(runners, risk, config.age_edges),
         "fields": {name: _describe(columns[name], config) for name in sorted(map(str, columns))},
     }
+
+
+def check_reference(content: Any, read: Iterable[str]) -> None:
+    """Refuse a reference from which some runner could not be assessed.
+
+    Parameters
+    ----------
+    content
+        What reference.json holds.
+    read
+        The fields that the onset model reads.
+
+    Raises
+    ------
+    BundleFormat
+        Naming what is missing or is no number: thresholds, horizon, an age and sex without an average, a field.
+    """
+    if faults := list(_unusable(content, read)):
+        raise BundleFormat(
+            "expected a reference that every assessment can read, but this of reference.json is missing or of another "
+            f"kind: {', '.join(faults[:_NAMED])}{' and more' if len(faults) > _NAMED else ''}; restore the bundle from "
+            "where it was released, or train it again"
+        )
 
 
 def average(runner: pd.Series, reference: Mapping[str, Any]) -> float:
@@ -75,6 +102,49 @@ def gains(
     return gain
 
 
+def _unusable(content: Any, read: Iterable[str]) -> Iterator[str]:
+    yield from (".".join(path) for path in _FIGURES if not _is_number(_at(content, *path)))
+    if not _covers_everybody(_at(content, "averages")):
+        yield "averages"
+    fields = _at(content, "fields")
+    described = fields if isinstance(fields, dict) else {}
+    yield from (f"fields.{name}" for name in sorted({*described, *read}) if not _is_described(name, described))
+
+
+def _covers_everybody(cells: Any) -> bool:
+    """Return whether there is one average at least for each sex at every age that the dictionary allows."""
+    sexes, age = BY_NAME["sex"].levels, BY_NAME["age_years"]
+    numbers = ("age_from", "age_below", "risk")
+    if not isinstance(cells, list) or not all(_at(cell, "sex") in sexes for cell in cells):
+        return False
+    if not all(_is_number(_at(cell, name)) for cell in cells for name in numbers):
+        return False
+    reached = dict.fromkeys(sexes, age.low)
+    for cell in sorted(cells, key=lambda cell: float(cell["age_from"])):
+        if cell["age_from"] <= reached[cell["sex"]]:
+            reached[cell["sex"]] = max(reached[cell["sex"]], cell["age_below"])
+    return all(end > age.high for end in reached.values())
+
+
+def _is_described(name: str, fields: Mapping[str, Any]) -> bool:
+    field, about = BY_NAME.get(name), fields.get(name)
+    lists = [_at(about, key) for key in ("values", "shares")]
+    if field is None or not all(isinstance(each, list) and all(map(_is_number, each)) for each in lists):
+        return False
+    seen = field.levels or all(_is_number(_at(about, end)) for end in ("low", "high"))
+    return bool(seen) and len(lists[0]) == len(lists[1])
+
+
+def _at(content: Any, *path: str) -> Any:
+    for key in path:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and -_FINITE < value < _FINITE
+
+
 def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...]) -> list[dict[str, Any]]:
     cells = []
     for code, sex in enumerate(BY_NAME["sex"].levels):
@@ -104,4 +174,4 @@ def _describe(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
     return {"measured": measured, "values": values, "shares": [1 / count] * count, "low": low, "high": high}
 
 
-__all__ = ["average", "build_reference", "gains"]
+__all__ = ["average", "build_reference", "check_reference", "gains"]

@@ -15,6 +15,8 @@ INTENDED_USE = (
 )
 LIMITS = (
     "Trained on simulated data; no runner or patient was studied.",
+    "Differences between patients in what a pathway adds are shrunk, and the intervals of effects hold the true effect "
+    "less often than they say; `make bench` prints how often.",
     "The interval holds what the sample does not tell (resampled clubs), not yet what the evidence does not know.",
     "No preference between pathways is ever named: the gate that could earn one is not built yet.",
     "Reasons are associations in the simulated data; only levers may suggest an action.",

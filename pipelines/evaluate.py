@@ -109,15 +109,7 @@ def evaluate(candidate: Candidate, frames: Frames, config: Config, tell: Progres
     tell("pathway effects")
     tables |= _pathways(predictor, frames, split, config)
     tell("pictures")
-    base, contributions = predictor.explainer.explain(X)
-    shown = pd.DataFrame(contributions, columns=list(predictor.explainer.fields)).head(_PICTURED)
-    pictures: dict[str, displays.Display] = {
-        "calibration": displays.calibration(y, p),
-        "roc": displays.roc(y, p),
-        "risks": displays.risks(y, p),
-        "reasons": displays.reasons(shown, X.head(_PICTURED), float(base.mean())),
-        "effects": displays.effects(tables["effects"]),
-    }
+    pictures = _pictures(predictor, X, y, p, tables["effects"])
     subject = {
         "candidate": candidate.identity, **candidate.facts["trained_on"], "split": split.digest,
         "runners_evaluated": len(y), "events": int(y.sum()), "clubs": sorted(rows["club"].unique()),
@@ -155,6 +147,20 @@ def load_candidate(folder: Path) -> Candidate:
     except (OSError, ValueError) as error:
         raise InputError(f"expected a candidate in {folder}; make one with `python -m pipelines.train`") from error
     return Candidate(predictor_from_json(onset, pathways), reference, facts)
+
+
+def _pictures(
+    predictor: Predictor, X: pd.DataFrame, y: np.ndarray, p: np.ndarray, effects: pd.DataFrame
+) -> dict[str, displays.Display]:
+    base, contributions = predictor.explainer.explain(X)
+    shown = pd.DataFrame(contributions, columns=list(predictor.explainer.fields)).head(_PICTURED)
+    return {
+        "calibration": displays.calibration(y, p),
+        "roc": displays.roc(y, p),
+        "risks": displays.risks(y, p),
+        "reasons": displays.reasons(shown, X.head(_PICTURED), float(base.mean())),
+        "effects": displays.effects(effects),
+    }
 
 
 def _groups(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:

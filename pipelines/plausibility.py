@@ -32,8 +32,8 @@ figures of its kind:
 
 Which figures are here: those of runners and of patients that the world simulates on a like scale, whether they come
 back or not. Left out are incidences of other people (cadets, team sports; G1-12, G1-16 to G1-18) and rows recalled
-from memory (G1-39, G2-35). The tolerances above were fixed with simulated values in view: they are conventions, not tests
-agreed beforehand.
+from memory (G1-39, G2-35). The tolerances above were fixed with simulated values in view: they are conventions, not
+tests agreed beforehand.
 
 A figure that several studies give differently is accepted between them, which is a weak test.
 

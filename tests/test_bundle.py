@@ -4,17 +4,23 @@ import json
 import shutil
 
 import numpy as np
+import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from pfps_ml.assess import assess
 from pfps_ml.bundle import PARTS, digest, dump, load_bundle, manifest_of, released_bundle, same_release, save_bundle
 from pfps_ml.errors import (
+    BundleError,
     BundleFormat,
     BundleGolden,
     BundleMissing,
     BundleOutdated,
     BundleTampered,
 )
-from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.knowledge.checker import check
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME
 
 
 @pytest.fixture
@@ -99,6 +105,26 @@ def test_golden_without_answers_cannot_pass(copy):
         load_bundle(copy)
 
 
+def test_golden_holds_every_number_of_an_assessment_effects_and_their_ends_included(bundle):
+    answers = json.loads((bundle.path / "golden.json").read_bytes())["answers"]
+    pathways = [*(f"p_{arm.name}" for arm in ARMS), *(f"effect_{name}" for name in ACTIVE_ARMS)]
+    risk = {"risk", "risk_low", "risk_high", "log_odds", "base_log_odds", "contributions"}
+    assert set(answers) == risk | {f"{name}{end}" for name in pathways for end in ("", "_low", "_high")}
+
+
+def test_an_effect_that_is_not_reproduced_is_refused(copy):
+    rewrite(copy, "golden.json", lambda c: c["answers"]["effect_hip_high"].__setitem__(3, -1.0))
+    with pytest.raises(BundleGolden, match="effect_hip_high by"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("answers", [{"risk": [0.1]}, {"risk": []}, {"risk": 0.1}, {"luck": [0.1]}, {"luck": 3}])
+def test_golden_answers_of_another_number_or_name_are_not_reproduced(copy, answers):
+    rewrite(copy, "golden.json", lambda c: c.update(answers=answers))
+    with pytest.raises(BundleGolden, match="by inf"):
+        load_bundle(copy)
+
+
 @pytest.mark.parametrize("content", [{}, {"answers": 3, "inputs": []}, []])
 def test_golden_of_another_shape_is_refused(copy, content):
     (copy / "golden.json").write_bytes(dump(content))
@@ -129,11 +155,103 @@ def test_another_format_is_refused(copy):
         load_bundle(copy)
 
 
-@pytest.mark.parametrize("content", [b"not json", b"[]", b"\xff\xfe"])
+@pytest.mark.parametrize("content", [b"not json", b"[]", b"\xff\xfe", b'{"created": NaN}', b"[" * 100_000])
 def test_a_manifest_that_is_no_manifest_is_refused(copy, content):
     (copy / "manifest.json").write_bytes(content)
     with pytest.raises(BundleFormat):
         load_bundle(copy)
+
+
+@pytest.mark.parametrize("key", ["files", "trained_on"])
+@pytest.mark.parametrize("value", [None, [], "text"])
+def test_a_manifest_without_what_is_read_of_it_is_refused_by_name(copy, key, value):
+    rewrite(copy, "manifest.json", lambda m: m.update({key: value}))
+    with pytest.raises(BundleFormat, match=f"expected {key} in the manifest"):
+        load_bundle(copy)
+
+
+def test_a_card_that_is_no_text_is_refused(copy):
+    (copy / "card.md").write_bytes(b"\xff\xfe")
+    rewrite(copy, "manifest.json", lambda m: m["files"].update({"card.md": digest(b"\xff\xfe")}))
+    with pytest.raises(BundleFormat, match=r"card\.md"):
+        load_bundle(copy)
+
+
+def emptied(content, *path):
+    *way, last = path
+    for key in way:
+        content = content[key]
+    content[last] = None
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("base_rate",), ("bands",), ("bands", "low_below"), ("bands", "high_from"), ("averages",),
+        ("averages", 0, "risk"), ("averages", 3, "sex"), ("averages", 5), ("horizon_months",), ("fields",),
+        ("fields", "age_years"), ("fields", "bmi", "values"), ("fields", "bmi", "high"), ("fields", "akps", "low"),
+        ("fields", "prior_pfps", "shares"),
+    ],
+)  # fmt: skip
+def test_a_reference_that_lacks_what_an_assessment_reads_is_refused_by_name(copy, path):
+    rewrite(copy, "reference.json", lambda content: emptied(content, *path))
+    with pytest.raises(BundleFormat, match=r"this of reference\.json") as refused:
+        load_bundle(copy)
+    named = ".".join(path[:2]) if path[0] in ("bands", "fields") and len(path) > 1 else path[0]
+    assert named in refused.value.message
+
+
+@pytest.mark.parametrize("content", [None, [], 3])
+def test_a_reference_that_is_none_is_refused(copy, content):
+    (copy / "reference.json").write_bytes(dump(content))
+    rewrite(copy, "manifest.json", lambda m: m["files"].update({"reference.json": digest(dump(content))}))
+    with pytest.raises(BundleFormat, match="bands.low_below, .*averages and more;"):
+        load_bundle(copy)
+
+
+@pytest.mark.parametrize("end", [0, -1])
+def test_a_reference_without_an_average_for_some_age_is_refused(copy, end):
+    rewrite(copy, "reference.json", lambda content: content["averages"].pop(end))
+    with pytest.raises(BundleFormat, match="kind: averages;"):
+        load_bundle(copy)
+
+
+def test_a_reference_about_a_field_that_nobody_knows_or_with_unequal_lists_is_refused(copy):
+    def change(content):
+        content["fields"]["luck"] = content["fields"]["bmi"]
+        content["fields"]["akps"]["shares"].pop()
+
+    rewrite(copy, "reference.json", change)
+    with pytest.raises(BundleFormat, match=r"kind: fields\.akps, fields\.luck;"):
+        load_bundle(copy)
+
+
+ODD = st.sampled_from([None, True, -1, 0.5, 10**400, "text", [], [None], [[1]], {}, {"a": 1}])
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_whatever_one_value_of_a_bundle_becomes_it_is_refused_or_it_still_assesses(bundle, tmp_path, data):
+    part = data.draw(st.sampled_from(["manifest.json", *PARTS[:4]]))
+    spoilt = shutil.copytree(bundle.path, tmp_path / bundle.name, dirs_exist_ok=True)
+    content = json.loads((spoilt / part).read_bytes())
+    spot = content
+    while True:
+        key = data.draw(st.sampled_from(sorted(spot) if isinstance(spot, dict) else range(len(spot))))
+        if not isinstance(spot[key], dict | list) or not spot[key] or data.draw(st.booleans()):
+            break
+        spot = spot[key]
+    spot[key] = data.draw(ODD)
+    rewrite(spoilt, part, lambda c: c.update(content))
+    try:
+        loaded = load_bundle(spoilt)
+    except BundleError as error:
+        assert error.message.startswith("expected ")
+        return
+    rows = check(pd.DataFrame({"age_years": [10, 90], "sex": ["male", "female"], "akps": [50, None]})).values
+    assessed = assess(loaded, rows)
+    assert len(assessed.table(visit=True)) == 2
+    json.dumps([assessed.as_dict(0), assessed.as_dict(1)], allow_nan=False)
 
 
 def test_a_part_of_the_models_that_is_not_there_is_refused(copy):
@@ -164,6 +282,13 @@ def test_a_folder_without_current_says_how_to_get_one(tmp_path):
         released_bundle(tmp_path)
 
 
+@pytest.mark.parametrize("name", [b"\xff\xfe\x00p", b"pfps-0.0.1\x00", b"x" * 300, b""])
+def test_a_current_that_names_no_folder_is_a_bundle_that_is_missing(models_home, tmp_path, name):
+    (tmp_path / "CURRENT").write_bytes(name)
+    with pytest.raises(BundleMissing, match="cannot be read"):
+        released_bundle(tmp_path)
+
+
 def test_a_bundle_that_is_not_there_says_so(models_home, tmp_path):
     (tmp_path / "CURRENT").write_text("pfps-9.9.9\n")
     with pytest.raises(BundleMissing, match=r"pfps-9\.9\.9"):
@@ -176,7 +301,7 @@ def test_a_bundle_that_fails_its_own_golden_is_never_put_in_place(bundle, tmp_pa
     golden["answers"]["risk"][3] += 0.1
     parts["golden.json"] = dump(golden)
     with pytest.raises(BundleGolden):
-        save_bundle(tmp_path / "pfps-1", parts, manifest_of("pfps-1", parts, {}))
+        save_bundle(tmp_path / "pfps-1", parts, manifest_of("pfps-1", parts, {"trained_on": {}}))
     assert not (tmp_path / "pfps-1").exists()
 
 
@@ -189,6 +314,16 @@ def test_two_releases_are_the_same_if_only_the_time_differs(bundle):
     other = {**bundle.manifest, "created": "another day"}
     assert same_release(bundle.manifest, other)
     assert not same_release(bundle.manifest, {**other, "seed": -1})
+
+
+def test_a_released_folder_is_the_same_only_if_it_is_whole(bundle, copy):
+    other = {**bundle.manifest, "created": "another day"}
+    assert same_release(copy, other)
+    assert not same_release(copy, {**other, "seed": -1})
+    (copy / "card.md").write_bytes(b"spoilt")
+    assert not same_release(copy, other)
+    (copy / "manifest.json").unlink()
+    assert not same_release(copy, other)
 
 
 def test_intervals_hold_the_prediction_and_widen_with_the_level(bundle, frames):

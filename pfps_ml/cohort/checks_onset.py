@@ -63,6 +63,12 @@ def incidence() -> tuple[Row, ...]:
             lambda s: rate_ratio(s.runners, s.runners["sex"] == 0, s.runners["sex"] == 1)),
         Row("women among new cases, %, against trial patients", ("G3-09",), counted("G3-09", 66.8), _women_of_cases,
             held_out=True, note="the row sets the sex of patients; that of new cases follows from sex ratio and clubs"),
+    )  # fmt: skip
+
+
+def courses() -> tuple[Row, ...]:
+    """Return how many fall ill under close watch, in the scenarios made for it."""
+    return (
         Row("ten weeks of a start-to-run course, %: women", ("G1-07",), interval("G1-07"),
             lambda s: 100 * women(s.runners)["risk"].mean(), scenario="novice_10w"),
         Row("ten weeks of a start-to-run course, %: mixed", ("G1-08",), interval("G1-08"),

@@ -10,7 +10,7 @@ from pfps_ml.cohort.targets import Row, counted, mean, numbers, share, skewed, s
 
 HIP, FPI, FPPA = "hip_abduction_nm_kg", "foot_posture_index", "squat_fppa_deg"
 DROP, AGE = "navicular_drop_mm", "age_years"
-_OUTSIDE = ("highly supinated", "pronated", "highly pronated")
+_OUTSIDE = ("highly supinated", "highly pronated")
 _TAILS = "a normal was fitted to the counts and retest error widens it; real feet have heavier tails"
 _FPI_EDGES = (-np.inf, -4.5, -0.5, 5.5, 9.5, np.inf)  # neutral is 0 to 5 whole points, pronated 6 to 9
 _FPI_NAMES = ("highly supinated", "supinated", "neutral", "pronated", "highly pronated")
@@ -20,7 +20,7 @@ def people() -> tuple[Row, ...]:
     """Return who runs, and how."""
     other = "the row only bounds the mean age of the other sex mix; the means themselves come from G3-06 and G3-07"
     spreads = "only the mean was used, for an interval"
-    older = "two later samples are some three years older than the one that sets the ages"
+    older = "two other samples are some three years older than the one that sets the ages"
     return (
         Row("age, men, mean", ("G3-06",), mean("G3-06"), lambda s: men(adults(s.runners))[AGE].mean()),
         Row("age, women, mean", ("G3-07",), mean("G3-07"), lambda s: women(adults(s.runners))[AGE].mean()),
@@ -62,12 +62,11 @@ def strength() -> tuple[Row, ...]:
     """Return hip strength by sex and age."""
     halves = stated("gap 0.21 (1.62 - 1.41)", 0.162, 0.258, "95 % of the difference at n = 831")
     spreads = "only the means were used; the SD of a single score comes from the regression (G3-04)"
-    too_wide = "the SD of G3-04 already holds the retest error, which the simulation adds once more"
     return (
         Row("hip abduction, women, mean", ("G3-02",), mean("G3-02"), lambda s: women(adults(s.runners))[HIP].mean()),
         Row("hip abduction, men, mean", ("G3-01",), mean("G3-01"), lambda s: men(adults(s.runners))[HIP].mean()),
         Row("hip abduction, women, SD", ("G3-02",), spread("G3-02"), lambda s: women(adults(s.runners))[HIP].std(),
-            held_out=True, note=spreads, why=too_wide),
+            held_out=True, note=spreads),
         Row("hip abduction, men, SD", ("G3-01",), spread("G3-01"), lambda s: men(adults(s.runners))[HIP].std(),
             held_out=True, note=spreads),
         Row("hip abduction, per year of age", ("G3-03",),
@@ -81,7 +80,6 @@ def strength() -> tuple[Row, ...]:
 
 def movement() -> tuple[Row, ...]:
     """Return foot and squat."""
-    middle = "the published 8.4 of women is used for both sexes, and men have 7.0"
     feet = tuple(
         Row(
             f"Foot Posture Index, {name}, %",
@@ -103,7 +101,7 @@ def movement() -> tuple[Row, ...]:
         Row("squat angle, women, mean", ("G3-25",), mean("G3-25"), lambda s: women(s.runners)[FPPA].mean()),
         Row("squat angle, women, SD", ("G3-25",), spread("G3-25"), lambda s: women(s.runners)[FPPA].std()),
         Row("squat angle, men, mean", ("G3-28",), mean("G3-28", sd=5.1), lambda s: men(s.runners)[FPPA].mean(),
-            held_out=True, note="the value in use is that of women; SD of G3-25", why=middle),
+            note="SD of G3-25"),
     )  # fmt: skip
 
 

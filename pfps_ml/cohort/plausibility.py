@@ -14,6 +14,7 @@ from pfps_ml.config import CohortConfig
 COHORT = CohortConfig(runners=200_000, patients=60_000)
 PARTS = {
     "Incidence": checks_onset.incidence,
+    "Courses and school seasons": checks_onset.courses,
     "Who runs, and how": checks_predictors.people,
     "What runners have had": checks_predictors.history,
     "Strength": checks_predictors.strength,

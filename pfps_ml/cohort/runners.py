@@ -143,9 +143,10 @@ def hip_abduction_nm_kg(hip_strength_sd, age_years, sex, p):
 
 
 def hip_external_rotation_nm_kg(z, strength, sex, p):
-    """Nm/kg."""
+    """Nm/kg; falls with hip abduction when a knee hurts."""
     mixed = np.sqrt(p.shared_strength) * strength + np.sqrt(1 - p.shared_strength) * z
-    return np.clip(p.hip_rotation_mean + p.hip_rotation_male * sex + p.hip_rotation_sd * mixed, 0.12, 2.4)
+    mean = p.hip_rotation_mean + p.hip_rotation_male * sex
+    return np.clip(mean + p.hip_rotation_sd * (mixed + p.pain_hip_shift), 0.12, 2.4)
 
 
 def effusion_ml(row):

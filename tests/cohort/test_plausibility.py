@@ -38,15 +38,10 @@ CHOICES = {
     "BMI, mean",
     "BMI, SD",
     "earlier episode, men, %",
-    "hip abduction, women, SD",
     "Foot Posture Index, highly supinated, %",
-    "Foot Posture Index, pronated, %",
     "Foot Posture Index, highly pronated, %",
-    "squat angle, men, mean",
     "age, adults, SD in two other samples",
     "body mass, SD",
-    "duration from 3 months on, mean, months",
-    "hip external rotation, women to 35, % less",
     "success, orthoses, mobile feet, %",
 }
 NOT_MET = CONFLICTS | CHOICES
