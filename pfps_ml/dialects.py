@@ -7,6 +7,8 @@ spreadsheet would run as a formula is written with a leading apostrophe, which i
 import csv
 import io
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -24,6 +26,9 @@ _DELIMITERS = (",", ";", "\t")
 _RUNS = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"'*[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SURPLUS = "its surplus was joined to the last one; is a delimiter unquoted?"
+_LACKING = "the rest was left blank"
+_SHAPE = re.compile(rf"expected \d+ cells as in the header, got \d+: ({re.escape(_SURPLUS)}|{_LACKING})")
 _EMPTY = "expected a roster with a header and rows, got an empty file. See `pfps template`."
 _SAVE_AS = "Open it in a spreadsheet and save it as CSV (UTF-8)."
 
@@ -52,8 +57,8 @@ class Sheet:
         return list(self.table.column_names)
 
     def column(self, name: str) -> pd.Series:
-        """Return one column as text or numbers, ready for the checker."""
-        return _plain(self.table.column(name))
+        """Return one column as text or numbers, ready for the checker; the first of that name."""
+        return _plain(self.table.column(self.header.index(name)))
 
 
 def read_sheet(source: Path, known: frozenset[str]) -> Sheet:
@@ -85,6 +90,12 @@ def read_sheet(source: Path, known: frozenset[str]) -> Sheet:
     return _read_parquet(data) if ending == ".parquet" else _read_csv(data, known)
 
 
+def told_shape(problems: str) -> str | None:
+    """Return the problem of a row that did not fit its header, if an earlier answer told one: the row fits by now."""
+    found = _SHAPE.match(problems)
+    return found.group() if found else None
+
+
 def render(table: Any, dialect: Dialect, ending: str) -> bytes:
     """Return the bytes of a table in the format that an ending names."""
     if ending == ".parquet":
@@ -113,8 +124,9 @@ def _read_parquet(data: bytes) -> Sheet:
 def _read_csv(data: bytes, known: frozenset[str]) -> Sheet:
     _refuse_binary(data)
     text, bom = _decode(data)
-    delimiter = _delimiter(text, known)
-    records = _records(text, delimiter)
+    with _cells_up_to(len(text)):
+        delimiter = _delimiter(text, known)
+        records = _records(text, delimiter)
     if not records:
         raise InputError(_EMPTY)
     header, *rows = records
@@ -154,6 +166,16 @@ def _check_width(columns: int) -> None:
         raise InputError(f"expected at most {MAX_COLUMNS:,} columns, got {columns:,}. Is every row a line?")
 
 
+@contextmanager
+def _cells_up_to(characters: int) -> Iterator[None]:
+    """Let a cell be as long as the file; the limit of Python's reader would be taken for a fault in its quotes."""
+    before = csv.field_size_limit(max(characters, csv.field_size_limit()))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 def _delimiter(text: str, known: frozenset[str]) -> str:
     def score(delimiter: str) -> tuple[int, int]:
         reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -179,8 +201,7 @@ def _records(text: str, delimiter: str) -> list[list[str]]:
 
 
 def _shape_fault(place: int, row: list[str], names: list[str]) -> Fault:
-    long = len(row) > len(names)
-    advice = "its surplus was joined to the last one; is a delimiter unquoted?" if long else "the rest was left blank"
+    advice = _SURPLUS if len(row) > len(names) else _LACKING
     return Fault(place, None, f"expected {len(names)} cells as in the header, got {len(row)}: {advice}")
 
 
@@ -229,4 +250,4 @@ def _unguard(cell: str) -> str:
     return cell[1:] if cell.startswith("'") and _would_run(cell) else cell
 
 
-__all__ = ["ENDINGS", "Dialect", "Sheet", "read_sheet", "render"]
+__all__ = ["ENDINGS", "Dialect", "Sheet", "read_sheet", "render", "told_shape"]

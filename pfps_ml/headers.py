@@ -23,15 +23,15 @@ _UNITS = frozenset(
 )
 
 
-def check_header(header: list[str], own: Collection[str], rows: int) -> None:
+def check_header(header: list[str], taken: Collection[str], rows: int) -> None:
     """Refuse a header that would leave a field unread without anybody noticing.
 
     Parameters
     ----------
     header
         The columns' names after mapping, in order.
-    own
-        Names that the output adds and that this file must therefore not use.
+    taken
+        Names in the file, mapped or not, that the output needs for the columns that it adds.
     rows
         The number of rows below the header.
 
@@ -39,9 +39,9 @@ def check_header(header: list[str], own: Collection[str], rows: int) -> None:
     ------
     InvalidInput
         With one fault for each required column that is missing, name that is used twice, name that looks like
-        a misspelt field or like a field in another unit, name that is ours, and for a file without rows.
+        a misspelt field or like a field in another unit, name that the output needs, and for a file without rows.
     """
-    faults = [*_missing(header), *_twice(header), *_lookalikes(header), *_ours(header, own)]
+    faults = [*_missing(header), *_twice(header), *_lookalikes(header), *map(_taken, taken)]
     if not rows:
         faults.append(Fault(None, None, "expected at least one row below the header, got none"))
     if faults:
@@ -102,10 +102,14 @@ def _lookalikes(header: list[str]) -> Iterator[Fault]:
             yield Fault(None, field, f"column {place} is called {name!r}; if it is {field} ({expected}), name it so")
 
 
-def _ours(header: list[str], own: Collection[str]) -> Iterator[Fault]:
-    for name in header:
-        if name in own:
-            yield Fault(None, None, f"expected names other than those the output adds, got {name!r}; rename it")
+def _taken(name: str) -> Fault:
+    # a map is no way out: the output keeps the file's own names
+    return Fault(
+        None,
+        None,
+        f"expected no column called {name!r}, because scoring adds one of that name; rename yours in the file, "
+        f"for example to 'club_{name}', or delete it if it is left over from an earlier scoring",
+    )
 
 
 __all__ = ["check_header", "meant"]

@@ -11,10 +11,10 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pfps_ml.dialects import ENDINGS, Dialect, Sheet, read_sheet, render
+from pfps_ml.dialects import ENDINGS, Dialect, Sheet, read_sheet, render, told_shape
 from pfps_ml.errors import Fault
 from pfps_ml.headers import check_header
-from pfps_ml.knowledge.checker import check, is_missing
+from pfps_ml.knowledge.checker import Checked, check, is_missing
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
 from pfps_ml.mapping import Mapping, load_mapping, rename, translate
 from pfps_ml.outputs import check_output, write_whole
@@ -61,9 +61,7 @@ class Roster:
     @property
     def rejected(self) -> NDArray[np.bool_]:
         """Whether each row has at least one fault."""
-        bad = np.zeros(len(self.values), dtype=bool)
-        bad[[fault.row for fault in self.faults if fault.row is not None]] = True
-        return bad
+        return Checked(self.values, self.faults).rejected
 
     @property
     def summary(self) -> "Summary":
@@ -105,9 +103,9 @@ def read_roster(source: Path, mapping: Path | None = None) -> Roster:
     """
     declared = load_mapping(mapping)
     sheet = read_sheet(source, _NAMES.union(declared.sources))
-    sheet, ours = _without_ours(sheet, declared)
+    sheet, taken = _without_ours(sheet, declared)
     header = rename(sheet.header, declared)
-    check_header(header, ours, sheet.table.num_rows)
+    check_header(header, taken, sheet.table.num_rows)
     frame = _frame(sheet, header, declared)
     checked = check(frame, INPUTS, sheet.decimal_comma)
     misfits = {fault.row for fault in sheet.faults}
@@ -144,7 +142,7 @@ def score_roster(
     """
     check_output(out, ENDINGS)
     roster = read_roster(source, mapping)
-    results = _results(roster, bundle, track or iter)
+    results = score_rows(bundle, Checked(roster.values, roster.faults), roster.visit, track or iter)
     table = roster.table
     if "runner_id" not in table.column_names:
         table = table.append_column("runner_id", _array(roster.ids))
@@ -154,17 +152,56 @@ def score_roster(
     return roster.summary
 
 
-def _without_ours(sheet: Sheet, mapping: Mapping) -> tuple[Sheet, frozenset[str]]:
-    """Take off the columns of an earlier scoring; a file that was never scored may not use their names."""
+def score_rows(bundle: "Bundle", checked: Checked, visit: bool, track: Track = iter) -> pd.DataFrame:
+    """Score checked rows: `status`, `problems`, then the columns of the assessment, in the rows' order.
+
+    Parameters
+    ----------
+    bundle
+        The released model.
+    checked
+        Coded rows and their faults; a row with any fault is rejected: its problems, and no numbers.
+    visit
+        Whether the columns of a visit are wanted.
+    track
+        Wraps the numbers of the first rows of the chunks, to show progress.
+    """
+    from pfps_ml.assess import assess
+
+    good = np.flatnonzero(~checked.rejected)
+    tables = []
+    for start in track(range(0, max(len(good), 1), CHUNK)):
+        rows = good[start : start + CHUNK]
+        table = assess(bundle, checked.values.iloc[rows].reset_index(drop=True)).table(visit)
+        tables.append(table.set_axis(rows, axis=0))
+    scored: pd.DataFrame = pd.concat(tables).reindex(checked.values.index)
+    status = np.where(checked.rejected, "rejected", "scored")
+    account = pd.DataFrame({"status": status, "problems": _problems(checked)}, dtype="str")
+    return account.join(scored)
+
+
+def _without_ours(sheet: Sheet, mapping: Mapping) -> tuple[Sheet, list[str]]:
+    """Take off the columns of an earlier scoring, or name those of a file never scored whose names they need."""
     from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
 
     ours = frozenset({*_ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS})
     if not _SCORED.issubset(sheet.header):
-        return sheet, ours
+        return sheet, [name for name in dict.fromkeys(sheet.header) if name in ours]
     # the earlier scoring added the id that the map made
     made = {"runner_id"}.intersection(column.field for column in mapping.columns if column.field != column.source)
     kept = [place for place, name in enumerate(sheet.header) if name not in ours | made]
-    return replace(sheet, table=sheet.table.select(kept)), ours
+    return replace(sheet, table=sheet.table.select(kept), faults=_shape_faults(sheet)), []
+
+
+def _shape_faults(sheet: Sheet) -> tuple[Fault, ...]:
+    """Return the rows that do not fit the header, or did not when they were first scored: they fit only since then."""
+    faults = {fault.row: fault for fault in sheet.faults}
+    if set(_ACCOUNT).issubset(sheet.header):
+        account = zip(*(sheet.column(name).astype(str) for name in _ACCOUNT), strict=True)
+        for row, (status, problems) in enumerate(account):
+            if status == "rejected" and (told := told_shape(problems)):
+                faults.setdefault(row, Fault(row, None, told))
+    return tuple(faults.values())
 
 
 def _frame(sheet: Sheet, header: list[str], mapping: Mapping) -> pd.DataFrame:
@@ -194,27 +231,11 @@ def _dialect(sheet: Sheet, frame: pd.DataFrame) -> Dialect:
     return Dialect(sheet.dialect.delimiter, "," if any(numbers) else ".", sheet.dialect.bom)
 
 
-def _results(roster: Roster, bundle: "Bundle", track: Track) -> pd.DataFrame:
-    """Return our columns for every row of the roster; a rejected row has its status and problems alone."""
-    from pfps_ml.assess import assess
-
-    good = np.flatnonzero(~roster.rejected)
-    starts = range(0, max(len(good), 1), CHUNK)
-    tables = []
-    for start in track(starts):
-        rows = good[start : start + CHUNK]
-        table = assess(bundle, roster.values.iloc[rows].reset_index(drop=True)).table(roster.visit)
-        tables.append(table.set_axis(rows, axis=0))
-    scored: pd.DataFrame = pd.concat(tables).reindex(roster.values.index)
-    account = pd.DataFrame({"status": np.where(roster.rejected, "rejected", "scored"), "problems": _problems(roster)})
-    return pd.concat([account, scored], axis=1)
-
-
-def _problems(roster: Roster) -> list[str]:
-    texts: list[list[str]] = [[] for _ in range(len(roster.values))]
-    found = [(fault.row, fault) for fault in roster.faults if fault.row is not None]
-    for row, fault in found:
-        texts[row].append(f"{fault.field}: {fault.message}" if fault.field else fault.message)
+def _problems(checked: Checked) -> list[str]:
+    texts: list[list[str]] = [[] for _ in range(len(checked.values))]
+    for fault in checked.faults:
+        if fault.row is not None:
+            texts[fault.row].append(f"{fault.field}: {fault.message}" if fault.field else fault.message)
     return ["; ".join(parts) for parts in texts]
 
 
@@ -224,4 +245,4 @@ def _array(column: pd.Series) -> Any:
     return pa.array(column, kind, from_pandas=True)
 
 
-__all__ = ["Roster", "Summary", "read_roster", "score_roster"]
+__all__ = ["Roster", "Summary", "read_roster", "score_roster", "score_rows"]

@@ -13,15 +13,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
 import pandas as pd
 
 from pfps_ml import __version__
-from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.errors import FactError, MissingLibrary, OutputError
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
+from pfps_ml.roster import score_rows
 
 HOME = Path("mlruns")
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
@@ -261,16 +260,9 @@ def _schema(frame: pd.DataFrame) -> Any:
 
 
 def _scored(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
-    """Score a frame whole: rejected rows keep their place, with their problems and no numbers."""
-    checked = check(frame)
-    good = np.flatnonzero(~checked.rejected)
-    values = checked.values.iloc[good].reset_index(drop=True)
-    table = assess(bundle, values).table(visit=any(field.name in frame for field in VISIT))
-    texts = pd.Series([f"{fault.field}: {fault.message}" for fault in checked.faults], dtype="str")
-    problems = texts.groupby([fault.row for fault in checked.faults]).agg("; ".join)
-    account = pd.DataFrame({"status": np.where(checked.rejected, "rejected", "scored")}, dtype="str")
-    account["problems"] = problems.reindex(account.index, fill_value="").astype("str")
-    return account.join(table.set_axis(good, axis=0)).set_axis(frame.index, axis=0)
+    """Score a frame as a roster is scored, but for the rule on shared ids: rows of a frame need none."""
+    visit = any(field.name in frame for field in VISIT)
+    return score_rows(bundle, check(frame), visit).set_axis(frame.index, axis=0)
 
 
 def _offer() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from pfps_ml.errors import InputError
 from pfps_ml.knowledge.checker import check, derive
@@ -14,7 +15,7 @@ from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
 
 OBSERVED = ("onset", "treatment")
 TRUTH = ("truth_onset", "truth_treatment")
-MADE = "cohort.json"  # beside the frames: the settings that they were simulated with
+MADE = b"pfps_cohort"  # in the metadata of a simulated frame: the settings that it was simulated with
 DATA = Path("data/synthetic")
 OUT = Path("out")
 
@@ -44,8 +45,8 @@ def read_frames(folder: Path, truth: bool = False) -> Frames:
     found = {name: _read(folder / f"{name}.parquet") for name in OBSERVED}
     if truth:
         found |= {name: _read(folder / f"{name}.parquet") for name in TRUTH if (folder / f"{name}.parquet").exists()}
-    made = folder / MADE
-    return Frames(**found, made=json.loads(made.read_text(encoding="utf-8")) if made.exists() else None)
+    made = (pq.read_schema(folder / "onset.parquet").metadata or {}).get(MADE)
+    return Frames(**found, made=json.loads(made) if made else None)
 
 
 def coded(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -65,16 +65,14 @@ def write_cohort(
     """
     _check(config, draws)
     numbers = range(1, draws + 1) if draws else range(config.draw, config.draw + 1)
-    drafts: dict[Path, Path] = {}
+    made, drafts = dump({**asdict(config), "draws": draws}), dict[Path, Path]()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, simulator in _POPULATIONS:
             for part in (name, f"truth_{name}"):
                 drafts[folder / f".{part}.parquet.draft"] = folder / f"{part}.parquet"
             rows = config.runners if name == "onset" else config.patients
-            _write(name, _chunks(config, simulator, rows, numbers, chunk), folder, tell)
-        drafts[folder / f".{MADE}.draft"] = folder / MADE
-        (folder / f".{MADE}.draft").write_bytes(dump({**asdict(config), "draws": draws}))
+            _Writer(name, folder, made).write(_chunks(config, simulator, rows, numbers, chunk), tell)
         for draft, final in drafts.items():
             draft.replace(final)
     except OSError as error:
@@ -100,17 +98,27 @@ def _chunks(
             yield f"draw {draw}, rows {start:,} to {stop:,}", simulator(replace(config, draw=draw), start, stop)
 
 
-def _write(name: str, chunks: Iterator[tuple[str, Cohort]], folder: Path, tell: Callable[[str], None]) -> None:
-    with ExitStack() as stack:
-        writers: dict[str, pq.ParquetWriter] = {}
-        for step, cohort in chunks:
-            tell(f"{name}, {step}")
-            for part, frame in ((name, cohort.observed), (f"truth_{name}", cohort.truth)):
-                table = pa.Table.from_pandas(frame, preserve_index=False)
-                if part not in writers:
-                    path = folder / f".{part}.parquet.draft"
-                    writers[part] = stack.enter_context(pq.ParquetWriter(path, table.schema))
-                writers[part].write_table(table)
+@dataclass(frozen=True)
+class _Writer:
+    """Where one population's observed rows and truth go, and what is written beside them."""
+
+    name: str
+    folder: Path
+    made: bytes
+
+    def write(self, chunks: Iterator[tuple[str, Cohort]], tell: Callable[[str], None]) -> None:
+        """Write chunks one after the other."""
+        with ExitStack() as stack:
+            writers: dict[str, pq.ParquetWriter] = {}
+            for step, cohort in chunks:
+                tell(f"{self.name}, {step}")
+                for part, frame in ((self.name, cohort.observed), (f"truth_{self.name}", cohort.truth)):
+                    table = pa.Table.from_pandas(frame, preserve_index=False)
+                    table = table.replace_schema_metadata({**table.schema.metadata, MADE: self.made})
+                    if part not in writers:
+                        path = self.folder / f".{part}.parquet.draft"
+                        writers[part] = stack.enter_context(pq.ParquetWriter(path, table.schema))
+                    writers[part].write_table(table)
 
 
 def _check(config: CohortConfig, draws: int) -> None:

@@ -205,7 +205,7 @@ def test_a_reference_that_lacks_what_an_assessment_reads_is_refused_by_name(copy
 def test_a_reference_that_is_none_is_refused(copy, content):
     (copy / "reference.json").write_bytes(dump(content))
     rewrite(copy, "manifest.json", lambda m: m["files"].update({"reference.json": digest(dump(content))}))
-    with pytest.raises(BundleFormat, match="bands.low_below, .*averages and more;"):
+    with pytest.raises(BundleFormat, match=r"bands\.low_below, .*averages and more;"):
         load_bundle(copy)
 
 
