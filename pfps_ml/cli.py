@@ -3,24 +3,26 @@
 Exit codes: 0 done (rejected rows included), 2 input, 3 bundle, 4 output not writable.
 """
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.markdown import Markdown
-from rich.progress import track
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from pfps_ml import __version__
-from pfps_ml.errors import Fault, PfpsError
+from pfps_ml.errors import Fault, OutputError, PfpsError
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
     from pfps_ml.knowledge.scenario import Parameter, Scenario
-    from pfps_ml.roster import Summary
+    from pfps_ml.roster import Summary, Track
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
 
@@ -58,7 +60,8 @@ def check(roster: Roster, mapping: Map = None) -> None:
     """Check a roster without scoring it; rejected rows are listed by field."""
     from pfps_ml.roster import read_roster
 
-    read = read_roster(roster, mapping)
+    with _progress("Reading"):
+        read = read_roster(roster, mapping)
     _show_account(read.summary)
     _show_faults(read.faults)
 
@@ -69,7 +72,8 @@ def score(roster: Roster, out: Scored, mapping: Map = None, bundle: Folder = Non
     from pfps_ml.knowledge.contracts import NOTICE
     from pfps_ml.roster import score_roster
 
-    summary = score_roster(roster, out, _bundle(bundle), mapping, _progress)
+    with _progress("Reading") as scoring:
+        summary = score_roster(roster, out, _bundle(bundle), mapping, scoring)
     _show_account(summary, out)
     Console().print(NOTICE, style="italic", soft_wrap=True)
 
@@ -109,6 +113,10 @@ def main(arguments: list[str] | None = None) -> None:
     except PfpsError as error:
         _explain(error)
         sys.exit(error.exit_code)
+    except OSError as error:  # what reads and writes files explains its own, so this is the screen or what it leads to
+        _give_up_printing()
+        _explain(OutputError(f"expected to print the answer, got: {error.strerror}. Free space or print elsewhere."))
+        sys.exit(OutputError.exit_code)
 
 
 def _bundle(folder: Path | None) -> "Bundle":
@@ -128,11 +136,27 @@ def _deliver(text: str, out: Path | None) -> None:
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _progress(starts: Iterable[int]) -> Iterable[int]:
-    """Show a bar if there is more than one chunk: one takes less than a second."""
+@contextmanager
+def _progress(step: str) -> Iterator["Track"]:
+    """Show on a terminal that something is being done; what it gives shows how much of the scoring is done."""
     console = Console(stderr=True)
-    quiet = len(list(starts)) < 2 or not console.is_terminal
-    return track(starts, "Scoring", console=console, transient=True, disable=quiet)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(step, total=None)
+
+        def scoring(starts: Iterable[int]) -> Iterator[int]:
+            progress.update(task, description="Scoring", refresh=True)
+            yield from progress.track(starts, task_id=task, description="Scoring")
+            progress.update(task, description="Writing", refresh=True)
+
+        yield scoring
+
+
+def _give_up_printing() -> None:
+    """Send what is still waiting to be printed nowhere: Python would try again at its end, and complain."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def _show_account(summary: "Summary", out: Path | None = None) -> None:

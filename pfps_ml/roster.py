@@ -233,9 +233,9 @@ def _dialect(sheet: Sheet, frame: pd.DataFrame) -> Dialect:
 
 def _problems(checked: Checked) -> list[str]:
     texts: list[list[str]] = [[] for _ in range(len(checked.values))]
-    for fault in checked.faults:
-        if fault.row is not None:
-            texts[fault.row].append(f"{fault.field}: {fault.message}" if fault.field else fault.message)
+    found = [(fault.row, fault) for fault in checked.faults if fault.row is not None]
+    for row, fault in found:
+        texts[row].append(f"{fault.field}: {fault.message}" if fault.field else fault.message)
     return ["; ".join(parts) for parts in texts]
 
 

@@ -140,12 +140,11 @@ def _address(uri: str | None, home: Path) -> str:
 
 @contextmanager
 def _connected(address: str) -> Iterator[Any]:
-    """Lend MLflow, silent and turned to one address; leave the process's own address as it was."""
+    """Lend MLflow, turned to one address; leave the process's own address, and MLflow's voice, as they were."""
     mlflow = _mlflow()
-    from mlflow.utils.logging_utils import disable_logging, enable_logging
+    from mlflow.utils.logging_utils import enable_logging
 
     before = os.environ.get("MLFLOW_TRACKING_URI")
-    disable_logging()  # the database's migrations, and a link for each run and model
     mlflow.set_tracking_uri(address)
     try:
         yield mlflow
@@ -180,8 +179,11 @@ def _unwarned() -> Iterator[None]:
 
 @contextmanager
 def _refusals(mlflow: Any, address: str) -> Iterator[None]:
+    """Let MLflow do one thing in silence: no word on migrations, links and versions; what it refuses is ours."""
+    from mlflow.utils.logging_utils import disable_logging
     from sqlalchemy.exc import SQLAlchemyError
 
+    disable_logging()  # again for each record: parts of MLflow that are loaded in between turn its voice on
     try:
         with _unwarned():
             yield

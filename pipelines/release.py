@@ -80,7 +80,7 @@ def _write(
         folder = models / name
         if not folder.exists():
             save_bundle(folder, whole, manifest)
-        elif not same_release(json.loads((folder / "manifest.json").read_text(encoding="utf-8")), manifest):
+        elif not same_release(folder, manifest):
             continue
         _point(models, name)
         return folder

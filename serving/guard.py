@@ -73,9 +73,11 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.begun = True
             headers = Headers(raw=message["headers"])
-            self._replaced = message["status"] >= 400 and CODE_HEADER not in headers
+            # the framework sends a path with a slash too many elsewhere, without a word; for us there is no such path
+            status = 404 if "location" in headers else message["status"]
+            self._replaced = status >= 400 and CODE_HEADER not in headers
             if self._replaced:
-                reply = status_reply(message["status"], headers.get("allow"))
+                reply = status_reply(status, headers.get("allow"))
                 await reply(self._scope, self._receive, self._send)
         if not self._replaced:
             await self._send(message)

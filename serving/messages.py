@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model, field_validator
 from pydantic import Field as PydanticField
 
 from pfps_ml.errors import Fault, InputError, InvalidInput
@@ -18,15 +18,28 @@ Message = TypeVar("Message", bound=BaseModel)
 
 _FIELDS = {field.name: field for field in INPUTS}
 _ASKED = tuple(field.name for field in INPUTS if field.kind != "text")
+_WHOLE = tuple(field.name for field in INPUTS if field.kind == "whole")
 _FINITE = 1e300
 _GOT = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "nothing"}
+
+
+def _whole(value: Any) -> Any:
+    """Return 3 for 3.0, as the checker of rosters and JSON Schema do; what is broken or no number stays as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+_RUNNER = create_model(
+    "Runner",
+    __base__=request_model(),
+    __validators__={"whole": field_validator(*_WHOLE, mode="before")(_whole)},
+)
 
 AssessRequest = create_model(
     "AssessRequest",
     # a library that logs a validation error must have no value to print
     __config__=ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True),
     __doc__="One runner or patient to assess. " + NOTICE,
-    runner=(request_model(), PydanticField(description="One runner or patient; only age_years and sex are required.")),
+    runner=(_RUNNER, PydanticField(description="One runner or patient; only age_years and sex are required.")),
 )
 
 

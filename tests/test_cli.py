@@ -212,6 +212,29 @@ def test_a_full_disk_leaves_the_old_output_whole(tmp_path, bundle):
     assert out.read_text() == "what was there"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no device that is always full")
+@pytest.mark.parametrize("verb", ["template", "dictionary", "check", "score", "card"])
+def test_printing_to_a_full_disk_is_an_output_error_and_no_traceback(tmp_path, bundle, verb):
+    own = {"score": [EXAMPLE, "-o", tmp_path / "s.csv", "--bundle", bundle.path], "check": [EXAMPLE]}
+    code = "import sys; from pfps_ml.cli import main; main(sys.argv[1:])"
+    arguments = [verb, *map(str, own.get(verb, ["--bundle", bundle.path] if verb == "card" else []))]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run([sys.executable, "-c", code, *arguments], check=False, stdout=full, stderr=-1, text=True)
+    assert (done.returncode, len(done.stderr.splitlines())) == (4, 1), done.stderr
+    assert done.stderr.startswith("pfps: expected to print the answer, got: No space left on device.")
+    assert (tmp_path / "s.csv").exists() == (verb == "score")
+
+
+@pytest.mark.parametrize(("verb", "steps"), [("check", ["Reading"]), ("score", ["Reading", "Scoring", "Writing"])])
+def test_on_a_terminal_each_step_shows_that_it_is_being_done(pfps, tmp_path, models, monkeypatch, verb, steps):
+    out = ("-o", tmp_path / "s.csv") if verb == "score" else ()
+    assert pfps(verb, EXAMPLE, *out)[2] == ""
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}.items():
+        monkeypatch.setenv(name, value)
+    shown = pfps(verb, EXAMPLE, *out)[2]
+    assert [step for step in ("Reading", "Scoring", "Writing") if step in shown] == steps
+
+
 @pytest.mark.parametrize("arguments", [["dictionary"], ["scenarios"], ["check", str(EXAMPLE)]])
 def test_a_reader_that_goes_away_is_no_error_message(arguments):
     code = (

@@ -84,9 +84,18 @@ def test_parquet_becomes_csv_and_back(tmp_path, bundle):
 
 
 def test_a_parquet_column_of_another_kind_is_rejected_row_by_row(tmp_path):
-    table = pa.table({"runner_id": ["a", "b"], "age_years": [[30], [40]], "sex": [True, False]})
+    table = pa.table({"runner_id": ["a", "b"], "age_years": [[30], [40]], "sex": [True, False], "bilateral": [1, 0]})
     pq.write_table(table, tmp_path / "in.parquet")
-    assert read_roster(tmp_path / "in.parquet").summary.problems == {"age_years": 2, "sex": 2}
+    assert read_roster(tmp_path / "in.parquet").summary.problems == {"age_years": 2, "sex": 2, "bilateral": 2}
+
+
+def test_a_parquet_boolean_answers_a_question_for_yes_or_no_and_again_from_the_csv_that_comes_back(tmp_path, bundle):
+    table = pa.table({"runner_id": ["a", "b", "c"], "age_years": [30] * 3, "sex": ["male"] * 3,
+                      "prior_pfps": [True, None, False]})  # fmt: skip
+    pq.write_table(table, tmp_path / "in.parquet")
+    score_roster(tmp_path / "in.parquet", tmp_path / "out.csv", bundle)
+    for source in ("in.parquet", "out.csv"):
+        np.testing.assert_array_equal(read_roster(tmp_path / source).values["prior_pfps"], [1, np.nan, 0])
 
 
 def test_an_id_that_a_spreadsheet_would_run_gets_an_apostrophe_that_our_reader_takes_off(tmp_path, bundle):
@@ -164,6 +173,16 @@ def test_a_file_that_is_not_there_and_a_folder_are_refused(tmp_path):
 def test_a_very_long_row_is_one_rejected_row(tmp_path):
     read = read_roster(roster(tmp_path, GOOD + "R-3," + "x," * 50_000 + "\n"))
     assert (read.summary.rows, read.summary.problems) == (3, {"row": 1})
+
+
+def test_a_very_long_cell_is_a_cell_like_any_other_and_pythons_limit_stays_as_it_was(tmp_path):
+    before = csv.field_size_limit()
+    note = "x" * 10_000_000
+    read = read_roster(roster(tmp_path, HEADER + ROW.format("R-1").replace(",\n", f',"{note}"\n') + ROW.format("R-2")))
+    assert (read.summary.scored, read.table.column("notes").to_pylist()) == (2, [note, ""])
+    assert csv.field_size_limit() == before
+    refused(tmp_path, GOOD.replace("R-1", '"R-1'))
+    assert csv.field_size_limit() == before
 
 
 def test_a_header_without_names_we_know_says_which_are_required(tmp_path):

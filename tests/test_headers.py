@@ -55,4 +55,12 @@ def test_every_measured_field_is_recognised_without_its_unit(field):
 
 def test_a_header_that_is_ours_is_refused_unless_the_file_was_scored(tmp_path):
     error = refused(tmp_path, GOOD.replace("notes", "bundle"))
-    assert "'bundle'" in error.faults[0].message
+    (fault,) = error.faults
+    assert "no column called 'bundle', because scoring adds one of that name" in fault.message
+    assert "rename yours in the file, for example to 'club_bundle'" in fault.message
+
+
+def test_every_name_that_collides_with_ours_is_told_once(tmp_path):
+    error = refused(tmp_path, "runner_id,age_years,sex,status,problems,status\nR-1,30,male,a,b,c\n")
+    assert [fault.message.split("'")[1] for fault in error.faults if "scoring adds" in fault.message] == [
+        "status", "problems"]  # fmt: skip

@@ -106,6 +106,11 @@ def test_a_map_may_declare_codes_for_a_column_that_has_our_name(tmp_path):
     assert [fault.message[:11] for fault in found.faults] == ["is required"]
 
 
+def test_a_map_does_not_free_a_name_that_the_output_needs(tmp_path):
+    found = faults(tmp_path, MAP + '[columns.club]\nfrom = "status"\n', FILE.replace("club", "status"))
+    assert [message for _, message in found if "called 'status'" in message]
+
+
 def test_all_faults_of_a_map_come_in_one_error(tmp_path):
     found = faults(
         tmp_path,

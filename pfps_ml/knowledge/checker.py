@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from pfps_ml.errors import Fault
 from pfps_ml.knowledge.dictionary import INPUTS
-from pfps_ml.knowledge.field import Field
+from pfps_ml.knowledge.field import YES_NO, Field
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+_TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
@@ -114,11 +115,14 @@ def _numbers(column: pd.Series, decimal_comma: bool) -> tuple[Floats, Bools]:
 
 
 def _choices(column: pd.Series, field: Field) -> tuple[Floats, list[Fault]]:
-    codes = {level: float(code) for code, level in enumerate(field.levels)}
+    levels = [*field.levels, *(_TRUTH if field.levels == YES_NO else ())]
+    codes = {level: float(code % len(field.levels)) for code, level in enumerate(levels)}
     texts = _texts(column).str.lower()
     coded = np.asarray(texts.map(codes).to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
     unknown = np.isnan(coded) & ~is_missing(column)
-    return coded, _faults(unknown, field, f"expected {field.limits}, got another level")
+    truth = unknown & texts.isin(_TRUTH).to_numpy(dtype=bool)
+    faults = _faults(unknown & ~truth, field, f"expected {field.limits}, got another level")
+    return coded, [*faults, *_faults(truth, field, f"expected {field.limits}, got true or false")]
 
 
 def _texts(column: pd.Series) -> pd.Series:

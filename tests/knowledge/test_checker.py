@@ -66,9 +66,17 @@ def test_what_is_no_number_is_called_text(cell):
 
 
 @pytest.mark.parametrize("dtype", [bool, "boolean", object])
-def test_truth_values_are_neither_numbers_nor_levels(dtype):
+def test_truth_values_are_yes_and_no_where_that_is_asked_and_nothing_else_elsewhere(dtype):
     assert one("sessions_per_week", [True, False], dtype)[1].keys() == {0, 1}
-    assert one("current_knee_pain", [True, False], dtype)[1].keys() == {0, 1}
+    assert one("current_knee_pain", [True, False], dtype) == ([1, 0], {})
+    message = "expected female or male, got true or false"
+    assert one("sex", [True, False], dtype)[1] == {0: message, 1: message}
+
+
+def test_truth_values_among_missing_ones_and_as_a_spreadsheet_writes_them_are_read():
+    np.testing.assert_array_equal(one("prior_pfps", [True, None, False], "boolean")[0], [1, np.nan, 0])
+    np.testing.assert_array_equal(one("prior_pfps", [True, None, "no"], object)[0], [1, np.nan, 0])
+    np.testing.assert_array_equal(one("prior_pfps", ["TRUE", "", "false"], "str")[0], [1, np.nan, 0])
 
 
 @pytest.mark.parametrize("cell", ["inf", "-Infinity", "1e999", np.inf, -np.inf])

@@ -205,12 +205,18 @@ def fingerprint_with(monkeypatch, name, changes):
         ("bmi", {"unit": "lb/in2"}),
         ("sex", {"levels": ("male", "female")}),
         ("foot_posture_index", {"kind": "number"}),
-        ("club", {"onset": True}),
+        *((field.name, {"name": "renamed"}) for field in FIELDS),
     ],
 )
 def test_the_fingerprint_moves_with_whatever_changes_the_meaning_of_a_model(monkeypatch, name, changes):
     before = contracts.fingerprint()
     assert fingerprint_with(monkeypatch, name, changes) != before
+
+
+def test_the_fingerprint_moves_with_who_may_be_offered_an_arm(monkeypatch):
+    before = contracts.fingerprint()
+    monkeypatch.setattr(contracts, "ARMS", tuple(replace(arm, requires=()) for arm in ARMS))
+    assert contracts.fingerprint() != before
 
 
 @pytest.mark.parametrize("words", [{"label": "Years"}, {"question": "?"}, {"meaning": "-"}, {"source": "-"}])

@@ -21,6 +21,9 @@ pytestmark = THEIRS
         ("height_cm", {}, "expected a number from 120 to 220 cm, got an object"),
         ("height_cm", 10**400, "expected a number from 120 to 220 cm, got no finite number"),
         ("foot_posture_index", 2.5, "expected a whole number from -12 to 12 points, got 2.5"),
+        ("foot_posture_index", 13.0, "expected a whole number from -12 to 12 points, got 13"),
+        ("foot_posture_index", "7.0", "expected a whole number from -12 to 12 points, got text"),
+        ("foot_posture_index", False, "expected a whole number from -12 to 12 points, got true or false"),
         ("sex", "Female", "expected female or male, got another level"),
         ("prior_pfps", True, "expected no or yes, got true or false"),
         ("runner_id", 7, "expected text, got something else: Input should be a valid string"),
@@ -118,3 +121,11 @@ def test_a_route_that_is_not_there_and_a_method_that_it_has_not(client):
     assert refusal(wrong, 405)["code"] == "method_not_allowed"
     assert wrong.headers["allow"] == "POST"
     assert "GET" in client.post("/about").headers["allow"]
+
+
+@pytest.mark.parametrize("path", ["/assess/", "/about/", "/docs.json/"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_route_with_a_slash_too_many_is_not_there_and_nobody_is_sent_elsewhere(client, path, method):
+    response = client.request(method, path, json={"runner": RUNNER}, follow_redirects=False)
+    assert refusal(response, 404)["code"] == "not_found"
+    assert "location" not in response.headers

@@ -53,6 +53,11 @@ def test_a_field_that_is_null_counts_as_not_measured(client):
     assert silent.json() == ask(client, **RUNNER).json()
 
 
+def test_a_whole_number_may_be_written_with_a_point_as_in_a_roster(client):
+    pointed = RUNNER | {"foot_posture_index": float(RUNNER["foot_posture_index"])}
+    assert ask(client, **pointed).json() == ask(client, **RUNNER).json()
+
+
 def test_a_pseudonym_changes_nothing_and_is_not_needed(client):
     nameless = {name: value for name, value in RUNNER.items() if name != "runner_id"}
     assert ask(client, **nameless).json() == ask(client, **nameless, runner_id=CANARY).json()
