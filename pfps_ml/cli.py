@@ -186,7 +186,9 @@ def _show_faults(faults: tuple[Fault, ...]) -> None:
 
 
 def _show_scenarios(found: list["Scenario"]) -> None:
-    table = Table("scenario", "title", "parent", "base rate", "months", "own parameters", "of them assumptions")
+    name, parent = Column("scenario", no_wrap=True), Column("parent", no_wrap=True)
+    table = Table(name, Column("title", ratio=1), parent, "base rate", "months", "own", "assumed", show_lines=True)
+    table.caption = "own: parameters that differ from the parent's; assumed: of these, without evidence"
     for each in found:
         own = [p for part in (each.runners, each.patients) for p in part.values() if p.origin == each.name]
         rate, assumed = _figure(each.runners["onset_base_rate"]), sum(p.assumption for p in own)
