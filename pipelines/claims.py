@@ -9,6 +9,7 @@ from pfps_ml.knowledge.claims import VERDICTS, Group, ShownAs, conflicts, groups
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.evidence import Evidence, ledger
 from pfps_ml.knowledge.scenario import PARTS, Parameter, load_scenario, scenario_names
+from pfps_ml.outputs import write_whole
 from pipelines.console import command, say
 
 PAGE = Path("CLAIMS.md")
@@ -172,7 +173,7 @@ def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
 
 def main() -> None:
     """Write CLAIMS.md into the current folder, which is the checkout's."""
-    PAGE.write_text(claims_page(), encoding="utf-8")
+    write_whole(PAGE, claims_page().encode("utf-8"))
     say(f"{PAGE}: {sum(len(group.claims) for group in groups())} claims")
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, check
 from pfps_ml.cohort.targets import TOLERANCES
 from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.outputs import write_whole
 from pipelines.console import command, say, steps, table
 
 PAGE = Path("PLAUSIBILITY.md")
@@ -94,7 +95,7 @@ def main() -> None:
     with steps("plausibility", 1) as tell:
         tell("reading the figures off the simulated people")
         findings = check()
-    PAGE.write_text(plausibility_page(findings), encoding="utf-8")
+    write_whole(PAGE, plausibility_page(findings).encode("utf-8"))
     shown = [(*_cells(each)[:5], _use(each)) for each in findings]
     table("Published figures, and what the simulated people give", _HEADER[:6], shown)
     say(f"{PAGE}: {sum(each.inside for each in findings)} of {len(findings)} figures come back")

@@ -7,6 +7,7 @@ from pfps_ml.config import CohortConfig
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.outputs import write_whole
 from pipelines.console import command, say
 from pipelines.frames import OBSERVED, TRUTH, Frames
 from pipelines.simulate import simulate
@@ -53,8 +54,10 @@ knee is, what causes it or which treatment works: whatever comes out was put in.
 The released model is trained at the point values of the evidence; `python -m pipelines.simulate --draws K` writes the same
 runners in K draws over the intervals. Hazards are constant over the months of the horizon, and effects act on them: a
 hazard ratio of 2 is an odds ratio of {odds_ratio:.2f} over 12 months at the base rate. Drop-out and competing injuries are not
-simulated. Patients are those who attend (the worse the knee and the more they run, the likelier), so onset is never
-learned from visits. All patients have the condition: tests have a sensitivity here, and no specificity.
+simulated. A spike of the longest run stands for a habit: it acts on every month of the horizon, not on its week alone.
+Patients are those who attend (the worse the knee and the more they run, the likelier), so onset is never
+learned from visits. With `--randomised`, pathways are drawn among those open to a patient, so an injection is compared
+with usual care among those whose care has failed. All patients have the condition: tests have a sensitivity here, and no specificity.
 
 ## Distribution and upkeep
 
@@ -89,8 +92,8 @@ def main() -> None:
     frames = simulate(config)
     SAMPLES.mkdir(parents=True, exist_ok=True)
     for name, text in sample_files(frames).items():
-        (SAMPLES / name).write_text(text, encoding="utf-8")
-    (HOME / "DATASHEET.md").write_text(datasheet(frames, config), encoding="utf-8")
+        write_whole(SAMPLES / name, text.encode("utf-8"))
+    write_whole(HOME / "DATASHEET.md", datasheet(frames, config).encode("utf-8"))
     say(f"samples and datasheet in {HOME}")
 
 

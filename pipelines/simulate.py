@@ -14,6 +14,7 @@ from pfps_ml.bundle import dump
 from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError, OutputError
+from pfps_ml.knowledge.scenario import load_scenario
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, MADE, Frames
 
@@ -122,6 +123,7 @@ class _Writer:
 
 
 def _check(config: CohortConfig, draws: int) -> None:
+    load_scenario(config.scenario)  # an unknown one is refused before anything is written
     if config.runners < 1 or config.patients < 1 or draws < 0:
         raise FactError(
             f"expected at least one runner and one patient and no fewer than 0 draws, got {config.runners}, "
@@ -135,11 +137,13 @@ def main(
     patients: Annotated[int | None, typer.Option(help="Patients; 0.3 n if not given.")] = None,
     seed: Annotated[int, typer.Option(help="The world: the same seed gives the same rows.")] = CohortConfig.seed,
     draws: Annotated[int, typer.Option(help="Draws over the evidence's intervals; 0 for its point values.")] = 0,
-    randomised: Annotated[bool, typer.Option("--randomised", help="Assign pathways at random, as in a trial.")] = False,
+    randomised: Annotated[
+        bool, typer.Option("--randomised", help="Draw pathways among those open to a patient.")
+    ] = False,
     out: Annotated[Path | None, typer.Option("-o", help="Folder; data/synthetic/SCENARIO if not given.")] = None,
 ) -> None:
     """Simulate a cohort and write its four frames."""
-    count = round(PATIENT_SHARE * n) if patients is None else patients
+    count = max(min(n, 1), round(PATIENT_SHARE * n)) if patients is None else patients
     config = CohortConfig(scenario=scenario, runners=n, patients=count, seed=seed, randomised=randomised)
     folder = out or DATA / scenario
     _check(config, draws)

@@ -152,6 +152,7 @@ def main(
     out: Annotated[Path, typer.Option("-o", help="Folder of the candidate.")] = CANDIDATE,
 ) -> None:
     """Train a candidate on validated frames."""
+    load_scenario(scenario)  # an unknown one is refused before an hour of work
     with steps("train", STEPS) as tell:
         candidate = train(read_frames(folder), load_config(config), scenario, tell)
     write_candidate(candidate, out)

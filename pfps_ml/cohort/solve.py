@@ -15,6 +15,7 @@ from scipy.special import expit
 
 from pfps_ml.cohort import equipment, hazards, patients, runners
 from pfps_ml.cohort.world import World, mechanisms
+from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
 from pfps_ml.knowledge.scenario import Scenario, load_scenario
 
@@ -93,6 +94,12 @@ def _solve_success(p: SimpleNamespace) -> None:
 
 
 def _root(gap: Callable[[float], float]) -> float:
+    ends = gap(-20), gap(20)
+    if not ends[0] * ends[1] < 0:
+        raise FactError(
+            "expected a scenario whose base rate and shares of success lie between 0 and 1 and whose SDs are above 0, "
+            "but no intercept gives its figures; see its parameters"
+        )
     return float(brentq(gap, -20, 20, xtol=1e-12))
 
 

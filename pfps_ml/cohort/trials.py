@@ -143,7 +143,8 @@ def place(values: Floats, published: float) -> Place:
     """Return where a published value falls among re-enacted ones; equal values count half."""
     defined = values[~np.isnan(values)]
     low, median, high = np.quantile(defined, [0.025, 0.5, 0.975])
-    below = np.mean(defined < published) + 0.5 * np.mean(np.isclose(defined, published))
+    equal = np.isclose(defined, published)
+    below = np.mean((defined < published) & ~equal) + 0.5 * np.mean(equal)
     inside = bool(low <= published <= high)
     return Place(median, low, high, 100 * float(below), inside, len(values) - len(defined))
 

@@ -138,15 +138,23 @@ def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None =
     sections = {part: dict(getattr(parent, part)) if parent else {} for part in PARTS}
     for part in PARTS:
         for key, raw in _section(part, content, faults):
-            if parent and not any(key in getattr(parent, each) for each in PARTS):
-                faults.append(f"{part}.{key}: unknown to its parent {parent.name!r}; expected one of its parameters")
+            if parent and key not in _replaceable(parent, part):
+                faults.append(f"{part}.{key}: unknown to its parent {parent.name!r} there; expected one of its {part}")
             sections[part][key] = _parameter(f"{part}.{key}", raw, name, faults)
     horizon = content.get("horizon_months", parent.horizon_months if parent else None)
-    if not content.get("title") or not isinstance(horizon, int | float):
-        faults.append("expected `title` (text) and `horizon_months` (a number) at the top of the file")
+    if not content.get("title") or not isinstance(horizon, int | float) or not horizon > 0:
+        faults.append("expected `title` (text) and `horizon_months` (a number above 0) at the top of the file")
     if faults:
         raise FactError(f"scenario {name!r} is not usable:\n  " + "\n  ".join(faults))
     return Scenario(name, content["title"], parent.name if parent else None, float(horizon or 0), **sections)
+
+
+def _replaceable(parent: Scenario, part: str) -> set[str]:
+    """Return what a child may write in one part: a value that nobody reads would do nothing, and say nothing."""
+    if part == "runners":
+        return set(parent.runners)
+    of_onset = {name for name in parent.runners if name.startswith("onset_") or name == "club_log_sd"}
+    return {*parent.patients, *parent.runners} - of_onset
 
 
 def differences(first: Scenario, second: Scenario) -> list[tuple[str, Parameter | None, Parameter | None]]:
@@ -195,7 +203,7 @@ def _parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -
         low=low,
         high=high,
         unit=raw.get("unit", ""),
-        rows=tuple(raw.get("rows", ())),
+        rows=tuple(raw["rows"]) if isinstance(raw.get("rows"), list) else (),
         how=raw.get("how", ""),
         assumption=bool(raw.get("assumption", False)),
         marginal=bool(raw.get("marginal", False)),
@@ -212,6 +220,9 @@ def _parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -
 
 def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, float, float]:
     value = raw.get("value")
+    if not isinstance(raw.get("rows", []), list) or not isinstance(raw.get("how", ""), str) or isinstance(value, bool):
+        faults.append(f"{name}: expected `value` as a number, `rows` as a list and `how` as text, got another type")
+        return (float("nan"),) * 3
     try:
         low, high = raw.get("interval", (value, value))
         numbers = float(value), float(low), float(high)  # type: ignore[arg-type]  # anything can stand in a file

@@ -160,7 +160,7 @@ def test_all_faults_of_a_scenario_are_told_at_once():
 
 @pytest.mark.parametrize("top", [{"title": "A test"}, {"horizon_months": 12}, {"title": "x", "horizon_months": "12"}])
 def test_a_scenario_without_title_or_horizon_is_refused(top):
-    assert "`horizon_months` (a number)" in refusal_of(top)
+    assert "`horizon_months` (a number above 0)" in refusal_of(top)
 
 
 def test_an_unknown_scenario_is_answered_with_those_that_exist():
