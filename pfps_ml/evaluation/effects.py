@@ -10,13 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.config import PathwayConfig
 from pfps_ml.errors import CohortError
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 
 Array = npt.NDArray[np.float64]
 Labels = npt.ArrayLike
 LEVEL = 0.95
-RARE = 0.03  # a patient who had less than this chance of an arm says little about it; weights are capped at its inverse
+# a patient who had less than this chance of an arm says little about it; weights are capped at its inverse
+RARE = PathwayConfig.propensity_floor
 _ALL_ARMS = tuple(arm.name for arm in ARMS)
 
 
@@ -35,7 +37,7 @@ def propensity_overlap(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataF
     Returns
     -------
     DataFrame
-        arm, eligible (patients), received (of those), share (of those, with a chance of at least 0.03), and the
+        arm, eligible (patients), received (of those), share (of those, with a chance of at least `RARE`), and the
         smallest, 5 %, median and 95 % chance among those eligible. NaN where nobody is eligible.
 
     Raises
@@ -68,7 +70,7 @@ def adjusted_effects(
 
     The augmented inverse-propensity estimator (Robins, Rotnitzky and Zhao 1994): right if either the outcome or the
     propensity model is. Both must come from models that were not fitted on these patients. Propensities are clipped
-    to 0.03 from below. Standard errors come from the influence function, summed within groups (clinics), with
+    to `RARE` from below. Standard errors come from the influence function, summed within groups (clinics), with
     Student's t on groups less one.
 
     Parameters
