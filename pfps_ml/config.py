@@ -13,6 +13,7 @@ class CohortConfig:
     """How large the simulated cohort is, and how it is drawn.
 
     `draw` 0 is the world at the point values of the evidence; each number above it is a draw over its intervals.
+    `draws` is how many of them `make demo` trains on beside the point values.
     """
 
     scenario: str = "reference"
@@ -22,7 +23,12 @@ class CohortConfig:
     patients_per_club: int = 150
     seed: int = 20261
     draw: int = 0
+    draws: int = 100
     randomised: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what has no spread."""
+        _expect(self.draws == 0 or self.draws >= 2, f"expected [cohort] draws of 0, or at least 2, got {self.draws}")
 
 
 @dataclass(frozen=True)
@@ -44,19 +50,24 @@ class OnsetConfig:
     """The onset model: a smooth part and a boosted part, stacked.
 
     `penalties` are ridge penalties per 1,000 rows; `max_trees` may end as zero; `max_pairs` is the number of
-    two-field terms that the released model may hold.
+    two-field terms that the released model may hold. `masked_share` is the weight that a row's copies, masked as
+    poorer clubs would see it, have beside it. The stack is shrunk to `smooth_share` of the smooth part and the rest
+    of the boosted one, as if `stack_shrinkage` units of information (on log-odds with variance one, a case counts
+    one) had been seen before: with 50 cases the shape that can be learned is the smooth one.
     """
 
     knots: int = 5
-    penalties: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
+    penalties: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
     roughness: float = 4.0
     bins: int = 16
-    learning_rate: float = 0.05
-    max_trees: int = 360
+    learning_rate: float = 0.1
+    max_trees: int = 180
     min_rows_in_leaf: int = 100
     leaf_penalty: float = 20.0
     max_pairs: int = 8
-    stack_shrinkage: float = 4.0
+    masked_share: float = 0.2
+    smooth_share: float = 0.7
+    stack_shrinkage: float = 16.0
     bootstraps: int = 20
     seed: int = 20263
 
@@ -101,10 +112,38 @@ class ProductConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """How the held-out clubs are used."""
+    """How the held-out clubs are used.
+
+    A part with fewer than `fewest_events` cases, or non-cases, shows no figures, and one of fewer than `fewest_clubs`
+    clubs no intervals. Net benefit is read at every 1 % up
+    to `highest_threshold`. Patients are put into `groups` of equal size by their predicted effect.
+    """
 
     bootstraps: int = 200
     seed: int = 20265
+    fewest_events: int = 10
+    fewest_clubs: int = 5
+    highest_threshold: float = 0.2
+    groups: int = 3
+
+
+@dataclass(frozen=True)
+class ReleaseConfig:
+    """What a candidate must hold on the clubs that training never saw before models/CURRENT may name it.
+
+    Those clubs have some 200 cases, too few for a point value to decide. So a candidate is refused where the whole
+    95 % interval of a figure lies outside its range, and only the AUROC must prove itself: its whole interval must lie
+    above the limit. `wrong_way` is the level at which effects are shown to be the wrong way round, over all arms.
+    """
+
+    auroc_above: float = 0.5
+    scaled_brier_from: float = 0.0
+    slope: tuple[float, ...] = (0.9, 1.1)
+    observed_expected: tuple[float, ...] = (0.95, 1.05)
+    ici_up_to: float = 0.01
+    rows_answered: float = 1.0
+    overlap_from: float = 0.5
+    wrong_way: float = 0.01
 
 
 @dataclass(frozen=True)
@@ -117,6 +156,7 @@ class Config:
     pathways: PathwayConfig = field(default_factory=PathwayConfig)
     product: ProductConfig = field(default_factory=ProductConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    release: ReleaseConfig = field(default_factory=ReleaseConfig)
 
 
 def load_config(path: Path | None = None) -> Config:
@@ -177,6 +217,7 @@ __all__ = [
     "OnsetConfig",
     "PathwayConfig",
     "ProductConfig",
+    "ReleaseConfig",
     "SplitConfig",
     "load_config",
 ]

@@ -1,6 +1,7 @@
 """Write CLAIMS.md: what patients are told about runner's knee, what the literature says, what each scenario assumes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import count, product
 from math import exp
 from pathlib import Path
 from string import ascii_uppercase
@@ -8,7 +9,8 @@ from string import ascii_uppercase
 from pfps_ml.knowledge.claims import VERDICTS, Group, ShownAs, conflicts, groups, shown
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.evidence import Evidence, ledger
-from pfps_ml.knowledge.scenario import PARTS, Parameter, load_scenario, scenario_names
+from pfps_ml.knowledge.parameter import Parameter
+from pfps_ml.knowledge.scenario import PARTS, load_scenario, scenario_names
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say
 
@@ -40,7 +42,10 @@ has been published does not carry the claim.
 A letter in the column *assumed* points to the line of the table below it; - means that the simulated worlds are silent.
 Brackets hold the 95 % interval that evidence draws are taken from; a number without brackets is not drawn. Bold differs
 from `reference`. A star marks an assumption; every other number rests on rows of the ledger. `reference`, `pooled`,
-`kinetic_chain` and `null` are always shown, other scenarios where they differ from their parent.
+`kinetic_chain` and `null` are always shown, other scenarios where they differ from their parent. A dagger marks a ratio
+that is published for one predictor alone: part of every predictor that comes with it is in it. Such marginal ratios are
+solved jointly, so that each comes back when its field, measured with error, is taken alone; the effects that act inside
+the simulation are therefore other numbers.
 
 ## Words
 
@@ -97,7 +102,7 @@ def _verdicts() -> str:
 
 def _group(group: Group) -> str:
     names = list(dict.fromkeys(name for claim in group.claims for name in claim.parameters))
-    letter = dict(zip(names, ascii_uppercase, strict=False))
+    letter = dict(zip(names, _letters(), strict=False))
     claims = [
         [c.id, c.said, f"**{c.verdict}**", c.why, ", ".join(c.rows) or "-",
          ", ".join(letter[name] for name in c.parameters) or "-"]
@@ -109,6 +114,11 @@ def _group(group: Group) -> str:
     columns = [each for each in _ordered() if each in _ALWAYS or _differs(each, names)]
     assumed = [[letter[name], shown()[name].label, *(_cell(each, name) for each in columns)] for name in names]
     return f"{text}\n\nWhat the scenarios assume:\n\n" + _table(["", "", *(f"`{c}`" for c in columns)], assumed)
+
+
+def _letters() -> Iterator[str]:
+    """Yield A to Z, then AA, AB, and so on."""
+    return ("".join(each) for size in count(1) for each in product(ascii_uppercase, repeat=size))
 
 
 def _ordered() -> list[str]:
@@ -133,6 +143,7 @@ def _cell(scenario: str, name: str) -> str:
     value, low, high = (_number(each, shown_as) for each in _numbers(parameter))
     unit = " %" if shown_as == "percent" else f" {parameter.unit}" if shown_as == "number" and parameter.unit else ""
     text = f"{value}{unit}" if low == high else f"{value}{unit} ({low} to {high})"
+    text = f"{text} †" if parameter.marginal else text
     text = text if _numbers(parameter) == _numbers(usual) else f"**{text}**"
     return f"{text} *" if parameter.assumption else text
 

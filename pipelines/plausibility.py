@@ -1,8 +1,11 @@
 """Write PLAUSIBILITY.md: which published figures come back from the simulated cohort, and which do not."""
 
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+from pfps_ml.cohort.checks_onset import added_up
+from pfps_ml.cohort.independence import STEP, TIED
 from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, check
 from pfps_ml.cohort.targets import TOLERANCES
 from pfps_ml.knowledge.contracts import NOTICE
@@ -19,15 +22,20 @@ _TEXT = """# Plausibility: do the published figures come back?
 Written by `python -m pipelines.plausibility` from {runners:,} runners and {patients:,} patients of a scenario; a
 test fails when it is stale. Rows are those of the ledger (`pfps_ml/knowledge/evidence.csv`).
 
-{inside} of {total} figures come back. {held_out} are **held out**: nothing was set from them, and {held_in} of these
-come back. The others are **set**: a parameter was solved or chosen from them, so they show only that the arithmetic is
-right. Figures are of the scenario `reference` unless another is named.
+{inside} of {total} figures come back. {set_} are **set**: a parameter was solved or chosen from them, so they show only
+that the arithmetic is right. From the other {held_out} nothing was set, but {same} are of the **same study** as one
+that was, and go with it: when the parameters that cite their study move over their intervals (by {step:.0%} where there
+is none), they move by more than {tied:.0%} of what is accepted. {same_in} of these come back. The rest are **held
+out**: of {free} independent held-out figures, {free_in} come back. {strict} of these {free} are of studies that no
+parameter cites for anything. Studies are told apart by DOI, by author and year, and by the name of a cohort; two
+reports of one trial under different authors are not seen to be one. Figures are of the scenario `reference` unless
+another is named.
 
 Everybody is measured with retest error and nothing is missing. Onset is weighed by its true risk, so figures carry
 next to no sampling error. Contrasts before onset, odds ratios per SD and correlations are taken within a sex; ratios
-between groups are crude, as a study without adjustment would find them. Success is the mean chance under each arm, as
-in a randomised trial. A figure is accepted within its interval. Where none was published, one tolerance holds for all
-figures of its kind:
+between groups are crude, as a study without adjustment would find them, and those of spikes are over the months in
+which a spike acts. Success is the mean chance under each arm, as in a randomised trial. A figure is accepted within its
+interval. Where none was published, one tolerance holds for all figures of its kind:
 
 {tolerances}
 
@@ -45,7 +53,7 @@ A figure that several studies give differently is accepted between them, which i
 
 ## What cannot be compared
 
-* Specificity and likelihood ratios of the tests (G5-02, G5-05): every simulated patient has the condition.
+* Tests that no visit field stands for (G5-01, G5-04, G5-06 to G5-14).
 * Outcomes after 12 weeks (G4-58, G4-65, G4-71), recovery over time (G4-76) and scores after treatment (G4-08 to G4-13):
   success at 12 weeks is the one outcome. Published trials are held again, with their own size, in TRIALS.md.
 * The load ratio that runs backwards (G2-40): the world holds weekly ratios to have no effect, as G2-41 found.
@@ -54,18 +62,35 @@ A figure that several studies give differently is accepted between them, which i
 * The foot's U-shaped change with age (G3-20) and any injury but runner's knee (G1-36, G1-54): not simulated.
 """
 
+_ADDED_UP = """
+The ledger's odds ratios of `pooled` (G1-19, G2-02, G2-03, G2-28), added up as if they were independent and measured
+without error, would give an AUROC of {:.2f}: published ratios are marginal, so they are solved jointly.
+"""
+
 
 def plausibility_page(findings: list[Finding]) -> str:
     """Return PLAUSIBILITY.md."""
-    held = [each for each in findings if each.row.held_out]
-    parts = [f"## {part}\n\n{_markdown(each for each in findings if each.part == part)}\n" for part in PARTS]
+    parts = [_part(part, [each for each in findings if each.part == part]) for part in PARTS]
     missed = [f"* **{_name(each)}** ({', '.join(each.row.rows)}): {each.row.why}." for each in findings
               if not each.inside]  # fmt: skip
     return _TEXT.format(
-        notice=NOTICE, runners=COHORT.runners, patients=COHORT.patients, total=len(findings), held_out=len(held),
-        inside=sum(each.inside for each in findings), held_in=sum(each.inside for each in held),
+        notice=NOTICE, runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
         tolerances="\n".join(f"* {each}" for each in TOLERANCES), parts="\n".join(parts), missed="\n".join(missed),
     )  # fmt: skip
+
+
+def _counts(findings: list[Finding]) -> dict[str, int]:
+    use, back = (Counter(each.use for each in found) for found in (findings, [f for f in findings if f.inside]))
+    return {
+        "inside": back.total(), "total": use.total(), "set_": use["set"], "held_out": use.total() - use["set"],
+        "same": use["same study"], "same_in": back["same study"], "free": use["held out"], "free_in": back["held out"],
+        "strict": sum(each.kin is not None and not each.kin.parameters for each in findings),
+    }  # fmt: skip
+
+
+def _part(title: str, findings: list[Finding]) -> str:
+    text = f"## {title}\n\n{_markdown(findings)}\n"
+    return text + _ADDED_UP.format(added_up()) if title == "Discrimination" else text
 
 
 def _markdown(findings: Iterable[Finding]) -> str:
@@ -76,13 +101,9 @@ def _markdown(findings: Iterable[Finding]) -> str:
 def _cells(finding: Finding) -> tuple[str, ...]:
     row, target = finding.row, finding.row.target
     accepted = f"{target.low:.4g} to {target.high:.4g} ({target.basis})"
-    noted = f"{_use(finding)}: {row.note}" if row.note else _use(finding)
+    noted = f"{finding.use}: {row.note}" if row.note else finding.use
     inside = "yes" if finding.inside else "**no**"
     return _name(finding), target.published, accepted, f"{finding.simulated:.4g}", inside, noted, ", ".join(row.rows)
-
-
-def _use(finding: Finding) -> str:
-    return "held out" if finding.row.held_out else "set"
 
 
 def _name(finding: Finding) -> str:
@@ -96,9 +117,11 @@ def main() -> None:
         tell("reading the figures off the simulated people")
         findings = check()
     write_whole(PAGE, plausibility_page(findings).encode("utf-8"))
-    shown = [(*_cells(each)[:5], _use(each)) for each in findings]
+    shown = [(*_cells(each)[:5], each.use) for each in findings]
     table("Published figures, and what the simulated people give", _HEADER[:6], shown)
-    say(f"{PAGE}: {sum(each.inside for each in findings)} of {len(findings)} figures come back")
+    counts = _counts(findings)
+    say(f"{PAGE}: {counts['inside']} of {counts['total']} figures come back, "
+        f"{counts['free_in']} of {counts['free']} independent held-out ones")  # fmt: skip
 
 
 if __name__ == "__main__":

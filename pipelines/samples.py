@@ -1,8 +1,12 @@
 """Write what is tracked of the synthetic data: a 200-row sample of each frame, and the datasheet."""
 
+from math import exp
 from pathlib import Path
 
-from pfps_ml.cohort.solve import odds_ratio_over
+import numpy as np
+
+from pfps_ml.cohort.solve import RUNNERS, odds_ratio_over, solved_parameters
+from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, SCREENING, SUCCESS, VISIT
@@ -15,6 +19,12 @@ from pipelines.simulate import simulate
 HOME = Path("data/synthetic")
 SAMPLES = HOME / "samples"
 _ROWS = 200
+LATENT = {
+    "hip_strength_sd": "hip strength for age and sex",
+    "knee_strength_sd": "knee strength for age and sex",
+    "foot_posture_sd": "pronation of the foot",
+    "squat_angle_sd": "inward knee angle in a squat",
+}
 
 _DATASHEET = """# Datasheet: synthetic runners and patients
 
@@ -35,14 +45,17 @@ from published figures. They exist to build, test and teach with; they are evide
 and `{onset}` ({onset_rate:.1%} yes) |
 | `treatment.parquet` | {patients:,} | a patient at a visit: the same fields and {visit} more, the arm \
 that the clinic chose, and `{success}` ({success_rate:.1%} yes) |
-| `truth_onset.parquet`, `truth_treatment.parquet` | the same | the true risk; the true chance of success under every arm |
+| `truth_onset.parquet`, `truth_treatment.parquet` | the same | the true risk; the true chance of success under every arm; \
+and the draw, as in the observed frames |
 
 `draw` is a bookkeeping column and never a feature. Learning never reads the truth. There are no real people in the data.
 
 ## How they were made
 
 {parameters} parameters: {cited} cite rows of the evidence ledger, {assumed} are marked as assumptions. Values are seen with
-retest error, and missing where a club has no equipment or a runner keeps no log; equipment is drawn apart from risk. Clinics choose pathways by driver and severity, so raw contrasts between arms are confounded.
+retest error, and missing where a club has no equipment or a runner keeps no log; equipment is drawn apart from risk.
+Clinics choose pathways by driver and severity, so raw contrasts between arms are confounded. Shares that follow from
+many causes (onset, success, failed care) are solved, so that the simulated share is the scenario's.
 
 ## Uses, and what they are not for
 
@@ -51,13 +64,31 @@ knee is, what causes it or which treatment works: whatever comes out was put in.
 
 ## Limits
 
-The released model is trained at the point values of the evidence; `python -m pipelines.simulate --draws K` writes the same
-runners in K draws over the intervals. Hazards are constant over the months of the horizon, and effects act on them: a
-hazard ratio of 2 is an odds ratio of {odds_ratio:.2f} over 12 months at the base rate. Drop-out and competing injuries are not
-simulated. A spike of the longest run stands for a habit: it acts on every month of the horizon, not on its week alone.
-Patients are those who attend (the worse the knee and the more they run, the likelier), so onset is never
-learned from visits. With `--randomised`, pathways are drawn among those open to a patient, so an injection is compared
-with usual care among those whose care has failed. All patients have the condition: tests have a sensitivity here, and no specificity.
+The main models are trained at the point values of the evidence. `python -m pipelines.simulate --draws K` writes, beside
+them, the same runners in K draws over its intervals; the spread over such draws is part of the interval of a released
+risk. Drop-out and competing injuries are not simulated.
+
+Effects act on the odds of one month, month after month: a monthly ratio of 2 is an odds ratio of {odds_ratio:.2f} over
+{months:g} months at the base rate. A spike of the longest run acts for {spike_months:g} months. That is an assumption \
+({spike_low:g} to {spike_high:g}):
+no study has timed it. So a monthly ratio of {spike:.1f}, for a longest run up to 30 % over, is an odds ratio of \
+{spike_ratio:.1f}. A first
+year of running has a small effect of its own, because the figures conflict: published rates of novices are both lower
+and higher than those of other runners.
+
+Patients are those who attend (the worse the knee and the more they run, the likelier), so onset is never learned from
+visits. They are not the runners of the first frame some months later: latent strength, foot and squat have the same
+means in patients as in runners. What the pain has done comes on top; what had selected them for onset is not in them.
+Between future cases and all runners that selection is, in SD:
+
+| latent score | `reference` | `kinetic_chain` (the clinics' account at face value) |
+|---|---|---|
+{selected}
+
+With `--randomised`, pathways are drawn among those open to a patient, so an injection is compared with usual care among
+those whose care has failed. All patients have the condition. How the self-tests answer in other knee pain (their
+specificity: published for the squat, assumed for the two others) is simulated by setting `has_pfps` to 0; nothing else
+of other knee pain is, and the answers of one knee to several tests are drawn independently.
 
 ## Distribution and upkeep
 
@@ -76,14 +107,31 @@ def datasheet(frames: Frames, config: CohortConfig) -> str:
     scenario = load_scenario(config.scenario)
     parameters = [*scenario.runners.values(), *scenario.patients.values()]
     assumed = sum(each.assumption for each in parameters)
+    base, lasts, spike = (scenario.runners[name] for name in ("onset_base_rate", "spike_months", "onset_spike_10"))
     return _DATASHEET.format(
         notice=NOTICE, scenario=scenario.name, title=scenario.title, rows=_ROWS,
         runners=len(frames.onset), clubs=frames.onset["club"].nunique(), patients=len(frames.treatment),
         screening=len(SCREENING), visit=len(VISIT), onset=ONSET.name, success=SUCCESS.name,
         onset_rate=frames.onset[ONSET.name].mean(), success_rate=frames.treatment[SUCCESS.name].mean(),
-        odds_ratio=odds_ratio_over(2.0, scenario.runners["onset_base_rate"].value, scenario.horizon_months),
+        odds_ratio=odds_ratio_over(2.0, base.value, scenario.horizon_months), months=scenario.horizon_months,
+        spike=exp(spike.value), spike_months=lasts.value, spike_low=lasts.low, spike_high=lasts.high,
+        spike_ratio=odds_ratio_over(exp(spike.value), base.value, scenario.horizon_months, lasts.value),
+        selected=_selected(),
         parameters=len(parameters), cited=len(parameters) - assumed, assumed=assumed,
     )  # fmt: skip
+
+
+def selected_by_onset(scenario: str, rows: int = 100_000) -> dict[str, float]:
+    """Return how far future cases differ from all runners before any pain, in SD, by latent score."""
+    world = World(0, "runner", 0, rows, solved_parameters(scenario)[0], 1, RUNNERS)
+    risk = world.column("true_risk")
+    return {score: float(np.average(world.column(score), weights=risk)) for score in LATENT}
+
+
+def _selected() -> str:
+    found = [selected_by_onset(name) for name in ("reference", "kinetic_chain")]
+    return "\n".join(f"| {LATENT[score]} | " + " | ".join(f"{each[score]:+.2f}" for each in found) + " |"
+                     for score in LATENT)  # fmt: skip
 
 
 def main() -> None:
@@ -100,4 +148,4 @@ def main() -> None:
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["HOME", "SAMPLES", "datasheet", "sample_files"]
+__all__ = ["HOME", "LATENT", "SAMPLES", "datasheet", "sample_files", "selected_by_onset"]

@@ -1,7 +1,7 @@
 """Simulate a cohort: the observed frames, and the truth apart from them, in chunks of any size."""
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
@@ -12,11 +12,12 @@ import typer
 
 from pfps_ml.bundle import dump
 from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
+from pfps_ml.cohort.solve import solved_parameters
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError, OutputError
-from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.outputs import check_output
 from pipelines.console import command, say, steps
-from pipelines.frames import DATA, MADE, Frames
+from pipelines.frames import DATA, MADE, OBSERVED, TRUTH, Frames
 
 PATIENT_SHARE = 0.3  # patients for each runner, where their number is not given
 CHUNK = 250_000  # rows simulated at once: some 500 MB at the peak
@@ -51,7 +52,8 @@ def write_cohort(
     config
         Scenario, seed and numbers of rows.
     draws
-        0 for the world at the point values of the evidence; K for the same runners in K draws over its intervals.
+        0 for the world at the point values of the evidence alone; K for the same runners in K draws over its
+        intervals, too. A row's `draw` says which it is of; 0 is the point values.
     chunk
         Rows at a time; the rows themselves do not depend on it.
     tell
@@ -65,13 +67,12 @@ def write_cohort(
         If the folder cannot be written.
     """
     _check(config, draws)
-    numbers = range(1, draws + 1) if draws else range(config.draw, config.draw + 1)
-    made, drafts = dump({**asdict(config), "draws": draws}), dict[Path, Path]()
+    numbers = range(draws + 1) if draws else range(config.draw, config.draw + 1)
+    made = dump({**asdict(config), "draws": draws})
+    drafts = {folder / f".{part}.parquet.draft": folder / f"{part}.parquet" for part in (*OBSERVED, *TRUTH)}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        _prepare(folder, drafts)
         for name, simulator in _POPULATIONS:
-            for part in (name, f"truth_{name}"):
-                drafts[folder / f".{part}.parquet.draft"] = folder / f"{part}.parquet"
             rows = config.runners if name == "onset" else config.patients
             _Writer(name, folder, made).write(_chunks(config, simulator, rows, numbers, chunk), tell)
         for draft, final in drafts.items():
@@ -82,12 +83,13 @@ def write_cohort(
         ) from error
     finally:
         for draft in drafts:
-            draft.unlink(missing_ok=True)
+            with suppress(OSError):  # the folder itself may be what is in the way
+                draft.unlink(missing_ok=True)
 
 
 def chunk_count(config: CohortConfig, draws: int = 0, chunk: int = CHUNK) -> int:
     """Return how many chunks a cohort is written in."""
-    return max(draws, 1) * (-(-config.runners // chunk) + -(-config.patients // chunk))
+    return (draws + 1) * (-(-config.runners // chunk) + -(-config.patients // chunk))
 
 
 def _chunks(
@@ -97,6 +99,14 @@ def _chunks(
         for start in range(0, rows, chunk):
             stop = min(start + chunk, rows)
             yield f"draw {draw}, rows {start:,} to {stop:,}", simulator(replace(config, draw=draw), start, stop)
+
+
+def _prepare(folder: Path, drafts: Mapping[Path, Path]) -> None:
+    """Make the folder, and refuse what can never be written before anything is simulated."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for draft, final in drafts.items():
+        check_output(final)
+        draft.touch()
 
 
 @dataclass(frozen=True)
@@ -123,7 +133,8 @@ class _Writer:
 
 
 def _check(config: CohortConfig, draws: int) -> None:
-    load_scenario(config.scenario)  # an unknown one is refused before anything is written
+    # an unknown scenario, and one that no world can meet, is refused before anything is written
+    solved_parameters(config.scenario, config.seed, config.draw)
     if config.runners < 1 or config.patients < 1 or draws < 0:
         raise FactError(
             f"expected at least one runner and one patient and no fewer than 0 draws, got {config.runners}, "
@@ -136,7 +147,7 @@ def main(
     n: Annotated[int, typer.Option("-n", help="Runners.")] = CohortConfig.runners,
     patients: Annotated[int | None, typer.Option(help="Patients; 0.3 n if not given.")] = None,
     seed: Annotated[int, typer.Option(help="The world: the same seed gives the same rows.")] = CohortConfig.seed,
-    draws: Annotated[int, typer.Option(help="Draws over the evidence's intervals; 0 for its point values.")] = 0,
+    draws: Annotated[int, typer.Option(help="Draws over the evidence's intervals, beside its point values.")] = 0,
     randomised: Annotated[
         bool, typer.Option("--randomised", help="Draw pathways among those open to a patient.")
     ] = False,
@@ -149,7 +160,8 @@ def main(
     _check(config, draws)
     with steps("simulate", chunk_count(config, draws)) as tell:
         write_cohort(config, folder, draws, tell=tell)
-    say(f"{n:,} runners and {count:,} patients of scenario {scenario}, {max(draws, 1)} draw(s), in {folder}")
+    worlds = f"at the point values and in {draws} draws" if draws else "at the point values"
+    say(f"{n:,} runners and {count:,} patients of scenario {scenario}, {worlds}, in {folder}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.cohort.published import studies
-from pfps_ml.cohort.trials import Measure, Study, circular, place, reenact
+from pfps_ml.cohort.trials import Measure, Study, circular, place, reenact, related
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.drawing import BLUE, INK, ORANGE, new_figure
 from pfps_ml.knowledge.contracts import NOTICE
@@ -48,7 +48,8 @@ comes out was put in. The first spread is chance alone, at the point values of t
 draws of the evidence and holds also what the evidence leaves open.
 
 A re-enactment is *circular* where a parameter of the scenario cites a row of the ledger that reports the study's own
-result: the simulation was told, and agreement shows only that it listened. This is computed from the scenarios.
+result: the simulation was told, and agreement shows only that it listened. It is of the *same study* where a parameter
+cites another figure of its people only. Both are computed from the scenarios and the ledger.
 
 {summary}
 
@@ -76,8 +77,9 @@ Differences are percentage points, the first arm less the second. Equal values c
 - Success at 12 weeks is the only outcome of treatment and a first episode the only outcome of running. Scores, earlier
   and later times, drop-out, competing injuries and blinding are not simulated.
 - Where a study's score or P value is read as an odds ratio, a logistic distribution is assumed.
-- A study counts as circular by the rows of its result alone. Other figures of the same people may have been used, such
-  as the effect of symptom duration (G4-63) from the trial of orthoses against flat inserts.
+- Studies are told apart by DOI, by author and year, and by the name of a cohort. Two reports of one trial under
+  different names are not seen to be one, such as the effect of symptom duration (G4-63) in the trial of orthoses
+  against flat inserts.
 """
 
 
@@ -118,7 +120,8 @@ def hold(replicates: int = REPLICATES, draws: int = DRAWS, tell: Callable[[str],
             "published_high": study.figure.high,
         }  # fmt: skip
         opened = {"drawn_low": drawn.low, "drawn_high": drawn.high, "drawn_inside": drawn.inside}
-        rows.append(known | asdict(found) | opened | {"circular": " ".join(circular(study))})
+        told = {"circular": " ".join(circular(study)), "same_study": " ".join(related(study))}
+        rows.append(known | asdict(found) | opened | told)
     frame = pd.DataFrame(rows)
     return Trials(frame.round(dict.fromkeys(frame.select_dtypes("float"), 4)))
 
@@ -137,10 +140,12 @@ def document(trials: Trials) -> str:
 
 def _summary(frame: pd.DataFrame) -> str:
     held_out, told = frame[frame["circular"] == ""], frame[frame["circular"] != ""]
+    same = (held_out["same_study"] != "").sum()
     return (
         f"{len(frame)} results are compared; {len(told)} of the re-enactments are circular. The published result lies "
         f"inside in\n{told['inside'].sum()} of these and in {held_out['inside'].sum()} of the {len(held_out)} others "
-        f"(over evidence draws: {told['drawn_inside'].sum()} and {held_out['drawn_inside'].sum()})."
+        f"(over evidence draws: {told['drawn_inside'].sum()} and {held_out['drawn_inside'].sum()}).\n"
+        f"{same} of the others are of the same study as a figure in use."
     )
 
 
@@ -153,7 +158,7 @@ def _results(frame: pd.DataFrame) -> str:
             row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
             _numbers(row["measure"], found), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
             " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
-            "yes" if row["circular"] else "no",
+            "yes" if row["circular"] else "same study" if row["same_study"] else "no",
         ])  # fmt: skip
     return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
 
@@ -175,14 +180,18 @@ def _percentile(percentile: float) -> str:
 def _account(study: Study, undefined: int) -> str:
     source = ledger()[study.rows[-1]].study
     groups = " against ".join(f"{group.name} ({group.size})" for group in study.groups)
-    told = [f"`{name}` cites {', '.join(rows)}" for name, rows in circular(study).items()]
-    told_text = f" Circular: {'; '.join(told)}." if told else ""
+    told = _told("Circular", circular(study)) + _told("Of the same study", related(study))
     lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
     return (
         f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; "
         f"{groups}{_entry(study)}. Compared by {study.measure}: {study.figure.how}. {study.stands.strip()}"
-        f"{told_text}{lost}"
+        f"{told}{lost}"
     )
+
+
+def _told(how: str, cited: dict[str, list[str]]) -> str:
+    said = "; ".join(f"`{name}` cites {', '.join(rows)}" for name, rows in cited.items())
+    return f" {how}: {said}." if said else ""
 
 
 def _entry(study: Study) -> str:

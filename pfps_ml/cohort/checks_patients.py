@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.cohort.figures import (
+    DAYS_A_MONTH,
+    MOBILE,
     Sample,
     adolescents,
     adults,
@@ -33,12 +35,12 @@ from pfps_ml.cohort.targets import (
 )
 
 HIP, ROTATION, FPPA, AGE = "hip_abduction_nm_kg", "hip_external_rotation_nm_kg", "squat_fppa_deg", "age_years"
-DURATION, MIDFOOT = "symptom_duration_months", "midfoot_mobility_mm"
-_MOBILE, _DAYS_A_MONTH = 11, 365.25 / 12
+DURATION, MIDFOOT, SQUAT = "symptom_duration_months", "midfoot_mobility_mm", "heel_on_squat_pain"
 _DIRECTION = (
     "the parameter follows the clinics' direction, the trial the other: mobile feet did worse with orthoses, and "
     "0.10 log odds per SD leads just over its upper limit"
 )
+_NARROW = "the SD of the runners' mass index (3.0) is used for patients too; a clinic sees a wider range"
 _SMALL = "the evidence conflicts: 24 patients against larger trials without a difference (G4-09, G4-15, G4-26)"
 _POST_HOC = "the evidence conflicts: post hoc in 42 patients of one arm, not confirmed by the randomised trial (G4-27)"
 
@@ -46,31 +48,47 @@ _POST_HOC = "the evidence conflicts: post hoc in 42 patients of one arm, not con
 def people() -> tuple[Row, ...]:
     """Return who comes to a clinic."""
     note = "only the mean was used"
-    narrow = "the SD of the runners' mass index (3.0) is used for patients too; a clinic sees a wider range"
     return (
         Row("women, %", ("G3-09",), counted("G3-09", 66.8), lambda s: percent(s.patients["sex"] == 0)),
         Row("age, adults, mean", ("G3-09",), mean("G3-09"), lambda s: adults(s.patients)[AGE].mean()),
         Row("age, adults, SD", ("G3-09",), spread("G3-09"), lambda s: adults(s.patients)[AGE].std()),
-        Row("age, adults, mean in two other samples", ("G3-12", "G4-47"),
-            stated("27.0 (SD 7.7) / 32 (SD 9)", 27.0, 32.0, "between the published figures"),
-            lambda s: adults(s.patients)[AGE].mean(), held_out=True, note="only the mass index of G3-12 was used"),
-        Row("age, adults, SD in two other samples", ("G3-12", "G4-47"),
-            stated("SD 7.7 / SD 9", 7.7, 9.0, "between the published figures"),
-            lambda s: adults(s.patients)[AGE].std(), held_out=True, note="only the mass index of G3-12 was used",
-            why="the SD in use is that of one trial (7.1), and ages below 18 are moved to 18"),
-        Row("BMI where care has failed, adults, mean", ("G3-12",), mean("G3-12"),
-            lambda s: adults(s.patients[s.patients["failed_conventional_care"] == 1])["bmi"].mean(),
-            why="failed care is not tied to the mass index, which foretells nothing elsewhere (G4-64)"),
         Row("height, mean", ("G3-10",), mean("G3-10", 170.4, 9.4), lambda s: s.patients["height_cm"].mean()),
         Row("height, SD", ("G3-10",), spread("G3-10", 9.4), lambda s: s.patients["height_cm"].std()),
         Row("body mass, mean", ("G3-10",), mean("G3-10"), lambda s: s.patients["weight_kg"].mean()),
         Row("body mass, SD", ("G3-10",), spread("G3-10"), lambda s: s.patients["weight_kg"].std(),
-            held_out=True, note=note, why=narrow),
+            held_out=True, note=note, why=_NARROW),
         Row("BMI, adults, mean", ("G3-10", "G3-12", "G3-13"),
             stated("23.3 / 26.2 / 24.9", 23.3, 26.2, "between the published figures"),
             lambda s: adults(s.patients)["bmi"].mean()),
         Row("BMI, adolescents, mean", ("G3-13",), mean("G3-13", sd=2.6),
             lambda s: adolescents(s.patients)["bmi"].mean(), note="SD of G3-11"),
+    )  # fmt: skip
+
+
+def refractory() -> tuple[Row, ...]:
+    """Return who they are whose care has failed."""
+    other = "only the mass index was used, or the effect of the injection"
+    young = "the SD in use is that of one trial (7.1), and ages below 18 are moved to 18"
+    older = "patients of all kinds have one age here; those of that series were three years older"
+    return (
+        Row("age where care has failed, adults, mean", ("G3-12",), mean("G3-12", 27.0, 7.7),
+            lambda s: adults(_failed(s))[AGE].mean(), held_out=True, note=other),
+        Row("age where care has failed, adults, SD", ("G3-12",), spread("G3-12", 7.7),
+            lambda s: adults(_failed(s))[AGE].std(), held_out=True, note=other, why=young),
+        Row("age where care has failed and tissue is tight, adults, mean", ("G4-47",), mean("G4-47", 32.0, 9.0),
+            lambda s: adults(_tight(_failed(s)))[AGE].mean(), held_out=True, note=other, why=older),
+        Row("age where care has failed and tissue is tight, adults, SD", ("G4-47",), spread("G4-47", 9.0),
+            lambda s: adults(_tight(_failed(s)))[AGE].std(), held_out=True, note=other, why=young),
+        Row("BMI where care has failed, adults, mean", ("G3-12",), mean("G3-12"),
+            lambda s: adults(_failed(s))["bmi"].mean(),
+            why="failed care is not tied to the mass index, which foretells nothing elsewhere (G4-64)"),
+        Row("BMI where care has failed, adults, SD", ("G3-12",), spread("G3-12"),
+            lambda s: adults(_failed(s))["bmi"].std(), held_out=True, note="only the mean was used", why=_NARROW),
+        Row("women where care has failed, %", ("G3-12",), counted("G3-12", 76),
+            lambda s: percent(_failed(s)["sex"] == 0), held_out=True, note=other),
+        Row("AKPS where care has failed, mean", ("G4-50",), mean("G4-50", sd=12.6), lambda s: _failed(s)["akps"].mean(),
+            held_out=True, note="only the SD was used",
+            why="those were salvage cases with a mean age of 50; here care fails in patients of all ages"),
     )  # fmt: skip
 
 
@@ -85,20 +103,38 @@ def knees() -> tuple[Row, ...]:
         Row("duration from 3 months on, mean, months", ("G3-16",), skewed("G3-16"),
             lambda s: _trial_entry(s)[DURATION].mean()),
         Row("new cases, median, days", ("G4-76",), skewed("G4-76"),
-            lambda s: _DAYS_A_MONTH * s.patients[DURATION][s.patients["incident"] == 1].median()),
+            lambda s: DAYS_A_MONTH * s.patients[DURATION][s.patients["incident"] == 1].median()),
         Row("AKPS, SD", ("G4-50",), spread("G4-50", 12.6), lambda s: s.patients["akps"].std()),
         Row("pain with AKPS, correlation", ("G3-43",),
             stated("0.56 to 0.72", -0.82, -0.37, "Fisher intervals, n = 71"),
             lambda s: correlation(s.patients, "worst_pain_mm", "akps")),
-        Row("mobile midfoot (from 11 mm), %", ("G4-21", "G4-23"), mobile,
-            lambda s: percent(s.patients[MIDFOOT] >= _MOBILE)),
+        Row(f"mobile midfoot (from {MOBILE} mm), %", ("G4-21", "G4-23"), mobile,
+            lambda s: percent(s.patients[MIDFOOT] >= MOBILE)),
         Row("lateral tightness, %", ("G4-49",), share("G4-49", published=20),
             lambda s: percent(s.patients["lateral_tightness"])),
+    )  # fmt: skip
+
+
+def self_tests() -> tuple[Row, ...]:
+    """Return how often the self-tests are positive in patients, and negative where the pain is another condition."""
+    ratio, guess = "the specificity takes the LR+ alone, with the sensitivity of G5-03", "an assumption: none was found"
+    return (
         Row("pain on squatting, sensitivity, %", ("G5-03",), share("G5-03"),
-            lambda s: percent(s.patients["heel_on_squat_pain"])),
+            lambda s: percent(s.patients[SQUAT])),
         Row("pain on squatting, sensitivity that LR+ and LR- imply, %", ("G5-02",),
             share("G5-02", published=_sensitivity("G5-02")),
-            lambda s: percent(s.patients["heel_on_squat_pain"]), held_out=True),
+            lambda s: percent(s.patients[SQUAT]), held_out=True,
+            note=ratio),
+        Row("pain on squatting, specificity, %", ("G5-05",), share("G5-05"),
+            lambda s: 100 - percent(s.other_knees[SQUAT])),
+        Row("pain on squatting, specificity that LR+ and LR- imply, %", ("G5-02",),
+            share("G5-02", published=_specificity("G5-02")),
+            lambda s: 100 - percent(s.other_knees[SQUAT]), held_out=True,
+            note=ratio),
+        Row("small knee bend, specificity, %, as the squat's", ("G5-05",), share("G5-05"),
+            lambda s: 100 - percent(s.other_knees["small_knee_bend_pain"]), note=guess),
+        Row("squat with the heels up, specificity, %, as with the heels down", ("G5-05",), share("G5-05"),
+            lambda s: 100 - percent(s.other_knees["heel_off_squat_pain"]), note=guess),
     )  # fmt: skip
 
 
@@ -113,6 +149,11 @@ def against_runners() -> tuple[Row, ...]:
             stated("-36 %, n = 30", -54, -18, "95 % at 15 against 15"), lambda s: _deficit(s, ROTATION)),
         Row("squat angle, women with pain, mean", ("G3-26", "G3-27"), span("G3-26", "G3-27"),
             lambda s: women(s.patients)[FPPA].mean()),
+        Row("squat angle, women with pain, SD", ("G3-26",), spread("G3-26"), lambda s: women(s.patients)[FPPA].std(),
+            held_out=True, note="only the mean was used"),
+        Row("squat angle, women with pain and valgus, SD", ("G3-27",), spread("G3-27"),
+            lambda s: women(s.patients)[FPPA].std(), held_out=True, note="only the mean was used",
+            why="the evidence conflicts: laboratories differ, and another found 5.4 (G3-26)"),
         Row("squat angle, women, patients less runners", ("G3-25", "G3-26", "G3-27"),
             stated("7.2 and 16.8 less 8.4", -1.2, 8.4, "between the published figures"),
             lambda s: women(s.patients)[FPPA].mean() - women(s.runners)[FPPA].mean()),
@@ -180,6 +221,14 @@ def _share_of(group: Callable[[pd.DataFrame], pd.DataFrame], column: str) -> Cal
     return lambda s: percent(group(s.patients)[column])
 
 
+def _failed(s: Sample) -> pd.DataFrame:
+    return s.patients[s.patients["failed_conventional_care"] == 1]
+
+
+def _tight(patients: pd.DataFrame) -> pd.DataFrame:
+    return patients[patients["lateral_tightness"] == 1]
+
+
 def _trial_entry(s: Sample) -> pd.DataFrame:
     return adults(s.patients)[adults(s.patients)[DURATION] >= 3]
 
@@ -187,6 +236,11 @@ def _trial_entry(s: Sample) -> pd.DataFrame:
 def _sensitivity(row: str) -> float:
     positive, negative = numbers(row)
     return 100 * positive * (1 - negative) / (positive - negative)
+
+
+def _specificity(row: str) -> float:
+    positive, negative = numbers(row)
+    return 100 * (positive - 1) / (positive - negative)
 
 
 def _deficit(s: Sample, column: str) -> float:
@@ -203,7 +257,7 @@ def _gain(patients: pd.DataFrame) -> float:
 
 
 def _mobile(s: Sample, mobile: bool) -> pd.DataFrame:
-    return s.patients[(s.patients[MIDFOOT] >= _MOBILE) == mobile]
+    return s.patients[(s.patients[MIDFOOT] >= MOBILE) == mobile]
 
 
 def _success(arm: str, mobile: bool | None = None) -> Callable[[Sample], float]:
@@ -232,4 +286,4 @@ def _weak_hips(s: Sample) -> float:
     return percent(weak["p_hip"]) - percent(weak["p_usual_care"])
 
 
-__all__ = ["against_runners", "arms", "knees", "people", "prognosis", "responders"]
+__all__ = ["against_runners", "arms", "knees", "people", "prognosis", "refractory", "responders", "self_tests"]

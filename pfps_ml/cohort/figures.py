@@ -4,8 +4,8 @@ Everybody is examined with the published retest error and nothing is missing: a 
 weighed by its true risk, not by who happened to fall ill, so a figure carries next to no sampling error.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -17,13 +17,17 @@ from scipy.special import expit
 
 from pfps_ml.cohort.measurement import observe
 from pfps_ml.cohort.runners import GROWN_UP
-from pfps_ml.cohort.solve import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.cohort.solve import PATIENTS, RUNNERS, solve
 from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
 from pfps_ml.knowledge.field import Field
+from pfps_ml.knowledge.scenario import Scenario, load_scenario
 
 YOUNG = 35  # years
+MOBILE = 11  # mm of midfoot mobility and more: where the trial of orthoses split its feet (G4-21)
+DAYS_A_MONTH = 365.25 / 12
+WEEKS_A_MONTH = DAYS_A_MONTH / 7
 Floats = NDArray[np.float64]
 # what a screening day obtains: no training log, and nothing of the load that a runner reports
 BASELINE = tuple(name for name in ONSET_FIELDS if BY_NAME[name].group != "running")
@@ -32,38 +36,48 @@ _EXAMINED = {"club_field_tests": 1, "club_dynamometer": 1, "keeps_log": 1, "skip
 
 @dataclass(frozen=True)
 class Sample:
-    """The people of one scenario; each population is simulated when it is first asked for."""
+    """The people of one scenario (by default that of `config`); each population is simulated when first asked for."""
 
     config: CohortConfig
+    scenario: Scenario | None = None
+
+    @cached_property
+    def _solved(self) -> tuple[SimpleNamespace, SimpleNamespace]:
+        scenario = self.scenario or load_scenario(self.config.scenario)
+        return solve(scenario, self.config.seed, self.config.draw)
 
     @cached_property
     def runners(self) -> pd.DataFrame:
-        """Runners free of knee pain; see `runners_of`."""
-        return runners_of(self.config)
+        """Runners free of knee pain: measured fields (choices coded), `bmi`, and `risk` over the `months` ahead.
+
+        `early_risk` is that over the months in which a spike acts.
+        """
+        config, p = self.config, _examining(self._solved[0])
+        world = World(config.seed, "runner", 0, config.runners, p, config.runners_per_club, RUNNERS)
+        frame = _examined(world, SCREENING).assign(risk=world.column("true_risk"), months=p.months)
+        known = {name: values for name, values in world.columns.items() if name != "true_risk"}
+        months = SimpleNamespace(**vars(p) | {"months": min(p.months, p.spike_months)})
+        early = replace(world, parameters=months, columns=known)
+        return frame.assign(early_risk=early.column("true_risk"), novice=world.column("novice"))
 
     @cached_property
     def patients(self) -> pd.DataFrame:
-        """Patients at a visit; see `patients_of`."""
-        return patients_of(self.config)
+        """Patients at a visit: measured fields, `incident`, chance of success by arm (`p_*`) and as `treated`."""
+        world = self._clinic({})
+        chance, chosen = world.column("success_probability"), world.column("propensity")
+        arms = {f"p_{arm.name}": chance[:, i] for i, arm in enumerate(ARMS)}
+        treated = (chance * chosen).sum(axis=1)
+        frame = _examined(world, (*SCREENING, *VISIT))
+        return frame.assign(incident=world.column("incident"), treated=treated, **arms)
 
+    @cached_property
+    def other_knees(self) -> pd.DataFrame:
+        """The same patients, were their pain another condition: what the self-tests then answer."""
+        return _examined(self._clinic({"has_pfps": 0}), (*SCREENING, *VISIT))
 
-def runners_of(config: CohortConfig) -> pd.DataFrame:
-    """Return runners free of knee pain: measured fields (choices coded), `bmi`, `risk` and `months` of the horizon."""
-    p = solved_parameters(config.scenario, config.seed, config.draw)[0]
-    world = _world(config, p, "runner")
-    extra = {"risk": world.column("true_risk"), "novice": world.column("novice"), "months": p.months}
-    return _examined(world, SCREENING).assign(**extra)
-
-
-def patients_of(config: CohortConfig) -> pd.DataFrame:
-    """Return patients at a visit: measured fields, `incident`, chance of success by arm (`p_*`) and as treated."""
-    p = solved_parameters(config.scenario, config.seed, config.draw)[1]
-    world = _world(config, SimpleNamespace(**vars(p) | {"randomised": False}), "patient")
-    chance, chosen = world.column("success_probability"), world.column("propensity")
-    arms = {f"p_{arm.name}": chance[:, i] for i, arm in enumerate(ARMS)}
-    treated = (chance * chosen).sum(axis=1)
-    frame = _examined(world, (*SCREENING, *VISIT))
-    return frame.assign(incident=world.column("incident"), treated=treated, **arms)
+    def _clinic(self, do: Mapping[str, float]) -> World:
+        config, p = self.config, SimpleNamespace(**vars(_examining(self._solved[1])) | {"randomised": False})
+        return World(config.seed, "patient", 0, config.patients, p, config.patients_per_club, PATIENTS, do)
 
 
 def adults(frame: pd.DataFrame) -> pd.DataFrame:
@@ -184,11 +198,8 @@ def _logistic(design: Floats, chance: Floats) -> Floats:
     return found
 
 
-def _world(config: CohortConfig, p: SimpleNamespace, population: str) -> World:
-    examined = SimpleNamespace(**vars(p) | _EXAMINED)
-    if population == "patient":
-        return World(config.seed, population, 0, config.patients, examined, config.patients_per_club, PATIENTS)
-    return World(config.seed, population, 0, config.runners, examined, config.runners_per_club, RUNNERS)
+def _examining(p: SimpleNamespace) -> SimpleNamespace:
+    return SimpleNamespace(**vars(p) | _EXAMINED)
 
 
 def _examined(world: World, fields: tuple[Field, ...]) -> pd.DataFrame:
@@ -200,6 +211,9 @@ def _examined(world: World, fields: tuple[Field, ...]) -> pd.DataFrame:
 
 __all__ = [
     "BASELINE",
+    "DAYS_A_MONTH",
+    "MOBILE",
+    "WEEKS_A_MONTH",
     "Sample",
     "adolescents",
     "adults",
@@ -211,13 +225,11 @@ __all__ = [
     "model_auroc",
     "odds",
     "odds_ratio_per_sd",
-    "patients_of",
     "percent",
     "prospective_smd",
     "rate_ratio",
     "regression",
     "risk_over",
-    "runners_of",
     "women",
     "young_women",
 ]

@@ -48,20 +48,23 @@ def history_log_hazard(prior_pfps, prior_knee_injury, prior_running_injury_12m, 
     return p.onset_prior_pfps * prior_pfps + injuries + youth
 
 
-def load_log_hazard(usual_week_km, weekly_change_pct, spike_log_hazard, p):
-    """Exposure and spikes; weekly change is an explicit null."""
+def load_log_hazard(usual_week_km, weekly_change_pct, p):
+    """Exposure; weekly change is an explicit null, and a spike stands by itself because it passes."""
     exposure = p.onset_log_distance * np.log(usual_week_km / p.distance_median)
-    return exposure + spike_log_hazard + p.onset_weekly_change * weekly_change_pct / 100
+    return exposure + p.onset_weekly_change * weekly_change_pct / 100
 
 
 def onset_log_hazard(body_log_hazard, movement_log_hazard, history_log_hazard, load_log_hazard, club_log_rate):
-    """The log odds of one month's hazard, but for the intercept."""
+    """The log odds of one month's hazard when no spike acts, but for the intercept."""
     return body_log_hazard + movement_log_hazard + history_log_hazard + load_log_hazard + club_log_rate
 
 
-def true_risk(onset_log_hazard, p):
-    """Monthly hazards add up to the risk over the horizon."""
-    return -np.expm1(p.months * np.log1p(-expit(p.onset_intercept + onset_log_hazard)))
+def true_risk(onset_log_hazard, spike_log_hazard, p):
+    """Monthly hazards add up to the risk over the horizon; a spike acts in the first months of it, and then no more."""
+    usual = p.onset_intercept + onset_log_hazard
+    acting = np.clip(p.spike_months, 0, p.months)
+    spared = acting * np.log1p(-expit(usual + spike_log_hazard)) + (p.months - acting) * np.log1p(-expit(usual))
+    return -np.expm1(spared)
 
 
 def pfps_onset_12m(u, true_risk):

@@ -5,7 +5,7 @@ one uniform, so that the potential outcomes of a patient belong together.
 """
 
 import numpy as np
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
 
@@ -16,6 +16,11 @@ def _share(u, share):
 
 def current_knee_pain(row):
     """Yes: that is why they are here."""
+    return np.ones(len(row))
+
+
+def has_pfps(row):
+    """Yes; set to 0, the self-tests answer as in a knee that hurts for another reason, and nothing else changes."""
     return np.ones(len(row))
 
 
@@ -31,7 +36,10 @@ def symptom_duration_months(z, incident, p):
 
 
 def duration_sd(symptom_duration_months, p):
-    """How long it has hurt, SD units of the logarithm around the prevalent median."""
+    """How long it has hurt: log duration from the prevalent median, in SD of the prevalent cases' log durations.
+
+    One unit is `duration_log_sd` on the log scale (0.8: 2.2 times as long); a new episode lies some 4 units below.
+    """
     return np.log(symptom_duration_months / p.duration_median) / p.duration_log_sd
 
 
@@ -40,7 +48,7 @@ def function_sd(z, duration_sd, p):
 
     Where the chance of attending is log-linear in a normal score, attenders are normal around a shifted mean.
     """
-    return z - p.attendance_severity + p.akps_per_log_duration / p.akps_sd * duration_sd
+    return z - p.attendance_severity + p.akps_per_duration_sd / p.akps_sd * duration_sd
 
 
 def akps(function_sd, p):
@@ -70,28 +78,28 @@ def bilateral(u, adolescent, p):
     return _share(u, np.where(adolescent == 1, p.bilateral_adolescent, p.bilateral_adult))
 
 
-def small_knee_bend_pain(u, p):
-    """Sensitivity: every patient here has the condition."""
-    return _share(u, p.small_bend_pain)
+def small_knee_bend_pain(u, has_pfps, p):
+    """Positive at its sensitivity in the condition, at 1 less its specificity in other knee pain."""
+    return _share(u, np.where(has_pfps == 1, p.small_bend_pain, 1 - p.small_bend_pain_specificity))
 
 
-def heel_on_squat_pain(u, p):
-    """Sensitivity as published for the squat."""
-    return _share(u, p.squat_pain)
+def heel_on_squat_pain(u, has_pfps, p):
+    """The same, as published for the squat."""
+    return _share(u, np.where(has_pfps == 1, p.squat_pain, 1 - p.squat_pain_specificity))
 
 
-def heel_off_squat_pain(u, p):
-    """Sensitivity."""
-    return _share(u, p.heel_off_pain)
+def heel_off_squat_pain(u, has_pfps, p):
+    """The same."""
+    return _share(u, np.where(has_pfps == 1, p.heel_off_pain, 1 - p.heel_off_pain_specificity))
 
 
 def sitting_pain(u, p):
-    """Sensitivity."""
+    """A complaint, not a test: part of what defines a case."""
     return _share(u, p.sitting_pain_share)
 
 
 def stairs_pain(u, p):
-    """Sensitivity."""
+    """A complaint, not a test: part of what defines a case."""
     return _share(u, p.stairs_pain_share)
 
 
@@ -111,10 +119,14 @@ def lateral_tightness(u, p):
     return _share(u, p.lateral_tightness_share)
 
 
-def failed_conventional_care(u, duration_sd, lateral_tightness, p):
-    """Long-standing pain has mostly been treated."""
-    pull = p.failed_care_per_log_duration * duration_sd + p.failed_care_tight * lateral_tightness
-    return _share(u, expit(logit(p.failed_care_share) + pull))
+def failed_care_log_odds(duration_sd, lateral_tightness, p):
+    """Long-standing pain has mostly been treated; log odds but for the intercept."""
+    return p.failed_care_per_duration_sd * duration_sd + p.failed_care_tight * lateral_tightness
+
+
+def failed_conventional_care(u, failed_care_log_odds, p):
+    """Whether treatment has been tried and has failed."""
+    return _share(u, expit(p.failed_care_intercept + failed_care_log_odds))
 
 
 def morning_stiffness_min(u, p):
@@ -189,8 +201,10 @@ __all__ = [
     "duration_sd",
     "effusion_grade",
     "effusion_ml",
+    "failed_care_log_odds",
     "failed_conventional_care",
     "function_sd",
+    "has_pfps",
     "heel_off_squat_pain",
     "heel_on_squat_pain",
     "incident",

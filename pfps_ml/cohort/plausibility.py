@@ -1,16 +1,21 @@
 """Whether published figures come back from the simulated cohort; PLAUSIBILITY.md is written from here.
 
 A figure is "set" if a parameter was solved or chosen from it: that it comes back shows that the arithmetic is right. It
-is "held out" if nothing was set from it: that it comes back is a test of the world.
+is "held out" if nothing was set from it: that it comes back is a test of the world, unless parameters that were set
+from other figures of the same study carry it ("same study").
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Literal
 
 from pfps_ml.cohort import checks_onset, checks_patients, checks_predictors
 from pfps_ml.cohort.figures import Sample
+from pfps_ml.cohort.independence import Kin, kin
 from pfps_ml.cohort.targets import Row
 from pfps_ml.config import CohortConfig
 
+Use = Literal["set", "same study", "held out"]
 COHORT = CohortConfig(runners=200_000, patients=60_000)
 PARTS = {
     "Incidence": checks_onset.incidence,
@@ -26,7 +31,9 @@ PARTS = {
     "What does not predict": checks_onset.nulls,
     "Discrimination": checks_onset.discrimination,
     "Who comes to a clinic": checks_patients.people,
+    "Where care has failed": checks_patients.refractory,
     "How the knees are": checks_patients.knees,
+    "Self-tests": checks_patients.self_tests,
     "Patients against runners free of pain": checks_patients.against_runners,
     "Prognosis": checks_patients.prognosis,
     "Pathways": checks_patients.arms,
@@ -41,6 +48,18 @@ class Finding:
     part: str
     row: Row
     simulated: float
+
+    @cached_property
+    def kin(self) -> Kin | None:
+        """What its study has done otherwise, if it is held out."""
+        return kin(self.row) if self.row.held_out else None
+
+    @property
+    def use(self) -> Use:
+        """What the figure was used for."""
+        if self.kin is None:
+            return "set"
+        return "same study" if self.kin.tied else "held out"
 
     @property
     def inside(self) -> bool:
@@ -61,4 +80,4 @@ def check(config: CohortConfig = COHORT) -> list[Finding]:
     return [Finding(part, row, float(row.of(samples[row.scenario]))) for part, row in rows]
 
 
-__all__ = ["COHORT", "PARTS", "Finding", "check"]
+__all__ = ["COHORT", "PARTS", "Finding", "Use", "check"]

@@ -8,10 +8,10 @@ from functools import cache
 from math import exp, inf, log, pi, sqrt
 from statistics import NormalDist
 
+from pfps_ml.cohort.figures import MOBILE
 from pfps_ml.cohort.trials import Figure, Group, Study
-from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.knowledge.evidence import Z95, ledger
 
-_Z95 = NormalDist().inv_cdf(0.975)
 _LOGIT_PER_SD = pi / sqrt(3)  # SD of a logistic variable: turns a standardised difference into a log odds ratio
 _ADULT = {"adolescent": 0.0}
 _NOVICE = {**_ADULT, "novice": 1.0}
@@ -38,9 +38,9 @@ def _orthoses() -> tuple[Study, ...]:
         Study(
             "orthoses_mobility", "Orthoses or hip, by foot mobility", ("G4-21", "G4-23", "G4-27"), "patient",
             "ratio of odds ratios", _as_printed("G4-27"), arms, entry=(_AGE_18_TO_40,),
-            marker="midfoot_mobility_mm", cut=11,
-            stands="Mobile is 11 mm or more. The trial had 41 mobile feet of 192; here their number is left to chance. "
-            "The world gives mobile feet slightly more from orthoses; the trial pointed the other way.",
+            marker="midfoot_mobility_mm", cut=MOBILE,
+            stands=f"Mobile is {MOBILE} mm or more. The trial had 41 mobile feet of 192; here their number is left to "
+            "chance. The world gives mobile feet slightly more from orthoses; the trial pointed the other way.",
         ),
         Study(
             "orthoses_flat", "Orthoses or flat inserts", ("G4-34",), "patient", "risk ratio", _as_printed("G4-34"),
@@ -157,8 +157,9 @@ def _recreational() -> tuple[Study, ...]:
         Study(
             "novices_year", "Novices, one year", ("G1-30",), "runner", "share", _percent("G1-30"),
             (Group("novices", 933),), do=_NOVICE, weeks=52, clubs=40, stands=clubs.format(40),
-            why="The world doubles the hazard of novices, as was found for any injury in women (G2-49, G2-50), on a "
-            "base rate of 5 %, above this cohort's; and in the cohort another injury came first in one runner of four.",
+            why="The world's base rate, between several cohorts, lies above this cohort's, and its novices have more "
+            "hazard than others, on evidence that conflicts (G2-49 and G2-50 against this cohort and G1-33); in the "
+            "cohort another injury came first in one runner of four.",
         ),
         Study(
             "recreational_24_weeks", "Recreational runners, 24 weeks", ("G1-33",), "runner", "share",
@@ -206,7 +207,7 @@ def _percent(row: str) -> Figure:
 def _standardised(z: float, sizes: tuple[int, int], scale: float, how: str) -> Figure:
     """Turn a test statistic of two groups into an odds ratio, by way of their standardised difference."""
     error = sqrt(1 / sizes[0] + 1 / sizes[1])
-    low, value, high = (exp(scale * error * each) for each in (z - _Z95, z, z + _Z95))
+    low, value, high = (exp(scale * error * each) for each in (z - Z95, z, z + Z95))
     return Figure(value, low, high, how)
 
 
@@ -216,7 +217,7 @@ def _numbers(row: str) -> tuple[float, float, float]:
 
 
 def _z(low: float, value: float, high: float) -> float:
-    return value * 2 * _Z95 / (high - low)
+    return value * 2 * Z95 / (high - low)
 
 
 def _from_difference(row: str, first: int, second: int) -> Figure:

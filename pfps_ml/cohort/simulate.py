@@ -42,7 +42,7 @@ def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None
     observed = _identified(world, f"R{season}-" if season else "R").join(observe(world, SCREENING))
     observed[ONSET.name] = world.column("pfps_onset_12m").astype(int)
     observed["draw"] = config.draw
-    truth = observed[["runner_id"]].assign(true_risk=world.column("true_risk"))
+    truth = observed[["runner_id", "draw"]].assign(true_risk=world.column("true_risk"))
     return Cohort(observed, truth)
 
 
@@ -57,7 +57,7 @@ def simulate_treatment(
         As for `simulate_onset`.
     do
         Columns set from outside: `do={"arm": "hip"}` gives every patient the hip programme, and moves nothing
-        that the arm does not cause.
+        that the arm does not cause; `do={"has_pfps": 0}` gives the self-tests' answers in other knee pain.
     """
     if (do or {}).get("arm", ARMS[0].name) not in [arm.name for arm in ARMS]:
         raise FactError(f"expected an arm ({', '.join(arm.name for arm in ARMS)}) in `do`, got another one")
@@ -67,7 +67,7 @@ def simulate_treatment(
     observed[SUCCESS.name] = world.column("success_12w").astype(int)
     observed["draw"] = config.draw
     chances = world.column("success_probability")
-    truth = observed[["runner_id"]].assign(**{f"p_{arm.name}": chances[:, i] for i, arm in enumerate(ARMS)})
+    truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": chances[:, i] for i, arm in enumerate(ARMS)})
     return Cohort(observed, truth)
 
 

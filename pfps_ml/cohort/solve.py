@@ -22,7 +22,7 @@ from pfps_ml.knowledge.scenario import Scenario, load_scenario
 RUNNERS = mechanisms([equipment, runners, hazards])
 PATIENTS = mechanisms([equipment, runners, hazards, patients])
 
-_ROWS, _SEED = 40_000, 0  # the rows on which everything is solved: the same for every cohort and every draw
+_ROWS, _SEED = 100_000, 0  # the rows on which everything is solved: the same for every cohort and every draw
 # effects per SD that can be published alone: the true score, its sign, and the retest error of what was measured
 _SCORES = {
     "onset_knee_weakness": ("knee_strength_sd", -1, "error_knee_extension_nm_kg", "knee_extension_sd"),
@@ -46,15 +46,26 @@ def solve(scenario: Scenario, seed: int = 0, draw: int = 0) -> tuple[SimpleNames
     vars(runner).update(_joint(runner, marginal))
     runner.onset_intercept = _root(_onset_gap(runner))
     patient = SimpleNamespace(**vars(runner) | values["patients"])
-    _solve_success(patient)
+    _solve_patients(patient)
     return runner, patient
 
 
-def odds_ratio_over(hazard_ratio: float, base_risk: float, months: float) -> float:
-    """Return the odds ratio over some months that a ratio of monthly odds becomes, at a base risk over the months."""
-    monthly = -np.expm1(np.log1p(-base_risk) / months)
-    odds = hazard_ratio * monthly / (1 - monthly)
-    risk = -np.expm1(months * np.log1p(-odds / (1 + odds)))
+def odds_ratio_over(hazard_ratio: float, base_risk: float, months: float, acting: float | None = None) -> float:
+    """Return the odds ratio over some months that a ratio of monthly odds becomes.
+
+    Parameters
+    ----------
+    hazard_ratio
+        Ratio of the odds of one month: what the scenarios' onset effects are the logarithms of.
+    base_risk
+        Risk over all the months without the effect, 0 to 1.
+    acting
+        How many of the months it acts; all of them if not given.
+    """
+    log_spared = np.log1p(-base_risk) / months
+    odds = -hazard_ratio * np.expm1(log_spared) / np.exp(log_spared)
+    acting = months if acting is None else min(acting, months)
+    risk = -np.expm1((months - acting) * log_spared - acting * np.log1p(odds))
     return float(risk / (1 - risk) / (base_risk / (1 - base_risk)))
 
 
@@ -73,18 +84,24 @@ def _joint(p: SimpleNamespace, names: list[str]) -> dict[str, float]:
 
 
 def _onset_gap(p: SimpleNamespace) -> Callable[[float], float]:
-    hazard = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS).column("onset_log_hazard")
+    world = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS)
+    usual, spike = world.column("onset_log_hazard"), world.column("spike_log_hazard")
 
     def gap(intercept: float) -> float:
-        risk = hazards.true_risk(hazard, SimpleNamespace(onset_intercept=intercept, months=p.months))
+        risk = hazards.true_risk(usual, spike, SimpleNamespace(**vars(p) | {"onset_intercept": intercept}))
         return float(risk.mean() - p.onset_base_rate)
 
     return gap
 
 
-def _solve_success(p: SimpleNamespace) -> None:
-    """Solve the arms' marginal success; an injection's effect is given as log odds, for the refractory alone."""
+def _solve_patients(p: SimpleNamespace) -> None:
+    """Solve the share whose care has failed, and the arms' marginal success.
+
+    An injection's effect is given as log odds, for the refractory alone.
+    """
     world = World(_SEED, "patient", 0, _ROWS, p, 1, PATIENTS)
+    failed = world.column("failed_care_log_odds")
+    p.failed_care_intercept = _root(lambda x: float(expit(x + failed).mean() - p.failed_care_share))
     usual, added = world.column("prognosis"), world.column("modifiers")
     p.success_intercept = _root(lambda x: float(expit(x + usual).mean() - p.success_usual_care))
     usual = usual + p.success_intercept
@@ -97,7 +114,7 @@ def _root(gap: Callable[[float], float]) -> float:
     ends = gap(-20), gap(20)
     if not ends[0] * ends[1] < 0:
         raise FactError(
-            "expected a scenario whose base rate and shares of success lie between 0 and 1 and whose SDs are above 0, "
+            "expected a scenario whose base rate and solved shares lie between 0 and 1 and whose SDs are above 0, "
             "but no intercept gives its figures; see its parameters"
         )
     return float(brentq(gap, -20, 20, xtol=1e-12))

@@ -3,15 +3,14 @@
 Numbers are read from the ledger and never written here. No tolerance belongs to one row: each kind of figure has one.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import atanh, sqrt, tanh
 
 from pfps_ml.cohort.figures import Sample
-from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.knowledge import evidence
+from pfps_ml.knowledge.evidence import Z95, ledger
 
-_Z95 = 1.959964
 MEAN, SPREAD, SHARE, SKEWED, NULL, UNRELATED, AUROC = 0.25, 0.10, 2.0, 0.25, 0.1, 0.05, 0.05
 TOLERANCES = (
     f"a mean: {MEAN} of the published SD",
@@ -73,7 +72,7 @@ class Row:
 
 def numbers(row: str) -> list[float]:
     """Return the numbers in the estimate of a ledger row, in order; a range gives two."""
-    return [float(each) for each in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", ledger()[row].estimate)]
+    return evidence.numbers(ledger()[row].estimate)
 
 
 def interval(row: str) -> Target:
@@ -88,15 +87,15 @@ def counted(row: str, published: float | None = None) -> Target:
     entry = ledger()[row]
     share = (numbers(row)[0] if published is None else published) / 100
     n = float(entry.n)
-    middle = (share + _Z95**2 / (2 * n)) / (1 + _Z95**2 / n)
-    half = _Z95 * sqrt(share * (1 - share) / n + _Z95**2 / (4 * n**2)) / (1 + _Z95**2 / n)
+    middle = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
+    half = Z95 * sqrt(share * (1 - share) / n + Z95**2 / (4 * n**2)) / (1 + Z95**2 / n)
     return Target(f"{100 * share:g} %", 100 * (middle - half), 100 * (middle + half), f"Wilson interval, n = {entry.n}")
 
 
 def explained_by(row: str, share: float | None = None) -> Target:
     """Return the interval of an explained variance (Fisher's z of its root)."""
     entry, published = ledger()[row], numbers(row)[0] if share is None else share
-    low, high = (tanh(atanh(sqrt(published)) + side * _Z95 / sqrt(float(entry.n) - 3)) ** 2 for side in (-1, 1))
+    low, high = (tanh(atanh(sqrt(published)) + side * Z95 / sqrt(float(entry.n) - 3)) ** 2 for side in (-1, 1))
     return Target(f"{published} {entry.unit}", low, high, f"Fisher interval, n = {entry.n}")
 
 
@@ -127,8 +126,10 @@ def share(row: str, part: int = 0, published: float | None = None) -> Target:
 
 def span(*rows: str) -> Target:
     """Accept whatever lies between the smallest and the largest published number."""
-    low, *_, high = sorted(number for row in rows for number in numbers(row))
-    return Target(" / ".join(ledger()[row].estimate for row in rows), low, high, "between the published figures")
+    found = [number for row in rows for number in numbers(row)]
+    return Target(
+        " / ".join(ledger()[row].estimate for row in rows), min(found), max(found), "between the published figures"
+    )
 
 
 def null(row: str) -> Target:

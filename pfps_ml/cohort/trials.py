@@ -15,16 +15,17 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.cohort.figures import WEEKS_A_MONTH
 from pfps_ml.cohort.solve import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
+from pfps_ml.knowledge.evidence import studies_of
 from pfps_ml.knowledge.scenario import load_scenario
 
 Floats = NDArray[np.float64]
 Measure = Literal["share", "difference", "risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD"]
-WEEKS_PER_MONTH = 365.25 / 12 / 7
 _PILOT, _ROWS = 20_000, 200_000  # people asked for the share that may enter; rows held at once
 
 
@@ -151,9 +152,22 @@ def place(values: Floats, published: float) -> Place:
 
 def circular(study: Study) -> dict[str, list[str]]:
     """Return the parameters of the study's world that cite its own figures, with the rows that they cite."""
+    return _citing(study, set(study.rows).__contains__)
+
+
+def related(study: Study) -> dict[str, list[str]]:
+    """Return the parameters of the study's world that cite another figure of its people, with the rows that they cite.
+
+    That does not make it circular, but its people have helped to build the world.
+    """
+    names, own = studies_of(study.rows), set(study.rows)
+    return _citing(study, lambda row: row not in own and bool(studies_of([row]) & names))
+
+
+def _citing(study: Study, chosen: Callable[[str], bool]) -> dict[str, list[str]]:
     scenario = load_scenario(study.scenario)
     parameters = scenario.runners | (scenario.patients if study.population == "patient" else {})
-    cited = {name: sorted(set(each.rows) & set(study.rows)) for name, each in parameters.items()}
+    cited = {name: sorted(filter(chosen, each.rows)) for name, each in parameters.items()}
     return {name: rows for name, rows in cited.items() if rows}
 
 
@@ -173,7 +187,7 @@ def _held(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
 
 def _parameters(study: Study, seed: int, draw: int) -> SimpleNamespace:
     runner, patient = solved_parameters(study.scenario, seed, draw)
-    months = runner.months if study.weeks is None else study.weeks / WEEKS_PER_MONTH
+    months = runner.months if study.weeks is None else study.weeks / WEEKS_A_MONTH
     values = vars(patient if study.population == "patient" else runner)
     return SimpleNamespace(**values | {"months": months, "randomised": True})
 
@@ -283,4 +297,4 @@ _MEASURES: dict[Measure, Callable[[list[Floats], list[Floats]], Floats]] = {
     "odds ratio per SD": _odds_ratio_per_sd,
 }
 
-__all__ = ["WEEKS_PER_MONTH", "Figure", "Group", "Measure", "Place", "Study", "circular", "place", "reenact"]
+__all__ = ["Figure", "Group", "Measure", "Place", "Study", "circular", "place", "reenact", "related"]

@@ -4,8 +4,9 @@ Scoring and the service use it (a file schema costs milliseconds a row); the pan
 made from the same declarations, and a test holds the two equal.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -68,7 +69,18 @@ def check(frame: pd.DataFrame, fields: Iterable[Field] = INPUTS, decimal_comma: 
 
 def derive(values: pd.DataFrame) -> pd.DataFrame:
     """Add the derived fields (body mass index, kg/m2) to a coded frame; NaN where a part is missing."""
-    return values.assign(bmi=values["weight_kg"] / (values["height_cm"] / 100) ** 2)
+    return values.assign(bmi=_body_mass_index(values))
+
+
+def complete(values: pd.DataFrame | Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return coded rows as columns of numbers, derived fields included; see `derive`."""
+    if isinstance(values, pd.DataFrame):
+        values = dict(zip(map(str, values), np.ascontiguousarray(values.to_numpy(dtype=np.float64).T), strict=True))
+    return {**values, "bmi": _body_mass_index(values)}
+
+
+def _body_mass_index(values: Any) -> Any:
+    return values["weight_kg"] / (values["height_cm"] / 100) ** 2
 
 
 def is_missing(texts: pd.Series) -> Bools:
@@ -143,4 +155,4 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-__all__ = ["Checked", "check", "derive", "is_missing"]
+__all__ = ["Checked", "check", "complete", "derive", "is_missing"]

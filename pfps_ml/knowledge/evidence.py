@@ -2,12 +2,16 @@
 
 import csv
 import hashlib
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from statistics import NormalDist
 
 from pfps_ml.errors import FactError
 
+Z95 = NormalDist().inv_cdf(0.975)  # standard errors from an estimate to either end of its 95 % interval
 _HOME = files("pfps_ml.knowledge")
 
 
@@ -47,4 +51,28 @@ def ledger_fingerprint() -> str:
     return hashlib.sha256((_HOME / "evidence.csv").read_bytes()).hexdigest()
 
 
-__all__ = ["Evidence", "ledger", "ledger_fingerprint"]
+def numbers(text: str) -> list[float]:
+    """Return the numbers in an estimate as it is printed, in order; a range gives two."""
+    return [float(each) for each in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", text)]
+
+
+def studies_of(rows: Iterable[str]) -> frozenset[str]:
+    """Return the studies behind some rows of the ledger, so that rows of one study share a name.
+
+    A study goes by its DOI, by its first author and year, and by the name of its cohort if it stands in brackets. A
+    row derived from others is of their studies. Reports of one trial by different authors or years are not told.
+    """
+    return frozenset(name for row in rows for name in _names_of(ledger()[row]))
+
+
+def _names_of(row: Evidence) -> set[str]:
+    if row.grade == "derived from cited rows" and (named := re.findall(r"\bG\d-\d\d\b", row.study + row.quantity)):
+        return set(studies_of(named))
+    return {
+        row.doi,
+        re.split(r",| as |\(", row.study)[0].strip(),
+        *re.findall(r"\(([A-Z][A-Za-z]*[- ]?[A-Z]{3,})\)", row.study),
+    } - {""}
+
+
+__all__ = ["Z95", "Evidence", "ledger", "ledger_fingerprint", "numbers", "studies_of"]

@@ -8,83 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import exp, isfinite, log
 from pathlib import Path
-from statistics import NormalDist
-from typing import Any, Literal
+from typing import Any
 
 from pfps_ml.errors import FactError
-from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.knowledge.parameter import Parameter, parse_parameter
 from pfps_ml.randomness import uniforms
 
-Scale = Literal["linear", "log", "logit"]
 PARTS = ("runners", "patients")
 HOME = Path(str(files("pfps_ml.knowledge") / "scenarios"))
-_KEYS = {"value", "interval", "unit", "rows", "how", "assumption", "marginal"}
 _HEAD = {"title", "parent", "horizon_months"}
-_TAIL = NormalDist().inv_cdf(0.975)
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """One number of the simulated world.
-
-    Attributes
-    ----------
-    value
-        The point value, in `unit`.
-    low, high
-        The 95 % interval that evidence draws are taken from; equal to `value` where it is not drawn.
-    rows
-        The ledger rows that it rests on; empty only for an assumption.
-    how
-        The arithmetic from the rows to the value, or the reason of the assumption.
-    marginal
-        Whether it is an effect published for its predictor alone: the coefficients are then solved jointly.
-    origin
-        The scenario that it was written in.
-    """
-
-    name: str
-    value: float
-    low: float
-    high: float
-    unit: str
-    rows: tuple[str, ...]
-    how: str
-    assumption: bool = False
-    marginal: bool = False
-    origin: str = ""
-
-    @property
-    def scale(self) -> Scale:
-        """The scale on which the interval is most nearly symmetric around the value.
-
-        Where the whole interval lies between 0 and 1, a scale is out if it leads beyond: no share can be above 1, and
-        no base rate below 0.
-        """
-        found: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
-        if self.low > 0:
-            found["log"] = _skew(*map(log, (self.low, self.value, self.high)))
-            if self.high < 1:
-                found["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
-                four_sd = self.high - self.low  # the interval is 2 * 1.96 standard deviations wide
-                if not four_sd < self.value < 1 - four_sd:
-                    del found["linear"]
-                if self.value > 0.5:
-                    del found["log"]
-        return min(found, key=lambda scale: found[scale])
-
-    def at(self, quantile: float) -> float:
-        """Return the value at a quantile of what the evidence leaves open: normal on `scale`."""
-        if self.low == self.high:
-            return self.value
-        z = NormalDist().inv_cdf(quantile) / (2 * _TAIL)
-        if self.scale == "linear":
-            return self.value + z * (self.high - self.low)
-        if self.scale == "log":
-            return self.value * exp(z * log(self.high / self.low))
-        return 1 / (1 + exp(-(_logit(self.value) + z * (_logit(self.high) - _logit(self.low)))))
 
 
 @dataclass(frozen=True)
@@ -130,8 +63,8 @@ def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None =
     Raises
     ------
     FactError
-        If a parameter has no source, cites a row that the ledger does not have, lies outside its own interval, or is
-        unknown to the parent; all faults at once.
+        If a parameter has no source, cites a row that the ledger does not have, lies outside its own interval or that
+        of a row that it reads, cannot have such a value by its name, or is unknown to the parent; all faults at once.
     """
     faults = [f"{key}: not a part of a scenario ({', '.join(sorted({*_HEAD, *PARTS}))})"
               for key in sorted(set(content) - {*_HEAD, *PARTS})]  # fmt: skip
@@ -140,7 +73,7 @@ def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None =
         for key, raw in _section(part, content, faults):
             if parent and key not in _replaceable(parent, part):
                 faults.append(f"{part}.{key}: unknown to its parent {parent.name!r} there; expected one of its {part}")
-            sections[part][key] = _parameter(f"{part}.{key}", raw, name, faults)
+            sections[part][key] = parse_parameter(f"{part}.{key}", raw, name, faults)
     horizon = content.get("horizon_months", parent.horizon_months if parent else None)
     if not content.get("title") or not isinstance(horizon, int | float) or not horizon > 0:
         faults.append("expected `title` (text) and `horizon_months` (a number above 0) at the top of the file")
@@ -153,7 +86,7 @@ def _replaceable(parent: Scenario, part: str) -> set[str]:
     """Return what a child may write in one part: a value that nobody reads would do nothing, and say nothing."""
     if part == "runners":
         return set(parent.runners)
-    of_onset = {name for name in parent.runners if name.startswith("onset_") or name == "club_log_sd"}
+    of_onset = {name for name in parent.runners if name.startswith("onset_") or name in ("club_log_sd", "spike_months")}
     return {*parent.patients, *parent.runners} - of_onset
 
 
@@ -195,47 +128,6 @@ def _section(part: str, content: dict[str, Any], faults: list[str]) -> Iterator[
             faults.append(f"{part}.{key}: expected {{ value = ..., rows = [...], how = ... }}, got {raw!r}")
 
 
-def _parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -> Parameter:
-    value, low, high = _numbers(name, raw, faults)
-    parameter = Parameter(
-        name=name.split(".", 1)[1],
-        value=value,
-        low=low,
-        high=high,
-        unit=raw.get("unit", ""),
-        rows=tuple(raw["rows"]) if isinstance(raw.get("rows"), list) else (),
-        how=raw.get("how", ""),
-        assumption=bool(raw.get("assumption", False)),
-        marginal=bool(raw.get("marginal", False)),
-        origin=origin,
-    )
-    if not parameter.rows and not parameter.assumption:
-        faults.append(f"{name}: expected `rows` of the ledger or `assumption = true`, got neither")
-    if not parameter.how:
-        faults.append(f"{name}: expected `how` (the arithmetic, or the reason of the assumption), got nothing")
-    faults += [f"{name}: row {row!r} is not in the ledger" for row in parameter.rows if row not in ledger()]
-    faults += [f"{name}: unknown key {key!r}" for key in sorted(set(raw) - _KEYS)]
-    return parameter
-
-
-def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, float, float]:
-    value = raw.get("value")
-    if not isinstance(raw.get("rows", []), list) or not isinstance(raw.get("how", ""), str) or isinstance(value, bool):
-        faults.append(f"{name}: expected `value` as a number, `rows` as a list and `how` as text, got another type")
-        return (float("nan"),) * 3
-    try:
-        low, high = raw.get("interval", (value, value))
-        numbers = float(value), float(low), float(high)  # type: ignore[arg-type]  # anything can stand in a file
-    except (TypeError, ValueError):
-        faults.append(f"{name}: expected `value = number` and, if known, `interval = [low, high]`, got {raw}")
-        return (float("nan"),) * 3
-    if numbers[1] > numbers[2]:
-        faults.append(f"{name}: expected an interval from low to high, got {raw.get('interval')}")
-    elif not numbers[1] <= numbers[0] <= numbers[2] or not all(map(isfinite, numbers)):
-        faults.append(f"{name}: expected a value inside its interval, got {value} and {raw.get('interval')}")
-    return numbers
-
-
 def _drawn(parameter: Parameter, part: str, seed: int, draw: int) -> float:
     if draw == 0:
         return parameter.value
@@ -246,18 +138,9 @@ def _numbers_of(parameter: Parameter | None) -> tuple[float, float, float] | Non
     return None if parameter is None else (parameter.value, parameter.low, parameter.high)
 
 
-def _skew(low: float, value: float, high: float) -> float:
-    return abs(high + low - 2 * value) / (high - low) if high > low else 0.0
-
-
-def _logit(p: float) -> float:
-    return log(p / (1 - p))
-
-
 __all__ = [
     "HOME",
     "PARTS",
-    "Parameter",
     "Scenario",
     "differences",
     "load_scenario",

@@ -178,6 +178,7 @@ def test_with_all_spreads_at_zero_every_draw_is_the_same_world_to_the_bit(monkey
         first, seventh = (simulate(CohortConfig(scenario="sure", draw=draw), 0, 2000) for draw in (0, 7))
         assert set(seventh.observed.pop("draw")) == {7}
         assert set(first.observed.pop("draw")) == {0}
+        assert (set(seventh.truth.pop("draw")), set(first.truth.pop("draw"))) == ({7}, {0})
         for one, two in ((first.observed, seventh.observed), (first.truth, seventh.truth)):
             assert one.equals(two)
 

@@ -1,11 +1,13 @@
 """The simulated cohort: reproducible row by row, true to its scenario, and counterfactual where asked."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment
-from pfps_ml.cohort.solve import solved_parameters
+from pfps_ml.cohort.solve import PATIENTS, odds_ratio_over, solved_parameters
 from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError
@@ -13,6 +15,7 @@ from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.knowledge.contracts import frame_schema
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
 from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.randomness import generator
 
 CONFIG = CohortConfig(runners=40_000, patients=20_000)
 
@@ -135,19 +138,76 @@ def test_another_season_brings_fresh_runners_to_the_same_clubs(runners):
     assert np.corrcoef(*rates)[0, 1] > 0.8
 
 
-def test_those_who_attend_have_the_worse_knees_and_run_more(patients, runners):
-    from types import SimpleNamespace
-
-    from pfps_ml.cohort.solve import PATIENTS
-
+def test_those_who_attend_are_those_whom_a_chance_that_rises_with_severity_picks_from_everybody(patients, runners):
     p = solved_parameters("reference")[1]
-    tilted, level = (
-        World(1, "patient", 0, 20_000, SimpleNamespace(**vars(p) | {"attendance_severity": shift}), 1, PATIENTS)
-        for shift in (p.attendance_severity, 0.0)
-    )
-    gap = (level.column("akps") - tilted.column("akps")).mean()
-    assert gap == pytest.approx(p.attendance_severity * p.akps_sd, rel=0.05)
+    everybody = SimpleNamespace(**vars(p) | {"attendance_severity": 0.0, "randomised": False})
+    world = World(1, "patient", 0, 200_000, everybody, 1, PATIENTS)
+    worse = p.akps_per_duration_sd / p.akps_sd * world.column("duration_sd") - world.column("function_sd")
+    comes = generator(1, "attendance").random(len(worse)) < np.exp(p.attendance_severity * (worse - worse.max()))
+    assert 2_000 < comes.sum() < 150_000
+    for name in ("akps", "worst_pain_mm"):
+        picked, seen = world.column(name)[comes], patients.observed[name]
+        assert picked.mean() == pytest.approx(seen.mean(), abs=0.6), name
+        assert abs(picked.mean() - world.column(name).mean()) > 1.2, name  # it does matter
     assert patients.observed["weekly_distance_km"].median() > runners.observed["weekly_distance_km"].median()
+
+
+def test_the_self_tests_know_their_condition_from_other_knee_pain_as_well_as_was_published(patients):
+    p = solved_parameters("reference")[1]
+    others = simulate_treatment(CONFIG, do={"has_pfps": 0})
+    tests = {"heel_on_squat_pain": "squat_pain", "small_knee_bend_pain": "small_bend_pain",
+             "heel_off_squat_pain": "heel_off_pain"}  # fmt: skip
+    for field, name in tests.items():
+        sensitivity, fallout = ((each.observed[field].dropna() == "yes").mean() for each in (patients, others))
+        assert sensitivity == pytest.approx(getattr(p, name), abs=0.015)
+        assert fallout == pytest.approx(1 - getattr(p, f"{name}_specificity"), abs=0.015)
+    assert 1.5 < p.squat_pain / (1 - p.squat_pain_specificity) < 2.1  # published: 1.8
+    rest = [name for name in patients.observed if name not in tests]
+    pd.testing.assert_frame_equal(others.observed[rest], patients.observed[rest])
+    pd.testing.assert_frame_equal(others.truth, patients.truth)
+
+
+def test_both_truths_say_which_draw_a_row_is_of():
+    for simulate in (simulate_onset, simulate_treatment):
+        cohort = simulate(CohortConfig(draw=3), 0, 40)
+        assert set(cohort.truth["draw"]) == {3}
+        assert list(cohort.truth["runner_id"]) == list(cohort.observed["runner_id"])
+
+
+def test_scores_and_feet_are_seen_with_retest_error_and_the_truth_without(patients):
+    p = SimpleNamespace(**vars(solved_parameters("reference")[1]), randomised=False)
+    world = World(CONFIG.seed, "patient", 0, CONFIG.patients, p, CONFIG.patients_per_club, PATIENTS)
+    for name in ("akps", "worst_pain_mm", "midfoot_mobility_mm"):
+        error = (patients.observed[name] - world.column(name)).dropna()
+        assert error.std() == pytest.approx(getattr(p, f"error_{name}"), rel=0.06), name
+        assert abs(error.mean()) < 0.06 * error.std() + 0.1, name
+
+
+def test_a_spike_acts_for_its_months_and_no_longer():
+    from pfps_ml.cohort.hazards import true_risk
+
+    p = {"onset_intercept": -6.0, "months": 12.0}
+    once, usual, never = (
+        true_risk(np.zeros(1), np.array([spike]), SimpleNamespace(**p, spike_months=months))[0]
+        for spike, months in ((1.0, 3.0), (1.0, 12.0), (1.0, 0.0))
+    )
+    monthly, spiked = (1 / (1 + np.exp(6.0 - each)) for each in (0.0, 1.0))
+    assert once == pytest.approx(1 - (1 - spiked) ** 3 * (1 - monthly) ** 9)
+    assert usual == pytest.approx(1 - (1 - spiked) ** 12)
+    assert never == pytest.approx(1 - (1 - monthly) ** 12)
+    # a draw of the evidence may lead beyond the horizon, and below nothing
+    for months, same in ((40.0, usual), (-1.0, never)):
+        assert true_risk(np.zeros(1), np.ones(1), SimpleNamespace(**p, spike_months=months))[0] == same
+
+
+@pytest.mark.parametrize("name", ["onset_spike_10", "onset_spike_30", "onset_spike_100"])
+def test_the_odds_ratio_of_a_spike_over_12_months_is_what_its_parameter_says(name):
+    runners = load_scenario("reference").runners
+    base, months = runners["onset_base_rate"].value, runners["spike_months"]
+    ratio = odds_ratio_over(np.exp(runners[name].value), base, 12, months.value)
+    assert f"odds ratio of {ratio:.2f} over 12 months" in runners[name].how
+    least, most = (odds_ratio_over(1.64, base, 12, acting) for acting in (months.low, months.high))
+    assert f"{least:.2f} to {most:.2f}" in months.how
 
 
 def test_an_effusion_inhibits_the_quadriceps_from_20_to_30_ml():
@@ -161,11 +221,11 @@ def test_an_effusion_inhibits_the_quadriceps_from_20_to_30_ml():
 
 
 def test_a_hazard_ratio_is_nearly_an_odds_ratio_over_the_horizon():
-    from pfps_ml.cohort.solve import odds_ratio_over
-
     assert odds_ratio_over(1.0, 0.05, 12) == pytest.approx(1.0)
     assert 2.0 < odds_ratio_over(2.0, 0.05, 12) < 2.1
     assert odds_ratio_over(2.0, 0.3, 12) > odds_ratio_over(2.0, 0.05, 12)
+    assert odds_ratio_over(2.0, 0.05, 12, 12) == odds_ratio_over(2.0, 0.05, 12, 40) == odds_ratio_over(2.0, 0.05, 12)
+    assert odds_ratio_over(2.0, 0.05, 12, 0) == pytest.approx(1.0)
 
 
 def test_an_arm_that_does_not_exist_cannot_be_set():

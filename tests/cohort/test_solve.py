@@ -1,5 +1,7 @@
 """Solving: a scenario that no world can meet is refused in words, and a value that nobody reads cannot be written."""
 
+from dataclasses import replace
+
 import pytest
 
 from pfps_ml.cohort.solve import solve
@@ -18,11 +20,15 @@ def child(part, name, value, **top):
 @pytest.mark.parametrize(
     ("part", "name", "value"),
     [("runners", "onset_base_rate", 0.0), ("runners", "onset_base_rate", 1.2), ("patients", "success_hip", 1.0),
-     ("patients", "success_usual_care", -0.1)],
+     ("patients", "success_usual_care", -0.1), ("patients", "failed_care_share", 1.0)],
 )  # fmt: skip
 def test_a_share_that_no_world_can_have_is_refused(part, name, value):
+    with pytest.raises(FactError, match="above 0 and below 1"):
+        child(part, name, value)
+    parameters = getattr(REFERENCE, part)
+    drawn = replace(REFERENCE, **{part: {**parameters, name: replace(parameters[name], value=value)}})
     with pytest.raises(FactError, match="no intercept gives its figures"):
-        solve(child(part, name, value))
+        solve(drawn)
 
 
 @pytest.mark.parametrize(("part", "name"), [("runners", "modifier_hip_weakness"), ("patients", "onset_fpi")])

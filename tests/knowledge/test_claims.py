@@ -1,6 +1,7 @@
 """CLAIMS.md and what it is made from: each claim once, each row there, the numbers those of the scenarios."""
 
 import re
+from itertools import islice
 from math import exp, log
 from pathlib import Path
 
@@ -101,6 +102,25 @@ def test_a_number_is_shown_as_a_ratio_a_percentage_or_with_its_unit():
     assert f"| {exp(sex.value):.2f} ({exp(sex.low):.2f} to {exp(sex.high):.2f}) |" in TEXT
     assert f"| {100 * rate.value:g} % ({100 * rate.low:g} to {100 * rate.high:g}) |" in TEXT
     assert f"| {fluid.value:g} ml ({fluid.low:g} to {fluid.high:g}) |" in TEXT
+
+
+def test_ratios_that_are_solved_jointly_are_marked_and_the_page_says_what_that_means():
+    cells = {(line[1], place): cell for group in groups() for line in lines_of(group.title)
+             for place, cell in enumerate(line) if line[0].isalpha()}  # fmt: skip
+    for name, each in shown().items():
+        part, key = name.split(".")
+        for place, scenario in enumerate(("reference", "pooled", "kinetic_chain", "null"), start=2):
+            marginal = getattr(load_scenario(scenario), part)[key].marginal
+            assert ("†" in cells[each.label, place]) == marginal, (name, scenario)
+    assert "solved jointly" in re.sub(r"\s+", " ", section("The scenarios"))
+
+
+def test_letters_go_on_after_z():
+    letters = list(islice(pipeline._letters(), 80))
+    assert letters[:3] == ["A", "B", "C"]
+    assert letters[25:28] == ["Z", "AA", "AB"]
+    assert letters[51:53] == ["AZ", "BA"]
+    assert len(set(letters)) == 80
 
 
 def test_a_claim_on_which_the_simulated_worlds_are_silent_says_so_with_a_dash():

@@ -7,7 +7,7 @@ import pytest
 
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge import evidence
-from pfps_ml.knowledge.evidence import Evidence, ledger, ledger_fingerprint
+from pfps_ml.knowledge.evidence import Evidence, ledger, ledger_fingerprint, numbers, studies_of
 
 WITHOUT_FIGURE = ("not found", "patient-facing claim")
 GRADES = {"read in abstract/full text", "read in secondary source", "derived from cited rows",
@@ -54,6 +54,41 @@ def test_a_patient_facing_claim_names_no_source_and_is_no_evidence():
         told = row.id.startswith("S")
         assert told == (row.study == "patient-facing source") == (row.grade == "patient-facing claim"), row.id
         assert not (told and row.doi)
+
+
+def test_numbers_are_read_as_they_are_printed():
+    assert numbers("-0.09 to -0.20") == [-0.09, -0.20]
+    assert numbers("3.6-8.1") == [3.6, 8.1]
+    assert numbers("2.9 / 19.9 / 69.7") == [2.9, 19.9, 69.7]
+    assert numbers("+4 (mean)") == [4.0]
+    assert numbers("no association") == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("G4-21", "G4-28"),  # one article
+        ("G5-02", "G5-03"),  # one review, once as somebody summarised it
+        ("G1-30", "G3-19"),  # two articles on one cohort
+        ("G5-02", "G5-05"),  # derived from it
+        ("G6-16", "G2-03"),  # derived from what was derived from it
+        ("G2-43", "G2-42"),
+    ],
+)
+def test_rows_of_one_study_share_a_name(one, other):
+    assert studies_of([one]) & studies_of([other])
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("G4-21", "G4-29"), ("G3-22", "G3-19"), ("G2-74", "G2-75"), ("G1-08", "G1-07")]
+)
+def test_rows_of_different_studies_or_of_none_share_no_name(one, other):
+    assert not studies_of([one]) & studies_of([other])
+
+
+def test_several_rows_have_the_studies_of_each():
+    assert studies_of(["G4-21", "G3-19"]) == studies_of(["G4-21"]) | studies_of(["G3-19"])
+    assert studies_of([]) == frozenset()
 
 
 @pytest.fixture

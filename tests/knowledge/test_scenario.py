@@ -13,7 +13,6 @@ from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.scenario import (
     HOME,
     PARTS,
-    Parameter,
     differences,
     load_scenario,
     parse_scenario,
@@ -60,13 +59,6 @@ def test_every_parameter_cites_the_ledger_or_says_assumption_and_tells_how(name)
 def test_every_ledger_row_that_is_named_in_a_scenario_file_exists(name):
     text = (HOME / f"{name}.toml").read_text(encoding="utf-8")
     assert set(re.findall(r"\b[GS]\d+-\d+\b", text)) <= set(ledger())
-
-
-@pytest.mark.parametrize("name", scenario_names())
-def test_what_only_patients_are_told_is_never_evidence(name):
-    for _, parameter in parameters_of(load_scenario(name)):
-        told = [row for row in parameter.rows if row.startswith("S")]
-        assert parameter.assumption or len(told) < len(parameter.rows) or not told, parameter.name
 
 
 @pytest.mark.parametrize("name", CHILDREN)
@@ -198,31 +190,6 @@ def test_differences_name_the_part_and_give_both_parameters():
 
 
 # drawing from what the evidence leaves open
-
-
-def spread(value, low, high):
-    return Parameter("x", value, low, high, "", (ROW,), "as published")
-
-
-SYMMETRIC = {"linear": spread(-0.1, -0.7, 0.5), "log": spread(1.2, 0.4, 3.6), "logit": spread(0.5, 0.01, 0.99)}
-
-
-@pytest.mark.parametrize("scale", SYMMETRIC)
-def test_the_median_is_the_value_and_the_outer_quantiles_are_the_interval(scale):
-    parameter = SYMMETRIC[scale]
-    assert parameter.scale == scale
-    assert parameter.at(0.5) == pytest.approx(parameter.value, rel=1e-12)
-    assert parameter.at(0.025) == pytest.approx(parameter.low, rel=1e-9)
-    assert parameter.at(0.975) == pytest.approx(parameter.high, rel=1e-9)
-
-
-def test_a_share_near_1_is_drawn_on_a_scale_that_ends_at_1_even_if_another_is_more_symmetric():
-    assert spread(0.86, 0.75, 0.95).scale == "logit"
-    assert spread(0.05, 0.025, 0.08).at(1e-6) > 0
-
-
-def test_a_parameter_without_a_spread_is_its_value_to_the_bit():
-    assert all(spread(0.1, 0.1, 0.1).at(q) == 0.1 for q in (1e-9, 0.3, 0.5, 1 - 1e-9))
 
 
 @pytest.mark.parametrize("name", scenario_names())

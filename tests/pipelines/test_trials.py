@@ -59,6 +59,17 @@ def test_what_is_outside_is_reported_with_its_reason(few):
     assert section_of(document(whole), "Not reproduced").strip() == "None."
 
 
+def test_circular_same_study_and_free_of_both_are_told_apart(few):
+    text = document(few)
+    cells = {row[0]: row[-1] for row in results_of(text)[2:]}
+    assert cells["Orthoses or hip exercise"] == "yes"
+    assert cells["Hip or knee exercise"] == "same study"
+    assert cells["Orthoses or flat inserts"] == "no"
+    assert "Of the same study: `duration_median` cites G3-16." in text
+    assert list(cells.values()).count("yes") == (few.frame()["circular"] != "").sum()
+    assert f"{list(cells.values()).count('same study')} of the others are of the same study" in text
+
+
 def test_the_ends_of_a_distribution_are_bounds_and_not_certainties(few):
     text = document(Trials(few.frame().assign(percentile=[0 if row % 2 else 100 for row in few.frame().index])))
     assert {row[5] for row in results_of(text)[2:]} == {"< 0.1", "> 99.9"}

@@ -1,0 +1,199 @@
+"""One number of the simulated world: where it comes from, what it may be, and how it is drawn.
+
+A parameter cites rows of the ledger or says that it is an assumption. Where its value is read off a row, `reads` says
+how, and the value must lie inside that row's interval.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from math import exp, isfinite, log, nan
+from statistics import NormalDist
+from typing import Any, Literal
+
+from pfps_ml.knowledge.evidence import Z95, ledger, numbers
+
+Scale = Literal["linear", "log", "logit"]
+_KEYS = {"value", "interval", "unit", "rows", "how", "reads", "assumption", "marginal"}
+_ROUNDING = 1e-9
+# how a number of the ledger becomes one in the parameter's unit; "sd" reads the spread of the row and not its estimate
+READINGS: dict[str, Callable[[float], float]] = {
+    "as is": lambda x: x,
+    "negative": lambda x: -x,
+    "percent": lambda x: x / 100,
+    "log": lambda x: log(x) if x > 0 else nan,
+    "-log": lambda x: -log(x) if x > 0 else nan,
+    "sd": lambda x: x,
+}
+# what a name says of its values, in words and as a test; the first that fits
+RANGES: tuple[tuple[str, str, Callable[[float], bool]], ...] = (
+    (r"onset_base_rate|success_(usual_care|hip|orthotic)|failed_care_share|.*_(sensitivity|specificity)|.*_pain",
+     "a chance above 0 and below 1", lambda x: 0 < x < 1),
+    # who is there may be everybody or nobody
+    (r".*_share|prior_.*|bilateral_.*|effusion_none|inhibition_most|keeps_log|club_(field_tests|dynamometer)"
+     r"|skipped_answer|missed_test", "a share from 0 to 1", lambda x: 0 <= x <= 1),
+    (r".*_correlation|shared_strength", "a correlation above -1 and below 1", lambda x: -1 < x < 1),
+    (r"(?!.*_per_).*_(sd|width|median|months)|longest_run_factor|km_per_session", "a number above 0", lambda x: x > 0),
+    (r"error_.*", "a retest error of 0 or more", lambda x: x >= 0),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One number of the simulated world.
+
+    Attributes
+    ----------
+    value
+        The point value, in `unit`.
+    low, high
+        The 95 % interval that evidence draws are taken from; equal to `value` where it is not drawn.
+    rows
+        The ledger rows that it rests on; empty only for an assumption.
+    how
+        The arithmetic from the rows to the value, or the reason of the assumption.
+    reads
+        The rows that the value is read off, each with its reading (one of `READINGS`).
+    marginal
+        Whether it is an effect published for its predictor alone: the coefficients are then solved jointly.
+    origin
+        The scenario that it was written in.
+    """
+
+    name: str
+    value: float
+    low: float
+    high: float
+    unit: str
+    rows: tuple[str, ...]
+    how: str
+    reads: dict[str, str] = field(default_factory=dict)
+    assumption: bool = False
+    marginal: bool = False
+    origin: str = ""
+
+    @property
+    def scale(self) -> Scale:
+        """The scale on which the interval is most nearly symmetric around the value.
+
+        Where the whole interval lies between 0 and 1, a scale is out if it leads beyond: no share can be above 1, and
+        no base rate below 0.
+        """
+        found: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
+        if self.low > 0:
+            found["log"] = _skew(*map(log, (self.low, self.value, self.high)))
+            if self.high < 1:
+                found["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
+                four_sd = self.high - self.low  # a 95 % interval is nearly four standard deviations wide
+                if not four_sd < self.value < 1 - four_sd:
+                    del found["linear"]
+                if self.value > 0.5:
+                    del found["log"]
+        return min(found, key=lambda scale: found[scale])
+
+    def at(self, quantile: float) -> float:
+        """Return the value at a quantile of what the evidence leaves open: normal on `scale`."""
+        if self.low == self.high:
+            return self.value
+        z = NormalDist().inv_cdf(quantile) / (2 * Z95)
+        if self.scale == "linear":
+            return self.value + z * (self.high - self.low)
+        if self.scale == "log":
+            return self.value * exp(z * log(self.high / self.low))
+        return 1 / (1 + exp(-(_logit(self.value) + z * (_logit(self.high) - _logit(self.low)))))
+
+
+def parse_parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -> Parameter:
+    """Build a parameter from its TOML entry; whatever is wrong with it is added to `faults`, by `name`."""
+    value, low, high = _numbers(name, raw, faults)
+    rows, reads = raw.get("rows", []), raw.get("reads")
+    parameter = Parameter(
+        name=name.split(".", 1)[1],
+        value=value,
+        low=low,
+        high=high,
+        unit=raw.get("unit", ""),
+        rows=tuple(rows) if _texts(rows) else (),
+        how=raw.get("how", ""),
+        reads=reads if isinstance(reads, dict) else {},
+        assumption=bool(raw.get("assumption", False)),
+        marginal=bool(raw.get("marginal", False)),
+        origin=origin,
+    )
+    if not parameter.rows and not parameter.assumption:
+        faults.append(f"{name}: expected `rows` of the ledger or `assumption = true`, got neither")
+    if not parameter.how:
+        faults.append(f"{name}: expected `how` (the arithmetic, or the reason of the assumption), got nothing")
+    faults += [f"{name}: row {row!r} is not in the ledger" for row in parameter.rows if row not in ledger()]
+    faults += [f"{name}: unknown key {key!r}" for key in sorted(set(raw) - _KEYS)]
+    faults += [f"{name}: {fault}" for fault in (*_out_of_range(parameter), *_misread(parameter, reads))]
+    return parameter
+
+
+def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, float, float]:
+    value = raw.get("value")
+    if not _texts(raw.get("rows", [])) or not isinstance(raw.get("how", ""), str) or isinstance(value, bool):
+        faults.append(f"{name}: expected `value` as a number, `rows` as a list and `how` as text, got another type")
+        return (float("nan"),) * 3
+    try:
+        low, high = raw.get("interval", (value, value))
+        numbers = float(value), float(low), float(high)  # type: ignore[arg-type]  # anything can stand in a file
+    except (TypeError, ValueError):
+        faults.append(f"{name}: expected `value = number` and, if known, `interval = [low, high]`, got {raw}")
+        return (float("nan"),) * 3
+    if numbers[1] > numbers[2]:
+        faults.append(f"{name}: expected an interval from low to high, got {raw.get('interval')}")
+    elif not numbers[1] <= numbers[0] <= numbers[2] or not all(map(isfinite, numbers)):
+        faults.append(f"{name}: expected a value inside its interval, got {value} and {raw.get('interval')}")
+    return numbers
+
+
+def _texts(rows: Any) -> bool:
+    return isinstance(rows, list) and all(isinstance(row, str) for row in rows)
+
+
+def _out_of_range(parameter: Parameter) -> Iterator[str]:
+    for names, words, fits in RANGES:
+        if re.fullmatch(names, parameter.name):
+            found = {x: None for x in (parameter.value, parameter.low, parameter.high) if isfinite(x) and not fits(x)}
+            yield from (f"expected {words}, got {x:g}" for x in found)
+            return
+
+
+def _misread(parameter: Parameter, reads: Any) -> Iterator[str]:
+    """Yield what speaks against reading the value off the rows as it says."""
+    ways = ", ".join(READINGS)
+    if not isinstance(reads, dict | None) or not all(reading in [*READINGS] for reading in parameter.reads.values()):
+        yield f"expected `reads = {{ row = reading }}` with a reading of {ways}, got {reads!r}"
+        return
+    for row, reading in parameter.reads.items():
+        span = published_interval(row, reading) if row in parameter.rows and row in ledger() else None
+        if span is None:
+            yield f"expected `reads` to name rows of `rows` that hold such a number, got {row!r} ({reading})"
+        elif not span[0] - _ROUNDING <= parameter.value <= span[1] + _ROUNDING:
+            entry = ledger()[row]
+            printed = f"{entry.ci_low} to {entry.ci_high}" if entry.ci_low else entry.estimate
+            yield (f"expected a value inside the interval of {row} ({printed} {entry.unit}, read {reading!r}: "
+                   f"{span[0]:.4g} to {span[1]:.4g}), got {parameter.value:g}")  # fmt: skip
+
+
+def published_interval(row: str, reading: str) -> tuple[float, float] | None:
+    """Return what a ledger row leaves open, in the unit of a parameter that reads it; None where it has no number.
+
+    That is its 95 % interval; else the range of its estimates; else its estimate alone, or with "sd" its SD.
+    """
+    entry = ledger()[row]
+    text = [entry.sd] if reading == "sd" else [entry.ci_low, entry.ci_high] if entry.ci_low else [entry.estimate]
+    found = [READINGS[reading](number) for each in text for number in numbers(each)]
+    return (min(found), max(found)) if found else None
+
+
+def _skew(low: float, value: float, high: float) -> float:
+    return abs(high + low - 2 * value) / (high - low) if high > low else 0.0
+
+
+def _logit(p: float) -> float:
+    return log(p / (1 - p))
+
+
+__all__ = ["RANGES", "READINGS", "Parameter", "parse_parameter", "published_interval"]

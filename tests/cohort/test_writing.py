@@ -1,0 +1,51 @@
+"""Writing a cohort: what stands in the way is found before anything is simulated, and nothing is half written."""
+
+import pandas as pd
+import pytest
+
+from pfps_ml.config import CohortConfig
+from pfps_ml.errors import FactError, OutputError
+from pipelines import simulate as pipeline
+from pipelines.frames import OBSERVED, TRUTH
+from pipelines.simulate import write_cohort
+
+SMALL = CohortConfig(runners=60, patients=20)
+
+
+def never(*_):
+    raise AssertionError("simulated before the folder was looked at")
+
+
+@pytest.mark.parametrize("name", [*OBSERVED, *TRUTH])
+def test_a_folder_where_a_frame_should_go_is_refused_before_anything_is_simulated(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_POPULATIONS", (("onset", never), ("treatment", never)))
+    (tmp_path / f"{name}.parquet").mkdir()
+    with pytest.raises(OutputError, match=rf"{name}\.parquet"):
+        write_cohort(SMALL, tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [f"{name}.parquet"]
+
+
+def test_a_name_in_the_way_of_a_draft_is_refused_before_anything_is_simulated(tmp_path, monkeypatch):
+    monkeypatch.setattr(pipeline, "_POPULATIONS", (("onset", never), ("treatment", never)))
+    monkeypatch.setattr(pipeline.Path, "touch", _refused)  # root may write everywhere, so a test cannot lock a folder
+    with pytest.raises(OutputError, match="choose another"):
+        write_cohort(SMALL, tmp_path)
+    assert not [*tmp_path.iterdir()]
+
+
+def _refused(*_):
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_scenario_that_is_not_there_leaves_no_folder(tmp_path):
+    with pytest.raises(FactError):
+        write_cohort(CohortConfig(scenario="dream"), tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_the_truth_of_many_draws_says_of_which_draw_each_row_is(tmp_path):
+    write_cohort(SMALL, tmp_path, draws=3, chunk=25)
+    for seen, truth in zip(OBSERVED, TRUTH, strict=True):
+        frames = [pd.read_parquet(tmp_path / f"{name}.parquet")[["runner_id", "draw"]] for name in (seen, truth)]
+        pd.testing.assert_frame_equal(*frames)
+        assert sorted(frames[0]["draw"].unique()) == [0, 1, 2, 3]
