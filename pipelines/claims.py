@@ -6,6 +6,7 @@ from math import exp
 from pathlib import Path
 from string import ascii_uppercase
 
+from pfps_ml.cohort.solve import solved_parameters
 from pfps_ml.knowledge.claims import VERDICTS, Group, ShownAs, conflicts, groups, shown
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.evidence import Evidence, ledger
@@ -45,7 +46,8 @@ from `reference`. A star marks an assumption; every other number rests on rows o
 `kinetic_chain` and `null` are always shown, other scenarios where they differ from their parent. A dagger marks a ratio
 that is published for one predictor alone: part of every predictor that comes with it is in it. Such marginal ratios are
 solved jointly, so that each comes back when its field, measured with error, is taken alone; the effects that act inside
-the simulation are therefore other numbers.
+the simulation are therefore other numbers, and can point the other way. Per SD of a weaker hip, adults and adolescents:
+{hips}.
 
 ## Words
 
@@ -80,6 +82,7 @@ def claims_page() -> str:
         verdicts=_verdicts(),
         legend="\n".join(f"* **{verdict}**: {meaning}." for verdict, meaning in VERDICTS.items()),
         scenarios="\n".join(f"* `{name}`: {load_scenario(name).title}." for name in _ordered()),
+        hips="; ".join(map(_hip, _ALWAYS[:3])),
         groups="\n\n".join(map(_group, groups())),
         conflicts=_table(["subject", "what the figures say", "rows", "parameters that cite them"], disputes),
         figures=_table(
@@ -87,6 +90,13 @@ def claims_page() -> str:
             [_figure(ledger()[row]) for row in cited if not row.startswith("S")],
         ),
     )
+
+
+def _hip(scenario: str) -> str:
+    names, acting = ("onset_hip_weakness", "onset_hip_weakness_adolescent"), vars(solved_parameters(scenario)[0])
+    alone = (_parameter(scenario, f"runners.{name}").value for name in names)
+    said = [" and ".join(f"{exp(each):.2f}" for each in found) for found in (alone, (acting[name] for name in names))]
+    return f"`{scenario}` {said[0]} alone, {said[1]} acting"
 
 
 def _verdicts() -> str:

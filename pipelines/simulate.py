@@ -1,28 +1,26 @@
 """Simulate a cohort: the observed frames, and the truth apart from them, in chunks of any size."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 import pyarrow.parquet as pq
 import typer
 
 from pfps_ml.bundle import dump
 from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
-from pfps_ml.cohort.solve import solved_parameters
 from pfps_ml.config import CohortConfig
-from pfps_ml.errors import FactError, OutputError
+from pfps_ml.errors import OutputError
+from pfps_ml.options import cluster_of, spelt_out
 from pfps_ml.outputs import check_output
+from pipelines.cohorts import CHUNK, POPULATIONS, Simulator, check, frames_of, worlds
 from pipelines.console import command, say, steps
-from pipelines.frames import DATA, MADE, OBSERVED, TRUTH, Frames
+from pipelines.frames import DATA, OBSERVED, TRUTH, Frames
 
 PATIENT_SHARE = 0.3  # patients for each runner, where their number is not given
-CHUNK = 250_000  # rows simulated at once: some 500 MB at the peak
-Simulator = Callable[[CohortConfig, int, int], Cohort]
-_POPULATIONS: tuple[tuple[str, Simulator], ...] = (("onset", simulate_onset), ("treatment", simulate_treatment))
 
 
 def simulate(config: CohortConfig) -> Frames:
@@ -33,7 +31,7 @@ def simulate(config: CohortConfig) -> Frames:
     FactError
         If a number of rows is not above zero, or the scenario cannot be read.
     """
-    _check(config, 0)
+    check(config, 0)
     onset, treatment = simulate_onset(config), simulate_treatment(config)
     return Frames(onset.observed, treatment.observed, onset.truth, treatment.truth, asdict(config))
 
@@ -66,15 +64,14 @@ def write_cohort(
     OutputError
         If the folder cannot be written.
     """
-    _check(config, draws)
-    numbers = range(draws + 1) if draws else range(config.draw, config.draw + 1)
+    check(config, draws)
     made = dump({**asdict(config), "draws": draws})
     drafts = {folder / f".{part}.parquet.draft": folder / f"{part}.parquet" for part in (*OBSERVED, *TRUTH)}
     try:
         _prepare(folder, drafts)
-        for name, simulator in _POPULATIONS:
+        for name, simulator in POPULATIONS:
             rows = config.runners if name == "onset" else config.patients
-            _Writer(name, folder, made).write(_chunks(config, simulator, rows, numbers, chunk), tell)
+            _Writer(name, folder, made).write(_chunks(config, simulator, rows, worlds(config, draws), chunk), tell)
         for draft, final in drafts.items():
             draft.replace(final)
     except OSError as error:
@@ -123,23 +120,11 @@ class _Writer:
             writers: dict[str, pq.ParquetWriter] = {}
             for step, cohort in chunks:
                 tell(f"{self.name}, {step}")
-                for part, frame in ((self.name, cohort.observed), (f"truth_{self.name}", cohort.truth)):
-                    table = pa.Table.from_pandas(frame, preserve_index=False)
-                    table = table.replace_schema_metadata({**table.schema.metadata, MADE: self.made})
+                for part, table in frames_of(self.name, cohort, self.made):
                     if part not in writers:
                         path = self.folder / f".{part}.parquet.draft"
                         writers[part] = stack.enter_context(pq.ParquetWriter(path, table.schema))
                     writers[part].write_table(table)
-
-
-def _check(config: CohortConfig, draws: int) -> None:
-    # an unknown scenario, and one that no world can meet, is refused before anything is written
-    solved_parameters(config.scenario, config.seed, config.draw)
-    if config.runners < 1 or config.patients < 1 or draws < 0:
-        raise FactError(
-            f"expected at least one runner and one patient and no fewer than 0 draws, got {config.runners}, "
-            f"{config.patients} and {draws}; set -n, --patients and --draws"
-        )
 
 
 def main(
@@ -152,19 +137,34 @@ def main(
         bool, typer.Option("--randomised", help="Draw pathways among those open to a patient.")
     ] = False,
     out: Annotated[Path | None, typer.Option("-o", help="Folder; data/synthetic/SCENARIO if not given.")] = None,
+    dask: Annotated[
+        str | None, typer.Option(metavar="[ADDRESS]", help="Write parts on a Dask cluster, or here.")
+    ] = None,
 ) -> None:
     """Simulate a cohort and write its four frames."""
     count = max(min(n, 1), round(PATIENT_SHARE * n)) if patients is None else patients
     config = CohortConfig(scenario=scenario, runners=n, patients=count, seed=seed, randomised=randomised)
     folder = out or DATA / scenario
-    _check(config, draws)
+    check(config, draws)
     with steps("simulate", chunk_count(config, draws)) as tell:
-        write_cohort(config, folder, draws, tell=tell)
+        if dask is None:
+            write_cohort(config, folder, draws, tell=tell)
+        else:
+            _write_on_cluster(config, folder, draws, dask, tell)
     worlds = f"at the point values and in {draws} draws" if draws else "at the point values"
     say(f"{n:,} runners and {count:,} patients of scenario {scenario}, {worlds}, in {folder}")
 
 
+def _write_on_cluster(config: CohortConfig, folder: Path, draws: int, dask: str, tell: Callable[[str], None]) -> None:
+    from pfps_ml.datasets import lender
+    from pipelines.parts import write_parts
+
+    with lender(None, cluster_of(dask)) as lend:
+        write_parts(config, folder, lend, draws, tell=tell)
+
+
 if __name__ == "__main__":
+    sys.argv[1:] = spelt_out(sys.argv[1:])
     command(main)
 
 __all__ = ["chunk_count", "simulate", "write_cohort"]

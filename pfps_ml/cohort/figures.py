@@ -5,7 +5,7 @@ weighed by its true risk, not by who happened to fall ill, so a figure carries n
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from types import SimpleNamespace
 from typing import Any
@@ -48,17 +48,21 @@ class Sample:
 
     @cached_property
     def runners(self) -> pd.DataFrame:
-        """Runners free of knee pain: measured fields (choices coded), `bmi`, and `risk` over the `months` ahead.
+        """Runners free of knee pain: measured fields (choices coded), `bmi`, and `risk` over the scenario's horizon.
 
-        `early_risk` is that over the months in which a spike acts.
+        `early_risk` is that over the months in which a spike acts; `usual`, `spike` and `spike_months` are what makes
+        it: the log odds of a month's hazard without a spike, what one adds, and for how long.
         """
         config, p = self.config, _examining(self._solved[0])
         world = World(config.seed, "runner", 0, config.runners, p, config.runners_per_club, RUNNERS)
-        frame = _examined(world, SCREENING).assign(risk=world.column("true_risk"), months=p.months)
-        known = {name: values for name, values in world.columns.items() if name != "true_risk"}
-        months = SimpleNamespace(**vars(p) | {"months": min(p.months, p.spike_months)})
-        early = replace(world, parameters=months, columns=known)
-        return frame.assign(early_risk=early.column("true_risk"), novice=world.column("novice"))
+        frame = _examined(world, SCREENING).assign(
+            risk=world.column("true_risk"),
+            usual=p.onset_intercept + world.column("onset_log_hazard"),
+            spike=world.column("spike_log_hazard"),
+            spike_months=p.spike_months,
+            novice=world.column("novice"),
+        )
+        return frame.assign(early_risk=risks_over(frame, min(p.months, p.spike_months)))
 
     @cached_property
     def patients(self) -> pd.DataFrame:
@@ -126,9 +130,11 @@ def percent(mask: Any) -> float:
     return float(100 * np.mean(mask))
 
 
-def risk_over(frame: pd.DataFrame, months: float) -> float:
-    """Return the mean risk over another horizon at the same monthly hazards."""
-    return float(-np.expm1(np.log1p(-frame["risk"]) * months / frame["months"]).mean())
+def risks_over(frame: pd.DataFrame, months: float) -> Floats:
+    """Return the risk of each runner over another horizon: a spike acts in the first months of it."""
+    known = SimpleNamespace(onset_intercept=0.0, months=months, spike_months=frame["spike_months"].to_numpy())
+    risks: Floats = RUNNERS["true_risk"](frame["usual"].to_numpy(), frame["spike"].to_numpy(), known)
+    return risks
 
 
 def rate_ratio(frame: pd.DataFrame, exposed: Any, reference: Any) -> float:
@@ -229,7 +235,7 @@ __all__ = [
     "prospective_smd",
     "rate_ratio",
     "regression",
-    "risk_over",
+    "risks_over",
     "women",
     "young_women",
 ]

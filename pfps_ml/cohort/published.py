@@ -110,7 +110,9 @@ def _injections() -> tuple[Study, ...]:
             stands="An approximation: success at 12 weeks stands for freedom from further treatment at about 5 years. "
             "There was no control, and how many were lost is unknown.",
             why="The two outcomes differ: needing no more treatment after years is easier to reach than being much "
-            "improved after 12 weeks. And the world shrinks the effect of an uncontrolled series to a quarter.",
+            "improved after 12 weeks. And the world shrinks the effect of an "
+            "uncontrolled series: 0.30 + 0.8 * 0.30 = 0.54 log odds for the tight, where 69 % against the 26 % of such "
+            "patients under usual care would be 1.9.",
         ),
         Study(
             "injection_placebo", "Injection or placebo, refractory", ("G4-44", "G4-45", "G4-46"), "patient",

@@ -9,7 +9,6 @@ from functools import cache
 from types import SimpleNamespace
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import expit
 
@@ -17,7 +16,7 @@ from pfps_ml.cohort import equipment, hazards, patients, runners
 from pfps_ml.cohort.world import World, mechanisms
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
-from pfps_ml.knowledge.scenario import Scenario, load_scenario
+from pfps_ml.knowledge.scenario import PARTS, Scenario, load_scenario
 
 RUNNERS = mechanisms([equipment, runners, hazards])
 PATIENTS = mechanisms([equipment, runners, hazards, patients])
@@ -30,6 +29,7 @@ _SCORES = {
     "onset_fpi": ("foot_posture_sd", 1, "error_foot_posture_index", "fpi_sd"),
     "onset_fppa": ("squat_angle_sd", 1, "error_squat_fppa_deg", "fppa_sd"),
 }
+_ADOLESCENT = "onset_hip_weakness_adolescent"  # in place of the adults' hip, and as marginal as theirs
 
 
 @cache
@@ -41,8 +41,9 @@ def solved_parameters(scenario: str, seed: int = 0, draw: int = 0) -> tuple[Simp
 def solve(scenario: Scenario, seed: int = 0, draw: int = 0) -> tuple[SimpleNamespace, SimpleNamespace]:
     """Solve the coefficients that give a scenario's marginal figures; see `solved_parameters`."""
     values = scenario.values(seed, draw)
+    _refuse_other_marginals(scenario)
     runner = SimpleNamespace(**values["runners"], months=scenario.horizon_months)
-    marginal = [name for name in _SCORES if scenario.runners[name].marginal]
+    marginal = {name for name in (*_SCORES, _ADOLESCENT) if scenario.runners[name].marginal}
     vars(runner).update(_joint(runner, marginal))
     runner.onset_intercept = _root(_onset_gap(runner))
     patient = SimpleNamespace(**vars(runner) | values["patients"])
@@ -69,18 +70,40 @@ def odds_ratio_over(hazard_ratio: float, base_risk: float, months: float, acting
     return float(risk / (1 - risk) / (base_risk / (1 - base_risk)))
 
 
-def _joint(p: SimpleNamespace, names: list[str]) -> dict[str, float]:
-    """Return the coefficients of true scores whose effects, each measured with error and taken alone, are as given."""
+def _refuse_other_marginals(scenario: Scenario) -> None:
+    """Refuse `marginal = true` where nothing is solved: the published number would act as it stands, unseen."""
+    known = {f"runners.{name}" for name in (*_SCORES, _ADOLESCENT)}
+    said = {f"{part}.{name}" for part in PARTS for name, each in getattr(scenario, part).items() if each.marginal}
+    if said - known:
+        raise FactError(
+            f"scenario {scenario.name!r}: expected `marginal = true` at {', '.join(sorted(known))} alone, "
+            f"got it at {', '.join(sorted(said - known))}"
+        )
+
+
+def _joint(p: SimpleNamespace, names: set[str]) -> dict[str, float]:
+    """Return the coefficients of true scores whose effects, each measured with error and taken alone, are as given.
+
+    What is not marginal stands as it is. Adolescents differ in the hip alone, so theirs is solved given the others.
+    """
     if not names:
         return {}
     world = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS)
-    true: NDArray[np.float64] = np.column_stack([_SCORES[name][1] * world.column(_SCORES[name][0]) for name in names])
-    noise = np.array([getattr(p, _SCORES[name][2]) / getattr(p, _SCORES[name][3]) for name in names])
+    true = np.column_stack([sign * world.column(score) for score, sign, _, _ in _SCORES.values()])
+    noise = np.array([getattr(p, error) / getattr(p, sd) for _, _, error, sd in _SCORES.values()])
     # per SD of the measured score, one at a time: cov(measured, true) / sd(measured)
-    together = np.cov(true, rowvar=False).reshape(len(names), len(names))
+    together = np.cov(true, rowvar=False)
     alone = together / np.sqrt(np.diag(together) + noise**2)[:, None]
-    found = np.linalg.solve(alone, [getattr(p, name) for name in names])
-    return dict(zip(names, map(float, found), strict=True))
+    effects = np.array([getattr(p, name) for name in _SCORES])
+    solved = np.array([name in names for name in _SCORES])
+    others = alone[:, ~solved] @ effects[~solved]
+    effects[solved] = np.linalg.solve(alone[np.ix_(solved, solved)], (effects - others)[solved])
+    found = {name: float(effect) for name, effect in zip(_SCORES, effects, strict=True) if name in names}
+    if _ADOLESCENT in names:
+        hip = [*_SCORES].index("onset_hip_weakness")
+        others = alone[hip] @ effects - alone[hip, hip] * effects[hip]
+        found[_ADOLESCENT] = float((getattr(p, _ADOLESCENT) - others) / alone[hip, hip])
+    return found
 
 
 def _onset_gap(p: SimpleNamespace) -> Callable[[float], float]:

@@ -7,14 +7,12 @@ import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, create_model
-from pydantic import Field as PydanticField
-
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.field import Field
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
+    from pydantic import BaseModel
 
 NOTICE = "Trained on simulated data. Not a medical device. Validate locally before any use."
 
@@ -26,8 +24,10 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def request_model() -> type[BaseModel]:
+def request_model() -> "type[BaseModel]":
     """Build the pydantic model of one runner: unknown keys forbidden, strict types, no NaN or infinity."""
+    from pydantic import ConfigDict, create_model
+
     return create_model(  # type: ignore[call-overload, no-any-return]
         "Runner",
         __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True),
@@ -37,6 +37,8 @@ def request_model() -> type[BaseModel]:
 
 
 def _request_field(field: Field) -> tuple[Any, Any]:
+    from pydantic import Field as PydanticField
+
     types: dict[str, Any] = {"text": str, "number": float, "whole": int}
     python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
     limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg

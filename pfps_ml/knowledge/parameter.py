@@ -1,7 +1,7 @@
 """One number of the simulated world: where it comes from, what it may be, and how it is drawn.
 
 A parameter cites rows of the ledger or says that it is an assumption. Where its value is read off a row, `reads` says
-how, and the value must lie inside that row's interval.
+how, and the value must lie inside that row's interval; where it cites one with an interval and is not, `reads` is {}.
 """
 
 import re
@@ -53,7 +53,8 @@ class Parameter:
     how
         The arithmetic from the rows to the value, or the reason of the assumption.
     reads
-        The rows that the value is read off, each with its reading (one of `READINGS`).
+        The rows that the value is read off, each with its reading (one of `READINGS`); given, if only as empty,
+        wherever a row with an interval is cited as evidence.
     marginal
         Whether it is an effect published for its predictor alone: the coefficients are then solved jointly.
     origin
@@ -92,15 +93,17 @@ class Parameter:
         return min(found, key=lambda scale: found[scale])
 
     def at(self, quantile: float) -> float:
-        """Return the value at a quantile of what the evidence leaves open: normal on `scale`."""
+        """Return the value at a quantile of what the evidence leaves open.
+
+        Normal on `scale`, each half with the width of its own side: half of the draws lie below the value, and 95 % of
+        them inside the interval even where no scale makes it symmetric.
+        """
         if self.low == self.high:
             return self.value
-        z = NormalDist().inv_cdf(quantile) / (2 * Z95)
-        if self.scale == "linear":
-            return self.value + z * (self.high - self.low)
-        if self.scale == "log":
-            return self.value * exp(z * log(self.high / self.low))
-        return 1 / (1 + exp(-(_logit(self.value) + z * (_logit(self.high) - _logit(self.low)))))
+        to, back = SCALES[self.scale]
+        z = NormalDist().inv_cdf(quantile) / Z95
+        middle, end = to(self.value), to(self.low if z < 0 else self.high)
+        return back(middle + abs(z) * (end - middle))
 
 
 def parse_parameter(name: str, raw: dict[str, Any], origin: str, faults: list[str]) -> Parameter:
@@ -120,24 +123,34 @@ def parse_parameter(name: str, raw: dict[str, Any], origin: str, faults: list[st
         marginal=bool(raw.get("marginal", False)),
         origin=origin,
     )
-    if not parameter.rows and not parameter.assumption:
-        faults.append(f"{name}: expected `rows` of the ledger or `assumption = true`, got neither")
-    if not parameter.how:
-        faults.append(f"{name}: expected `how` (the arithmetic, or the reason of the assumption), got nothing")
-    faults += [f"{name}: row {row!r} is not in the ledger" for row in parameter.rows if row not in ledger()]
+    faults += [f"{name}: {fault}" for fault in _unsourced(parameter)]
     faults += [f"{name}: unknown key {key!r}" for key in sorted(set(raw) - _KEYS)]
     faults += [f"{name}: {fault}" for fault in (*_out_of_range(parameter), *_misread(parameter, reads))]
     return parameter
 
 
+def _unsourced(parameter: Parameter) -> Iterator[str]:
+    known = [ledger()[row] for row in parameter.rows if row in ledger()]
+    if not parameter.rows and not parameter.assumption:
+        yield "expected `rows` of the ledger or `assumption = true`, got neither"
+    elif known and not parameter.assumption and not any(row.estimate for row in known):
+        yield "expected a row that holds a figure or `assumption = true`, got only claims or rows that were not found"
+    if not parameter.how:
+        yield "expected `how` (the arithmetic, or the reason of the assumption), got nothing"
+    yield from (f"row {row!r} is not in the ledger" for row in parameter.rows if row not in ledger())
+
+
 def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, float, float]:
     value = raw.get("value")
-    if not _texts(raw.get("rows", [])) or not isinstance(raw.get("how", ""), str) or isinstance(value, bool):
-        faults.append(f"{name}: expected `value` as a number, `rows` as a list and `how` as text, got another type")
+    flags = (raw.get(flag, False) for flag in ("assumption", "marginal"))
+    if not (_texts(raw.get("rows", [])) and isinstance(raw.get("how", ""), str) and not isinstance(value, bool)
+            and all(isinstance(flag, bool) for flag in flags)):  # fmt: skip
+        faults.append(f"{name}: expected `value` as a number, `rows` as a list and `how` as text, "
+                      "`assumption` and `marginal` as true or false, got another type")  # fmt: skip
         return (float("nan"),) * 3
     try:
         low, high = raw.get("interval", (value, value))
-        numbers = float(value), float(low), float(high)  # type: ignore[arg-type]  # anything can stand in a file
+        numbers = _number(value), _number(low), _number(high)
     except (TypeError, ValueError):
         faults.append(f"{name}: expected `value = number` and, if known, `interval = [low, high]`, got {raw}")
         return (float("nan"),) * 3
@@ -146,6 +159,12 @@ def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, 
     elif not numbers[1] <= numbers[0] <= numbers[2] or not all(map(isfinite, numbers)):
         faults.append(f"{name}: expected a value inside its interval, got {value} and {raw.get('interval')}")
     return numbers
+
+
+def _number(given: Any) -> float:
+    if isinstance(given, str | bool):
+        raise TypeError
+    return float(given)
 
 
 def _texts(rows: Any) -> bool:
@@ -163,6 +182,10 @@ def _out_of_range(parameter: Parameter) -> Iterator[str]:
 def _misread(parameter: Parameter, reads: Any) -> Iterator[str]:
     """Yield what speaks against reading the value off the rows as it says."""
     ways = ", ".join(READINGS)
+    spans = [row for row in parameter.rows if row in ledger() and ledger()[row].ci_low]
+    if reads is None and spans and not parameter.assumption:
+        yield (f"expected `reads`: how the value is read off {' or '.join(spans)}, with the interval there, "
+               "or {} if it follows otherwise, as `how` then says; got nothing")  # fmt: skip
     if not isinstance(reads, dict | None) or not all(reading in [*READINGS] for reading in parameter.reads.values()):
         yield f"expected `reads = {{ row = reading }}` with a reading of {ways}, got {reads!r}"
         return
@@ -194,6 +217,13 @@ def _skew(low: float, value: float, high: float) -> float:
 
 def _logit(p: float) -> float:
     return log(p / (1 - p))
+
+
+SCALES: dict[Scale, tuple[Callable[[float], float], Callable[[float], float]]] = {
+    "linear": (lambda x: x, lambda x: x),
+    "log": (log, exp),
+    "logit": (_logit, lambda x: 1 / (1 + exp(-x))),
+}
 
 
 __all__ = ["RANGES", "READINGS", "Parameter", "parse_parameter", "published_interval"]

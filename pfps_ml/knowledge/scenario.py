@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,8 @@ def parse_scenario(name: str, content: dict[str, Any], parent: Scenario | None =
                 faults.append(f"{part}.{key}: unknown to its parent {parent.name!r} there; expected one of its {part}")
             sections[part][key] = parse_parameter(f"{part}.{key}", raw, name, faults)
     horizon = content.get("horizon_months", parent.horizon_months if parent else None)
-    if not content.get("title") or not isinstance(horizon, int | float) or not horizon > 0:
+    lasts = isinstance(horizon, int | float) and not isinstance(horizon, bool) and 0 < horizon < inf
+    if not (isinstance(content.get("title"), str) and content["title"] and lasts):
         faults.append("expected `title` (text) and `horizon_months` (a number above 0) at the top of the file")
     if faults:
         raise FactError(f"scenario {name!r} is not usable:\n  " + "\n  ".join(faults))

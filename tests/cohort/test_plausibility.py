@@ -1,17 +1,20 @@
 """Published figures come back from the simulated cohort, and PLAUSIBILITY.md says which do not."""
 
-from dataclasses import replace
+import re
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import expit
 
 from pfps_ml.cohort import figures, targets
 from pfps_ml.cohort.checks_onset import added_up
 from pfps_ml.cohort.figures import Sample
 from pfps_ml.cohort.independence import Kin
 from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, check
+from pfps_ml.cohort.solve import solved_parameters
 from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.scenario import PARTS as POPULATIONS
 from pfps_ml.knowledge.scenario import load_scenario
@@ -179,6 +182,31 @@ def test_intervals_computed_here_are_those_that_the_ledger_computed():
     assert 0 < explained.low < 0.22 < explained.high < 1
 
 
+# quoted figures that follow from what stands in their rows: rounded, subtracted, counted, or the SD of another row
+DERIVED = {
+    "new cases per 1000 km, novices": {25},  # 10 % of 254 injuries
+    "hip abduction, men less women of one age": {0.21},  # 1.62 - 1.41
+    "Foot Posture Index, against the norms, mean": {2.7},  # SD of G3-50
+    "squat angle, men, mean": {5.1},  # SD of G3-25
+    "hip abduction with squat angle": {0.47},  # 0.466
+    "Foot Posture Index, women less men": {0.2},  # 2.5 - 2.3
+    "BMI, adolescents, mean": {2.6},  # SD of G3-11
+    "mobile midfoot (from 11 mm), %": {41, 192},  # 21 of 100 with orthoses and 20 of 92 with exercise
+    "lateral tightness, %": {20},  # 1 in 5
+    "pain on squatting, sensitivity that LR+ and LR- imply, %": {90},
+    "pain on squatting, specificity that LR+ and LR- imply, %": {50},
+    "hip abduction, women to 35, SMD": {0.6},  # the design's
+}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.what} {row.scenario}")
+def test_every_figure_that_is_quoted_stands_in_its_rows_of_the_ledger_or_follows_from_them(row):
+    texts = [value for each in row.rows for name, value in asdict(ledger()[each]).items() if name not in ("doi", "id")]
+    known = {float(each) for each in re.findall(r"\d+(?:\.\d+)?", " ".join(texts))}
+    quoted = {float(each) for each in re.findall(r"\d+(?:\.\d+)?", row.target.published)}
+    assert quoted - known == DERIVED.get(row.what, set())
+
+
 def test_numbers_are_read_from_estimates_as_they_are_printed():
     assert targets.numbers("G2-03") == [-0.09, -0.20]
     assert targets.numbers("G3-22") == [3.6, 8.1]
@@ -198,9 +226,17 @@ def test_a_figure_weighed_by_risk_is_what_drawn_cases_give_on_average(runners):
 
 
 def test_risks_over_another_horizon_add_up_at_the_same_hazard(runners):
-    whole = figures.risk_over(runners, 12)
-    assert whole == pytest.approx(runners["risk"].mean())
-    assert 1.8 * whole < figures.risk_over(runners, 24) < 2 * whole
+    once, twice = (figures.risks_over(runners, months) for months in (12, 24))
+    assert once == pytest.approx(runners["risk"].to_numpy(), rel=1e-12)
+    assert 1.8 * once.mean() < twice.mean() < 2 * once.mean()
+
+
+def test_a_spike_acts_for_its_months_whatever_the_horizon(runners):
+    spiked, p = (runners["spike"] > 0).to_numpy(), solved_parameters("reference")[0]
+    early, whole = (np.log1p(-figures.risks_over(runners, months)) for months in (p.spike_months, 12))
+    later = np.log1p(-expit(runners["usual"])) * (12 - p.spike_months)  # no spike acts any more
+    assert whole - early == pytest.approx(later.to_numpy(), rel=1e-9)
+    assert (early[spiked] < 0.5 * whole[spiked]).all() and early[~spiked] == pytest.approx(0.5 * whole[~spiked])
 
 
 def test_everybody_is_measured_and_nobody_is_missing(runners):

@@ -19,8 +19,8 @@ MEASURED = (
 )  # fmt: skip
 # what no column of a runner can tell, and where it is held instead
 ELSEWHERE = {
-    "inhibition_threshold", "inhibition_width", "inhibition_most",  # a knee free of pain has no effusion: test_simulate
-    "pain_hip_shift", "pain_fppa_shift",  # 0 before any pain: test_recovery_clinic
+    # a knee free of pain has no effusion, and before any pain there is no shift: test_recovery_clinic
+    "inhibition_threshold", "inhibition_width", "inhibition_most", "pain_hip_shift", "pain_fppa_shift",
     "spike_months",  # only how long times how much can be told: the size is fitted at the months
 }  # fmt: skip
 

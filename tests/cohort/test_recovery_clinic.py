@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from scipy.optimize import curve_fit
 from scipy.special import expit
 
 from pfps_ml.cohort.solve import PATIENTS, solved_parameters
@@ -12,6 +13,7 @@ from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.knowledge.scenario import load_scenario
 from tests.cohort.estimators import (
     ROWS,
+    Estimates,
     apart,
     choice,
     correlation,
@@ -112,6 +114,23 @@ def knees(clinic):
     )
 
 
+def inhibition(clinic):
+    """From how much weaker than usual for age and sex the swollen knees are; their own strength is noise."""
+    c, p = clinic.column, clinic.parameters
+    swollen = c("effusion_ml") > 0
+    ml = c("effusion_ml")[swollen]
+    usual = p.knee_extension_mean + p.knee_extension_male * c("sex")
+    usual = (usual + p.knee_extension_per_year * (c("age_years") - 30))[swollen]
+
+    def left(ml, most, threshold, width):
+        return 1 - most * expit((ml - threshold) / width)
+
+    names = ("inhibition_most", "inhibition_threshold", "inhibition_width")
+    noise = p.knee_extension_sd / usual * left(ml, *(getattr(p, name) for name in names))
+    share_left = c("knee_extension_nm_kg")[swollen] / usual
+    return Estimates(names, *curve_fit(left, ml, share_left, (0.3, 20, 5), sigma=noise, absolute_sigma=True))
+
+
 def failure(clinic):
     c = clinic.column
     columns = {"failed_care_intercept": np.ones(len(c("sex")))}
@@ -177,7 +196,7 @@ def errors(clinic):
     return measured(clinic, MEASURED)
 
 
-ESTIMATES = (*BOTH, complaints, pain, knees, failure, assignment, success, success_shares, errors)
+ESTIMATES = (*BOTH, complaints, pain, knees, inhibition, failure, assignment, success, success_shares, errors)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +211,12 @@ def test_every_parameter_is_recovered(clinic, found, group):
 
 def test_no_parameter_of_the_scenario_is_left_out(found):
     names = {name for each in found.values() for name in each.names}
-    assert set(load_scenario("reference").patients) <= names
+    assert {
+        *load_scenario("reference").patients,
+        "inhibition_most",
+        "inhibition_threshold",
+        "inhibition_width",
+    } <= names
 
 
 def test_every_prevalence_is_recovered_within_a_fifth_of_a_point(clinic, found):

@@ -1,11 +1,14 @@
 """Solving: a scenario that no world can meet is refused in words, and a value that nobody reads cannot be written."""
 
 from dataclasses import replace
+from math import log
 
 import pytest
 
-from pfps_ml.cohort.solve import solve
+from pfps_ml.cohort.figures import Sample, adolescents, adults, odds_ratio_per_sd
+from pfps_ml.cohort.solve import solve, solved_parameters
 from pfps_ml.cohort.trials import place
+from pfps_ml.config import CohortConfig
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.scenario import load_scenario, parse_scenario
 
@@ -48,6 +51,51 @@ def test_a_value_of_another_type_is_refused(raw):
     content = {"value": 0.1, "assumption": True, "how": "a test", **raw}
     with pytest.raises(FactError, match="another type"):
         parse_scenario("child", {"title": "A child", "runners": {"onset_fpi": content}}, REFERENCE)
+
+
+@pytest.mark.parametrize(("part", "name"), [("runners", "onset_male"), ("patients", "success_akps")])
+def test_a_marginal_effect_that_is_not_solved_jointly_is_refused(part, name):
+    content = {"value": 0.1, "assumption": True, "marginal": True, "how": "a test"}
+    scenario = parse_scenario("child", {"title": "A child", part: {name: content}}, REFERENCE)
+    with pytest.raises(FactError, match=rf"got it at {part}\.{name}"):
+        solve(scenario)
+
+
+def alone_among(young, scenario):
+    """Return the log odds ratio of onset per SD of a weaker hip as measured, taken alone, among some runners."""
+    frame = Sample(CohortConfig(scenario=scenario, runners=100_000)).runners
+    return -log(odds_ratio_per_sd(adolescents(frame) if young else adults(frame), "hip_abduction_nm_kg"))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "young", "name"),
+    [
+        ("reference", True, "onset_hip_weakness_adolescent"),
+        ("school_season", True, "onset_hip_weakness_adolescent"),
+        ("reference", False, "onset_hip_weakness"),
+    ],
+)
+def test_the_hips_effect_taken_alone_is_the_published_one_at_either_age(scenario, young, name):
+    said = load_scenario(scenario).runners[name]
+    assert said.marginal
+    assert alone_among(young, scenario) == pytest.approx(said.value, abs=0.05)
+
+
+def test_where_adolescents_are_told_the_same_as_adults_the_same_acts_on_them():
+    p = solved_parameters("kinetic_chain")[0]
+    assert p.onset_hip_weakness_adolescent == pytest.approx(p.onset_hip_weakness, rel=1e-9)
+    assert alone_among(True, "kinetic_chain") == pytest.approx(alone_among(False, "kinetic_chain"), abs=0.05)
+
+
+def test_an_effect_that_is_not_marginal_acts_as_it_stands_and_the_others_are_solved_beside_it():
+    given = replace(REFERENCE.runners["onset_fppa"], marginal=False)
+    scenario = replace(REFERENCE, runners={**REFERENCE.runners, "onset_fppa": given})
+    found, joint = solve(scenario)[0], solve(REFERENCE)[0]
+    assert found.onset_fppa == given.value != joint.onset_fppa
+    squat = replace(given, value=joint.onset_fppa)
+    again = solve(replace(REFERENCE, runners={**REFERENCE.runners, "onset_fppa": squat}))[0]
+    assert again.onset_hip_weakness == pytest.approx(joint.onset_hip_weakness, rel=1e-9)
+    assert again.onset_hip_weakness_adolescent == pytest.approx(joint.onset_hip_weakness_adolescent, rel=1e-9)
 
 
 def test_equal_values_count_half_even_when_they_differ_in_the_last_bit():

@@ -157,6 +157,19 @@ def test_the_studies_that_nothing_was_set_from_are_these_and_no_others():
     assert related(STUDIES["start_reference"]) == {"onset_fpi": ["G2-19"]}
 
 
+def test_every_published_result_is_the_ledgers_and_none_is_typed_anew():
+    typed = {key: study for key, study in STUDIES.items() if not study.figure.how.startswith(("G", "P <"))}
+    assert set(typed) == {"adolescents", "runners_education"}
+    assert "Odds ratio 1.88 at 3 months" in ledger()["G4-54"].note
+    assert typed["adolescents"].figure.value == 1.88
+    assert ledger()["G4-53"].estimate.startswith("no group x time effect")  # the figure says that this stands as 1
+    assert typed["runners_education"].figure.value == 1
+    for key in ("orthoses_flat", "orthoses_mobility"):
+        row = ledger()[STUDIES[key].rows[-1]]
+        figure = STUDIES[key].figure
+        assert (figure.value, figure.low, figure.high) == (float(row.estimate), float(row.ci_low), float(row.ci_high))
+
+
 def test_a_row_of_the_study_itself_is_circular_and_another_row_of_its_people_is_related():
     study = STUDIES["orthoses_flat"]
     assert circular(replace(study, rows=("G4-25",))) == {"success_orthotic": ["G4-25"]}

@@ -18,7 +18,7 @@ def never(*_):
 
 @pytest.mark.parametrize("name", [*OBSERVED, *TRUTH])
 def test_a_folder_where_a_frame_should_go_is_refused_before_anything_is_simulated(name, tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_POPULATIONS", (("onset", never), ("treatment", never)))
+    monkeypatch.setattr(pipeline, "POPULATIONS", (("onset", never), ("treatment", never)))
     (tmp_path / f"{name}.parquet").mkdir()
     with pytest.raises(OutputError, match=rf"{name}\.parquet"):
         write_cohort(SMALL, tmp_path)
@@ -26,7 +26,7 @@ def test_a_folder_where_a_frame_should_go_is_refused_before_anything_is_simulate
 
 
 def test_a_name_in_the_way_of_a_draft_is_refused_before_anything_is_simulated(tmp_path, monkeypatch):
-    monkeypatch.setattr(pipeline, "_POPULATIONS", (("onset", never), ("treatment", never)))
+    monkeypatch.setattr(pipeline, "POPULATIONS", (("onset", never), ("treatment", never)))
     monkeypatch.setattr(pipeline.Path, "touch", _refused)  # root may write everywhere, so a test cannot lock a folder
     with pytest.raises(OutputError, match="choose another"):
         write_cohort(SMALL, tmp_path)

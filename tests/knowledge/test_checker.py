@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.errors import Fault
-from pfps_ml.knowledge.checker import MISSING, check, derive, is_missing
+from pfps_ml.knowledge.checker import MISSING, check, complete, derive, is_missing
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS
 
 AGE = "expected a number from 10 to 90 years"
@@ -175,6 +175,33 @@ def test_no_text_column_is_too_strange_to_check(name, texts, decimal_comma):
 @given(name=st.sampled_from(KINDS), cells=st.lists(ANY_CELL), decimal_comma=st.booleans())
 def test_no_mixed_column_is_too_strange_to_check(name, cells, decimal_comma):
     assert_judged(name, *one(name, cells, object, decimal_comma))
+
+
+@settings(deadline=None)
+@given(name=st.sampled_from(KINDS), cells=st.lists(ANY_CELL, min_size=1))
+def test_lists_of_cells_are_checked_as_a_frame_is(name, cells):
+    frame = pd.DataFrame({name: pd.Series(cells, dtype=object)})
+    listed, framed = check({name: cells}, [BY_NAME[name]]), check(frame, [BY_NAME[name]])
+    pd.testing.assert_frame_equal(listed.values, framed.values)
+    assert listed.faults == framed.faults
+
+
+def test_one_request_is_checked_as_a_frame_of_one_row_is():
+    request = {"runner_id": ["a"], "age_years": [27], "sex": ["female"], "prior_pfps": ["yes"], "akps": [None],
+               "weight_kg": [61.5], "squat_collapse": ["No"], "foot_posture_index": [2.5]}  # fmt: skip
+    listed, framed = check(request), check(pd.DataFrame(request))
+    pd.testing.assert_frame_equal(listed.values, framed.values)
+    assert listed.faults == framed.faults
+    assert [fault.field for fault in listed.faults] == ["foot_posture_index"]
+    assert len(check({}).values) == 0
+
+
+def test_columns_with_derived_fields_are_the_same_from_a_frame_and_from_columns():
+    values = check({"weight_kg": [80.0, None], "height_cm": [200, 180]}).values
+    columns = complete(values)
+    np.testing.assert_array_equal(columns["bmi"], derive(values)["bmi"])
+    np.testing.assert_array_equal(complete(columns)["bmi"], columns["bmi"])
+    assert set(columns) == {*values, "bmi"}
 
 
 def assert_judged(name, values, messages):

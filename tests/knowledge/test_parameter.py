@@ -63,7 +63,7 @@ def test_whatever_a_parameter_reads_is_its_unit_and_its_own_interval_overlaps(na
 # what a value is held to
 
 
-READ = {"rows": ["G2-37"], "how": "as published"}
+READ = {"rows": ["G2-37"], "how": "as published", "reads": {}}
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,15 @@ READ = {"rows": ["G2-37"], "how": "as published"}
 def test_a_value_outside_the_interval_of_the_row_that_it_reads_is_refused(reads, value, span):
     raw = {"value": value, "rows": list(reads), "reads": reads, "how": "as published"}
     assert f"runners.effect: expected a value inside the interval of {span}" in refusal_of(scenario_with(effect=raw))
+
+
+@pytest.mark.parametrize("rows", [["G1-19"], ["G1-30", "G1-19"]])
+def test_a_value_that_cites_an_interval_says_how_it_is_read_off_it_or_that_it_is_not(rows):
+    raw = {"value": 5, "rows": rows, "how": "as published"}
+    message = refusal_of(scenario_with(onset_male=raw))
+    assert "runners.onset_male: expected `reads`: how the value is read off G1-19, with the interval there" in message
+    for said in ({"reads": {}}, {"assumption": True}):
+        assert parse_scenario("test", scenario_with(onset_male=raw | said)).runners["onset_male"].value == 5
 
 
 def test_an_interval_does_not_excuse_a_value_outside_the_row():
@@ -120,7 +129,24 @@ def test_a_value_that_its_name_forbids_is_refused_and_so_is_such_an_end_of_an_in
     assert f"runners.{name}: expected {words}" in refusal_of(scenario_with(**{name: inside}))
 
 
-@pytest.mark.parametrize("wrong", [{"rows": "G2-37"}, {"rows": [["G2-37"]]}, {"how": 3}, {"value": True}])
+@pytest.mark.parametrize("rows", [["S001-05"], ["G2-74"], ["S001-05", "G2-74"]])
+def test_a_claim_or_a_figure_that_was_not_found_is_no_source(rows):
+    assert all(not ledger()[row].estimate for row in rows)
+    raw = {"value": 0.5, "rows": rows, "how": "as told"}
+    assert "runners.effect: expected a row that holds a figure" in refusal_of(scenario_with(effect=raw))
+    assert parse_scenario("test", scenario_with(effect=raw | {"assumption": True})).runners["effect"].rows == (*rows,)
+
+
+@pytest.mark.parametrize("wrong", [{"value": "0.5"}, {"interval": [0.4, "0.6"]}, {"interval": [False, True]}])
+def test_a_text_or_a_yes_is_no_number(wrong):
+    message = refusal_of(scenario_with(effect=READ | {"value": 0.5} | wrong))
+    assert "runners.effect: expected `value = number`" in message
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"rows": "G2-37"}, {"rows": [["G2-37"]]}, {"how": 3}, {"value": True}, {"assumption": "no"}, {"marginal": "no"}],
+)
 def test_a_part_of_another_type_is_refused(wrong):
     message = refusal_of(scenario_with(effect=READ | {"value": 0.5} | wrong))
     assert "runners.effect: expected `value` as a number, `rows` as a list and `how` as text" in message
@@ -149,6 +175,14 @@ def test_the_median_is_the_value_and_the_outer_quantiles_are_the_interval(scale)
     assert parameter.at(0.5) == pytest.approx(parameter.value, rel=1e-12)
     assert parameter.at(0.025) == pytest.approx(parameter.low, rel=1e-9)
     assert parameter.at(0.975) == pytest.approx(parameter.high, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", scenario_names())
+def test_95_percent_of_the_draws_of_every_parameter_lie_in_its_stated_interval_whichever_side_is_wider(name):
+    for p in parameters_of(load_scenario(name)):
+        assert [p.at(q) for q in (0.025, 0.5, 0.975)] == pytest.approx([p.low, p.value, p.high], rel=1e-9, abs=1e-12)
+        drawn = [p.at((i + 0.5) / 40) for i in range(40)]
+        assert drawn == sorted(drawn) and sum(p.low <= x <= p.high for x in drawn) >= 38, p.name
 
 
 def test_a_share_near_1_is_drawn_on_a_scale_that_ends_at_1_even_if_another_is_more_symmetric():

@@ -21,7 +21,7 @@ from pfps_ml.knowledge.scenario import (
 
 CHILDREN = [name for name in scenario_names() if load_scenario(name).parent]
 ROW = next(iter(ledger()))
-GOOD = {"value": 0.5, "interval": [0.4, 0.6], "unit": "%", "rows": [ROW], "how": "as published"}
+GOOD = {"reads": {}, "value": 0.5, "interval": [0.4, 0.6], "unit": "%", "rows": [ROW], "how": "as published"}
 
 
 def parameters_of(scenario):
@@ -150,7 +150,11 @@ def test_all_faults_of_a_scenario_are_told_at_once():
         assert words in message
 
 
-@pytest.mark.parametrize("top", [{"title": "A test"}, {"horizon_months": 12}, {"title": "x", "horizon_months": "12"}])
+@pytest.mark.parametrize(
+    "top",
+    [{"title": "A test"}, {"horizon_months": 12}, {"title": 5, "horizon_months": 12}]
+    + [{"title": "x", "horizon_months": wrong} for wrong in ("12", True, float("inf"), float("nan"))],
+)
 def test_a_scenario_without_title_or_horizon_is_refused(top):
     assert "`horizon_months` (a number above 0)" in refusal_of(top)
 
