@@ -9,10 +9,10 @@ READY := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check lint serve ui bench browser documents wheel lock
+.PHONY: help demo test test-slow check lint serve ui bench bench-skill bench-null browser documents wheel lock
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 demo: $(READY) ## simulate, validate, train, evaluate, release, and score data/examples/roster.csv
 	$(BIN)/python -m pipelines.run_all
@@ -44,6 +44,15 @@ ui: $(READY) ## MLflow's pages: runs, metrics, figures, registered models
 
 bench: $(READY) ## speed and skill against peers
 	$(BIN)/python -m benchmarks
+
+# One OpenMP thread, and two processes: many small fits.
+bench-skill: export OMP_NUM_THREADS := 1
+bench-skill: $(READY) ## every candidate against the truth, within an hour on 2 cores (QUICK=--quick: 10 minutes)
+	$(BIN)/python -m benchmarks.skill $(QUICK)
+
+bench-null: export OMP_NUM_THREADS := 1
+bench-null: $(READY) ## how often a pathway is preferred where none is better, and how good preferences are
+	$(BIN)/python -m benchmarks.preference $(QUICK)
 
 # Debian's Chromium, for the tests and screenshots of the page. Skipped, without the network, where it is there.
 browser: ## install Chromium (Debian or Ubuntu; root or sudo)

@@ -3,6 +3,7 @@
 A single runner is a roster of one, so the command line, the roster, the endpoint and the page cannot disagree.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypedDict
@@ -12,17 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.bundle import Bundle
-from pfps_ml.cautions import cautions
-from pfps_ml.knowledge.checker import derive
+from pfps_ml.knowledge.checker import complete
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, VISIT
 from pfps_ml.knowledge.field import DRIVERS, Arm
 from pfps_ml.learning.additive import probability
 from pfps_ml.prediction import Estimate, Prediction
-from pfps_ml.reference import average, gains
+from pfps_ml.preference import NONE, Preferences, preference_text, preferences
+from pfps_ml.reference import average
+from pfps_ml.wording import SILENT, labels, listed, measure_column, once, reason_columns, reason_text
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
+Ints = NDArray[np.int64]
 
 REASONS = 3  # in a roster; the JSON names every field
 ROSTER_COLUMNS = (
@@ -35,8 +38,8 @@ VISIT_COLUMNS = (
     "acceptable_pathways",
     "preferred_pathway",
 )
-POINTS = " percentage points"
-NOT_GATED = "No clear preference: no pathway has been shown to suit this patient better than another one would."
+_BANDS = ("low", "moderate", "high")
+_MARK = "trained on simulated data; not a medical device"
 
 
 class Assessment(TypedDict):
@@ -64,33 +67,45 @@ def assess(bundle: Bundle, values: pd.DataFrame) -> "Assessments":
     values
         Rows without faults, as `knowledge.checker.check` returns them: numbers and level codes, NaN where missing.
     """
-    complete = derive(values.reset_index(drop=True))
-    return Assessments(bundle, complete, bundle.predictor.predict(complete))
+    columns = complete(values)
+    patients = ~np.isnan(np.array([columns[field.name] for field in VISIT])).all(axis=0)
+    return Assessments(bundle, columns, patients, bundle.predictor.predict(columns, patients))
 
 
 @dataclass(frozen=True)
 class Assessments:
-    """The assessments of some rows, in their order: as a table for rosters, or one by one as JSON."""
+    """The assessments of some rows, in their order: as a table for rosters, or one by one as JSON.
+
+    Attributes
+    ----------
+    columns
+        The rows, derived fields included; each of shape (rows,).
+    patients
+        Which rows have at least one visit field.
+    """
 
     bundle: Bundle
-    values: pd.DataFrame
+    columns: dict[str, Floats]
+    patients: Bools
     prediction: Prediction
 
     def __len__(self) -> int:
-        return len(self.values)
+        return len(self.patients)
 
     def table(self, visit: bool) -> pd.DataFrame:
-        """Return the columns that scoring adds to a roster, after `status` and `problems`."""
-        found = self.prediction
-        frame = pd.DataFrame(index=self.values.index)
-        for name, numbers in zip(ROSTER_COLUMNS, (found.risk.value, found.risk.low, found.risk.high), strict=False):
-            frame[name] = np.where(self.scored, numbers, np.nan)
-        frame["risk_band"] = _texts([band if ok else None for band, ok in zip(self.bands, self.scored, strict=True)])
-        for i in range(REASONS):
-            frame[f"reason_{i + 1}"] = _texts([self._reason_text(row, i) for row in range(len(self))])
-        frame["measure_next"] = _texts([_measure_text(self.measure_next(row)) for row in range(len(self))])
-        frame["cautions"] = _texts([" ".join(texts) for texts in self.cautions])
-        frame["bundle"] = f"{self.bundle.name} (trained on simulated data; not a medical device)"
+        """Return the columns that scoring adds to a roster, after `status` and `problems`; texts are categories."""
+        found, nothing = self.prediction, np.full(len(self), np.nan)
+        risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
+                 zip(ROSTER_COLUMNS, (found.risk.value, found.risk.low, found.risk.high), strict=False)}  # fmt: skip
+        reasons = reason_columns(self._inputs, found, self._points, self.scored, REASONS)
+        frame = pd.DataFrame({
+            **risks,
+            "risk_band": listed(np.where(self.scored, self.bands, SILENT), _BANDS),
+            **{f"reason_{rank + 1}": column for rank, column in enumerate(reasons)},
+            "measure_next": measure_column(self.columns, self.bundle.gain_tables.fields, self._gains, self.scored),
+            "cautions": once(self._caution_keys, lambda key: " ".join(self.bundle.cautions.said(key))),
+            "bundle": listed(np.zeros(len(self), dtype=np.int64), (f"{self.bundle.name} ({_MARK})",)),
+        })  # fmt: skip
         return frame.join(self._visit_table()) if visit else frame
 
     def as_dict(self, row: int) -> Assessment:
@@ -106,59 +121,55 @@ class Assessments:
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
-            "cautions": self.cautions[row],
+            "cautions": self.bundle.cautions.said(int(self._caution_keys[row])),
         }
 
     @cached_property
     def scored(self) -> Bools:
         """Which rows get a risk of onset: those not known to have knee pain now."""
-        return np.asarray(self.values["current_knee_pain"] != 1, dtype=bool)
+        return np.asarray(self.columns["current_knee_pain"] != 1)
 
     @cached_property
-    def patients(self) -> Bools:
-        """Which rows have at least one visit field."""
-        return np.asarray(self.values[[field.name for field in VISIT]].notna().any(axis=1), dtype=bool)
+    def bands(self) -> Ints:
+        """The place of every risk's band, 0 is low: multiples of the base rate of the training data."""
+        limits, risk = self.bundle.reference["bands"], self.prediction.risk.value
+        moderate = np.where(risk < limits["low_below"], 0, 1)
+        return np.where(risk >= limits["high_from"], 2, moderate)
 
     @cached_property
-    def bands(self) -> NDArray[np.object_]:
-        """The band of every risk: multiples of the base rate of the training data."""
-        limits = self.bundle.reference["bands"]
-        risk = self.prediction.risk.value
-        named = np.where(risk < limits["low_below"], "low", "moderate").astype(object)
-        named[risk >= limits["high_from"]] = "high"
-        return named
+    def _points(self) -> Floats:
+        """Percentage points per log-odds of every row, with which contributions sum to the risk less the base's."""
+        return 100 * _secant(self.prediction)
 
     @cached_property
-    def points(self) -> Floats:
-        """Contributions in percentage points (rows, fields): they sum to the risk less the one at the base."""
-        return self.prediction.contributions * (100 * _secant(self.prediction))[:, None]
+    def _caution_keys(self) -> Ints:
+        overlap, eligible = self.bundle.overlap, self._eligible
+        rare = overlap.outside(self.columns, self.patients, eligible) if overlap else np.zeros_like(eligible)
+        return self.bundle.cautions.keys(self.columns, self.patients, rare)
 
     @cached_property
-    def cautions(self) -> list[list[str]]:
-        """What a reader must know beside the numbers, by row."""
-        return cautions(self.values, self.bundle.reference, self.patients)
+    def _gains(self) -> Floats:
+        """The gain of every field of `bundle.gain_tables` in every row, percentage points, shape (fields, rows)."""
+        found = self.prediction
+        return self.bundle.gain_tables.gains(self.columns, found.log_odds, found.risk.value)
 
     @cached_property
-    def _order(self) -> NDArray[np.intp]:
-        return np.argsort(-np.abs(self.prediction.contributions), axis=1, kind="stable")
-
-    @cached_property
-    def _gains(self) -> dict[str, Floats]:
-        return gains(self.prediction, self.values, self.bundle.predictor.onset, self.bundle.reference["fields"])
+    def _inputs(self) -> Floats:
+        """The values of the explained fields, shape (fields, rows)."""
+        return np.array([self.columns[name] for name in self.prediction.fields])
 
     def reasons(self, row: int) -> list[dict[str, Any]]:
         """Return every field's part in one risk, by size; a missing field carries 0."""
-        found = []
-        for at in self._order[row]:
-            field = BY_NAME[self.prediction.fields[at]]
-            value = float(self.values[field.name].iloc[row])
-            known = not np.isnan(value)
+        found, parts = [], self.prediction.contributions[row]
+        for at in np.argsort(-np.abs(parts), kind="stable").tolist():
+            field, part = BY_NAME[self.prediction.fields[at]], float(parts[at])
+            value, points = float(self._inputs[at, row]), part * float(self._points[row])
+            known = not math.isnan(value)
             found.append({
                 "field": field.name, "label": field.label, "unit": field.unit,
                 "value": (field.levels[int(value)] if field.levels else value) if known else None,
-                "log_odds": float(self.prediction.contributions[row, at]),
-                "percentage_points": float(self.points[row, at]),
-                "text": self._text(row, at) if known else f"{field.label}: not measured",
+                "log_odds": part, "percentage_points": points,
+                "text": reason_text(field, value, points) if known else f"{field.label}: not measured",
             })  # fmt: skip
         return found
 
@@ -166,21 +177,24 @@ class Assessments:
         """Return the missing fields by the expected absolute change of the risk, in percentage points."""
         if not self.scored[row]:
             return []
-        missing = {name: gain[row] for name, gain in self._gains.items() if np.isnan(self.values[name].iloc[row])}
+        names = self.bundle.gain_tables.fields
+        missing = {name: float(gain) for name, gain in zip(names, self._gains[:, row], strict=True)
+                   if math.isnan(self.columns[name][row])}  # fmt: skip
         ranked = sorted(missing, key=lambda name: -missing[name])
-        return [{**self._to_measure(row, name), "gain": float(missing[name])} for name in ranked]
+        return [{**self._to_measure(row, name), "gain": missing[name]} for name in ranked]
 
     def _to_measure(self, row: int, name: str) -> dict[str, str]:
         """Return what a person can enter: for a derived field, the parts of it that are missing."""
-        parts = [part for part in BY_NAME[name].parts if np.isnan(self.values[part].iloc[row])] or [name]
-        return {"field": parts[0], "label": " and ".join(BY_NAME[part].label for part in parts)}
+        parts = [part for part in BY_NAME[name].parts if math.isnan(self.columns[part][row])] or [name]
+        return {"field": parts[0], "label": labels(parts)}
 
     def _risk(self, row: int) -> dict[str, Any]:
         found = self.prediction
         return {
             "probability": float(found.risk.value[row]), "low": float(found.risk.low[row]),
             "high": float(found.risk.high[row]), "horizon_months": self.bundle.reference["horizon_months"],
-            "band": str(self.bands[row]), "average": average(self.values.iloc[row], self.bundle.reference),
+            "band": _BANDS[self.bands[row]],
+            "average": average({name: self.columns[name][row] for name in ("age_years", "sex")}, self.bundle.reference),
             "log_odds": float(found.log_odds[row]), "base_log_odds": float(found.base[row]),
         }  # fmt: skip
 
@@ -206,51 +220,48 @@ class Assessments:
         met = {arm.name: np.ones(len(self), dtype=bool) for arm in ARMS}
         for arm in ARMS:
             for name, level in arm.requires:
-                met[arm.name] &= self.values[name].to_numpy() == BY_NAME[name].levels.index(level)
+                met[arm.name] &= self.columns[name] == BY_NAME[name].levels.index(level)
         return met
 
-    def _acceptable(self, row: int) -> list[str]:
-        return [arm.name for arm in ARMS if self.eligible[arm.name][row]]
+    @cached_property
+    def _eligible(self) -> Bools:
+        return np.array([self.eligible[arm.name] for arm in ARMS])
+
+    @cached_property
+    def _preferences(self) -> Preferences:
+        return preferences(self.prediction.better, self._eligible, self.bundle.predictor.gate)
 
     def _preference(self, row: int) -> dict[str, Any]:
-        return {"acceptable": self._acceptable(row), "preferred": None, "text": NOT_GATED}
+        found, gate = self._preferences, self.bundle.predictor.gate
+        acceptable = [arm.name for arm, stays in zip(ARMS, found.acceptable[:, row], strict=True) if stays]
+        preferred = None if found.preferred[row] == NONE else ARMS[found.preferred[row]].name
+        return {"acceptable": acceptable, "preferred": preferred, "text": preference_text(acceptable, preferred, gate)}
 
     def _tests(self, row: int) -> list[dict[str, Any]]:
         found = []
         for field in VISIT:
-            value = self.values[field.name].iloc[row]
-            if field.role == "test" and not np.isnan(value):
+            value = self.columns[field.name][row]
+            if field.role == "test" and not math.isnan(value):
                 agrees = bool(value == 1)
                 verdict = "agrees" if agrees else "does not agree"
                 text = f"{field.label}: {field.levels[int(value)]}, which {verdict} with the picture of runner's knee."
                 found.append({"field": field.name, "label": field.label, "agrees": agrees, "text": text})
         return found
 
-    def _text(self, row: int, at: int) -> str:
-        field = BY_NAME[self.prediction.fields[at]]
-        shown = field.show(float(self.values[field.name].iloc[row]))
-        return f"{field.label}: {shown} ({self.points[row, at]:+.1f}{POINTS})"
-
-    def _reason_text(self, row: int, rank: int) -> str | None:
-        at = int(self._order[row, rank])
-        silent = not self.scored[row] or self.prediction.contributions[row, at] == 0
-        return None if silent else self._text(row, at)
-
     def _visit_table(self) -> pd.DataFrame:
-        frame = pd.DataFrame(index=self.values.index)
+        columns: dict[str, Any] = {}
         for arm in ARMS:
             shown = self.patients & self.eligible[arm.name]
-            frame[f"p_{arm.name}"] = np.where(shown, self.prediction.success[arm.name].value, np.nan)
+            columns[f"p_{arm.name}"] = np.where(shown, self.prediction.success[arm.name].value, np.nan)
         for name in ACTIVE_ARMS:
             shown, effect = self.patients & self.eligible[name], self.prediction.effect[name]
             for end, numbers in (("", effect.value), ("_low", effect.low), ("_high", effect.high)):
-                frame[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
-        rows = range(len(self))
-        frame["acceptable_pathways"] = _texts(
-            [", ".join(self._acceptable(row)) if self.patients[row] else None for row in rows]
-        )
-        frame["preferred_pathway"] = _texts(["none" if self.patients[row] else None for row in rows])
-        return frame
+                columns[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
+        found, bits = self._preferences, np.int64(1) << np.arange(len(ARMS))
+        columns["acceptable_pathways"] = once(np.where(self.patients, bits @ found.acceptable, SILENT), _said_arms)
+        places, names = found.preferred - NONE, ("none", *(arm.name for arm in ARMS))
+        columns["preferred_pathway"] = listed(np.where(self.patients, places, SILENT), names)
+        return pd.DataFrame(columns)
 
 
 def _secant(found: Prediction) -> Floats:
@@ -268,14 +279,8 @@ def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[s
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
 
 
-def _measure_text(ranked: list[dict[str, Any]]) -> str | None:
-    if not ranked or ranked[0]["gain"] < 0.05:
-        return None
-    return f"{ranked[0]['label']} (would move the risk by {ranked[0]['gain']:.1f}{POINTS} on average)"
+def _said_arms(key: int) -> str:
+    return ", ".join(arm.name for at, arm in enumerate(ARMS) if key >> at & 1)
 
 
-def _texts(values: Any) -> pd.Series:
-    return pd.Series(values, dtype="str")
-
-
-__all__ = ["NOT_GATED", "POINTS", "ROSTER_COLUMNS", "VISIT_COLUMNS", "Assessment", "Assessments", "assess"]
+__all__ = ["ROSTER_COLUMNS", "VISIT_COLUMNS", "Assessment", "Assessments", "assess"]

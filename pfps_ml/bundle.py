@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.cautions import Cautions, cautions_of
 from pfps_ml.errors import BundleError, BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
-from pfps_ml.knowledge.checker import check, derive
+from pfps_ml.gains import GainTables, gain_tables
+from pfps_ml.knowledge.checker import check, complete
 from pfps_ml.knowledge.contracts import fingerprint
+from pfps_ml.overlap import Overlap, overlap_of
 from pfps_ml.prediction import Prediction, Predictor, predictor_from_json
 from pfps_ml.reference import check_reference
 
@@ -44,6 +48,8 @@ class Bundle:
         The models.
     reference
         What the training data looked like: ranges and quantiles, averages by age and sex, bands.
+    overlap
+        How the clinics chose pathways; None in a bundle of before it was kept.
     card
         The model card, Markdown.
     """
@@ -54,6 +60,17 @@ class Bundle:
     predictor: Predictor
     reference: Mapping[str, Any]
     card: str
+    overlap: Overlap | None = None
+
+    @cached_property
+    def gain_tables(self) -> GainTables:
+        """What `measure next` reads."""
+        return gain_tables(self.predictor.onset, self.reference["fields"])
+
+    @cached_property
+    def cautions(self) -> Cautions:
+        """What it cautions of."""
+        return cautions_of(self.reference)
 
 
 def released_bundle(models: Path | None = None) -> Bundle:
@@ -100,8 +117,9 @@ def load_bundle(path: Path) -> Bundle:
     card = _text(contents["card.md"], "card.md")
     predictor = _predictor(onset, pathways)
     check_reference(reference, {*predictor.onset.fields, *predictor.explainer.fields})
+    overlap = overlap_of(reference)
     reproduce(predictor, golden)
-    return Bundle(path.name, path, manifest, predictor, reference, card)
+    return Bundle(path.name, path, manifest, predictor, reference, card, overlap)
 
 
 def golden_answers(predictor: Predictor, runners: pd.DataFrame) -> dict[str, Any]:
@@ -182,7 +200,8 @@ def digest(content: bytes) -> str:
 
 
 def _answers(predictor: Predictor, rows: Sequence[Mapping[Any, Any]]) -> dict[str, list[Any]]:
-    found: Prediction = predictor.predict(derive(check(pd.DataFrame(list(rows))).values))
+    given = {name: [row.get(name) for row in rows] for name in dict.fromkeys(key for row in rows for key in row)}
+    found: Prediction = predictor.predict(complete(check(given).values))
     answers = {
         "risk": found.risk.value, "risk_low": found.risk.low, "risk_high": found.risk.high,
         "log_odds": found.log_odds, "base_log_odds": found.base, "contributions": found.contributions,

@@ -1,37 +1,53 @@
-"""What a person types: `pfps template | check | score | card | dictionary | scenarios`.
+"""What a person types: `pfps template | check | score | card | dictionary | scenarios | compare`.
 
-Exit codes: 0 done (rejected rows included), 2 input, 3 bundle, 4 output not writable.
+Exit codes: 0 done (rejected rows included), 2 input, 3 bundle, 4 output not writable, 5 partly done.
 """
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Column, Table
 
 from pfps_ml import __version__
 from pfps_ml.errors import Fault, OutputError, PfpsError
+from pfps_ml.options import cluster_of, spelt_out
+from pfps_ml.screen import progress, waiting
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from pfps_ml.bundle import Bundle
-    from pfps_ml.knowledge.scenario import Parameter, Scenario
-    from pfps_ml.roster import Summary, Track
+    from pfps_ml.knowledge.parameter import Parameter
+    from pfps_ml.knowledge.scenario import Scenario
+    from pfps_ml.scoring import Summary
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
 
 Roster = Annotated[Path, typer.Argument(metavar="ROSTER", help="A roster, .csv or .parquet.", show_default=False)]
+Rosters = Annotated[
+    Path,
+    typer.Argument(metavar="ROSTER", help="A roster, .csv or .parquet, or a folder of .parquet.", show_default=False),
+]
+Workers = Annotated[
+    int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; all cores if not given.")
+]
+Dask = Annotated[
+    str | None,
+    typer.Option("--dask", metavar="[ADDRESS]", help="Score a folder on a Dask cluster: tcp://HOST:8786, or one here."),
+]
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the roster.")]
 Folder = Annotated[Path | None, typer.Option("--bundle", metavar="DIR", help="Another bundle than the released one.")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to a file, not to the screen.")]
 Pair = Annotated[tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="Where two scenarios differ.")]
-Scored = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv or .parquet.")]
+Scored = Annotated[
+    Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv, .parquet or a folder.")
+]
+Task = Annotated[str, typer.Argument(metavar="TASK", help="onset or pathways.")]
+Figure = Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Another figure than the first.")]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -60,20 +76,24 @@ def check(roster: Roster, mapping: Map = None) -> None:
     """Check a roster without scoring it; rejected rows are listed by field."""
     from pfps_ml.roster import read_roster
 
-    with _progress("Reading"):
+    with waiting("Reading"):
         read = read_roster(roster, mapping)
     _show_account(read.summary)
     _show_faults(read.faults)
 
 
 @app.command()
-def score(roster: Roster, out: Scored, mapping: Map = None, bundle: Folder = None) -> None:
+def score(
+    roster: Rosters, out: Scored, mapping: Map = None, bundle: Folder = None, workers: Workers = None, dask: Dask = None
+) -> None:
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.knowledge.contracts import NOTICE
     from pfps_ml.roster import score_roster
+    from pfps_ml.stream import Effort
 
-    with _progress("Reading") as scoring:
-        summary = score_roster(roster, out, _bundle(bundle), mapping, scoring)
+    effort = Effort(workers, cluster=cluster_of(dask))
+    with progress() as tell:
+        summary = score_roster(roster, out, _bundle(bundle), mapping, effort, tell)
     _show_account(summary, out)
     Console().print(NOTICE, style="italic", soft_wrap=True)
 
@@ -81,6 +101,8 @@ def score(roster: Roster, out: Scored, mapping: Map = None, bundle: Folder = Non
 @app.command()
 def card(bundle: Folder = None) -> None:
     """Show the model card: what the bundle was trained on, how well it does, and what it is not for."""
+    from rich.markdown import Markdown
+
     Console().print(Markdown(_bundle(bundle).card))
 
 
@@ -103,13 +125,25 @@ def scenarios(diff: Pair = None) -> None:
         _show_differences(*map(load_scenario, diff))
 
 
+@app.command()
+def compare(task: Task = "onset", metric: Figure = None) -> None:
+    """Print the latest comparison of candidates that `python -m pipelines.compare` logged to MLflow."""
+    from pfps_ml.comparisons import EXPERIMENT, TABLE, TAG
+    from pfps_ml.records import Tag
+    from pfps_ml.tracking import latest_table
+
+    with waiting("Asking MLflow"):
+        about, table = latest_table(Tag(TAG, task), TABLE, EXPERIMENT)
+    _show_comparison(about, table, metric)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a mistake that the product can explain is explained without a traceback.
 
     A reader that goes away (`head`, `less`) ends the command quietly with 1: typer and rich see to that.
     """
     try:
-        app(args=arguments)
+        app(args=spelt_out(sys.argv[1:] if arguments is None else arguments))
     except PfpsError as error:
         _explain(error)
         sys.exit(error.exit_code)
@@ -134,22 +168,6 @@ def _deliver(text: str, out: Path | None) -> None:
     check_output(out)
     write_whole(out, text.encode())
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(step: str) -> Iterator["Track"]:
-    """Show on a terminal that something is being done; what it gives shows how much of the scoring is done."""
-    console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(step, total=None)
-
-        def scoring(starts: Iterable[int]) -> Iterator[int]:
-            progress.update(task, description="Scoring", refresh=True)
-            yield from progress.track(starts, task_id=task, description="Scoring")
-            progress.update(task, description="Writing", refresh=True)
-
-        yield scoring
 
 
 def _give_up_printing() -> None:
@@ -206,6 +224,17 @@ def _show_differences(first: "Scenario", second: "Scenario") -> None:
     for name, one, two in differences(first, second):
         table.add_row(name, _sourced(one), _sourced(two))
     Console().print(table if table.row_count else f"{first.name} and {second.name} do not differ.")
+
+
+def _show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | None) -> None:
+    from pfps_ml.comparisons import HEADER, lines
+
+    rows, figures = list(lines(logged, metric)), dict(zip(logged["metric"], logged["label"], strict=True))
+    title = f"{figures[metric] if metric else next(iter(figures.values()))}: {about['run']}"
+    table = Table(*HEADER, title=title, title_justify="left", caption=f"--metric: {', '.join(figures)}")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
 
 
 def _figure(parameter: "Parameter") -> str:

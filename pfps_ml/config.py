@@ -49,15 +49,17 @@ class SplitConfig:
 class OnsetConfig:
     """The onset model: a smooth part and a boosted part, stacked.
 
-    `penalties` are ridge penalties per 1,000 rows; `max_trees` may end as zero; `max_pairs` is the number of
-    two-field terms that the released model may hold. `masked_share` is the weight that a row's copies, masked as
-    poorer clubs would see it, have beside it. The stack is shrunk to `smooth_share` of the smooth part and the rest
-    of the boosted one, as if `stack_shrinkage` units of information (on log-odds with variance one, a case counts
-    one) had been seen before: with 50 cases the shape that can be learned is the smooth one.
+    `penalties` are precisions of what is expected of a slope per standard deviation, the same for any number of rows:
+    the fits that choose among them have fewer rows than the last one. `max_trees` may end as zero; `max_pairs` is the
+    number of two-field terms that the released model may hold. `masked_share` is the weight that a row's copy, masked
+    as a poorer club would see it, has beside it. The stack is shrunk to `smooth_share` of the smooth part and the
+    rest of the boosted one, as if `stack_shrinkage` units of information (on log-odds with variance one, a case
+    counts one) had been seen before: with 50 cases the shape that can be learned is the smooth one. `jobs` refits on
+    draws of the evidence run at once; nothing else depends on their number.
     """
 
     knots: int = 5
-    penalties: tuple[float, ...] = (0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+    penalties: tuple[float, ...] = (1.0, 4.0, 16.0, 64.0, 256.0, 1024.0)
     roughness: float = 4.0
     bins: int = 16
     learning_rate: float = 0.1
@@ -69,6 +71,7 @@ class OnsetConfig:
     smooth_share: float = 0.7
     stack_shrinkage: float = 16.0
     bootstraps: int = 20
+    jobs: int = 2
     seed: int = 20263
 
     def __post_init__(self) -> None:
@@ -78,19 +81,22 @@ class OnsetConfig:
 
 @dataclass(frozen=True)
 class PathwayConfig:
-    """The pathway models: a shared prognostic part and one modifier part an arm."""
+    """The pathway models: a shared prognostic part and one modifier part an arm.
 
-    knots: int = 4
-    prognosis_penalties: tuple[float, ...] = (1.0, 3.0, 10.0, 30.0, 100.0)
-    modifier_penalties: tuple[float, ...] = (10.0, 30.0, 100.0, 300.0, 1000.0)
-    roughness: float = 4.0
+    `posterior_draws` is how many draws give the intervals; `gate` says whether the effects are held against simpler
+    ones (five more fits), without which no preference is ever named.
+    """
+
+    knots: int = 6
     propensity_floor: float = 0.03
-    bootstraps: int = 20
+    posterior_draws: int = 40
+    gate: bool = True
     seed: int = 20264
 
     def __post_init__(self) -> None:
         """Refuse what gives no interval."""
-        _expect(self.bootstraps >= 2, f"expected [pathways] bootstraps of at least 2, got {self.bootstraps}")
+        draws = self.posterior_draws
+        _expect(draws >= 2, f"expected [pathways] posterior_draws of at least 2, got {draws}")
 
 
 @dataclass(frozen=True)

@@ -1,93 +1,203 @@
-"""The formats of a roster file: CSV as clubs write it, and Parquet; tables in, bytes out.
+"""The formats of a roster file: CSV as clubs write it, and Parquet; in pieces of whole rows, of any size of file.
 
-A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A cell that a
-spreadsheet would run as a formula is written with a leading apostrophe, which is taken off when it is read.
+A table keeps what the file said: CSV cells stay text, Parquet columns keep their types.
 """
 
 import csv
 import io
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from pfps_ml.blocks import LACKING, SAVE_AS, SURPLUS, Span, cells_up_to, parse, read_span, records, scan, spans
+from pfps_ml.cells import Dialect, unguard
 from pfps_ml.errors import Fault, InputError
+from pfps_ml.rowgroups import Groups, look, read_groups, row_pieces
 
 ENDINGS = (".csv", ".parquet")
 MAX_COLUMNS = 2_000
 _DELIMITERS = (",", ";", "\t")
-_RUNS = re.compile(r"'*[=+\-@\t\r]")
-_NUMBER = re.compile(r"'*[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_SURPLUS = "its surplus was joined to the last one; is a delimiter unquoted?"
-_LACKING = "the rest was left blank"
-_SHAPE = re.compile(rf"expected \d+ cells as in the header, got \d+: ({re.escape(_SURPLUS)}|{_LACKING})")
+_SHAPE = re.compile(rf"expected \d+ cells as in the header, got \d+: ({re.escape(SURPLUS)}|{LACKING})")
 _EMPTY = "expected a roster with a header and rows, got an empty file. See `pfps template`."
-_SAVE_AS = "Open it in a spreadsheet and save it as CSV (UTF-8)."
+_HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
+_CELLS = 1 << 22  # of a piece of Parquet
+
+Piece = Any  # a Span of a CSV file; of Parquet some Groups, or the rows themselves as an Arrow table
 
 
 @dataclass(frozen=True)
-class Dialect:
-    """How a CSV file writes its cells, so that the answer opens in the program that the question came from."""
+class Size:
+    """How much of a file is one piece. What is written may depend on it (a piece is a row group), so it is fixed.
 
-    delimiter: str = ","
-    decimal: str = "."
-    bom: bool = False
+    Attributes
+    ----------
+    rows, characters
+        Of Parquet and of CSV: some 15 MB in memory.
+    """
+
+    rows: int = 1 << 16
+    characters: int = 1 << 23
+
+
+@dataclass(frozen=True)
+class Source:
+    """A roster file: what its head, and its bytes as a whole, say of every piece of it.
+
+    Attributes
+    ----------
+    header
+        The names of the columns, in order.
+    dialect
+        How a CSV file writes its cells.
+    rows
+        How many rows a Parquet file has; of CSV, 0 if it has none.
+    digest
+        The hash of the file.
+    extent
+        How large it is: bytes of CSV, rows of Parquet; `extent` of its pieces sums to it, or nearly.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    dialect: Dialect
+    rows: int
+    digest: str
+    extent: int
+    encoding: str = ""
+    start: int = 0
+
+    @property
+    def filled(self) -> bool:
+        """Whether there is any row."""
+        return self.rows > 0
+
+    def rows_at_once(self, size: Size) -> int:
+        """Return how many rows of Parquet are one piece: fewer where there are many columns."""
+        return max(min(size.rows, _CELLS // len(self.header)), 1)
+
+    def is_one_piece(self, size: Size) -> bool:
+        """Whether the file is a single piece."""
+        return self.extent - self.start < size.characters if self.encoding else self.rows <= self.rows_at_once(size)
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether text such as `1,75` means 1.75."""
+        return self.dialect.delimiter != ","
 
 
 @dataclass(frozen=True)
 class Sheet:
-    """A file as read: its columns in order, how it was written, and the rows that do not fit the header."""
+    """Some rows of a file: columns in the file's order, and the rows that do not fit the header."""
 
     table: Any
-    dialect: Dialect = Dialect()
-    decimal_comma: bool = False
     faults: tuple[Fault, ...] = field(default=())
 
-    @property
-    def header(self) -> list[str]:
-        """The names of the columns, in order."""
-        return list(self.table.column_names)
 
-    def column(self, name: str) -> pd.Series:
-        """Return one column as text or numbers, ready for the checker; the first of that name."""
-        return _plain(self.table.column(self.header.index(name)))
-
-
-def read_sheet(source: Path, known: frozenset[str]) -> Sheet:
-    """Read a roster file.
+def open_source(path: Path, known: frozenset[str], whole: bool = True) -> Source:
+    """Look at a roster file.
 
     Parameters
     ----------
-    source
+    path
         A .csv (UTF-8 or Latin-1; comma, semicolon or tab) or a .parquet file.
     known
         Names of columns to expect; they decide which delimiter is meant.
+    whole
+        Whether the digest is that of the whole file, or of a Parquet file's account of itself, which has the place,
+        size and range of every column: enough to know a file again, and read at once.
 
     Raises
     ------
     InputError
-        If the file is not there, empty, binary, in a format that is not read, or its quotes do not match.
+        If the file is not there, empty, binary, or in a format that is not read.
     """
-    ending = source.suffix.lower()
+    ending = path.suffix.lower()
     if ending in (".xlsx", ".xls", ".ods"):
-        raise InputError(f"expected .csv or .parquet, got a workbook; workbooks come later. {_SAVE_AS}")
+        raise InputError(f"expected .csv or .parquet, got a workbook; workbooks come later. {SAVE_AS}")
     if ending not in ENDINGS:
-        raise InputError("expected a roster that ends in .csv or .parquet, got another ending. " + _SAVE_AS)
-    try:
-        data = source.read_bytes()
-    except OSError as error:
-        raise InputError(f"expected a file that can be read: {source}, got: {error.strerror}.") from error
-    if not data.strip():
-        raise InputError(_EMPTY)
-    return _read_parquet(data) if ending == ".parquet" else _read_csv(data, known)
+        raise InputError("expected a roster that ends in .csv or .parquet, got another ending. " + SAVE_AS)
+    with _readable(path):
+        if path.stat().st_size == 0:
+            raise InputError(_EMPTY)
+        return _open_parquet(path, whole) if ending == ".parquet" else _open_csv(path, known)
+
+
+def pieces(source: Source, size: Size, only: int | None = None) -> Iterator[Piece]:
+    """Yield a file in pieces of whole rows, in order.
+
+    Parameters
+    ----------
+    source, size
+        The file, and what one piece is.
+    only
+        The place of the one column that is wanted; a piece of Parquet then holds no other.
+
+    Raises
+    ------
+    InputError
+        If a Parquet file is damaged, or a row of a CSV file never ends.
+    """
+    with _readable(source.path):
+        if source.path.suffix.lower() == ".csv":
+            yield from spans(source.path, source.start, source.dialect.delimiter, size.characters)
+            return
+        name = None if only is None else source.header[only]
+        yield from row_pieces(source.path, source.rows_at_once(size), name)
+
+
+def extent(piece: Piece) -> int:
+    """Return how large a piece is: bytes of CSV, rows of Parquet."""
+    if isinstance(piece, Span):
+        return piece.length
+    return piece.rows if isinstance(piece, Groups) else int(piece.num_rows)
+
+
+def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) -> Sheet:
+    """Read a piece: all columns, or those at some places.
+
+    Raises
+    ------
+    InputError
+        If the quotes of a CSV file do not match, or a Parquet file is damaged.
+    """
+    places = list(range(len(source.header))) if wanted is None else wanted
+    names = None if wanted is None else [source.header[at] for at in wanted]
+    if isinstance(piece, Groups):
+        with _readable(source.path):
+            return Sheet(read_groups(source.path, source.digest, piece, names))
+    if not isinstance(piece, Span):
+        return Sheet(piece if names is None else piece.select(names))
+    with _readable(source.path):
+        text = read_span(source.path, piece)
+    if source.encoding != "utf-8":
+        text = text.decode(source.encoding).encode()
+    block = parse(text, source.dialect.delimiter, len(source.header), piece.line, places)
+    columns = [block.columns[at] for at in places]
+    return Sheet(pa.Table.from_arrays(columns, [source.header[at] for at in places]), block.faults)
+
+
+def read_sheet(path: Path, known: frozenset[str]) -> Sheet:
+    """Read a roster file as a whole; see `open_source`."""
+    source = open_source(path, known)
+    return read_all(source)
+
+
+def read_all(source: Source, size: Size | None = None) -> Sheet:
+    """Read all pieces of a file as one."""
+    sheets = [read_piece(source, piece) for piece in pieces(source, size or Size())]
+    faults, start = list[Fault](), 0
+    for sheet in sheets:
+        faults += [Fault(start + (fault.row or 0), fault.field, fault.message) for fault in sheet.faults]
+        start += sheet.table.num_rows
+    if not sheets:
+        return Sheet(pa.Table.from_arrays([pa.array([], pa.string())] * len(source.header), list(source.header)))
+    return Sheet(pa.concat_tables([sheet.table for sheet in sheets]), tuple(faults))
 
 
 def told_shape(problems: str) -> str | None:
@@ -96,84 +206,45 @@ def told_shape(problems: str) -> str | None:
     return found.group() if found else None
 
 
-def render(table: Any, dialect: Dialect, ending: str) -> bytes:
-    """Return the bytes of a table in the format that an ending names."""
-    if ending == ".parquet":
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
-        return bytes(sink.getvalue().to_pybytes())
-    text = io.StringIO(newline="")
-    # the writer quotes a lone \r only if the line's end holds one, so it is told so and the end is put right
-    unix = SimpleNamespace(write=lambda line: text.write(line[:-2] + "\n"))
-    writer = csv.writer(unix, delimiter=dialect.delimiter, lineterminator="\r\n")
-    writer.writerow([_guard(name) for name in table.column_names])
-    columns = [_cells(table.column(index), dialect) for index in range(table.num_columns)]
-    writer.writerows(zip(*columns, strict=True))
-    return text.getvalue().encode("utf-8-sig" if dialect.bom else "utf-8")
+def _open_parquet(path: Path, whole: bool) -> Source:
+    names, rows, digest = look(path, whole)
+    _check_width(len(names))
+    return Source(path, names, Dialect(), rows, digest, max(rows, 1))
 
 
-def _read_parquet(data: bytes) -> Sheet:
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
     try:
-        table = pq.ParquetFile(pa.BufferReader(data)).read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        raise InputError("expected a Parquet file, got something else or a damaged one. Export it again.") from error
-    _check_width(table.num_columns)
-    return Sheet(table)
+        yield
+    except OSError as error:
+        raise InputError(f"expected a file that can be read: {path}, got: {error.strerror}.") from error
 
 
-def _read_csv(data: bytes, known: frozenset[str]) -> Sheet:
-    _refuse_binary(data)
-    text, bom = _decode(data)
-    with _cells_up_to(len(text)):
-        delimiter = _delimiter(text, known)
-        records = _records(text, delimiter)
-    if not records:
+def _open_csv(path: Path, known: frozenset[str]) -> Source:
+    script = scan(path, Size.characters)
+    with path.open("rb") as file:
+        file.seek(script.start)
+        data = file.read(_HEAD)
+    # a row that is cut off may look like one whose quotes do not match, so only what stands before it is looked at
+    text = data.decode(script.encoding, errors="ignore")
+    delimiter = _delimiter(text, known)
+    with closing(records(text, delimiter)) as rows:
+        header, end = next(rows, ([], 0))
+        filled = len(data) == _HEAD or next(rows, None) is not None
+    if not header:
         raise InputError(_EMPTY)
-    header, *rows = records
     if _CONTROL.search("".join(header)):
-        raise InputError(f"expected text, got a binary file. {_SAVE_AS}")
+        raise InputError(f"expected text, got a binary file. {SAVE_AS}")
     _check_width(len(header))
-    names = [_unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header)]
-    faults = tuple(_shape_fault(place, row, names) for place, row in enumerate(rows) if len(row) != len(names))
-    table = _table(names, [_fit(row, len(names), delimiter) for row in rows])
-    return Sheet(table, Dialect(delimiter, bom=bom), delimiter != ",", faults)
-
-
-def _decode(data: bytes) -> tuple[str, bool]:
-    """Return the text, and whether the answer shall carry UTF-8's mark: as the file did, or if it was not UTF-8."""
-    try:
-        return data.decode("utf-8-sig"), data.startswith(b"\xef\xbb\xbf")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("cp1252"), True  # Latin-1 with the dashes and quotes that spreadsheets put in
-    except UnicodeDecodeError:
-        return data.decode("latin-1"), True
-
-
-def _refuse_binary(data: bytes) -> None:
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError("expected UTF-8 or Latin-1, got UTF-16 ('Unicode text'). " + _SAVE_AS)
-    if data.startswith(b"PK\x03\x04"):
-        raise InputError(f"expected text, got a workbook or zip file that is named .csv. {_SAVE_AS}")
-    if b"\x00" in data:
-        line = data[: data.index(b"\x00")].count(b"\n") + 1
-        raise InputError(f"expected text, got a binary or damaged file (NUL byte in line {line}). {_SAVE_AS}")
+    names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
+    start = script.start + len(text[:end].encode(script.encoding))
+    dialect, size = Dialect(delimiter, bom=script.marked), path.stat().st_size
+    return Source(path, names, dialect, int(filled), script.digest, size, script.encoding, start)
 
 
 def _check_width(columns: int) -> None:
     if columns > MAX_COLUMNS:
         raise InputError(f"expected at most {MAX_COLUMNS:,} columns, got {columns:,}. Is every row a line?")
-
-
-@contextmanager
-def _cells_up_to(characters: int) -> Iterator[None]:
-    """Let a cell be as long as the file; the limit of Python's reader would be taken for a fault in its quotes."""
-    before = csv.field_size_limit(max(characters, csv.field_size_limit()))
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)
 
 
 def _delimiter(text: str, known: frozenset[str]) -> str:
@@ -182,69 +253,9 @@ def _delimiter(text: str, known: frozenset[str]) -> str:
         names = next((row for row in reader if row), [])
         return len(known.intersection(name.strip() for name in names)), len(names)
 
-    return max(_DELIMITERS, key=score)
+    with cells_up_to(len(text)):
+        return max(_DELIMITERS, key=score)
 
 
-def _records(text: str, delimiter: str) -> list[list[str]]:
-    # strict, because an unclosed quote would otherwise swallow the rows below it without a word
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        return [row for row in reader if len(row) > 1 or (row and row[0].strip())]
-    except csv.Error as error:
-        raise InputError(
-            f"expected quotes that open and close around a cell, got others at or above line {reader.line_num} "
-            'of the file. Close the quote, or write "" for a quote inside a cell.'
-        ) from error
-
-
-def _shape_fault(place: int, row: list[str], names: list[str]) -> Fault:
-    advice = _SURPLUS if len(row) > len(names) else _LACKING
-    return Fault(place, None, f"expected {len(names)} cells as in the header, got {len(row)}: {advice}")
-
-
-def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
-    """Bring a row to the header's width without losing a character of it."""
-    if len(row) > width:
-        return [*row[: width - 1], delimiter.join(row[width - 1 :])]
-    return row
-
-
-def _table(names: list[str], rows: list[list[str]]) -> Any:
-    columns = [[_unguard(row[place]) if place < len(row) else "" for row in rows] for place in range(len(names))]
-    return pa.Table.from_arrays([pa.array(column, pa.string()) for column in columns], names)
-
-
-def _plain(column: Any) -> pd.Series:
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind):
-        return pd.Series(column.cast(kind).to_pandas())
-    return pd.Series(_texts(column).to_pandas())
-
-
-def _texts(column: Any) -> Any:
-    try:
-        return column.cast(pa.string())
-    except pa.ArrowException:
-        return pa.chunked_array([pa.array([None if v is None else str(v) for v in column.to_pylist()], pa.string())])
-
-
-def _cells(column: Any, dialect: Dialect) -> list[str]:
-    cells = ["" if cell is None else cell for cell in _texts(column).to_pylist()]
-    if pa.types.is_floating(column.type):
-        return ["" if cell == "nan" else cell.replace(".", dialect.decimal) for cell in cells]
-    return [_guard(cell) for cell in cells]
-
-
-def _would_run(cell: str) -> bool:
-    return _RUNS.match(cell) is not None and _NUMBER.fullmatch(cell) is None
-
-
-def _guard(cell: str) -> str:
-    return "'" + cell if _would_run(cell) else cell
-
-
-def _unguard(cell: str) -> str:
-    return cell[1:] if cell.startswith("'") and _would_run(cell) else cell
-
-
-__all__ = ["ENDINGS", "Dialect", "Sheet", "read_sheet", "render", "told_shape"]
+__all__ = ["ENDINGS", "Piece", "Sheet", "Size", "Source", "extent", "open_source", "pieces", "read_all",
+           "read_piece", "read_sheet", "told_shape"]  # fmt: skip

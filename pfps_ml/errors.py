@@ -13,8 +13,11 @@
     │   ├── BundleFormat                  it is not what this version reads
     │   ├── BundleTampered                a file's hash differs from the manifest
     │   ├── BundleOutdated                its fields are not those of the dictionary
-    │   └── BundleGolden                  it does not reproduce its own recorded answers
-    └── OutputError            4    500   the result cannot be written; what was there before is whole
+    │   ├── BundleGolden                  it does not reproduce its own recorded answers
+    │   └── ReleaseRefused                it falls short of the release gate; the release before stays current
+    ├── OutputError            4    500   the result cannot be written; what was there before is whole
+    ├── PartlyDone             5    500   some of the work is done and kept; the message says what is not
+    └── ClusterError           2    503   the machines that should do the work do not answer
 
 Every message says what was expected, what arrived and what to do.
 """
@@ -115,10 +118,28 @@ class BundleGolden(BundleError):
     code = "bundle_golden"
 
 
+class ReleaseRefused(BundleError):
+    """A candidate falls short of the release gate: nothing was written, and models/CURRENT was not moved."""
+
+    code = "release_refused"
+
+
 class OutputError(PfpsError):
     """The result cannot be written; whatever was at the destination before is whole."""
 
     exit_code, code = 4, "output"
+
+
+class PartlyDone(PfpsError):
+    """Some of the work is done and kept; the message, or the manifest that it names, says what is not."""
+
+    exit_code, code = 5, "partly_done"
+
+
+class ClusterError(PfpsError):
+    """The machines that should do the work do not answer."""
+
+    exit_code, http_status, code = 2, 503, "cluster"
 
 
 __all__ = [
@@ -128,6 +149,7 @@ __all__ = [
     "BundleMissing",
     "BundleOutdated",
     "BundleTampered",
+    "ClusterError",
     "CohortError",
     "FactError",
     "Fault",
@@ -135,5 +157,7 @@ __all__ = [
     "InvalidInput",
     "MissingLibrary",
     "OutputError",
+    "PartlyDone",
     "PfpsError",
+    "ReleaseRefused",
 ]

@@ -52,6 +52,10 @@ class Mapping:
         """The mapped columns by their name in the file."""
         return {column.source: column for column in self.columns}
 
+    def target(self, field: str) -> Column | None:
+        """Return the mapped column that a field comes from, if it comes from one."""
+        return next((column for column in self.columns if column.field == field), None)
+
 
 def load_mapping(path: Path | None) -> Mapping:
     """Read a map; None is the map that changes nothing.

@@ -3,7 +3,10 @@
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from pfps_ml.errors import OutputError
 
@@ -39,7 +42,16 @@ def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
 
 
 def write_whole(out: Path, content: bytes) -> None:
-    """Put `content` at `out` in one step, so that nobody ever sees half a file.
+    """Put `content` at `out` in one step, so that nobody ever sees half a file (see `written_whole`)."""
+    with written_whole(out) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_whole(out: Path, beside: Path | None = None) -> Iterator[BinaryIO]:
+    """Lend a file to write into, which becomes `out` in one step at the end, or vanishes if anything goes wrong.
+
+    It stands in the folder of `out`, or in `beside`, on the same disk.
 
     The temporary file can be read by its owner alone, since a roster is about people's health. A file that is
     replaced keeps its permissions, and a link stays a link.
@@ -50,22 +62,52 @@ def write_whole(out: Path, content: bytes) -> None:
         If the disk is full or the folder cannot be written; the old file is whole and no temporary file stays.
     """
     name = None
+    with explained(out):
+        target = destination(out)
+        try:
+            handle, name = tempfile.mkstemp(dir=beside or target.parent, prefix=".pfps-", suffix=".part")
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            if target.exists():
+                shutil.copymode(target, name)
+            Path(name).replace(target)
+        finally:
+            if name is not None:
+                Path(name).unlink(missing_ok=True)
+
+
+def destination(out: Path) -> Path:
+    """Return where a name leads: a link stays a link, and what it leads to is written.
+
+    Raises
+    ------
+    OutputError
+        If links lead to each other.
+    """
     try:
-        target = out.resolve()
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".pfps-", suffix=".part")
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if target.exists():
-            shutil.copymode(target, name)
-        Path(name).replace(target)
-    except (OSError, RuntimeError) as error:  # RuntimeError: links that lead to each other
-        reason = getattr(error, "strerror", None) or "a name that leads nowhere"
+        return out.resolve()
+    except RuntimeError as error:
+        raise OutputError(
+            f"expected to write {out}, got: a name that leads nowhere. Choose another. {ADVICE}"
+        ) from error
+
+
+@contextmanager
+def explained(out: Path) -> Iterator[None]:
+    """Turn what a disk or a folder refuses into an error that says what to do.
+
+    Raises
+    ------
+    OutputError
+        For every OSError inside.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or "a name that leads nowhere"
         raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {ADVICE}") from error
-    finally:
-        if name is not None:
-            Path(name).unlink(missing_ok=True)
 
 
-__all__ = ["check_output", "write_whole"]
+__all__ = ["check_output", "destination", "explained", "write_whole", "written_whole"]

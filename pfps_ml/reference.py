@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 from pfps_ml.config import ProductConfig
 from pfps_ml.errors import BundleFormat
 from pfps_ml.knowledge.dictionary import BY_NAME
-from pfps_ml.learning.additive import AdditiveModel, probability
-from pfps_ml.prediction import Prediction
 
 Floats = NDArray[np.float64]
 _DECIMALS = 8
@@ -71,7 +69,7 @@ def check_reference(content: Any, read: Iterable[str]) -> None:
         )
 
 
-def average(runner: pd.Series, reference: Mapping[str, Any]) -> float:
+def average(runner: Mapping[str, float], reference: Mapping[str, Any]) -> float:
     """Return the expected risk of a runner of that age and sex in the training data."""
     age, sex = float(runner["age_years"]), BY_NAME["sex"].levels[int(runner["sex"])]
     return next(
@@ -79,27 +77,6 @@ def average(runner: pd.Series, reference: Mapping[str, Any]) -> float:
         for cell in reference["averages"]
         if cell["sex"] == sex and cell["age_from"] <= age < cell["age_below"]
     )
-
-
-def gains(
-    found: Prediction, values: pd.DataFrame, onset: AdditiveModel, fields: Mapping[str, Any]
-) -> dict[str, Floats]:
-    """Return, for every onset field, the expected absolute change of each risk (percentage points) if it were measured.
-
-    The expectation is over the values that the training data hold for that field; 0 where it is known already.
-    """
-    main, gain = onset.member(0), {}
-    columns = {name: values[name].to_numpy(dtype=float) for name in found.fields}
-    for name in found.fields:
-        missing = np.isnan(columns[name])
-        gain[name] = total = np.zeros(len(values))
-        if not missing.any():
-            continue
-        rows = {other: column[missing] for other, column in columns.items()}
-        for value, share in zip(fields[name]["values"], fields[name]["shares"], strict=True):
-            moved = found.log_odds[missing] + main.change(rows, name, value)[:, 0]
-            total[missing] += 100 * share * np.abs(probability(moved) - found.risk.value[missing])
-    return gain
 
 
 def _unusable(content: Any, read: Iterable[str]) -> Iterator[str]:
@@ -174,4 +151,4 @@ def _describe(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
     return {"measured": measured, "values": values, "shares": [1 / count] * count, "low": low, "high": high}
 
 
-__all__ = ["average", "build_reference", "check_reference", "gains"]
+__all__ = ["average", "build_reference", "check_reference"]

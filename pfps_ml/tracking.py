@@ -4,11 +4,11 @@ The only file that knows MLflow. It is also the code of the logged model (models
 of it beside the bundle's JSON files, so a model that it loads holds no pickle.
 """
 
+import io
 import os
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,13 +17,15 @@ import pandas as pd
 
 from pfps_ml import __version__
 from pfps_ml.bundle import Bundle, load_bundle
-from pfps_ml.errors import FactError, MissingLibrary, OutputError
+from pfps_ml.errors import FactError, InputError, MissingLibrary, OutputError
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
-from pfps_ml.roster import score_rows
+from pfps_ml.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
+from pfps_ml.scoring import score_rows
 
 HOME = Path("mlruns")
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
+_HOW = "make one with `python -m pipelines.compare onset`"
 _SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 _MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -31,62 +33,6 @@ _MANNERS = {
     "GIT_PYTHON_REFRESH": "quiet",  # a machine without git is no reason for a warning
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3",  # of a server that is not there: 12 seconds of waiting, not minutes
 }
-
-
-@dataclass(frozen=True)
-class Param:
-    """A choice that the run was made with."""
-
-    name: str
-    value: Any
-
-
-@dataclass(frozen=True)
-class Metric:
-    """A figure, logged as `name`; its interval, if it has one, as `name_low` and `name_high`."""
-
-    name: str
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-@dataclass(frozen=True)
-class Artifact:
-    """A file or a folder to keep beside the run, under `folder`."""
-
-    path: Path
-    folder: str = ""
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A frame that the run read, and what for: its name, digest and column types are logged, and no value of it."""
-
-    name: str
-    frame: pd.DataFrame
-    digest: str
-    context: str
-
-
-@dataclass(frozen=True)
-class Tag:
-    """A label by which runs are found."""
-
-    name: str
-    value: str
-
-
-@dataclass(frozen=True)
-class Model:
-    """A released bundle: logged as a model, registered under `name`, and the version that `alias` now means."""
-
-    bundle_path: Path
-    name: str = "pfps"
-    alias: str = "champion"
-
-
-Record = Param | Metric | Artifact | Dataset | Tag | Model
 
 
 def track(
@@ -124,6 +70,40 @@ def track(
                 with _refusals(mlflow, address):
                     _log(mlflow, record)
         return str(run.info.run_id)
+
+
+def latest_table(
+    tag: Tag, artifact: str, experiment: str, uri: str | None = None, home: Path = HOME
+) -> tuple[dict[str, str], pd.DataFrame]:
+    """Return the newest finished run with a tag: its params and name, and one of its tables.
+
+    Parameters
+    ----------
+    tag
+        What the run is marked with.
+    artifact
+        The CSV file to read.
+    experiment, uri, home
+        As for `track`.
+
+    Raises
+    ------
+    InputError
+        If there is no such run.
+    OutputError
+        If the store cannot be read.
+    """
+    address = _address(uri, home)
+    if not uri and "MLFLOW_TRACKING_URI" not in os.environ and not (home / "mlflow.db").exists():
+        raise InputError(f"expected runs in {home}, but nothing was tracked there yet; {_HOW}")
+    with _connected(address) as mlflow, _refusals(mlflow, address):
+        wanted = f"tags.`{tag.name}` = '{tag.value}' and attributes.status = 'FINISHED'"
+        known = mlflow.get_experiment_by_name(experiment)
+        runs = known and mlflow.MlflowClient().search_runs([known.experiment_id], wanted, max_results=1)
+        if not runs:
+            raise InputError(f"expected a finished run with {tag.name} {tag.value}, got none; {_HOW}")
+        text = mlflow.artifacts.load_text(f"{runs[0].info.artifact_uri}/{artifact}")
+    return {**runs[0].data.params, "run": runs[0].info.run_name}, pd.read_csv(io.StringIO(text))
 
 
 def _address(uri: str | None, home: Path) -> str:
@@ -216,6 +196,11 @@ def _log(mlflow: Any, record: Record) -> None:
             mlflow.log_metrics({key: float(number) for key, number in ends.items() if number is not None})
         case Artifact(path, folder):
             mlflow.log_artifact(str(path), folder or None)
+        case Child(name, records):
+            beside = mlflow.active_run().info.experiment_id  # or it would be put under "Default"
+            with mlflow.start_run(experiment_id=beside, run_name=name, nested=True):
+                for each in records:
+                    _log(mlflow, each)
         case Dataset():
             mlflow.log_input(_described(record), record.context)
         case _:
@@ -262,9 +247,14 @@ def _schema(frame: pd.DataFrame) -> Any:
 
 
 def _scored(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
-    """Score a frame as a roster is scored, but for the rule on shared ids: rows of a frame need none."""
+    """Score a frame as a roster is scored, but for the rule on shared ids: rows of a frame need none.
+
+    A text that is not there is blank, as in a CSV file: under Spark, MLflow would write it as 'nan'.
+    """
     visit = any(field.name in frame for field in VISIT)
-    return score_rows(bundle, check(frame), visit).set_axis(frame.index, axis=0)
+    scored = score_rows(bundle, check(frame), visit).set_axis(frame.index, axis=0)
+    texts = [name for name in scored if not pd.api.types.is_numeric_dtype(scored[name])]
+    return scored.assign(**scored[texts].fillna(""))
 
 
 def _offer() -> None:
@@ -287,4 +277,4 @@ def _offer() -> None:
 if __name__ != "pfps_ml.tracking":  # MLflow runs this file under a name of its own, and asks for the model
     _offer()
 
-__all__ = ["HOME", "Artifact", "Dataset", "Metric", "Model", "Param", "Record", "Tag", "track"]
+__all__ = ["HOME", "latest_table", "track"]

@@ -1,13 +1,15 @@
 """The model card: what a bundle is, what it was made from, how it did on clubs it had not seen, and its limits."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, SUCCESS
+from pipelines.gate import Check
 
 INTENDED_USE = (
     "Research and teaching, and local validation: a club physio or clinician may see how a risk, its reasons and its "
@@ -17,14 +19,27 @@ LIMITS = (
     "Trained on simulated data; no runner or patient was studied.",
     "Differences between patients in what a pathway adds are shrunk, and the intervals of effects hold the true effect "
     "less often than they say; `make bench` prints how often.",
-    "The interval holds what the sample does not tell (resampled clubs), not yet what the evidence does not know.",
-    "No preference between pathways is ever named: the gate that could earn one is not built yet.",
+    "A preference between pathways is named only where held-out patients bear it out; most often it is not.",
     "Reasons are associations in the simulated data; only levers may suggest an action.",
     "Risk bands are multiples of the base rate: an assumption.",
 )
+NOT_DONE = (
+    "No external validation: nobody outside the simulated world was scored and followed up.",
+    "No real runners or patients, no ethics approval, no registration as a medical device.",
+    "No comparison with what physios or clinicians would have said, and no study of what showing a risk changes.",
+    "No check of fairness beyond sex and age: nothing else about a person is recorded.",
+    "The clubs held out come from the same simulated world as those trained on.",
+)
+_LABELS = {arm.name: arm.label for arm in ARMS}
 
 
-def model_card(name: str, facts: Mapping[str, Any], figures: pd.DataFrame, effects: pd.DataFrame) -> str:
+def model_card(
+    name: str,
+    facts: Mapping[str, Any],
+    tables: Mapping[str, pd.DataFrame],
+    checks: Sequence[Check],
+    verdict: Mapping[str, Any] | None,
+) -> str:
     """Return the card as Markdown.
 
     Parameters
@@ -33,10 +48,12 @@ def model_card(name: str, facts: Mapping[str, Any], figures: pd.DataFrame, effec
         The bundle's name.
     facts
         The facts of its making (scenario, counts, recipe).
-    figures
-        The onset figures on the held-out clubs: metric, label, value, low, high.
-    effects
-        The adjusted effects on the held-out clubs: arm, effect, low, high, n, naive.
+    tables
+        What `pipelines.evaluate` wrote of the held-out clubs: the tables of `gate.READ`.
+    checks
+        The release gate's figures, limits and verdicts.
+    verdict
+        The preference gate's verdict as the bundle holds it; None where it was not held.
     """
     made = facts["trained_on"]
     origin = f"simulated, scenario `{made['scenario']}`" if made["simulated"] else "a cohort brought by its user"
@@ -46,18 +63,105 @@ def model_card(name: str, facts: Mapping[str, Any], figures: pd.DataFrame, effec
         "## Intended use", "", INTENDED_USE, "", "## Training data", "",
         f"{made['runners']:,} runners and {made['patients']:,} patients of {made['clubs']} clubs ({origin}).",
         "Clubs held out: none of the figures below comes from a club that training saw.", "",
-        "## Onset on the held-out clubs", "", "| figure | value | 95 % interval |", "|---|---|---|",
+        "## Onset on the held-out clubs", "",
+        *_table(("figure", "value", "95 % interval"), map(_figure, _rows(tables["onset"]))), "",
+        "## Pathways on the held-out clubs", "", *_pathways(tables), "",
+        "## Preference gate", "", *_preference(verdict), "",
+        "## Intervals", "", *_intervals(tables), "",
+        "## Release gate", "", *_gate(checks), "",
+        "## The model", "", *_recipe(facts["recipe"]), "", "## Limits", "", *(f"- {each}" for each in LIMITS), "",
+        "## What was not done", "", *(f"- {each}" for each in NOT_DONE),
     ]  # fmt: skip
-    lines += [f"| {row.label} | {row.value:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in figures.itertuples()]
-    lines += ["", "## Pathways on the held-out clubs", "",
-              "Mean difference from usual care in the probability of success, adjusted for assignment.", "",
-              "| pathway | patients | effect | 95 % interval | unadjusted |", "|---|---|---|---|---|"]  # fmt: skip
-    labels = {arm.name: arm.label for arm in ARMS}
-    for row in effects.itertuples():
-        shown = f"{row.effect:+.3f} | {row.low:+.3f} to {row.high:+.3f} | {row.naive:+.3f}"
-        lines.append(f"| {labels[str(row.arm)]} | {row.n} | {shown} |")
-    lines += ["", "## The model", "", *_recipe(facts["recipe"]), "", "## Limits", "", *(f"- {each}" for each in LIMITS)]
     return "\n".join(lines) + "\n"
+
+
+def headline(figures: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return the onset figures as the manifest holds them."""
+    rows = figures.set_index("metric")[["value", "low", "high"]].round(6)
+    return {str(name): {key: float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS}
+
+
+def _pathways(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    yield "Mean difference from usual care in the probability of success, adjusted for assignment."
+    yield ""
+    header = ("pathway", "patients", "effect", "95 % interval", "unadjusted")
+    yield from _table(header, (
+        (_LABELS[str(row.arm)], row.n, f"{row.effect:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}", f"{row.naive:+.3f}")
+        for row in _rows(tables["effects"])
+    ))  # fmt: skip
+    yield from ("", "Mean success if all had what a rule names (doubly robust), and how far choosing by the model "
+                "leads that rule.", "")  # fmt: skip
+    header = ("rule", "success", "95 % interval", "lead of the model", "95 % interval")
+    yield from _table(header, (
+        (row.label, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}", f"{row.lead:+.3f}",
+         f"{row.lead_low:+.3f} to {row.lead_high:+.3f}")
+        for row in _rows(tables["policies"])
+    ))  # fmt: skip
+    yield from ("", "Whether patients differ in an effect as predicted (slope 1: as predicted, 0: no sign of it).", "")
+    header = ("pathway", "slope", "95 % interval", "p, slope above 0", "p, slope of 1")
+    yield from _table(header, (
+        (_LABELS[str(row.arm)], f"{row.slope:.2f}", f"{row.slope_low:.2f} to {row.slope_high:.2f}",
+         f"{row.p_differs:.3f}", f"{row.p_calibrated:.3f}")
+        for row in _rows(tables["heterogeneity"])
+    ))  # fmt: skip
+
+
+def _preference(verdict: Mapping[str, Any] | None) -> Iterator[str]:
+    if verdict is None:
+        yield "The effects were not held against simpler ones, so no pathway is ever preferred."
+        return
+    said = "may be named" if verdict["passed"] else "is never named"
+    yield f"A preference between pathways {said}: it is earned only if the effects beat every simpler account on"
+    yield f"patients that they were not fitted on (doubly robust loss, each one-sided at {verdict['level']:.0%})."
+    yield ""
+    yield from _table(("against", "loss saved", "standard error", "p", "verdict"), (
+        (each["label"], f"{each['difference']:+.5f}", f"{each['standard_error']:.5f}", f"{each['p']:.3f}",
+         "beaten" if each["passed"] else "not beaten")
+        for each in verdict["comparisons"]
+    ))  # fmt: skip
+
+
+def _intervals(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
+    yield "Mean width of the 90 % interval, and the shares of the variance behind it: what the evidence does not know,"
+    yield "and what the sample does not tell."
+    if not (tables["answered"]["evidence"] > 0).any():
+        yield "The cohort held no draws over the evidence, so only the second part is known."
+    yield ""
+    header = ("answer", "rows", "answered", "width", "evidence", "sampling")
+    yield from _table(header, (
+        (row.what, f"{row.n:,}", f"{row.answered:.1%}", f"{row.width:.3f}", _share(row.evidence), _share(row.sampling))
+        for row in _rows(tables["answered"])
+    ))  # fmt: skip
+
+
+def _gate(checks: Sequence[Check]) -> Iterator[str]:
+    yield "A candidate that fails one of these is not released. The held-out cases are few, so most figures are refused"
+    yield "only where their whole interval lies outside the range: passing is no proof of being right."
+    yield ""
+    yield from _table(
+        ("figure", "found", "expected", "verdict"), ((c.what, c.found, c.expected, c.verdict) for c in checks)
+    )
+
+
+def _figure(row: Any) -> tuple[str, str, str]:
+    # an excess log loss is a thousandth where a log loss is a tenth
+    places = 5 if row.metric == "excess_log_loss" else 3
+    return row.label, f"{row.value:.{places}f}", f"{row.low:.{places}f} to {row.high:.{places}f}"
+
+
+def _share(value: float) -> str:
+    return "n/a" if np.isnan(value) else f"{value:.0%}"
+
+
+def _rows(table: pd.DataFrame) -> Iterable[Any]:
+    return table.itertuples(index=False)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    yield f"| {' | '.join(header)} |"
+    yield "|" + "---|" * len(header)
+    for row in rows:
+        yield f"| {' | '.join(map(str, row))} |"
 
 
 def _recipe(recipe: Mapping[str, Any]) -> list[str]:
@@ -69,10 +173,4 @@ def _recipe(recipe: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def headline(figures: pd.DataFrame) -> dict[str, dict[str, float]]:
-    """Return the onset figures as the manifest holds them."""
-    rows = figures.set_index("metric")[["value", "low", "high"]].round(6)
-    return {str(name): {key: float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS}
-
-
-__all__ = ["INTENDED_USE", "LIMITS", "headline", "model_card"]
+__all__ = ["INTENDED_USE", "LIMITS", "NOT_DONE", "headline", "model_card"]

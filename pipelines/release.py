@@ -1,7 +1,8 @@
-"""Release a candidate: give it a name, a card and a manifest, write it whole, and point models/CURRENT at it."""
+"""Release a candidate that passes the gate: a name, a card, a manifest; written whole, and models/CURRENT moved."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -11,43 +12,46 @@ import pandas as pd
 import typer
 
 from pfps_ml.bundle import digest, manifest_of, same_release, save_bundle
-from pfps_ml.config import ProductConfig
+from pfps_ml.config import ProductConfig, ReleaseConfig, load_config
 from pfps_ml.errors import InputError, OutputError
-from pipelines.card import INTENDED_USE, LIMITS, headline, model_card
-from pipelines.console import command, say
+from pipelines.card import INTENDED_USE, LIMITS, NOT_DONE, headline, model_card
+from pipelines.console import command, say, table
 from pipelines.evaluate import EVALUATION, SUBJECT
+from pipelines.gate import Check, checks, hold_to_gate, read_tables
 from pipelines.train import CANDIDATE
 
 MODELS = Path("models")
 _PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 
 
-def release(candidate: Path, evaluation: Path, models: Path, number: str) -> Path:
-    """Release a candidate and return its folder.
+@dataclass(frozen=True)
+class Ready:
+    """A candidate and what its evaluation says of it."""
 
-    A release never changes: where one of this number is there and differs in more than the time, the next free
-    `<number>-2`, `-3`, ... is taken; where nothing else differs, it is left as it is.
+    facts: dict[str, Any]
+    parts: dict[str, bytes]
+    tables: dict[str, pd.DataFrame]
+    checks: list[Check]
+
+
+def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None) -> Ready:
+    """Read a candidate and its evaluation, and hold the figures to the release gate's limits; nothing is refused yet.
 
     Parameters
     ----------
     candidate, evaluation
         The folders that `pipelines.train` and `pipelines.evaluate` wrote.
-    models
-        The folder of bundles.
-    number
-        The version to release as.
+    limits
+        What must hold.
 
     Raises
     ------
     InputError
         If a file of the candidate or its evaluation is not there, or the evaluation is of another candidate.
-    OutputError
-        If the folder of bundles cannot be written.
     """
     try:
         facts = json.loads((candidate / "facts.json").read_text(encoding="utf-8"))
         parts = {p.name: p.read_bytes() for p in candidate.glob("*.json") if p.name != "facts.json"}
-        figures, effects = (pd.read_csv(evaluation / name) for name in ("onset.csv", "effects.csv"))
         judged = json.loads((evaluation / SUBJECT).read_text(encoding="utf-8"))["candidate"]
     except OSError as error:
         raise InputError(
@@ -59,24 +63,54 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str) -> Pat
             f"expected the evaluation of the candidate in {candidate}, got that of another in {evaluation}; "
             "run pipelines.evaluate again"
         )
+    tables = read_tables(evaluation)
+    return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()))
+
+
+def release(candidate: Path, evaluation: Path, models: Path, number: str, limits: ReleaseConfig | None = None) -> Path:
+    """Release a candidate that passes the gate, and return its folder.
+
+    A release never changes: where one of this number is there and differs in more than the time, the next free
+    `<number>-2`, `-3`, ... is taken; where nothing else differs, it is left as it is.
+
+    Parameters
+    ----------
+    candidate, evaluation, limits
+        As in `judge`.
+    models
+        The folder of bundles.
+    number
+        The version to release as.
+
+    Raises
+    ------
+    InputError
+        As `judge`.
+    ReleaseRefused
+        If a check of the gate does not hold: nothing is written.
+    OutputError
+        If the folder of bundles cannot be written.
+    """
+    ready = judge(candidate, evaluation, limits)
+    hold_to_gate(ready.checks)
     try:
-        return _write(models, number, parts, facts, figures, effects)
+        return _write(models, number, ready)
     except OSError as error:
         raise OutputError(f"expected to write into {models}, but cannot ({error.strerror}); nothing moved") from error
 
 
-def _write(
-    models: Path,
-    number: str,
-    parts: dict[str, bytes],
-    facts: dict[str, Any],
-    figures: pd.DataFrame,
-    effects: pd.DataFrame,
-) -> Path:
+def show_checks(found: Sequence[Check]) -> None:
+    """Print every check of the gate with its limit."""
+    header = ("figure", "found", "expected", "verdict")
+    table("Release gate", header, ((check.what, check.found, check.expected, check.verdict) for check in found))
+
+
+def _write(models: Path, number: str, ready: Ready) -> Path:
     for name in _names(number):
-        card = model_card(name, facts, figures, effects)
-        whole = {**parts, "card.md": card.encode("utf-8")}
-        manifest = manifest_of(name, whole, _facts(name, facts, figures))
+        verdict = json.loads(ready.parts["pathways.json"]).get("gate")
+        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict)
+        whole = {**ready.parts, "card.md": card.encode("utf-8")}
+        manifest = manifest_of(name, whole, _facts(name, ready))
         folder = models / name
         if not folder.exists():
             save_bundle(folder, whole, manifest)
@@ -95,15 +129,15 @@ def _names(number: str) -> Iterator[str]:
         again += 1
 
 
-def _facts(name: str, facts: dict[str, Any], figures: pd.DataFrame) -> dict[str, Any]:
+def _facts(name: str, ready: Ready) -> dict[str, Any]:
     return {
-        **facts,
+        **ready.facts,
         "version": name.removeprefix("pfps-"),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "packages": {package: version(package) for package in _PACKAGES},
-        "metrics": headline(figures),
+        "metrics": headline(ready.tables["onset"]),
         "intended_use": INTENDED_USE,
-        "limits": list(LIMITS),
+        "limits": [*LIMITS, *NOT_DONE],
     }
 
 
@@ -118,13 +152,16 @@ def main(
     evaluation: Annotated[Path, typer.Option(help="Folder of its evaluation.")] = EVALUATION,
     models: Annotated[Path, typer.Option(help="Folder of bundles.")] = MODELS,
     number: Annotated[str, typer.Option("--version", help="Version to release as.")] = ProductConfig.version,
+    config: Annotated[Path | None, typer.Option(help="TOML whose [release] holds the limits.")] = None,
 ) -> None:
-    """Release a candidate that has been evaluated."""
-    folder = release(candidate, evaluation, models, number)
+    """Release a candidate that has been evaluated and passes the gate."""
+    limits = load_config(config).release
+    show_checks(judge(candidate, evaluation, limits).checks)
+    folder = release(candidate, evaluation, models, number, limits)
     say(f"released {folder}; {models / 'CURRENT'} names it")
 
 
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["MODELS", "release"]
+__all__ = ["MODELS", "Ready", "judge", "release", "show_checks"]

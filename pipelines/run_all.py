@@ -8,18 +8,19 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.assess import POINTS
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import Config, load_config
 from pfps_ml.dialects import read_sheet
 from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.roster import score_roster
-from pfps_ml.tracking import Artifact, Dataset, Metric, Model, Param, Record, Tag, track
+from pfps_ml.tracking import track
+from pfps_ml.wording import POINTS
 from pipelines import evaluate, train, validate
 from pipelines.console import command, say, steps, table
 from pipelines.evaluate import EVALUATION, Evaluation
 from pipelines.frames import DATA, OUT, Frames, data_digest, read_frames
-from pipelines.release import MODELS, release
+from pipelines.release import MODELS, judge, release, show_checks
 from pipelines.simulate import write_cohort
 from pipelines.train import CANDIDATE, Candidate, write_candidate
 
@@ -47,6 +48,8 @@ def records(
         yield Metric(f"onset_{row.metric}", float(row.value), float(row.low), float(row.high))
     for row in evaluation.tables["effects"].itertuples():
         yield Metric(f"effect_{row.arm}", float(row.effect), float(row.low), float(row.high))
+    for row in evaluation.frame("policies").itertuples():
+        yield Metric(f"policy_{row.policy}", float(row.value), float(row.low), float(row.high))
     for path in sorted(folder.iterdir()):
         yield Artifact(path, "evaluation")
     yield Model(bundle.path)
@@ -58,7 +61,7 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
     data = DATA / scenario
     with steps("demo", _OTHER_STEPS + train.STEPS + evaluate.STEPS) as tell:
         tell("simulate")
-        write_cohort(config.cohort, data)
+        write_cohort(config.cohort, data, config.cohort.draws)
         frames = read_frames(data, truth=True)
         tell("validate")
         validate.validate(frames, config, scenario)
@@ -68,15 +71,15 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         tell("report")
         report = found.write(EVALUATION)
         tell("release")
-        bundle = load_bundle(release(CANDIDATE, EVALUATION, models, config.product.version))
+        bundle = load_bundle(release(CANDIDATE, EVALUATION, models, config.product.version, config.release))
         tell("track")
         run = track(records(candidate, found, frames, EVALUATION, bundle), run_name=bundle.name)
         tell("score")
-        scored = OUT / "scored.csv"
-        summary = score_roster(roster, scored, bundle)
+        summary = score_roster(roster, scored := OUT / "scored.csv", bundle)
     # the roster's own reader takes off the apostrophes that keep a spreadsheet from running an id
-    ids = read_sheet(scored, frozenset()).column("runner_id")
+    ids = read_sheet(scored, frozenset()).table.column("runner_id").to_pylist()
     _show(pd.read_csv(scored).assign(runner_id=ids), found, asdict(summary))
+    show_checks(judge(CANDIDATE, EVALUATION, config.release).checks)
     places = {
         "cohort": data, "bundle": bundle.path, "model card": bundle.path / "card.md", "report": report,
         "scored roster": scored, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)",

@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import numpy as np
 import pandas as pd
 import typer
+from numpy.typing import NDArray
 from scipy.stats import t as student
 
 from pfps_ml.bundle import digest, dump, golden_answers
 from pfps_ml.config import Config, load_config
-from pfps_ml.errors import OutputError
+from pfps_ml.errors import CohortError, OutputError
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
@@ -19,6 +21,7 @@ from pfps_ml.learning.explain import explainer
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
 from pfps_ml.learning.split import Split, split_clubs
+from pfps_ml.overlap import KEY, overlap_to_json
 from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_json
 from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
@@ -26,9 +29,10 @@ from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OBSERVED, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
 
 CANDIDATE = OUT / "candidate"
-STEPS = 7
+STEPS = 9
 _GOLDEN_ROWS, _SKIPPED = 24, 0.3
 Progress = Callable[[str], None]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,7 @@ class Candidate:
 
 
 def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) -> Candidate:
-    """Fit both models on the clubs that are not held out.
+    """Fit both models on the clubs that are not held out, and again on every draw of the evidence that there is.
 
     Parameters
     ----------
@@ -65,23 +69,36 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         The simulated scenario; None for a real cohort.
     tell
         Told the name of each step as it begins.
+
+    Raises
+    ------
+    CohortError
+        If there is one evidence draw only: one has no spread.
     """
+    if len(frames.draws) == 1:
+        raise CohortError("expected no draws of the evidence or at least two, got one; simulate with more --draws")
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     onset, X = _fit_onset(frames.onset, split, config, tell)
+    tell(f"onset, {len(frames.draws)} draws of the evidence")
+    onset.with_evidence(_onset_rows(frames.draw("onset", draw), split)[:2] for draw in frames.draws)
     pathways = _fit_pathways(frames.treatment, split, config, tell)
+    tell(f"pathways, {len(frames.draws)} draws of the evidence")
+    pathways.with_evidence(_patient_rows(frames.draw("treatment", draw), split)[:3] for draw in frames.draws)
     tell("Shapley tables and reference")
     predictor = Predictor(
         onset=onset.additive_,
         explainer=explainer(onset.additive_, X),
         prognosis=pathways.prognosis_,
         modifiers=pathways.modifiers_,
-        interval=_interval(config, config.onset.bootstraps),
-        pathway_interval=_interval(config, config.pathways.bootstraps),
+        interval=interval(config.product.level, onset.draws_, config.onset.bootstraps),
+        pathway_interval=interval(config.product.level, pathways.draws_, config.pathways.posterior_draws),
+        gate=pathways.gate_,
     )
     rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
     rate = float(frames.onset.loc[rows, ONSET.name].mean())
     reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product)
+    reference[KEY] = overlap_to_json(pathways.propensity_, config.pathways.propensity_floor)
     reference["horizon_months"] = load_scenario(scenario).horizon_months if scenario else ONSET.horizon_months
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
 
@@ -107,24 +124,33 @@ def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
 
 
 def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> tuple[OnsetModel, pd.DataFrame]:
-    rows = ~split.is_held_out(frame["club"])
-    X, club = onset_features(frame)[rows].reset_index(drop=True), frame.loc[rows, "club"]
+    X, y, club = _onset_rows(frame, split)
     model = OnsetModel(config.onset, lambda step: tell(f"onset, {step}"))
-    y = frame.loc[rows, ONSET.name].to_numpy(dtype=float)
     return model.fit(X, y, club, split.fold_of(club)), X
 
 
+def _onset_rows(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, Floats, pd.Series]:
+    """Return features, outcome and club of the training runners."""
+    seen = frame[~split.is_held_out(frame["club"])].reset_index(drop=True)
+    return onset_features(seen), seen[ONSET.name].to_numpy(dtype=float), seen["club"]
+
+
 def _fit_pathways(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> PathwayModel:
-    rows = ~split.is_held_out(frame["club"])
-    X, club = pathway_features(frame)[rows], frame.loc[rows, "club"]
+    X, arm, y, club = _patient_rows(frame, split)
     model = PathwayModel(config.pathways, lambda step: tell(f"pathways, {step}"))
-    y = frame.loc[rows, SUCCESS.name].to_numpy(dtype=float)
-    return model.fit(X, frame.loc[rows, "arm"], y, club, split.fold_of(club))
+    return model.fit(X, arm, y, club, split.fold_of(club))
 
 
-def _interval(config: Config, replicates: int) -> Interval:
-    level = config.product.level
-    return Interval(level, float(student.ppf((1 + level) / 2, replicates - 1)))
+def _patient_rows(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.Series, Floats, pd.Series]:
+    """Return features, arm, outcome and club of the training patients."""
+    seen = frame[~split.is_held_out(frame["club"])].reset_index(drop=True)
+    return pathway_features(seen), seen["arm"], seen[SUCCESS.name].to_numpy(dtype=float), seen["club"]
+
+
+def interval(level: float, draws: int, resamples: int) -> Interval:
+    """Return how a main model with so many evidence draws (0: none) and resamples becomes an interval."""
+    fewer = min(draws or resamples, resamples)
+    return Interval(level, draws, resamples, float(student.ppf((1 + level) / 2, fewer - 1)))
 
 
 def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, onset: OnsetModel) -> dict[str, Any]:
@@ -185,4 +211,14 @@ def write_candidate(candidate: Candidate, out: Path) -> None:
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["CANDIDATE", "STEPS", "Candidate", "digests", "golden_runners", "make_folder", "train", "write_candidate"]
+__all__ = [
+    "CANDIDATE",
+    "STEPS",
+    "Candidate",
+    "digests",
+    "golden_runners",
+    "interval",
+    "make_folder",
+    "train",
+    "write_candidate",
+]

@@ -127,7 +127,7 @@ def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
 def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[Fault]:
     if truth is None:
         return
-    numbers, secrets = coded(frame), truth.select_dtypes("number")
+    numbers, secrets = coded(frame), truth.drop(columns="draw", errors="ignore").select_dtypes("number")
     for name in numbers:
         for secret in secrets:
             both = numbers[name].notna().to_numpy()

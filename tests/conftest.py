@@ -19,7 +19,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # many small fits: threads cost more than t
 SMALL = Config(
     cohort=CohortConfig(runners=4000, patients=1600, runners_per_club=200, patients_per_club=80),
     onset=OnsetConfig(penalties=(1.0, 10.0), max_trees=60, bootstraps=4, min_rows_in_leaf=30),
-    pathways=PathwayConfig(prognosis_penalties=(3.0,), modifier_penalties=(100.0,), bootstraps=4),
+    pathways=PathwayConfig(posterior_draws=8),
 )
 
 

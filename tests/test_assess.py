@@ -1,6 +1,7 @@
 """The assessment: one shape, true sums, plain cautions, and no preference that was not earned."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -13,10 +14,16 @@ from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET_FIELDS
 from pfps_ml.knowledge.field import DRIVERS
+from pfps_ml.learning.gate import RIVALS, Comparison, Gate
 from pfps_ml.reference import average, build_reference
 
 RUNNER = {"age_years": 27, "sex": "female", "weekly_distance_km": 32, "longest_run_spike_pct": 45, "prior_pfps": "yes"}
 PATIENT = {**RUNNER, "symptom_duration_months": 14, "akps": 68, "stairs_pain": "yes", "sitting_pain": "no"}
+
+
+def spoken(table):
+    """Return a table with its texts as texts, not as categories."""
+    return table.astype({name: "str" for name in table if not pd.api.types.is_numeric_dtype(table[name])})
 
 
 def ask(bundle, *rows):
@@ -66,9 +73,9 @@ def test_reasons_name_every_field_by_size_and_missing_ones_carry_nothing(bundle)
 
 def test_a_single_runner_is_a_roster_of_one(bundle, frames):
     values = check(frames.onset.head(60)).values
-    together = assess(bundle, values).table(visit=False)
+    together = spoken(assess(bundle, values).table(visit=False))
     for row in range(60):
-        alone = assess(bundle, values.iloc[[row]]).table(visit=False)
+        alone = spoken(assess(bundle, values.iloc[[row]]).table(visit=False))
         pd.testing.assert_frame_equal(alone, together.iloc[[row]].reset_index(drop=True), check_exact=True)
 
 
@@ -95,14 +102,40 @@ def test_visit_fields_beside_a_risk_carry_a_caution(bundle):
     assert VISIT_AND_RISK in ask(bundle, PATIENT).as_dict(0)["cautions"]
 
 
-def test_no_preference_is_named_and_every_open_pathway_is_acceptable(bundle):
-    found = ask(bundle, PATIENT, {**PATIENT, "failed_conventional_care": "yes"})
+def with_gate(bundle, gate):
+    return replace(bundle, predictor=replace(bundle.predictor, gate=gate))
+
+
+def verdict(*p):
+    return Gate(tuple(Comparison(name, 0.01, 0.004, each) for name, each in zip(RIVALS, p, strict=True)))
+
+
+def test_where_the_gate_is_not_passed_no_preference_is_named_and_every_open_pathway_is_acceptable(bundle):
+    refused = with_gate(bundle, verdict(0.01, 0.01, 0.4))
+    found = ask(refused, PATIENT, {**PATIENT, "failed_conventional_care": "yes"})
     closed, opened = found.as_dict(0), found.as_dict(1)
     assert closed["preference"]["preferred"] is None
     assert closed["preference"]["text"].startswith("No clear preference")
+    assert RIVALS["one_odds_ratio"] in closed["preference"]["text"]
     assert closed["preference"]["acceptable"] == ["usual_care", "hip", "orthotic"]
     assert opened["preference"]["acceptable"] == [arm.name for arm in ARMS]
     assert found.table(visit=True)["preferred_pathway"].tolist() == ["none", "none"]
+
+
+def test_where_it_is_passed_an_arm_goes_if_another_open_ones_interval_of_the_difference_excludes_none(bundle):
+    certain = replace(bundle.predictor.pathway_interval, t=0.02)
+    passed = with_gate(bundle, verdict(0.01, 0.01, 0.01))
+    sure = replace(passed, predictor=replace(passed.predictor, pathway_interval=certain))
+    found = ask(sure, PATIENT)
+    one, row = found.as_dict(0), found.table(visit=True).iloc[0]
+    best = max((each for each in one["pathways"] if each["eligible"]), key=lambda each: each["probability"])["arm"]
+    assert one["preference"]["preferred"] == row["preferred_pathway"] == best
+    assert one["preference"]["acceptable"] == [best]
+    assert row["acceptable_pathways"] == best
+    vague = replace(bundle.predictor.pathway_interval, t=1e6)
+    found = ask(replace(passed, predictor=replace(passed.predictor, pathway_interval=vague)), PATIENT)
+    assert found.as_dict(0)["preference"]["acceptable"] == ["usual_care", "hip", "orthotic"]
+    assert "overlap" in found.as_dict(0)["preference"]["text"]
 
 
 def test_an_injection_outside_failed_care_has_no_effect_and_says_why(bundle):

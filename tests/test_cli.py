@@ -227,12 +227,19 @@ def test_printing_to_a_full_disk_is_an_output_error_and_no_traceback(tmp_path, b
 
 @pytest.mark.parametrize(("verb", "steps"), [("check", ["Reading"]), ("score", ["Reading", "Scoring", "Writing"])])
 def test_on_a_terminal_each_step_shows_that_it_is_being_done(pfps, tmp_path, models, monkeypatch, verb, steps):
+    monkeypatch.setattr("pfps_ml.screen.PATIENCE", 0)
     out = ("-o", tmp_path / "s.csv") if verb == "score" else ()
     assert pfps(verb, EXAMPLE, *out)[2] == ""
     for name, value in {"FORCE_COLOR": "1", "TERM": "xterm", "COLUMNS": "80"}.items():
         monkeypatch.setenv(name, value)
     shown = pfps(verb, EXAMPLE, *out)[2]
     assert [step for step in ("Reading", "Scoring", "Writing") if step in shown] == steps
+
+
+def test_on_a_terminal_what_is_done_at_once_shows_nothing(pfps, tmp_path, models, monkeypatch):
+    monkeypatch.setattr("pfps_ml.screen.PATIENCE", 600)
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    assert pfps("score", EXAMPLE, "-o", tmp_path / "s.csv")[2] == ""
 
 
 @pytest.mark.parametrize("arguments", [["dictionary"], ["scenarios"], ["check", str(EXAMPLE)]])

@@ -37,7 +37,13 @@ def test_a_section_given_as_a_number_is_a_mistake(tmp_path):
 
 @pytest.mark.parametrize(
     "content",
-    ["[split]\nfolds = 1", "[split]\nheld_out_share = 1.5", "[onset]\nbootstraps = 1", "[pathways]\nbootstraps = 0"],
+    [
+        "[split]\nfolds = 1",
+        "[split]\nheld_out_share = 1.5",
+        "[onset]\nbootstraps = 1",
+        "[pathways]\nposterior_draws = 1",
+        "[cohort]\ndraws = 1",
+    ],
 )
 def test_a_choice_that_cannot_be_is_refused(tmp_path, content):
     path = tmp_path / "config.toml"

@@ -14,9 +14,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.errors import OutputError
-from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, INK, MOST_FIELDS, ORANGE, as_percent, beeswarm, new_figure
-from pfps_ml.evaluation.metrics import auroc, calibration_table, cases_by_risk, smoothed_calibration
-from pfps_ml.knowledge.dictionary import ARMS, ONSET, SUCCESS, field
+from pfps_ml.evaluation.calibration import calibration_table
+from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, MOST_FIELDS, ORANGE, as_percent, beeswarm, new_figure
+from pfps_ml.evaluation.metrics import auroc, cases_by_risk, smoothed_calibration
+from pfps_ml.knowledge.dictionary import ONSET, field
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,6 +57,9 @@ class Calibration:
         top = min(1.0, 1.05 * float(max(seen["high"].max(), self.p.max())))
         above.plot([0, top], [0, top], color=GREY, linestyle="--", linewidth=1, label="Perfect")
         above.plot(self.curve["predicted"], self.curve["observed"], color=ORANGE, linewidth=1.5, label="Smoothed")
+        if "low" in self.curve:
+            above.fill_between(self.curve["predicted"], self.curve["low"], self.curve["high"], color=ORANGE, alpha=0.2,
+                               linewidth=0, label="95 % band over clubs")  # fmt: skip
         # a share of exactly 0 or 1 is its own limit, give or take the last bit
         bars = [(seen["observed"] - seen["low"]).clip(0), (seen["high"] - seen["observed"]).clip(0)]
         above.errorbar(seen["predicted"], seen["observed"], bars, fmt="o", color=BLUE, markersize=5, capsize=2,
@@ -120,38 +124,6 @@ class Risks:
 
 
 @dataclass(frozen=True, eq=False)
-class Effects:
-    """The adjusted effect of each pathway with its interval, beside the raw difference."""
-
-    table: pd.DataFrame
-
-    def frame(self) -> pd.DataFrame:
-        """Return what `adjusted_effects` returned: arm, effect, low, high, n, naive."""
-        return self.table.copy()
-
-    def plot(self) -> "Figure":
-        """Return a forest plot in percentage points; an arm without data keeps its line and says so."""
-        figure = new_figure(f"{SUCCESS.label}: effect of each pathway", height=1.8 + 0.75 * len(self.table))
-        axes, labels = figure.subplots(), {arm.name: arm.label for arm in ARMS}
-        shown = self.table.iloc[::-1].reset_index(drop=True)
-        effect, low, high, naive = (100 * shown[name].to_numpy(float) for name in ("effect", "low", "high", "naive"))
-        places = np.arange(len(shown))
-        axes.axvline(0, color=GREY, linewidth=1)
-        axes.errorbar(effect, places + 0.1, xerr=[effect - low, high - effect], fmt="o", color=BLUE, markersize=7,
-                      capsize=3, label="Adjusted, 95 % interval")  # fmt: skip
-        axes.plot(naive, places - 0.15, "D", color=ORANGE, fillstyle="none", markersize=6, label="Raw difference")
-        for place in places[np.isnan(effect)]:
-            axes.text(0, place, " no data", color=INK, va="center")
-        axes.set_yticks(
-            places, [f"{labels[arm]}\n(n = {n:,})" for arm, n in zip(shown["arm"], shown["n"], strict=True)]
-        )
-        axes.set(xlabel="Difference from usual care (percentage points)", ylim=(-0.6, len(shown) - 0.4))
-        axes.legend(frameon=False, loc="lower left", bbox_to_anchor=(0, 1), ncols=2, borderaxespad=0, fontsize=9)
-        axes.spines[["top", "right"]].set_visible(False)
-        return figure
-
-
-@dataclass(frozen=True, eq=False)
 class Reasons:
     """What moves predictions: exact Shapley values of the log-odds, one row a runner and one column a field."""
 
@@ -179,8 +151,12 @@ class Reasons:
         return figure
 
 
-def calibration(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Calibration:
+def calibration(
+    y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label, curve: pd.DataFrame | None = None
+) -> Calibration:
     """Return the calibration display of outcomes (0 or 1) and predicted probabilities.
+
+    `curve` is what `calibration_curve` returned; without it the smoothed curve has no band.
 
     Raises
     ------
@@ -189,8 +165,10 @@ def calibration(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) ->
     """
     table = calibration_table(y, p)
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
-    curve = pd.DataFrame({"predicted": risk, "observed": smoothed_calibration(case, risk)})
-    return Calibration(table, _thinned(curve.sort_values("predicted")), risk, label)
+    if curve is None:
+        smooth = pd.DataFrame({"predicted": risk, "observed": smoothed_calibration(case, risk)})
+        curve = _thinned(smooth.sort_values("predicted"))
+    return Calibration(table, curve, risk, label)
 
 
 def roc(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Roc:
@@ -210,11 +188,6 @@ def risks(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Risks
     without, having = (np.histogram(risk[case == value], edges)[0] for value in (0, 1))
     table = pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n_without": without, "n_with": having})
     return Risks(table, label)
-
-
-def effects(table: pd.DataFrame) -> Effects:
-    """Return the forest display of what `adjusted_effects` returned."""
-    return Effects(table.copy())
 
 
 def reasons(values: pd.DataFrame, data: pd.DataFrame, base: float, label: str = ONSET.label) -> Reasons:
@@ -267,12 +240,10 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
 __all__ = [
     "Calibration",
     "Display",
-    "Effects",
     "Reasons",
     "Risks",
     "Roc",
     "calibration",
-    "effects",
     "png",
     "reasons",
     "risks",

@@ -1,7 +1,7 @@
 """How every picture looks: its size, colours and notice; and shap's beeswarm, drawn without pyplot."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +42,28 @@ def as_percent(figure: "Figure", *sides: Any) -> "Figure":
     return figure
 
 
+def forest(
+    axes: "Axes", table: pd.DataFrame, columns: tuple[str, str, str], names: Sequence[str], none: float | None = None
+) -> None:
+    """Draw one line a row, the first at the top: value, low and high of the named columns; `none` is a line to meet.
+
+    A row without a value keeps its line and says so.
+    """
+    value, low, high = (table[name].to_numpy(float) for name in columns)
+    places = np.arange(len(table))[::-1]
+    if none is not None:
+        axes.axvline(none, color=GREY, linestyle="--", linewidth=1)
+    # a value may lie a last bit outside its limits where all resamples agree
+    bars = [np.clip(value - low, 0, None), np.clip(high - value, 0, None)]
+    axes.errorbar(value, places, xerr=bars, fmt="o", color=BLUE, markersize=5, capsize=3)
+    for place in places[np.isnan(value)]:
+        axes.text(0.5, place, "too few events", color=INK, va="center", ha="center", fontsize=8,
+                  transform=axes.get_yaxis_transform())  # fmt: skip
+    axes.set_yticks(places, list(names), fontsize=9)
+    axes.tick_params(axis="x", labelsize=9)
+    axes.set_ylim(-0.6, len(table) - 0.4)
+
+
 def beeswarm(figure: "Figure", values: pd.DataFrame, data: pd.DataFrame, names: list[str], base: float) -> None:
     """Draw shap's beeswarm of contributions (log-odds) by coded values (NaN: not measured) into the figure."""
     with _quiet_import():
@@ -76,4 +98,4 @@ def _quiet_import() -> Iterator[None]:
         yield
 
 
-__all__ = ["BLUE", "DPI", "GREY", "INK", "MOST_FIELDS", "ORANGE", "as_percent", "beeswarm", "new_figure"]
+__all__ = ["BLUE", "DPI", "GREY", "INK", "MOST_FIELDS", "ORANGE", "as_percent", "beeswarm", "forest", "new_figure"]

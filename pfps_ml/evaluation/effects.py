@@ -12,11 +12,12 @@ import pandas as pd
 
 from pfps_ml.config import PathwayConfig
 from pfps_ml.errors import CohortError
+from pfps_ml.evaluation.clusters import clustered_mean
+from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 
 Array = npt.NDArray[np.float64]
 Labels = npt.ArrayLike
-LEVEL = 0.95
 # a patient who had less than this chance of an arm says little about it; weights are capped at its inverse
 RARE = PathwayConfig.propensity_floor
 _ALL_ARMS = tuple(arm.name for arm in ARMS)
@@ -58,6 +59,52 @@ def propensity_overlap(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataF
     return pd.DataFrame(rows)
 
 
+def propensity_counts(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataFrame) -> pd.DataFrame:
+    """Return how many eligible patients had each chance of each arm: arm, low, high, n_had, n_others.
+
+    `low` and `high` bound an interval of chance, 5 % wide; `n_had` had the arm, `n_others` another. Arguments and
+    errors as in `propensity_overlap`.
+    """
+    had, edges, found = _arms(arm), np.linspace(0, 1, 21), []
+    _check_frames(len(had), propensity=propensity, eligible=eligible)
+    for name in _ALL_ARMS:
+        own, chance = eligible[name].to_numpy(bool), propensity[name].to_numpy(float)
+        counts = {column: np.histogram(chance[own & which], edges)[0]
+                  for column, which in (("n_had", had == name), ("n_others", had != name))}  # fmt: skip
+        found.append(pd.DataFrame({"arm": name, "low": edges[:-1], "high": edges[1:], **counts}))
+    return pd.concat(found, ignore_index=True)
+
+
+def arm_scores(y: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
+    """Return each patient's doubly robust score under each arm, one column an arm.
+
+    The augmented inverse-propensity score (Robins, Rotnitzky and Zhao 1994): over any group of patients its mean
+    estimates their mean success had all of them had the arm, and is right if either the outcome or the propensity
+    model is. Both must come from models that were not fitted on these patients. A single score is no probability.
+
+    Parameters
+    ----------
+    y
+        Success, 0 or 1.
+    arm
+        The arm that each patient had.
+    outcome
+        Predicted probability of success under each arm.
+    propensity
+        Estimated chance of each arm; clipped to `RARE` from below.
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row, holds NaN, or an outcome is neither 0 nor 1.
+    """
+    had, success = _arms(arm), np.asarray(y, dtype=float)
+    _check_frames(len(had), outcome=outcome, propensity=propensity)
+    if len(success) != len(had) or not np.isin(success, (0.0, 1.0)).all():
+        raise CohortError(f"expected an outcome of 0 or 1 for each of {len(had)} patients; complete them")
+    return pd.DataFrame({name: _augmented(success, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS})
+
+
 def adjusted_effects(
     y: npt.ArrayLike,
     arm: Labels,
@@ -68,21 +115,14 @@ def adjusted_effects(
 ) -> pd.DataFrame:
     """Return the mean effect of each active arm among the patients who may have it, adjusted for assignment.
 
-    The augmented inverse-propensity estimator (Robins, Rotnitzky and Zhao 1994): right if either the outcome or the
-    propensity model is. Both must come from models that were not fitted on these patients. Propensities are clipped
-    to `RARE` from below. Standard errors come from the influence function, summed within groups (clinics), with
-    Student's t on groups less one.
+    The mean difference of `arm_scores`, with standard errors over clinics (see `clusters.regress`).
 
     Parameters
     ----------
-    y
-        Success, 0 or 1.
-    arm
-        The arm that each patient had.
-    outcome
-        Predicted probability of success under each arm.
-    propensity, eligible
-        As in `propensity_overlap`.
+    y, arm, outcome, propensity
+        As in `arm_scores`.
+    eligible
+        Whether the arm may be offered to the patient.
     groups
         The clinic or club of each patient.
 
@@ -97,21 +137,20 @@ def adjusted_effects(
     CohortError
         If a frame lacks an arm or a row, holds NaN, or an outcome is neither 0 nor 1.
     """
-    had, success = _arms(arm), np.asarray(y, dtype=float)
-    _check_frames(len(had), outcome=outcome, propensity=propensity, eligible=eligible)
-    if len(success) != len(had) or len(np.asarray(groups)) != len(had) or not np.isin(success, (0.0, 1.0)).all():
-        raise CohortError(f"expected an outcome of 0 or 1 and a group for each of {len(had)} patients; complete them")
-    means = {name: _augmented(success, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS}
-    clinic = pd.factorize(np.asarray(groups), use_na_sentinel=False)[0]
+    scores, had, success = arm_scores(y, arm, outcome, propensity), _arms(arm), np.asarray(y, dtype=float)
+    _check_frames(len(had), eligible=eligible)
+    clinic = np.asarray(groups)
+    if len(clinic) != len(had):
+        raise CohortError(f"expected a group for each of {len(had)} patients, got {len(clinic)}; complete them")
     rows = []
     for name in ACTIVE_ARMS:
         own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
         treated, usual = success[own & (had == name)], success[own & (had == REFERENCE_ARM)]
         seen = bool(treated.size and usual.size)
-        effect, half = _clustered((means[name] - means[REFERENCE_ARM])[own], clinic[own]) if seen else (np.nan, np.nan)
+        gain = (scores[name] - scores[REFERENCE_ARM]).to_numpy()[own]
+        effect, low, high = clustered_mean(gain, clinic[own], LEVEL) if seen else (np.nan,) * 3
         naive = treated.mean() - usual.mean() if seen else np.nan
-        rows.append({"arm": name, "effect": effect, "low": effect - half, "high": effect + half,
-                     "n": int(own.sum()), "naive": naive})  # fmt: skip
+        rows.append({"arm": name, "effect": effect, "low": low, "high": high, "n": int(own.sum()), "naive": naive})
     return pd.DataFrame(rows)
 
 
@@ -180,19 +219,6 @@ def _augmented(y: Array, treated: npt.NDArray[np.bool_], outcome: pd.Series, pro
     return expected + np.where(treated, (y - expected) / chance, 0.0)
 
 
-def _clustered(values: Array, groups: npt.NDArray[np.intp]) -> tuple[float, float]:
-    """Return the mean and half of its interval, when values of one group may be alike."""
-    from scipy.special import stdtrit
-
-    mean = float(values.mean())
-    clusters = len(np.unique(groups))
-    if clusters < 2:
-        return mean, float("nan")
-    sums = np.bincount(groups, weights=values - mean)
-    error = np.sqrt(clusters / (clusters - 1) * (sums**2).sum()) / len(values)
-    return mean, float(stdtrit(clusters - 1, (1 + LEVEL) / 2) * error)
-
-
 def _mean(values: Array) -> float:
     return float(values.mean()) if values.size else float("nan")
 
@@ -212,4 +238,4 @@ def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.Dat
             raise CohortError(f"expected {rows} complete rows in {name}, got {len(frame)}, or NaN among them")
 
 
-__all__ = ["LEVEL", "RARE", "adjusted_effects", "pehe", "policy_share", "propensity_overlap"]
+__all__ = ["RARE", "adjusted_effects", "arm_scores", "pehe", "policy_share", "propensity_counts", "propensity_overlap"]

@@ -4,10 +4,10 @@ Every metric is a function of `y` (0 or 1), `p` (predicted risk, above 0 and bel
 row; the cluster bootstrap is then nothing but a weight: how often a row's club was drawn.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from pfps_ml.evaluation.logistic import RIDGE, expit, fit_logistic, logit, splin
 from pfps_ml.randomness import generator
 
 Array = npt.NDArray[np.float64]
+LEVEL = 0.95
 _FEWEST_USABLE = 0.9  # of the resamples: below this a percentile would describe the lucky ones
 
 
@@ -72,6 +73,16 @@ def scaled_brier(y: Array, p: Array, weight: Array | None = None) -> float:
     """Return the share of the base rate's Brier score that the model removes: 1 perfect, 0 no better than the rate."""
     rate = np.average(y, weights=weight)
     return float(1 - brier(y, p, weight) / (rate * (1 - rate)))
+
+
+def excess_log_loss(truth: Array, p: Array, weight: Array | None = None) -> float:
+    """Return how much log loss the risks cost beyond the true ones, in nats: 0 is perfect, and no chance is in it.
+
+    The mean divergence of Kullback and Leibler of `p` from `truth`, the risk that each row's outcome was drawn with.
+    A true risk that also rests on what nobody recorded cannot be reached: then even the best model has some excess.
+    """
+    odds = truth * np.log(truth / p) + (1 - truth) * np.log((1 - truth) / (1 - p))
+    return float(np.average(odds, weights=weight))
 
 
 def observed_expected(y: Array, p: Array, weight: Array | None = None) -> float:
@@ -138,29 +149,28 @@ def measure(y: npt.ArrayLike, p: npt.ArrayLike) -> dict[str, float]:
     CohortError
         If an outcome is neither 0 nor 1, a risk is not between them, or only one outcome occurs.
     """
-    return _measure(*_checked(y, p))
+    return _measure(*checked(y, p))
 
 
 def measure_with_intervals(
-    y: npt.ArrayLike, p: npt.ArrayLike, groups: npt.ArrayLike, seed: int, repeats: int = 200, level: float = 0.95
+    y: npt.ArrayLike, p: npt.ArrayLike, groups: npt.ArrayLike, seed: int, repeats: int = 200, level: float = LEVEL
 ) -> pd.DataFrame:
     """Return every metric with a percentile interval over resampled clubs: metric, label, value, low, high.
 
-    With fewer than some 20 clubs percentile intervals are a little too narrow. A limit is NaN where the metric
-    cannot be computed in a tenth of the resamples.
+    A limit is NaN where the metric cannot be computed in a tenth of the resamples.
 
     Raises
     ------
     CohortError
         As `measure` and `club_resamples`.
     """
-    case, risk = _checked(y, p)
+    case, risk = checked(y, p)
     order = np.argsort(-risk, kind="stable")  # once: sorting what is sorted costs next to nothing in every resample
     case, risk, clubs = case[order], risk[order], np.asarray(groups)[order]
     draws = pd.DataFrame([_measure(case, risk, weight) for weight in club_resamples(case, clubs, seed, repeats)])
     rows = []
     for name, value in _measure(case, risk).items():
-        low, high = _percentiles(draws[name].to_numpy(), level)
+        low, high = percentiles(draws[name].to_numpy(), count_groups(clubs), level)
         rows.append({"metric": name, "label": METRICS[name].label, "value": value, "low": low, "high": high})
     return pd.DataFrame(rows)
 
@@ -191,44 +201,18 @@ def club_resamples(y: Array, groups: npt.ArrayLike, seed: int, repeats: int) -> 
             yield weight
 
 
-def calibration_table(y: npt.ArrayLike, p: npt.ArrayLike, bins: int = 10) -> pd.DataFrame:
-    """Return predicted against observed risk in equal shares of runners: n, predicted, observed, low, high.
-
-    `low` and `high` are the Wilson 95 % interval of the observed share. Equal risks stay in one bin.
-    """
-    case, risk = _checked(y, p, both=False)
-    edges = np.unique(np.quantile(risk, np.arange(1, bins) / bins))
-    rows = pd.DataFrame({"bin": np.searchsorted(edges, risk), "y": case, "p": risk}).groupby("bin")
-    table = rows.agg(n=("y", "size"), predicted=("p", "mean"), observed=("y", "mean")).reset_index(drop=True)
-    low, high = _wilson(table["observed"].to_numpy(), table["n"].to_numpy())
-    return table.assign(low=low, high=high)
-
-
-def subgroup_table(
-    y: npt.ArrayLike, p: npt.ArrayLike, by: Mapping[str, npt.ArrayLike], fewest: int = 5
-) -> pd.DataFrame:
-    """Return every metric within each level of each grouping: field, level, n, events, then one column a metric.
-
-    A level with fewer than `fewest` events, or non-events, shows its counts and no figures.
-    """
-    case, risk = _checked(y, p, both=False)
-    rows: list[dict[str, Any]] = []
-    for field, labels in by.items():
-        codes, levels = pd.factorize(pd.Series(labels), sort=True)
-        for code, level in [*enumerate(levels), (-1, "not recorded")]:
-            if (own := codes == code).any():
-                events = int(case[own].sum())
-                shown = min(events, int(own.sum()) - events) >= fewest
-                figures = _measure(case[own], risk[own]) if shown else dict.fromkeys(METRICS, float("nan"))
-                rows.append({"field": field, "level": str(level), "n": int(own.sum()), "events": events, **figures})
-    return pd.DataFrame(rows, columns=["field", "level", "n", "events", *METRICS])
+def count_groups(groups: npt.ArrayLike) -> int:
+    """Return how many clubs there are; a row without one is a club of its own."""
+    codes, names = pd.factorize(np.asarray(groups))
+    return len(names) + int((codes < 0).sum())
 
 
 def _measure(y: Array, p: Array, weight: Array | None = None) -> dict[str, float]:
     return {name: metric.compute(y, p, weight) for name, metric in METRICS.items()}
 
 
-def _checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[Array, Array]:
+def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[Array, Array]:
+    """Return outcomes and risks as numbers, refused with their counts where figures cannot be computed from them."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     if case.shape != risk.shape or case.ndim != 1 or not case.size:
         raise CohortError(f"expected one outcome and one risk a row, got shapes {case.shape} and {risk.shape}")
@@ -244,22 +228,25 @@ def _checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[
     return case, risk
 
 
-def _percentiles(draws: Array, level: float) -> tuple[float, float]:
+def percentiles(draws: Array, groups: int, level: float = LEVEL) -> tuple[float, float]:
+    """Return the limits of an interval from what resamples of so many clubs gave.
+
+    Few clubs make plain percentiles too narrow, so they are moved outwards by as much as Student's t with one degree
+    of freedom less than there are clubs lies beyond the normal (Hesterberg 2015, the expanded percentile interval).
+    """
+    from scipy.special import stdtrit
+
     usable = draws[np.isfinite(draws)]
     if usable.size < _FEWEST_USABLE * draws.size:
         return float("nan"), float("nan")
-    low, high = np.quantile(usable, [(1 - level) / 2, (1 + level) / 2])
+    reach = stdtrit(groups - 1, (1 - level) / 2) * np.sqrt(groups / (groups - 1))
+    tail = NormalDist().cdf(reach)
+    low, high = np.quantile(usable, [tail, 1 - tail])
     return float(low), float(high)
 
 
-def _wilson(share: Array, n: Array, level: float = 0.95) -> tuple[Array, Array]:
-    z = NormalDist().inv_cdf((1 + level) / 2)
-    middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
-
-
 __all__ = [
+    "LEVEL",
     "METRICS",
     "Metric",
     "auroc",
@@ -267,15 +254,17 @@ __all__ = [
     "brier",
     "calibration_intercept",
     "calibration_slope",
-    "calibration_table",
     "cases_by_risk",
+    "checked",
     "club_resamples",
+    "count_groups",
+    "excess_log_loss",
     "ici",
     "log_loss",
     "measure",
     "measure_with_intervals",
     "observed_expected",
+    "percentiles",
     "scaled_brier",
     "smoothed_calibration",
-    "subgroup_table",
 ]

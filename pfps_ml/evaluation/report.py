@@ -43,13 +43,15 @@ figure { margin: 1rem 0; } summary { cursor: pointer; color: var(--faint); }
 class Section:
     """One part of a report: what it is about, what it says, and its table or picture.
 
-    An empty line in `text` starts a new paragraph. Nothing is read as HTML.
+    An empty line in `text` starts a new paragraph. Nothing is read as HTML. `drawn` is the picture as PNG, if it has
+    been drawn before.
     """
 
     heading: str
     text: str = ""
     table: pd.DataFrame | None = None
     figure: Display | None = None
+    drawn: bytes = b""
 
 
 def write_report(folder: Path, title: str, sections: Sequence[Section]) -> Path:
@@ -107,12 +109,12 @@ def _section(section: Section) -> str:
     if section.table is not None:
         parts.append(_table(section.table, section.heading))
     if section.figure is not None:
-        parts.append(_figure(section.figure, section.heading))
+        parts.append(_figure(section.figure, section.drawn or png(section.figure), section.heading))
     return "\n".join([*parts, "</section>"])
 
 
-def _figure(display: Display, heading: str) -> str:
-    picture = base64.b64encode(png(display)).decode("ascii")
+def _figure(display: Display, drawn: bytes, heading: str) -> str:
+    picture = base64.b64encode(drawn).decode("ascii")
     return (
         f'<figure>\n<img alt="{escape(heading)}: a picture; its numbers are in the table below" '
         f'src="data:image/png;base64,{picture}">\n<details>\n<summary>The numbers behind this picture</summary>\n'

@@ -111,8 +111,7 @@ class AdditiveModel:
 
     def margin(self, columns: Values) -> Floats:
         """Return the log-odds of every row and member, shape (rows, members)."""
-        rows = len(_column(columns, self.fields[0])) if self.terms else len(pd.DataFrame(columns))
-        total = np.tile(self.intercept, (rows, 1))
+        total = np.tile(self.intercept, (count(columns), 1))
         for term in self.terms:
             total += term.evaluate(columns)
         return total
@@ -162,6 +161,11 @@ def stack(models: Iterable[AdditiveModel]) -> AdditiveModel:
         np.concatenate([model.intercept for model in models]),
         tuple(replace(group[0], values=np.concatenate([t.values for t in group], axis=-1)) for group in terms),
     )
+
+
+def count(columns: Values) -> int:
+    """Return the number of rows."""
+    return len(columns) if isinstance(columns, pd.DataFrame) else len(next(iter(columns.values())))
 
 
 def codes(x: Floats, cuts: Floats) -> Codes:
@@ -256,6 +260,7 @@ __all__ = [
     "Term",
     "add",
     "codes",
+    "count",
     "from_json",
     "probability",
     "stack",

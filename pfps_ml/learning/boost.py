@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,13 @@ class Booster:
         return lightgbm.train(settings, data, num_boost_round=trees)
 
     def margins(self, booster: Any, X: pd.DataFrame, trees: Sequence[int]) -> Floats:
-        """Return the log-odds after several numbers of trees, shape (rows, len(trees))."""
+        """Return the log-odds after several rising numbers of trees above zero, shape (rows, len(trees))."""
         coded = self._codes(X)
-        margins = [booster.predict(coded, raw_score=True, num_iteration=n) for n in trees]
-        out: Floats = np.column_stack(margins)
+        added = [
+            booster.predict(coded, raw_score=True, start_iteration=start, num_iteration=stop - start)
+            for start, stop in pairwise((0, *trees))
+        ]
+        out: Floats = np.cumsum(added, axis=0).T
         return out
 
     def tables(self, booster: Any, pairs: Pairs) -> AdditiveModel:

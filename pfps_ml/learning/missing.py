@@ -24,7 +24,7 @@ def masked_copies(X: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.intp], Floa
     Returns
     -------
     copies
-        The distinct views of all rows, shape (copies, fields).
+        The distinct views of all rows, shape (copies, fields); the rows themselves come first.
     source
         The row that each copy was made from, shape (copies,).
     weight
@@ -40,6 +40,28 @@ def masked_copies(X: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.intp], Floa
         sources.append(np.flatnonzero(new))
     source = np.concatenate(sources)
     return pd.concat(views, ignore_index=True), source, 1 / np.bincount(source)[source]
+
+
+def masked_once(X: pd.DataFrame, share: float) -> tuple[pd.DataFrame, NDArray[np.intp], Floats]:
+    """Return every row, and one of the poorer views of it: the tiers take turns from row to row.
+
+    Parameters
+    ----------
+    share
+        The share of a row's weight of one that its poorer view has.
+
+    Returns
+    -------
+    copies, source, weight
+        As `masked_copies`.
+    """
+    copies, source, _ = masked_copies(X)
+    own = np.arange(len(source)) < len(X)
+    poorer = np.bincount(source[~own], minlength=len(X))[source]
+    turn = pd.Series(source).groupby(source).cumcount().to_numpy() - 1
+    kept = own | (turn == source % np.maximum(poorer, 1))
+    weight = np.where(poorer == 0, 1.0, np.where(own, 1 - share, share))
+    return copies[kept].reset_index(drop=True), source[kept], weight[kept]
 
 
 def neutralise_missing(
@@ -73,14 +95,34 @@ def neutralise_missing(
     return model
 
 
+def levelled(model: AdditiveModel, X: pd.DataFrame, y: Floats, weights: Floats) -> AdditiveModel:
+    """Shift every member's intercept so that its mean prediction is the mean outcome.
+
+    What "missing" means is settled by predictions alone; who was measured had more or fewer cases by chance, and that
+    chance must not move everybody else's risk.
+
+    Parameters
+    ----------
+    model, X, weights
+        As in `neutralise_missing`.
+    y
+        The outcome of every row, shape (rows,).
+    """
+    shift = _shift(model.margin(X), (weights * y[:, None]).sum(axis=0), weights)
+    return replace(model, intercept=model.intercept + shift)
+
+
 def _shift(margin: Floats, target: Floats, weight: Floats) -> Floats:
     """Return the shift of the log-odds at which the weighted sum of probabilities is the target (Newton)."""
     shift = np.zeros(margin.shape[1])
-    for _ in range(8):
+    for _ in range(50):
         p = probability(margin + shift)
         gap, slope = target - (weight * p).sum(axis=0), (weight * p * (1 - p)).sum(axis=0)
         # a resample may hold no club that measures the field: then nothing says that the entry should move
-        shift += np.divide(gap, slope, out=np.zeros_like(gap), where=slope > 0)
+        step = np.clip(np.divide(gap, slope, out=np.zeros_like(gap), where=slope > 0), -1, 1)
+        shift += step
+        if np.abs(step).max() < 1e-7:  # squared at every step
+            break
     return shift
 
 
@@ -93,4 +135,4 @@ def _with_missing_shifted(model: AdditiveModel, name: str, shift: Floats) -> Add
     return replace(model, terms=tuple(terms))
 
 
-__all__ = ["masked_copies", "neutralise_missing"]
+__all__ = ["levelled", "masked_copies", "masked_once", "neutralise_missing"]

@@ -1,13 +1,14 @@
 """The pathway models: the probability of success under every arm, from patients whose arm a clinic chose.
 
-One ridge logistic regression holds a prognostic part, shared by all arms, and one modifier part an active arm (what
-the arm adds, and for whom). It adjusts for assignment twice: by the prognostic fields themselves, and by a last step
-in which each arm's intercept is set on patients weighted by the inverse of their chance of that arm, so that the
-mean success of an arm is right if either the outcome or the assignment model is.
+One logistic regression holds a prognostic part, shared by all arms, and one modifier part an active arm (what the arm
+adds, and for whom). It adjusts for assignment by the prognostic fields. Its coefficients have a posterior (see
+`posterior`): the mean predicts, and draws of it are the members that give the intervals. What a field that was not
+measured would have said of an arm's effect is part of the interval, too: each member fills it with another value that
+patients have.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,18 +18,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.config import PathwayConfig
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.learning.additive import AdditiveModel, probability, stack
+from pfps_ml.learning.additive import AdditiveModel, Term, probability, stack
+from pfps_ml.learning.gate import Gate, Held, judge
+from pfps_ml.learning.layout import Layout
 from pfps_ml.learning.missing import masked_copies, neutralise_missing
-from pfps_ml.learning.onset import DECIMALS, log_loss
-from pfps_ml.learning.propensity import PropensityModel, cross_fitted, fit_propensity
-from pfps_ml.learning.smooth import Basis, basis, fit_logistic
-from pfps_ml.learning.split import resample_clubs
+from pfps_ml.learning.onset import DECIMALS
+from pfps_ml.learning.propensity import PropensityModel, cross_fitted, eligibility, fit_propensity
+from pfps_ml.learning.smooth import basis
 from pfps_ml.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Progress = Callable[[str], None]
-_MODIFIER_KNOTS = 2  # a modifier is a straight line: the trials would not bear more
+_PROPENSITY_KNOTS = 4
+_SETTLE, _AVERAGED = 150, 1000  # sweeps of the posterior
+_QUICK = (60, 120)  # the same where only the mean is wanted
 
 
 class PathwayModel(BaseEstimator):
@@ -37,20 +41,21 @@ class PathwayModel(BaseEstimator):
     Parameters
     ----------
     config
-        Knots, penalties, the floor of a propensity, and the number of bootstrap replicates.
+        Knots, the floor of a propensity, the number of draws of the posterior, and whether the gate is wanted.
     progress
         Told the name of each step as it begins.
 
     Attributes
     ----------
     prognosis_
-        Log-odds of success under usual care, additive; member 0 predicts, the others are refits on resampled clubs.
+        Log-odds of success under usual care, additive; member 0 predicts. The others are refits on the draws of the
+        evidence (`draws_` of them, see `with_evidence`) and draws of the posterior.
     modifiers_
         For every active arm, what it adds to those log-odds.
     propensity_
         How the clinics chose.
-    penalties_
-        The penalties of both parts that cross-validation chose.
+    gate_
+        Whether the effects have earned a preference; None where the gate was not wanted.
     """
 
     def __init__(self, config: PathwayConfig | None = None, progress: Progress | None = None) -> None:
@@ -69,124 +74,134 @@ class PathwayModel(BaseEstimator):
             The arm that each patient was given.
         y
             1 for success, else 0.
-        club, fold
-            Club and fold of every row, by club; each row by itself and at random if not given.
+        club
+            Not used: a patient is an observation.
+        fold
+            The fold of every row, by club; drawn at random if not given.
         """
         config, tell = self.config or PathwayConfig(), self.progress or (lambda _step: None)
-        X, arm = X.reset_index(drop=True), arm.reset_index(drop=True)
-        club = pd.Series(np.arange(len(X))) if club is None else club.reset_index(drop=True)
+        X, given, y = X.reset_index(drop=True), np.asarray(arm, dtype=object), np.asarray(y, dtype=float)
         folds = generator(config.seed, "folds").integers(0, 5, len(X)) if fold is None else np.asarray(fold)
-        tell("how clinics chose: propensities by cross-fitting")
-        seen = basis(X, config.knots)
-        chance = cross_fitted(X, arm, folds, seen)
-        self.propensity_: PropensityModel = fit_propensity(X, arm, seen)
-        fitter = _Fitter.of(X, arm, y, folds, chance, config)
-        tell("prognosis and modifiers: penalties by cross-validation over clubs")
-        self.penalties_ = fitter.choose()
-        tell("refitting on resampled clubs")
-        counts = [np.ones(len(X))]
-        counts += [resample_clubs(club, config.seed, f"bootstrap/{b}") for b in range(config.bootstraps)]
-        fits = [fitter.models(self.penalties_, count) for count in counts]
-        weights = np.column_stack([fitter.weight * count[fitter.source] for count in counts])
-        prognosis = stack(fit[REFERENCE_ARM] for fit in fits)
-        self.prognosis_: AdditiveModel = neutralise_missing(prognosis, fitter.X, weights).rounded(DECIMALS)
-        self.modifiers_ = {
-            name: neutralise_missing(stack(fit[name] for fit in fits), fitter.X, weights, self.prognosis_).rounded(
-                DECIMALS
-            )
-            for name in ACTIVE_ARMS
-        }
+        tell("prognosis and modifiers: the posterior of their coefficients")
+        self._layout = layout = Layout.of(X, config)
+        found = layout.posterior(X, given, y, (_SETTLE, _AVERAGED, config.posterior_draws))
+        models = layout.models(np.vstack([found.mean, found.draws]))
+        self._shifts = _neutral_shifts(models, X)
+        models = {name: _shifted(model, self._shifts[name]) for name, model in models.items()}
+        filled = {name: _filled(models[name], X, config.seed) for name in ACTIVE_ARMS}
+        self.prognosis_: AdditiveModel = models[REFERENCE_ARM].rounded(DECIMALS)
+        self.modifiers_ = {name: filled[name].rounded(DECIMALS) for name in ACTIVE_ARMS}
+        self.draws_ = 0
+        tell("how clinics chose")
+        self.propensity_: PropensityModel = fit_propensity(X, pd.Series(given), basis(X, _PROPENSITY_KNOTS))
+        tell("the gate: effects on folds that they were not fitted on")
+        self.gate_: Gate | None = _gate(X, given, y, folds, config) if config.gate else None
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
+        return self
+
+    def with_evidence(self, draws: Iterable[tuple[pd.DataFrame, pd.Series, Floats]]) -> "PathwayModel":
+        """Add what the evidence does not know: a refit with the same knots and priors on each draw.
+
+        Parameters
+        ----------
+        draws
+            Coded fields, arm and outcome of the training patients as each draw of the evidence makes them; read one
+            at a time.
+        """
+        check_is_fitted(self, "prognosis_")
+        means = [self._layout.posterior(X.reset_index(drop=True), np.asarray(arm, dtype=object), y, (*_QUICK, 0)).mean
+                 for X, arm, y in draws]  # fmt: skip
+        refits = self._layout.models(np.vstack(means)) if means else {}
+        at = self.draws_
+        for name, model in refits.items():
+            new = _shifted(model, self._shifts[name]).rounded(DECIMALS)
+            if name == REFERENCE_ARM:
+                self.prognosis_ = _inserted(self.prognosis_, new, at)
+            else:
+                self.modifiers_[name] = _inserted(self.modifiers_[name], new, at)
+        self.draws_ = at + len(means)
         return self
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the probability of success under every arm, one column an arm, open to the patient or not."""
         check_is_fitted(self, "prognosis_")
-        usual = self.prognosis_.member(0).margin(X)[:, 0]
-        added = {name: self.modifiers_[name].member(0).margin(X)[:, 0] for name in ACTIVE_ARMS}
-        return pd.DataFrame({arm.name: probability(usual + added.get(arm.name, 0.0)) for arm in ARMS}, index=X.index)
+        return _success(
+            {REFERENCE_ARM: self.prognosis_.member(0)} | {n: m.member(0) for n, m in self.modifiers_.items()}, X
+        )
 
 
-@dataclass(frozen=True)
-class _Fitter:
-    """The masked copies of the patients, their design, and the weights of the targeting step."""
+def _neutral_shifts(models: dict[str, AdditiveModel], X: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Return, by arm and field, what "missing" must add so that measuring leaves the mean prediction where it was."""
+    copies, _, weight = masked_copies(X)
+    main = {name: model.member(0) for name, model in models.items()}
+    prognosis = neutralise_missing(main[REFERENCE_ARM], copies, weight[:, None])
+    settled = {REFERENCE_ARM: prognosis} | {
+        name: neutralise_missing(main[name], copies, weight[:, None], prognosis) for name in ACTIVE_ARMS
+    }
+    return {
+        name: {term.fields[0]: float(term.values[-1, 0] - was.values[-1, 0])
+               for term, was in zip(settled[name].terms, main[name].terms, strict=True)}
+        for name in settled
+    }  # fmt: skip
 
-    X: pd.DataFrame
-    given: Floats
-    y: Floats
-    weight: Floats
-    source: NDArray[np.intp]
-    fold: Ints
-    inverse_chance: Floats
-    parts: tuple[Basis, Basis]
-    config: PathwayConfig
 
-    @classmethod
-    def of(cls, X: pd.DataFrame, arm: pd.Series, y: Floats, fold: Ints,
-           chance: pd.DataFrame, config: PathwayConfig) -> "_Fitter":  # fmt: skip
-        copies, source, weight = masked_copies(X)
-        given: Floats = np.column_stack([arm == each.name for each in ARMS]).astype(np.float64)
-        own = (chance.to_numpy() * given).sum(axis=1).clip(config.propensity_floor)
-        parts = (basis(X, config.knots), basis(X, _MODIFIER_KNOTS))
-        y = np.asarray(y, dtype=float)
-        return cls(
-            X=copies, given=given[source], y=y[source], weight=weight, source=source, fold=fold[source],
-            inverse_chance=1 / own[source], parts=parts, config=config,
-        )  # fmt: skip
+def _shifted(model: AdditiveModel, shifts: dict[str, float]) -> AdditiveModel:
+    return replace(
+        model, terms=tuple(_with_missing(term, term.values[-1] + shifts[term.fields[0]]) for term in model.terms)
+    )
 
-    def choose(self) -> tuple[float, float]:
-        """Choose the penalty of prognosis with modifiers held flat, then that of the modifiers."""
-        flattest = max(self.config.modifier_penalties)
-        prognosis = min(self.config.prognosis_penalties, key=lambda p: self._loss((p, flattest)))
-        modifiers = min(self.config.modifier_penalties, key=lambda p: self._loss((prognosis, p)))
-        return prognosis, modifiers
 
-    def models(self, penalties: tuple[float, float], count: Floats) -> dict[str, AdditiveModel]:
-        """Fit with the patients counted as given; the reference arm's model is the prognosis."""
-        weight = self.weight * count[self.source]
-        rows = weight > 0
-        beta = self._fit(self._design(rows), rows, weight, penalties)
-        shift = self._targeting(beta, weight)
-        prognosis, modifier = self.parts
-        size = prognosis.width
-        models = {REFERENCE_ARM: prognosis.model(beta[:size]).scaled(1.0, shift[0])}
-        for i, name in enumerate(ACTIVE_ARMS):
-            block = beta[size + i * modifier.width : size + (i + 1) * modifier.width]
-            models[name] = modifier.model(block).scaled(1.0, shift[i + 1] - shift[0])
-        return models
+def _filled(model: AdditiveModel, X: pd.DataFrame, seed: int) -> AdditiveModel:
+    """Let the "missing" of each draw be a value that patients have: together, the draws hold all of them evenly."""
+    draws, terms = len(model.intercept) - 1, []
+    for term in model.terms:
+        name = term.fields[0]
+        known = X[name].dropna().to_numpy(dtype=float)
+        # the same values in every arm: it is one patient who was not measured
+        order = generator(seed, f"filled/{name}").permutation(draws)
+        values = (
+            np.append(np.nan, np.quantile(known, (order + 0.5) / draws)) if len(known) else np.full(draws + 1, np.nan)
+        )
+        terms.append(_with_missing(term, np.diag(term.evaluate({name: values}))))
+    return replace(model, terms=tuple(terms))
 
-    def _design(self, rows: NDArray[np.bool_]) -> Floats:
-        prognosis, modifier = (part.design(self.X[rows]) for part in self.parts)
-        return np.hstack([prognosis, *(modifier * self.given[rows, [i + 1]][:, None] for i in range(len(ACTIVE_ARMS)))])
 
-    def _fit(self, design: Floats, rows: NDArray[np.bool_], weight: Floats, penalties: tuple[float, float]) -> Floats:
-        prognosis, modifier = self.parts
-        size, width = prognosis.width, modifier.width
-        matrix = np.zeros((design.shape[1], design.shape[1]))
-        matrix[:size, :size] = penalties[0] * prognosis.penalty(self.config.roughness)
-        for i in range(len(ACTIVE_ARMS)):
-            block = slice(size + i * width, size + (i + 1) * width)
-            matrix[block, block] = penalties[1] * modifier.penalty(self.config.roughness)
-        free = (np.full(len(matrix), -np.inf), np.full(len(matrix), np.inf))
-        return fit_logistic(design, self.y[rows], weight[rows], matrix * weight.sum() / 1000, free)
+def _with_missing(term: Term, values: Floats) -> Term:
+    table = term.values.copy()
+    table[-1] = values
+    return replace(term, values=table)
 
-    def _targeting(self, beta: Floats, weight: Floats) -> Floats:
-        """Return the shift of every arm's log-odds that makes its inverse-probability-weighted mean exact."""
-        margin, shift = self._design(weight >= 0) @ beta, np.zeros(len(ARMS))
-        for at in range(len(ARMS)):
-            inverse = weight * self.inverse_chance * self.given[:, at]
-            for _ in range(8):
-                p = probability(margin + shift[at])
-                shift[at] += (inverse * (self.y - p)).sum() / max((inverse * p * (1 - p)).sum(), 1e-9)
-        return shift
 
-    def _loss(self, penalties: tuple[float, float]) -> float:
-        design, out = self._design(self.weight >= 0), np.zeros(len(self.y))
-        for fold in np.unique(self.fold):
-            train, test = self.fold != fold, self.fold == fold
-            out[test] = design[test] @ self._fit(design[train], train, self.weight * train, penalties)
-        return log_loss(self.y, out, self.weight)
+def _inserted(model: AdditiveModel, new: AdditiveModel, at: int) -> AdditiveModel:
+    """Return a model with other members put behind the first and the `at` after it."""
+    members = [model.member(i) for i in range(len(model.intercept))]
+    return stack([*members[: at + 1], new, *members[at + 1 :]])
+
+
+def _success(models: dict[str, AdditiveModel], X: pd.DataFrame) -> pd.DataFrame:
+    usual = models[REFERENCE_ARM].margin(X)[:, 0]
+    added = {name: models[name].margin(X)[:, 0] for name in ACTIVE_ARMS}
+    return pd.DataFrame({arm.name: probability(usual + added.get(arm.name, 0.0)) for arm in ARMS}, index=X.index)
+
+
+def _gate(X: pd.DataFrame, given: NDArray[np.object_], y: Floats, fold: Ints, config: PathwayConfig) -> Gate:
+    """Judge the effects on folds that they were not fitted on; the rivals are fitted on the same rows."""
+    ours, same = (pd.DataFrame(0.0, index=X.index, columns=[arm.name for arm in ARMS]) for _ in range(2))
+    flat = pd.DataFrame(0.0, index=X.index, columns=list(ACTIVE_ARMS))
+    may, chance = eligibility(X), cross_fitted(X, pd.Series(given), fold, basis(X, _PROPENSITY_KNOTS))
+    for each in np.unique(fold):
+        train, test = fold != each, fold == each
+        layout = Layout.of(X[train], config)
+        for part, out in ((layout, ours), (replace(layout, modified=False), same)):
+            mean = part.posterior(X[train], given[train], y[train], (*_QUICK, 0)).mean
+            models = part.models(mean[None])
+            out.loc[test] = _success(models, X[test])
+        seen = _success(models, X[train])
+        for name in ACTIVE_ARMS:
+            open_to = may[name].to_numpy()[train] if may[name][train].any() else slice(None)
+            flat.loc[test, name] = float((seen[name] - seen[REFERENCE_ARM])[open_to].mean())
+    return judge(Held(y, given, may, chance.clip(lower=config.propensity_floor)), ours, same, flat)
 
 
 __all__ = ["PathwayModel"]

@@ -1,14 +1,38 @@
-"""How clinics chose: the probability of every arm given what the clinic saw, among the arms open to that patient."""
+"""How clinics chose: the probability of every arm given what the clinic saw, among the arms open to that patient.
 
+Every arm has an additive model of its odds against one arm that many had (Begg and Gray 1984), fitted apart for
+patients who meet, do not meet, or may meet what an arm requires. So it can be written as tables, and read without the
+libraries that training needs.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain, product
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression
 
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
-from pfps_ml.learning.smooth import Basis
+from pfps_ml.learning.additive import AdditiveModel, Values, count, from_json, to_json
+from pfps_ml.learning.compiled import Compiled, compile_models
+
+if TYPE_CHECKING:
+    from pfps_ml.learning.smooth import Basis
+
+Floats = NDArray[np.float64]
+_RIDGE = 3.0  # on the coefficient of every ramp, which runs from 0 to 1
+_NOTHING = 1e6  # on that of "missing": what was not measured says nothing of how the clinic chose
+_DECIMALS = 6
+_OTHERWISE = "otherwise"
+_NAMES = tuple(arm.name for arm in ARMS)
+_REQUIRED = tuple(sorted({name for arm in ARMS for name, _ in arm.requires}))
+_STATES = tuple(
+    ", ".join(f"{name} {level}" for name, level in zip(_REQUIRED, levels, strict=True))
+    for levels in product(*(("unknown", *BY_NAME[name].levels) for name in _REQUIRED))
+)
 
 
 def eligibility(X: pd.DataFrame) -> pd.DataFrame:
@@ -24,49 +48,114 @@ def eligibility(X: pd.DataFrame) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class PropensityModel:
-    """One multinomial logistic regression for each state of what the arms require, and one for any other state."""
+    """For each state of what the arms require, and for any other one, the log-odds of the arms that were given in it.
 
-    basis: Basis
-    fitted: dict[str, LogisticRegression]
-    otherwise: LogisticRegression
+    The log-odds are against one of those arms, whose model is zero.
+    """
+
+    states: Mapping[str, Mapping[str, AdditiveModel]]
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the probability of every arm, one column an arm; rows sum to one."""
-        found = pd.DataFrame(0.0, columns=[arm.name for arm in ARMS], index=X.index)
-        states = _states(X)
-        for state in states.unique():
-            rows = states == state
-            model = self.fitted.get(state, self.otherwise)
-            found.loc[rows, model.classes_] = model.predict_proba(self.basis.design(X[rows])[:, 1:])
+        return pd.DataFrame(self.chances(X), columns=list(_NAMES), index=X.index)
+
+    def chances(self, columns: Values) -> Floats:
+        """Return the probability of every arm, in the order of the dictionary, shape (rows, arms)."""
+        found, states = np.zeros((count(columns), len(ARMS))), _states(columns)
+        for place in np.unique(states):
+            rows, own = states == place, _STATES[place] if _STATES[place] in self.states else _OTHERWISE
+            table, arms = self._tables[own], [_NAMES.index(name) for name in self.states[own]]
+            read = dict.fromkeys((*table.grid.fields, *_REQUIRED))
+            part = {name: np.asarray(columns[name], dtype=np.float64)[rows] for name in read}
+            odds = np.exp(np.hstack(table.members(part)))
+            found[np.ix_(rows, arms)] = odds / odds.sum(axis=1, keepdims=True)
         return found
 
+    @cached_property
+    def _tables(self) -> dict[str, Compiled]:
+        return {state: compile_models(list(models.values())) for state, models in self.states.items()}
 
-def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: Basis) -> PropensityModel:
+
+def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: "Basis") -> PropensityModel:
     """Fit how arms were assigned, apart for patients who meet, do not meet, or may meet what an arm requires."""
-    states, fitted = _states(X), {}
-    for state in sorted(states.unique()):
-        rows = states == state
-        if arm[rows].nunique() > 1:
-            fitted[state] = _logistic().fit(basis.design(X[rows])[:, 1:], arm[rows])
-    return PropensityModel(basis, fitted, _logistic().fit(basis.design(X)[:, 1:], arm))
+    states, given, design = _states(X), np.asarray(arm, dtype=object), basis.design(X)
+    fitted = {_OTHERWISE: _odds(design, given, basis)}
+    for place in np.unique(states):
+        rows = states == place
+        if len(set(given[rows])) > 1:
+            fitted[_STATES[place]] = _odds(design[rows], given[rows], basis)
+    return PropensityModel(fitted)
 
 
-def _logistic() -> LogisticRegression:
-    return LogisticRegression(C=0.3, max_iter=2000, tol=1e-3)
-
-
-def _states(X: pd.DataFrame) -> pd.Series:
-    required = sorted({name for arm in ARMS for name, _ in arm.requires})
-    return X[required].fillna(-1.0).astype(str).agg("/".join, axis=1)
-
-
-def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: Basis) -> pd.DataFrame:
+def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: "Basis") -> pd.DataFrame:
     """Return propensities of every row from a model that did not see its fold."""
-    out = pd.DataFrame(0.0, index=X.index, columns=[a.name for a in ARMS])
+    out = pd.DataFrame(0.0, index=X.index, columns=list(_NAMES))
     for each in np.unique(fold):
         test = fold == each
         out.loc[test] = fit_propensity(X[~test], arm[~test], basis).predict(X[test])
     return out
 
 
-__all__ = ["PropensityModel", "cross_fitted", "eligibility", "fit_propensity"]
+def propensity_to_json(model: PropensityModel) -> dict[str, Any]:
+    """Return the tables as plain JSON values."""
+    return {
+        state: {name: to_json(table.rounded(_DECIMALS)) for name, table in models.items()}
+        for state, models in model.states.items()
+    }
+
+
+def propensity_from_json(content: Any) -> PropensityModel:
+    """Build the model from plain JSON values.
+
+    Raises
+    ------
+    BundleFormat, LookupError, TypeError, ValueError, AttributeError
+        If it is of another shape, or knows an arm or a field that the dictionary does not have.
+    """
+    states = {
+        str(state): {str(n): from_json(table) for n, table in models.items()} for state, models in content.items()
+    }
+    tables = [(name, table) for models in states.values() for name, table in models.items()]
+    if any(name not in _NAMES or set(table.fields) - set(BY_NAME) for name, table in tables) or not all(
+        states.values()
+    ):
+        raise ValueError("propensities of another dictionary")
+    states[_OTHERWISE]
+    return PropensityModel(states)
+
+
+def _odds(design: Floats, given: NDArray[np.object_], basis: "Basis") -> dict[str, AdditiveModel]:
+    from pfps_ml.learning.smooth import fit_logistic  # training only
+
+    names = [name for name in _NAMES if (given == name).any()]
+    base = max(names, key=lambda name: int((given == name).sum()))
+    ridges = [[_RIDGE] * (len(knots) - 1) + [_NOTHING] for knots in basis.knots.values()]
+    penalty, free = np.diag([0.0, *chain.from_iterable(ridges)]), np.full(basis.width, np.inf)
+    models = {}
+    for name in names:
+        beta = np.zeros(basis.width)
+        if name != base:
+            rows = (given == name) | (given == base)
+            y = (given[rows] == name).astype(float)
+            beta = fit_logistic(design[rows], y, np.ones(len(y)), penalty, (-free, free))
+        models[name] = basis.model(beta)
+    return models
+
+
+def _states(columns: Values) -> NDArray[np.int64]:
+    """Return the place among `_STATES` of what each row has of what the arms require."""
+    place = np.zeros(count(columns))
+    for name in _REQUIRED:
+        level = np.nan_to_num(np.asarray(columns[name], dtype=np.float64), nan=-1.0)
+        place = place * (1 + len(BY_NAME[name].levels)) + 1 + level
+    return place.astype(np.int64)
+
+
+__all__ = [
+    "PropensityModel",
+    "cross_fitted",
+    "eligibility",
+    "fit_propensity",
+    "propensity_from_json",
+    "propensity_to_json",
+]

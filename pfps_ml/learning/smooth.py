@@ -1,17 +1,19 @@
 """The smooth part: a piecewise-linear ridge logistic regression, monotone where the evidence settles the direction."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.optimize import lsq_linear
 
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.learning.additive import AdditiveModel, Line, probability
 
 Floats = NDArray[np.float64]
+_UNMEASURED = 100.0
 
 
 @dataclass(frozen=True)
@@ -59,13 +61,17 @@ class Basis:
         return AdditiveModel(np.array([intercept]), tuple(terms))
 
     def penalty(self, roughness: float) -> Floats:
-        """Return the penalty matrix: squared slope per standard deviation, and its change from ramp to ramp."""
+        """Return the penalty matrix: squared slope per standard deviation, and its change from ramp to ramp.
+
+        Not to have been measured is penalised most: what it means is settled afterwards (see `missing`), and which
+        clubs measured a field must not disturb the rest.
+        """
         blocks = [np.zeros((1, 1))]
         for name, knots in self.knots.items():
             slope = np.diag(self.spread[name] / np.diff(knots))
             share = np.diff(knots) / (knots[-1] - knots[0])
             bend = np.diff(np.eye(len(knots) - 1), axis=0)
-            blocks += [slope @ (np.diag(share) + roughness * bend.T @ bend) @ slope, np.ones((1, 1))]
+            blocks += [slope @ (np.diag(share) + roughness * bend.T @ bend) @ slope, np.full((1, 1), _UNMEASURED)]
         return _block_diagonal(blocks)
 
     def bounds(self) -> tuple[Floats, Floats]:
@@ -107,25 +113,58 @@ def fit_logistic(design: Floats, y: Floats, weight: Floats, penalty: Floats,
     FactError
         If the fit does not settle, which a penalty above zero rules out for any sensible data.
     """
-    beta = np.zeros(design.shape[1])
+    return _newton(_Rows(design, y, weight, offset), penalty, bounds, np.zeros(design.shape[1]))
+
+
+def fit_path(
+    design: Floats, y: Floats, weight: Floats, penalties: Iterable[Floats], bounds: tuple[Floats, Floats]
+) -> Iterator[Floats]:
+    """Fit the same rows under one penalty after the other, each search from the last one's end; see `fit_logistic`."""
+    rows, beta = _Rows(design, y, weight, 0.0), np.zeros(design.shape[1])
+    for penalty in penalties:
+        beta = _newton(rows, penalty, bounds, beta)
+        yield beta
+
+
+class _Rows(NamedTuple):
+    """What a regression is fitted to; see `fit_logistic`."""
+
+    design: Floats
+    y: Floats
+    weight: Floats
+    offset: Floats | float
+
+
+def _newton(rows: _Rows, penalty: Floats, bounds: tuple[Floats, Floats], beta: Floats) -> Floats:
+    design, y, weight, offset = rows
     for _ in range(50):
         p = probability(offset + design @ beta)
         curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + penalty + 1e-8 * np.eye(len(beta))
         step = np.linalg.solve(curvature, design.T @ (weight * (y - p)) - penalty @ beta)
         target = _within(beta + np.clip(step, -4, 4), curvature, bounds)
         change, beta = float(np.abs(target - beta).max()), target
-        if change < 1e-7:
+        if change < 1e-5:  # squared at every step: what is left is far below what is written
             return beta
     raise FactError("the logistic regression did not settle in 50 steps; raise its penalty")
 
 
 def _within(target: Floats, curvature: Floats, bounds: tuple[Floats, Floats]) -> Floats:
-    """Return the point within bounds that is nearest to the target in the metric of the curvature."""
+    """Return the point within bounds that is nearest to the target in the metric of the curvature.
+
+    Primal-dual active sets: hold at its bound what leaves it or is pushed against it, settle the rest, look again.
+    """
     low, high = bounds
-    if (target >= low).all() and (target <= high).all():
-        return target
-    root = np.linalg.cholesky(curvature).T
-    return np.asarray(np.clip(lsq_linear(root, root @ target, bounds, method="bvls").x, low, high))
+    value, push, held = target, np.zeros(len(target)), np.zeros(len(target), dtype=bool)
+    for _ in range(len(target)):
+        reach = value - push / np.diag(curvature)
+        before, held = held, (reach < low) | (reach > high)
+        if (held == before).all():
+            break
+        value = np.where(held, np.clip(reach, low, high), target)
+        rest = curvature[np.ix_(~held, held)] @ (value - target)[held]
+        value[~held] -= np.linalg.solve(curvature[np.ix_(~held, ~held)], rest)
+        push = curvature @ (value - target)
+    return np.clip(value, low, high)
 
 
 def _knots(column: pd.Series, levels: tuple[str, ...], knots: int) -> Floats:
@@ -134,7 +173,8 @@ def _knots(column: pd.Series, levels: tuple[str, ...], knots: int) -> Floats:
     known = column.dropna().to_numpy(dtype=float)
     if not len(known):
         return np.array([0.0, 1.0])
-    laid = np.unique(np.quantile(known, np.linspace(0.02, 0.98, knots)))
+    # the outermost tenths of a percent stay out: beyond the end knots the curve is flat
+    laid = np.unique(np.quantile(known, np.linspace(0.001, 0.999, knots)))
     return laid if len(laid) > 1 else laid[0] + np.array([0.0, 1.0])
 
 
@@ -151,4 +191,4 @@ def _block_diagonal(blocks: list[Floats]) -> Floats:
     return whole
 
 
-__all__ = ["Basis", "basis", "fit_logistic"]
+__all__ = ["Basis", "basis", "fit_logistic", "fit_path"]

@@ -4,8 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pfps_ml.config import EvaluationConfig
 from pfps_ml.errors import CohortError, OutputError
 from pfps_ml.evaluation import displays
+from pfps_ml.evaluation.calibration import calibration_curve
+from pfps_ml.evaluation.displays_pathways import effects
 from pfps_ml.evaluation.logistic import expit
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.knowledge.contracts import NOTICE
@@ -38,7 +41,7 @@ def every_display():
         "calibration": displays.calibration(y, p),
         "roc": displays.roc(y, p),
         "risks": displays.risks(y, p, SUCCESS.label),
-        "effects": displays.effects(adjusted()),
+        "effects": effects(adjusted()),
         "reasons": displays.reasons(*contributions(), -2.0),
     }
 
@@ -73,7 +76,7 @@ def test_pictures_leave_no_figure_and_no_changed_setting_behind(tmp_path):
 
 
 def test_a_picture_cannot_be_changed_through_its_table():
-    display = displays.effects(adjusted())
+    display = effects(adjusted())
     table = display.frame()
     table["effect"] = 9.0
     assert display.frame()["effect"].max() < 1
@@ -85,6 +88,15 @@ def test_calibration_shows_ten_tenths_and_a_smoothed_curve_of_a_few_hundred_poin
     assert len(display.curve) == 500 and display.curve["predicted"].is_monotonic_increasing
     with pytest.raises(CohortError, match="got 1 others"):
         displays.calibration([0, 1], [0.5, 1.0])
+
+
+def test_calibration_shows_the_band_over_clubs_where_it_is_given():
+    y, p = cohort()
+    curve = calibration_curve(y, p, np.arange(3_000) % 30, EvaluationConfig(bootstraps=20))
+    display = displays.calibration(y, p, curve=curve)
+    assert "95 % band over clubs" in words(display.plot())
+    assert "95 % band over clubs" not in words(displays.calibration(y, p).plot())
+    pd.testing.assert_frame_equal(display.frame(), displays.calibration(y, p).frame())
 
 
 def test_the_roc_curve_rises_from_nobody_to_everybody_and_encloses_the_auroc():
@@ -108,7 +120,7 @@ def test_the_spread_of_risks_counts_every_runner_once():
 
 
 def test_the_forest_names_each_pathway_and_says_where_there_are_no_data():
-    shown = words(displays.effects(adjusted()).plot())
+    shown = words(effects(adjusted()).plot())
     assert "Hip strengthening\n(n = 2,000)" in shown and "Botulinum-toxin injection\n(n = 12)" in shown
     assert shown.count(" no data") == 1
 
@@ -143,4 +155,4 @@ def test_pictures_name_the_outcome_in_the_words_of_the_dictionary():
 def test_a_folder_that_cannot_be_written_is_an_output_error(tmp_path):
     (tmp_path / "taken").write_text("a file, not a folder")
     with pytest.raises(OutputError, match="can be written"):
-        displays.save(displays.effects(adjusted()), tmp_path / "taken", "effects")
+        displays.save(effects(adjusted()), tmp_path / "taken", "effects")

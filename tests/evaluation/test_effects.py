@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.errors import CohortError
-from pfps_ml.evaluation.effects import RARE, adjusted_effects, pehe, policy_share, propensity_overlap
+from pfps_ml.evaluation.effects import RARE, adjusted_effects, pehe, policy_share, propensity_counts, propensity_overlap
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.randomness import generator
 
@@ -115,6 +115,18 @@ def test_overlap_counts_the_chances_of_those_who_may_have_the_arm():
     assert nobody.loc["injection", "eligible"] == 0 and nobody.loc["injection", "share":].isna().all()
 
 
+def test_counts_of_chances_hold_every_eligible_patient_once_in_the_right_interval():
+    world = clinic(500)
+    table = propensity_counts(world["propensity"], world["arm"], world["eligible"])
+    for name, rows in table.groupby("arm"):
+        own = world["eligible"][name].to_numpy()
+        had = own & (world["arm"] == name)
+        assert rows["n_had"].sum() == had.sum() and rows["n_others"].sum() == (own & ~had).sum()
+        chance = world["propensity"][name].to_numpy()[had]
+        means = (rows["n_had"] * (rows["low"] + rows["high"]) / 2).sum() / rows["n_had"].sum()
+        assert means == pytest.approx(chance.mean(), abs=0.025)
+
+
 def test_error_of_effects_is_measured_among_the_eligible_beside_two_simple_guesses():
     truth = pd.DataFrame({"usual_care": [0.4, 0.4, 0.4], "hip": [0.5, 0.7, 0.6], "orthotic": 0.4, "injection": 0.5})
     eligible = pd.DataFrame({name: [True] * 3 for name in NAMES}).assign(injection=False, hip=[True, True, False])
@@ -149,9 +161,11 @@ def test_frames_that_do_not_fit_are_refused_and_no_value_is_echoed():
         judged(world, propensity=world["propensity"].iloc[1:])
     with pytest.raises(CohortError, match="complete rows in outcome, got 50, or NaN"):
         judged(world, outcome=world["truth"].where(world["truth"] > 0.4))
-    for broken in ({"y": world["y"] + 1}, {"y": world["y"][1:]}, {"groups": world["groups"][1:]}):
-        with pytest.raises(CohortError, match="outcome of 0 or 1 and a group"):
+    for broken in ({"y": world["y"] + 1}, {"y": world["y"][1:]}):
+        with pytest.raises(CohortError, match="outcome of 0 or 1 for each of 50"):
             judged({**world, **broken})
+    with pytest.raises(CohortError, match="a group for each of 50 patients, got 49"):
+        judged({**world, "groups": world["groups"][1:]})
     with pytest.raises(CohortError, match="got 50 others") as told:
         judged({**world, "arm": np.repeat("a secret", 50)})
     assert "secret" not in str(told.value)

@@ -225,53 +225,44 @@ def test_a_limit_is_missing_where_too_many_resamples_have_no_figure():
     assert slope.isna().all()
 
 
-def test_tenths_hold_equal_shares_and_their_observed_share_lies_in_its_wilson_interval():
-    y, p = cohort(5_000)
-    table = metrics.calibration_table(y, p)
-    assert list(table.columns) == ["n", "predicted", "observed", "low", "high"]
-    assert list(table["n"]) == [500] * 10 and table["predicted"].is_monotonic_increasing
-    assert (table["low"] <= table["observed"]).all() and (table["observed"] <= table["high"]).all()
-    assert ((table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])).sum() >= 8
-
-
-def test_the_wilson_interval_of_5_in_50_is_the_published_formula():
-    y = np.repeat([1.0, 0.0], [5, 45])
-    row = metrics.calibration_table(y, np.full(50, 0.1)).iloc[0]
-    assert (row["low"], row["high"]) == pytest.approx((0.0435, 0.2136), abs=5e-5)
-
-
-def test_equal_risks_stay_in_one_bin_and_a_bin_without_cases_has_a_lower_limit_of_zero():
-    table = metrics.calibration_table([0, 0, 0, 1], [0.1, 0.1, 0.1, 0.4], bins=4)
-    assert list(table["n"]) == [3, 1]
-    assert table.loc[0, "low"] == 0 and table.loc[1, "high"] == 1
-
-
-def test_subgroups_are_measured_within_each_level_and_unrecorded_ones_are_shown():
-    y, p = cohort(3_000)
-    sex = np.where(clubs(3_000, 2, "sex") == 0, "female", "male").astype(object)
-    sex[:600] = None
-    table = metrics.subgroup_table(y, p, {"sex": sex, "whole": np.zeros(3_000, dtype=int)})
-    assert list(table["level"]) == ["female", "male", "not recorded", "0"]
-    assert table.loc[2, "n"] == 600 and table.loc[:2, "n"].sum() == 3_000
-    own = sex == "female"
-    assert table.loc[0, "auroc"] == pytest.approx(roc_auc_score(y[own], p[own]))
-    assert table.loc[3, "brier"] == pytest.approx(metrics.brier(y, p))
-
-
-@pytest.mark.parametrize("flipped", [False, True])
-def test_a_subgroup_with_fewer_than_5_events_or_non_events_shows_its_counts_and_no_figures(flipped):
-    y = np.repeat([1.0, 0.0, 1.0, 0.0], [4, 96, 5, 95])
-    y = 1 - y if flipped else y
-    p = np.linspace(0.1, 0.4, 200)
-    table = metrics.subgroup_table(y, p, {"age": pd.Categorical(np.repeat(["young", "old"], 100), ["young", "old"])})
-    assert list(table["level"]) == ["young", "old"]
-    assert table.loc[0, list(metrics.METRICS)].isna().all()
-    assert table.loc[1, list(metrics.METRICS)].notna().sum() >= 8
-    assert list(table["n"]) == [100, 100]
-
-
 def test_a_hundred_thousand_runners_are_measured_in_a_moment():
     y, p = cohort(100_000)
     start = time.perf_counter()
     metrics.measure(y, p)
     assert time.perf_counter() - start < 1
+
+
+def test_the_excess_log_loss_is_what_the_log_loss_costs_beyond_the_truth_without_its_chance():
+    y, p = cohort(200_000)
+    wrong = expit(logit(p) + 0.7)
+    cost = metrics.log_loss(y, wrong) - metrics.log_loss(y, p)
+    assert metrics.excess_log_loss(p, wrong) == pytest.approx(cost, abs=0.002) and cost > 0.01
+    assert metrics.excess_log_loss(p, p) == 0
+    half = np.arange(len(p)) % 2.0
+    assert metrics.excess_log_loss(p, wrong, half) == pytest.approx(metrics.excess_log_loss(p[1::2], wrong[1::2]))
+
+
+def test_few_clubs_move_the_limits_outwards_and_many_leave_them_at_the_percentiles():
+    draws = generator(41, "draws").normal(size=100_000)
+    many, few = metrics.percentiles(draws, 10_000), metrics.percentiles(draws, 8)
+    assert many == pytest.approx((-1.96, 1.96), abs=0.03)
+    # Student's t with 7 degrees of freedom, and the root of 8 / 7
+    assert few == pytest.approx((-2.528, 2.528), abs=0.05)
+    assert np.isnan(metrics.percentiles(np.where(draws > 0, draws, np.nan), 8)).all()
+
+
+def test_intervals_over_8_clubs_that_differ_cover_the_truth_about_as_often_as_they_say():
+    expected = expit(-1 + generator(43, "many clubs").normal(0, 0.4, 100_000)).mean()
+    groups, hits = np.repeat(np.arange(8), 60), 0
+    for world in range(200):
+        stream = generator(42, f"few clubs {world}")
+        risk = expit(-1 + stream.normal(0, 0.4, 8))[groups]
+        y, p = (stream.random(480) < risk).astype(float), np.full(480, expected)
+        draws = [metrics.observed_expected(y, p, weight) for weight in metrics.club_resamples(y, groups, world, 200)]
+        low, high = metrics.percentiles(np.array(draws), 8)
+        hits += low <= 1 <= high
+    assert 0.9 < hits / 200 < 0.99
+
+
+def test_a_row_without_a_club_counts_as_a_club():
+    assert metrics.count_groups(np.array(["a", "a", None, None, "b"], dtype=object)) == 4

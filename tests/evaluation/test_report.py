@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.errors import OutputError
-from pfps_ml.evaluation.displays import effects
+from pfps_ml.evaluation.displays_pathways import effects
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, field
@@ -106,6 +106,11 @@ def test_the_table_behind_a_picture_is_in_the_report(tmp_path):
     page, reader = read(write_report(tmp_path, "Effects", [Section("Effects", figure=forest())]))
     assert [cell for cell in reader.cells if cell in ACTIVE_ARMS] == list(ACTIVE_ARMS)
     assert re.search(r'alt="Effects: a picture', page)
+
+
+def test_a_picture_that_was_drawn_before_is_not_drawn_again(tmp_path):
+    page, _ = read(write_report(tmp_path, "Drawn", [Section("Effects", figure=forest(), drawn=b"as it was")]))
+    assert "base64,YXMgaXQgd2Fz" in page
 
 
 def test_a_report_replaces_the_older_one_and_leaves_nothing_beside_it(tmp_path):

@@ -6,7 +6,7 @@ import pytest
 
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS, tier_fields
 from pfps_ml.learning.additive import probability
-from pfps_ml.learning.missing import masked_copies, neutralise_missing
+from pfps_ml.learning.missing import levelled, masked_copies, masked_once, neutralise_missing
 from pipelines.frames import onset_features
 
 
@@ -25,6 +25,29 @@ def test_copies_of_a_row_are_distinct(frames):
     copies, source, _ = masked_copies(X)
     assert not copies.assign(source=source).duplicated().any()
     pd.testing.assert_frame_equal(copies.head(len(X)), X)
+
+
+def test_of_many_poorer_views_of_a_row_one_is_kept_and_the_tiers_take_turns():
+    full = dict.fromkeys(ONSET_FIELDS, 1.0)
+    plain = {name: 1.0 if name in tier_fields("questionnaire") else np.nan for name in ONSET_FIELDS}
+    copies, source, weight = masked_once(pd.DataFrame([full] * 6 + [plain]), 0.2)
+    assert source[:7].tolist() == list(range(7))
+    assert np.bincount(source).tolist() == [2] * 6 + [1]
+    np.testing.assert_allclose(weight, [0.8] * 6 + [1.0] + [0.2] * 6)
+    known = copies[7:].notna().sum(axis=1).value_counts().to_dict()
+    assert known == {len(tier_fields(tier)): 2 for tier in ("questionnaire", "log", "field test")}
+
+
+def test_levelling_makes_the_mean_prediction_of_every_member_the_mean_outcome(bundle, frames):
+    X, y = onset_features(frames.onset), frames.onset["pfps_onset_12m"].to_numpy(float)
+    model = bundle.predictor.onset
+    weights = np.ones((len(X), len(model.intercept)))
+    weights[::2, 1] = 0.0  # a resample without these rows
+    found = levelled(model, X, 1 - y, weights)
+    p = probability(found.margin(X))
+    assert p[:, 0].mean() == pytest.approx(1 - y.mean(), abs=1e-6)
+    assert p[1::2, 1].mean() == pytest.approx(1 - y[1::2].mean(), abs=1e-6)
+    np.testing.assert_allclose(found.margin(X)[:, 0] - model.margin(X)[:, 0], found.intercept[0] - model.intercept[0])
 
 
 @pytest.mark.parametrize("tier", ["questionnaire", "log", "field test"])

@@ -3,11 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import lsq_linear
 from sklearn.linear_model import LogisticRegression
 
 from pfps_ml.errors import FactError
 from pfps_ml.learning.additive import probability
-from pfps_ml.learning.smooth import basis, fit_logistic
+from pfps_ml.learning.smooth import _within, basis, fit_logistic, fit_path
 from pfps_ml.randomness import generator
 
 FREE = (np.full(4, -np.inf), np.full(4, np.inf))
@@ -35,6 +36,25 @@ def test_a_bound_binds_and_the_rest_is_refitted(sample):
     without = fit_logistic(design[:, [0, 1, 3]], y, np.ones(len(y)), np.zeros((3, 3)), (FREE[0][:3], FREE[1][:3]))
     assert found[2] == 0
     np.testing.assert_allclose(found[[0, 1, 3]], without, atol=1e-5)
+
+
+def test_a_path_of_penalties_ends_where_every_fit_alone_does(sample):
+    design, y = sample
+    bounds = (np.array([-np.inf, -np.inf, 0.0, -np.inf]), FREE[1])
+    penalties = [np.diag([0, p, p, p]) for p in (300.0, 30.0, 1.0)]
+    for beta, penalty in zip(fit_path(design, y, np.ones(len(y)), penalties, bounds), penalties, strict=True):
+        np.testing.assert_allclose(beta, fit_logistic(design, y, np.ones(len(y)), penalty, bounds), atol=1e-7)
+
+
+def test_many_bounds_end_where_a_general_solver_ends():
+    random = generator(9, "bounds")
+    for _ in range(40):
+        root = random.normal(size=(12, 8)) + random.normal(size=(12, 1))
+        curvature, target = root.T @ root + 0.01 * np.eye(8), random.normal(size=8)
+        low, high = np.where(random.random(8) < 0.6, 0.0, -np.inf), np.where(random.random(8) < 0.2, 0.5, np.inf)
+        peer = lsq_linear(np.linalg.cholesky(curvature).T, np.linalg.cholesky(curvature).T @ target, (low, high),
+                          method="bvls", tol=1e-14)  # fmt: skip
+        np.testing.assert_allclose(_within(target, curvature, (low, high)), peer.x, atol=1e-6)
 
 
 def test_a_weight_of_two_is_two_rows(sample):

@@ -18,7 +18,7 @@ from pfps_ml.config import CohortConfig
 from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.learning.split import split_clubs
 from pipelines.evaluate import evaluate
-from pipelines.frames import Frames, data_digest, read_frames
+from pipelines.frames import Frames, coded, data_digest, read_frames
 from pipelines.release import release
 from pipelines.simulate import simulate, write_cohort
 from pipelines.train import golden_runners, train, write_candidate
@@ -46,14 +46,59 @@ def test_rows_do_not_depend_on_order_or_workers():
 
 def test_draws_are_the_same_runners_in_other_worlds(config, tmp_path):
     small = replace(config.cohort, runners=300, patients=100)
-    write_cohort(small, tmp_path, draws=3)
-    onset = read_frames(tmp_path, truth=True)
-    assert onset.onset["draw"].value_counts().to_dict() == {1: 300, 2: 300, 3: 300}
-    risks = onset.truth_onset["true_risk"].to_numpy().reshape(3, 300)
+    write_cohort(small, tmp_path, draws=2)
+    whole = pd.read_parquet(tmp_path / "onset.parquet")
+    assert whole["draw"].value_counts().to_dict() == {0: 300, 1: 300, 2: 300}
+    risks = pd.read_parquet(tmp_path / "truth_onset.parquet")["true_risk"].to_numpy().reshape(3, 300)
     assert len({round(mean, 5) for mean in risks.mean(axis=1)}) == 3
-    steps = onset.onset["step_rate_spm"].to_numpy().reshape(3, 300)
+    steps = whole["step_rate_spm"].to_numpy().reshape(3, 300)
     seen = ~np.isnan(steps).any(axis=0)
     assert np.corrcoef(steps[:, seen]).min() > 0.9
+
+
+def test_frames_are_read_at_the_point_values_and_every_draw_by_itself(config, tmp_path):
+    small = replace(config.cohort, runners=300, patients=100)
+    write_cohort(small, tmp_path, draws=2, chunk=120)
+    frames, alone = read_frames(tmp_path, truth=True), simulate(small)
+    for name in ("onset", "treatment", "truth_onset", "truth_treatment"):
+        pd.testing.assert_frame_equal(getattr(frames, name), getattr(alone, name))
+    assert frames.draws == (1, 2)
+    assert frames.made["draws"] == 2
+    pd.testing.assert_frame_equal(frames.draw("onset", 2), simulate(replace(small, draw=2)).onset)
+
+
+def test_training_on_draws_gives_both_parts_of_every_interval_and_moves_no_prediction(config, candidate, tmp_path):
+    write_cohort(config.cohort, tmp_path, draws=2)
+    found = train(read_frames(tmp_path), config, "reference", lambda _step: None).predictor
+    assert (found.interval.evidence, found.pathway_interval.evidence) == (2, 2)
+    values = coded(simulate(config.cohort).treatment.head(50))
+    drawn, alone = found.predict(values), candidate.predictor.predict(values)
+    np.testing.assert_allclose(drawn.risk.value, alone.risk.value, rtol=1e-12)
+    np.testing.assert_allclose(drawn.risk.sampling, alone.risk.sampling, rtol=1e-9)
+    assert drawn.risk.evidence.min() > 0
+    assert drawn.success["hip"].evidence.min() > 0
+    assert not alone.risk.evidence.any()
+
+
+def test_one_draw_has_no_spread_and_is_not_trained_on(config, frames):
+    with pytest.raises(CohortError, match="--draws"):
+        train(replace(frames, draws=(1,)), config, "reference", lambda _step: None)
+
+
+def test_a_cohort_that_knows_no_draws_is_read_whole(frames, tmp_path):
+    for name in ("onset", "treatment"):
+        getattr(frames, name).drop(columns="draw").to_parquet(tmp_path / f"{name}.parquet")
+    found = read_frames(tmp_path, truth=True)
+    assert (len(found.onset), found.draws, found.made) == (len(frames.onset), (), None)
+
+
+def test_frames_of_different_draws_are_an_error(config, tmp_path):
+    small = replace(config.cohort, runners=50, patients=20)
+    write_cohort(small, tmp_path, draws=1)
+    frames = simulate(small)
+    frames.treatment.to_parquet(tmp_path / "treatment.parquet")
+    with pytest.raises(InputError, match="simulate --draws"):
+        read_frames(tmp_path)
 
 
 def test_a_randomised_cohort_is_not_confounded(config, tmp_path):
@@ -172,7 +217,7 @@ def test_the_evaluation_has_a_table_behind_every_picture(evaluation, tmp_path):
 def test_the_evaluation_is_of_clubs_that_training_never_saw(evaluation, frames, config):
     overlap = evaluation.tables["overlap"].set_index("arm")["eligible"]
     assert overlap["usual_care"] == config.split.held_out_share * len(frames.treatment)
-    assert evaluation.tables["tiers"]["events"].nunique() == 1
+    assert evaluation.frame("tiers")["events"].nunique() == 1
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     assert evaluation.subject["clubs"]
     assert not set(evaluation.subject["clubs"]) & set(split.folds)

@@ -1,0 +1,289 @@
+"""A CSV file in blocks of whole rows: where they lie, and what one of them says.
+
+A block without surprises is read by Arrow, which is twenty times as fast; any other (a row too short or too long, a
+quote inside a cell, a lone carriage return) by Python's own reader, which decides what a CSV file means.
+"""
+
+import codecs
+import csv
+import hashlib
+import io
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pacsv
+
+from pfps_ml.cells import unguarded
+from pfps_ml.errors import Fault, InputError
+
+LONGEST = 1 << 26  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
+LACKING = "the rest was left blank"
+SURPLUS = "its surplus was joined to the last one; is a delimiter unquoted?"
+SAVE_AS = "Open it in a spreadsheet and save it as CSV (UTF-8)."
+_NOT_IN_WINDOWS = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
+_QUOTE = ord('"')
+
+
+@dataclass(frozen=True)
+class Script:
+    """How the bytes of a CSV file become text: all of them decide, so that no block is read another way.
+
+    Attributes
+    ----------
+    encoding
+        UTF-8, or Latin-1 with or without the dashes and quotes that Windows puts in.
+    marked
+        Whether the answer shall carry UTF-8's mark: as the file does, or because the file is not UTF-8.
+    start
+        The first byte after the mark.
+    digest
+        The hash of the file.
+    """
+
+    encoding: str
+    marked: bool
+    start: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class Span:
+    """A block of whole rows: its first byte, its length, and the number of its first line."""
+
+    start: int
+    length: int
+    line: int
+
+
+@dataclass(frozen=True)
+class Block:
+    """What a block says: its columns as text, by place, and the rows that do not fit the header."""
+
+    columns: dict[int, Any]
+    rows: int
+    faults: tuple[Fault, ...] = ()
+
+
+def scan(path: Path, size: int) -> Script:
+    """Read a file once, `size` bytes at a time, for its encoding and its digest.
+
+    Raises
+    ------
+    InputError
+        If it is no text.
+    OSError
+        If it cannot be read.
+    """
+    digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
+    utf8, windows, lines = True, True, 1
+    with path.open("rb") as file:
+        start = file.read(4)
+        _refuse_binary(start)
+        block = start + file.read(size)
+        while block:
+            digest.update(block)
+            if b"\x00" in block:
+                lines += block[: block.index(b"\x00")].count(b"\n")
+                raise InputError(f"expected text, got a binary or damaged file (NUL byte in line {lines}). {SAVE_AS}")
+            lines += block.count(b"\n")
+            utf8 = utf8 and _decodes(decoder, block)
+            windows = windows and (block.isascii() or len(block.translate(None, _NOT_IN_WINDOWS)) == len(block))
+            block = file.read(size)
+    marked = start.startswith(codecs.BOM_UTF8)
+    if utf8 and _decodes(decoder, b"", final=True):
+        return Script("utf-8", marked, 3 * marked, digest.hexdigest())
+    return Script("cp1252" if windows else "latin-1", True, 0, digest.hexdigest())
+
+
+def records(text: str, delimiter: str, line: int = 1) -> Generator[tuple[list[str], int], None, None]:
+    """Yield the rows of a text with the place where each ends; lines that hold nothing are no rows.
+
+    Raises
+    ------
+    InputError
+        If its quotes do not match; `line` is the number of its first line in the file.
+    """
+    lines = io.StringIO(text, newline="")
+    # strict, because an unclosed quote would otherwise swallow the rows below it without a word
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    try:
+        with cells_up_to(len(text)):
+            for row in reader:
+                if len(row) > 1 or (row and row[0].strip()):
+                    yield row, lines.tell()
+    except csv.Error as error:
+        raise InputError(
+            f"expected quotes that open and close around a cell, got others at or above line "
+            f'{line - 1 + reader.line_num} of the file. Close the quote, or write "" for a quote inside a cell.'
+        ) from error
+
+
+def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
+    """Yield the blocks of whole rows from a place in a file on, each of about `size` bytes.
+
+    Raises
+    ------
+    InputError
+        If a row is so long that a quote must be open.
+    """
+    with path.open("rb") as file:
+        line = _breaks(file.read(start)) + 1
+        rest, ended = b"", False
+        while not ended:
+            wanted = max(size, len(rest))
+            block = file.read(wanted)
+            data, ended = rest + block, len(block) < wanted
+            length = len(data) if ended else _whole_rows(data, delimiter)
+            if length:
+                yield Span(start, length, line)
+            elif len(data) > LONGEST:
+                raise InputError(
+                    f"expected rows of at most {LONGEST >> 20} MB, got a longer one from line {line} of the file on. "
+                    "Is a quote left open in it?"
+                )
+            start, line, rest = start + length, line + _breaks(data[:length]), data[length:]
+
+
+def read_span(path: Path, span: Span) -> bytes:
+    """Return the bytes of a block."""
+    with path.open("rb") as file:
+        file.seek(span.start)
+        return file.read(span.length)
+
+
+def parse(text: bytes, delimiter: str, width: int, line: int, wanted: list[int]) -> Block:
+    """Read a block of UTF-8 text.
+
+    Parameters
+    ----------
+    text
+        Whole rows.
+    delimiter, width
+        What stands between two cells, and how many cells the header has.
+    line
+        The number of the block's first line in the file.
+    wanted
+        The places of the columns to return.
+
+    Raises
+    ------
+    InputError
+        If its quotes do not match.
+    """
+    if width > 1 and text.count(b"\r") == text.count(b"\r\n") and _regular(text, delimiter):
+        try:
+            return _parse_fast(text, delimiter, width, wanted)
+        except pa.ArrowInvalid:
+            pass  # a row that does not fit the header
+    rows = [row for row, _ in records(text.decode(), delimiter, line)]
+    faults = tuple(_shape_fault(place, row, width) for place, row in enumerate(rows) if len(row) != width)
+    fitted = [_fit(row, width, delimiter) for row in rows]
+    columns = {at: pa.array([row[at] if at < len(row) else "" for row in fitted], pa.string()) for at in wanted}
+    return Block({at: unguarded(column) for at, column in columns.items()}, len(rows), faults)
+
+
+@contextmanager
+def cells_up_to(characters: int) -> Iterator[None]:
+    """Let a cell be as long as the file; the limit of Python's reader would be taken for a fault in its quotes."""
+    before = csv.field_size_limit(max(characters, csv.field_size_limit()))
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
+def _parse_fast(text: bytes, delimiter: str, width: int, wanted: list[int]) -> Block:
+    names = [str(place) for place in range(width)]
+    quoted = b'"' in text
+    table = pacsv.read_csv(
+        pa.py_buffer(text),
+        pacsv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=names),
+        pacsv.ParseOptions(delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted),
+        pacsv.ConvertOptions(
+            column_types=dict.fromkeys(names, pa.string()), include_columns=[names[at] for at in wanted]
+        ),
+    ).combine_chunks()
+    columns = {at: _only(table.column(names[at])) for at in wanted}
+    return Block({at: unguarded(column) for at, column in columns.items()}, table.num_rows)
+
+
+def _only(column: Any) -> Any:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = False) -> bool:
+    if block.isascii() and block and not decoder.getstate()[0]:
+        return True
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _refuse_binary(start: bytes) -> None:
+    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        raise InputError("expected UTF-8 or Latin-1, got UTF-16 ('Unicode text'). " + SAVE_AS)
+    if start == b"PK\x03\x04":
+        raise InputError(f"expected text, got a workbook or zip file that is named .csv. {SAVE_AS}")
+
+
+def _whole_rows(data: bytes, delimiter: str) -> int:
+    """Return how many bytes of the start of a file's rest are whole rows; 0 if there is not one."""
+    if b'"' not in data:
+        return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
+    quotes, end = np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE), len(data)
+    while (end := data.rfind(b"\n", 0, end)) >= 0:
+        if np.searchsorted(quotes, end) % 2 == 0:  # outside quotes, if they are regular
+            return end + 1 if _regular(data[: end + 1], delimiter) else _whole_rows_slowly(data, delimiter)
+    return _whole_rows_slowly(data, delimiter)
+
+
+def _whole_rows_slowly(data: bytes, delimiter: str) -> int:
+    end = 0
+    try:
+        for _, place in records(data.decode("latin-1"), delimiter):  # of one byte a character, whatever it means
+            end = place if data[place - 1 : place] in b"\r\n" and place < len(data) else end
+    except InputError:
+        pass  # of the row that is cut off; of any other when it is its turn
+    return end
+
+
+def _regular(text: bytes, delimiter: str) -> bool:
+    """Return whether every quote opens a cell, closes one, or is half of a doubled one inside it."""
+    if b'"' not in text:
+        return True
+    array = np.frombuffer(text, np.uint8)
+    quotes = np.flatnonzero(array == _QUOTE)
+    edge = np.zeros(256, dtype=bool)
+    edge[list(delimiter.encode() + b'\r\n"')] = True
+    opening, closing = quotes[0::2], quotes[1::2]
+    opens = edge[array[opening - 1]] | (opening == 0)
+    closes = edge[array[np.minimum(closing + 1, len(text) - 1)]] | (closing == len(text) - 1)
+    return bool(len(quotes) % 2 == 0 and opens.all() and closes.all())
+
+
+def _breaks(data: bytes) -> int:
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+
+
+def _shape_fault(place: int, row: list[str], width: int) -> Fault:
+    advice = SURPLUS if len(row) > width else LACKING
+    return Fault(place, None, f"expected {width} cells as in the header, got {len(row)}: {advice}")
+
+
+def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
+    """Bring a row to the header's width without losing a character of it."""
+    if len(row) > width:
+        return [*row[: width - 1], delimiter.join(row[width - 1 :])]
+    return row
+
+
+__all__ = ["LACKING", "LONGEST", "SAVE_AS", "SURPLUS", "Block", "Script", "Span", "cells_up_to",
+           "parse", "read_span", "records",
+           "scan", "spans"]  # fmt: skip

@@ -1,0 +1,151 @@
+"""The cells of a table as text: what each type becomes, and what a spreadsheet must not run as a formula.
+
+A cell that a spreadsheet would run is written with a leading apostrophe, which is taken off when it is read.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_RUNS = re.compile(r"'*[=+\-@\t\r]")
+_NUMBER = re.compile(r"'*[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
+_PLAIN_NUMBER = r"^[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$"  # in ASCII, as nearly all are
+_ROWS = 8_192  # turned into lines at once: they stay in the cache, and far from the 2 GB that a column may hold
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file writes its cells, so that the answer opens in the program that the question came from."""
+
+    delimiter: str = ","
+    decimal: str = "."
+    bom: bool = False
+
+
+def texts(column: Any) -> Any:
+    """Return an Arrow column as text, cell by cell, so that a cell never depends on its neighbours; null stays null.
+
+    A duration carries its unit (`90 s`): a bare number would be read as one.
+    """
+    kind = column.type
+    if pa.types.is_string(kind):
+        return column
+    if pa.types.is_floating(kind):
+        column = pc.if_else(pc.is_nan(column), pa.scalar(None, kind), column)
+    if pa.types.is_duration(kind):
+        return pc.binary_join_element_wise(column.cast(pa.int64()).cast(pa.string()), kind.unit, " ")
+    try:
+        return column.cast(pa.string())
+    except (pa.ArrowException, UnicodeDecodeError):
+        return pa.array([None if cell is None else _text(cell) for cell in column.to_pylist()], pa.string())
+
+
+def csv_lines(table: Any, dialect: Dialect) -> Iterator[bytes]:
+    """Yield the rows of a table as CSV, some thousand rows at a time."""
+    for start in range(0, table.num_rows, _ROWS):
+        rows = table.slice(start, _ROWS).combine_chunks()
+        cells = [_cells(column.combine_chunks(), dialect) for column in rows.columns]
+        if len(cells) == 1:  # an empty line would be no row
+            cells = [pc.replace_substring_regex(cells[0], "^$", '""')]
+        cells[-1] = pc.binary_join_element_wise(cells[-1], "\n", "")
+        yield _bytes(pc.binary_join_element_wise(*cells, dialect.delimiter))
+
+
+def csv_header(names: list[str], dialect: Dialect) -> bytes:
+    """Return the first line of a CSV file, with UTF-8's mark if the dialect has one."""
+    row = pa.Table.from_arrays([pa.array([name]) for name in names], [str(place) for place in range(len(names))])
+    return b"\xef\xbb\xbf" * dialect.bom + b"".join(csv_lines(row, dialect))
+
+
+def unguarded(column: Any) -> Any:
+    """Return a text column without the apostrophes that keep a spreadsheet from running its cells."""
+    return _changed(column, b"'", lambda cell: cell[1:] if _would_run(cell) else cell)
+
+
+def unguard(cell: str) -> str:
+    """Return one cell without the apostrophe that keeps a spreadsheet from running it."""
+    return cell[1:] if cell.startswith("'") and _would_run(cell) else cell
+
+
+def _text(cell: object) -> str:
+    if isinstance(cell, bytes):
+        try:
+            return cell.decode()
+        except UnicodeDecodeError:
+            return str(cell)
+    return str(cell)
+
+
+def _cells(column: Any, dialect: Dialect) -> Any:
+    """Return the cells of a column as they are written: numbers in the dialect, text guarded and quoted."""
+    if pa.types.is_dictionary(column.type):
+        if column.dictionary.null_count or pa.types.is_nested(column.type.value_type):
+            return _cells(column.dictionary_decode(), dialect)
+        distinct = _cells(column.dictionary, dialect)  # the work is done once for each distinct text
+        return pc.fill_null(pa.DictionaryArray.from_arrays(column.indices, distinct).cast(pa.string()), "")
+    cells = pc.fill_null(texts(column), "")
+    if pa.types.is_floating(column.type):
+        cells = cells if dialect.decimal == "." else pc.replace_substring(cells, ".", dialect.decimal)
+    else:
+        cells = _changed(cells, b"'=+-@\t\r", lambda cell: "'" + cell if _would_run(cell) else cell)
+    return _quoted(cells, dialect.delimiter)
+
+
+def _would_run(cell: str) -> bool:
+    return _RUNS.match(cell) is not None and _NUMBER.fullmatch(cell) is None
+
+
+def _quoted(cells: Any, delimiter: str) -> Any:
+    """Quote the cells that hold a delimiter, a quote or the end of a line."""
+    content = _bytes(cells)
+    if not any(mark in content for mark in (delimiter.encode(), b'"', b"\r", b"\n")):
+        return cells
+    special = pc.match_substring_regex(cells, rf'[{delimiter}"\r\n]')
+    doubled = pc.replace_substring(cells, '"', '""')
+    return pc.if_else(special, pc.binary_join_element_wise('"', doubled, '"', ""), cells)
+
+
+def _changed(column: Any, first: bytes, change: Callable[[str], str]) -> Any:
+    """Change the cells that begin with one of some characters, leaving plain negative numbers alone."""
+    column = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    suspects = np.flatnonzero(_begins_with(column, first))
+    if not len(suspects):
+        return column
+    cells = column.take(pa.array(suspects))
+    rows = suspects[~pc.match_substring_regex(cells, _PLAIN_NUMBER).to_numpy(zero_copy_only=False)]
+    if not len(rows):
+        return column
+    changed = pa.array([change(cell) for cell in column.take(pa.array(rows)).to_pylist()], pa.string())
+    mask = np.zeros(len(column), dtype=bool)
+    mask[rows] = True
+    return pc.replace_with_mask(column, pa.array(mask), changed)
+
+
+def _begins_with(column: Any, first: bytes) -> Any:
+    """Return which cells begin with one of some bytes."""
+    _, offsets, data = column.buffers()
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    filled = ends[1:] > ends[:-1]
+    found = np.zeros(len(column), dtype=bool)
+    if data is not None and filled.any():
+        wanted = np.zeros(256, dtype=bool)
+        wanted[list(first)] = True
+        found[filled] = wanted[np.frombuffer(data, np.uint8)[ends[:-1][filled]]]
+    return found
+
+
+def _bytes(column: Any) -> bytes:
+    """Return the text of all cells of a column, one after the other."""
+    _, offsets, data = column.buffers()
+    if data is None or not len(column):
+        return b""
+    ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
+    return bytes(memoryview(data)[ends[0] : ends[-1]])
+
+
+__all__ = ["Dialect", "csv_header", "csv_lines", "texts", "unguard", "unguarded"]

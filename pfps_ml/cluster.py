@@ -1,0 +1,98 @@
+"""Workers on a Dask cluster: an existing one, or one on this machine; the only file that knows Dask."""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
+
+from pfps_ml.errors import ClusterError, PartlyDone
+from pfps_ml.workers import Each
+
+ANSWERS_WITHIN = 10  # seconds
+
+
+class Given(WorkerPlugin):
+    """What every item of work needs, handed to each worker once; also to one that joins later or starts again.
+
+    It is a class because Dask demands one.
+    """
+
+    def __init__(self, name: str, given: Any) -> None:
+        self.name, self.given = name, given
+
+
+@contextmanager
+def connected(address: str | None, workers: int) -> Iterator[Client]:
+    """Lend a connection to a cluster.
+
+    Parameters
+    ----------
+    address
+        That of a Dask scheduler (`tcp://HOST:8786`), or None for a cluster of processes on this machine.
+    workers
+        How many processes a cluster on this machine has.
+
+    Raises
+    ------
+    ClusterError
+        If the address does not answer.
+    """
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it complains of is told, or mended, here
+    if address is None:
+        local = LocalCluster(workers, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
+        with local as cluster, _client(cluster) as client:
+            yield client
+        return
+    try:
+        client = _client(address, timeout=ANSWERS_WITHIN)
+    except (OSError, ValueError) as error:
+        raise ClusterError(
+            f"expected a Dask scheduler that answers at {address}, got none within {ANSWERS_WITHIN} s. "
+            "Is it running, is the address tcp://HOST:PORT, and does this machine reach it?"
+        ) from error
+    with client:
+        yield client
+
+
+def _client(address: Any, **options: Any) -> Client:
+    return Client(address, **options)  # type: ignore[no-untyped-call]  # Dask's types are half a set
+
+
+@contextmanager
+def on_cluster(client: Client, given: Any) -> Iterator[Each]:
+    """Lend what `pfps_ml.workers.working` lends, with the work done on a cluster.
+
+    A worker that dies has its work given to another.
+
+    Raises
+    ------
+    PartlyDone
+        If the same piece of work ended several workers.
+    """
+    name = f"pfps-{uuid.uuid4()}"
+    client.register_plugin(Given(name, given))
+
+    def each(function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+        for future in [client.submit(_do, name, function, item, pure=False) for item in items]:
+            yield future.result()
+
+    try:
+        yield each
+    except KilledWorker as error:
+        raise PartlyDone(
+            "expected the workers of the cluster to stay, but one partition after the other ended several of them "
+            "(have they too little memory?). Run the same command again: it goes on from the partitions that are whole."
+        ) from error
+    finally:
+        client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
+
+
+def _do(name: str, function: Callable[..., Any], item: Iterable[Any]) -> Any:
+    plugin: Any = get_worker().plugins[name]
+    return function(plugin.given, *item)
+
+
+__all__ = ["ANSWERS_WITHIN", "Given", "connected", "on_cluster"]

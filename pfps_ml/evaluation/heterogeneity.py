@@ -1,0 +1,125 @@
+"""Whether patients differ in an effect as the model says, tested on held-out patients without the truth.
+
+Both tests of Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), on doubly robust scores: the best linear
+predictor, and the effects of groups formed by what was predicted. An effect is a difference in success from usual
+care, among the patients who may have the arm.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from pfps_ml.evaluation.clusters import clustered_mean, regress
+from pfps_ml.evaluation.metrics import LEVEL
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+
+Array = npt.NDArray[np.float64]
+_SAME = 1e-9  # a spread of predicted effects below this is none
+
+
+def effect_scores(
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, name: str
+) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+    """Return who may have an arm and usual care, their predicted effects, and the scores of their effects."""
+    own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
+    score = (scores[name] - scores[REFERENCE_ARM]).to_numpy(float)
+    return own, effects[name].to_numpy(float)[own], score[own]
+
+
+def best_linear_predictor(
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: npt.ArrayLike
+) -> pd.DataFrame:
+    """Return, for each active arm, the effects' best linear predictor in what was predicted.
+
+    Parameters
+    ----------
+    effects
+        Predicted effect of each active arm, from models that these patients did not train.
+    scores
+        What `arm_scores` returned.
+    eligible
+        Whether each arm may be offered to the patient.
+    groups
+        The clinic or club of each patient.
+
+    Returns
+    -------
+    DataFrame
+        arm, n, mean, mean_low, mean_high (the mean effect, 95 %); slope, slope_low, slope_high: by how much effects
+        truly differ where predictions differ by 1. 1: as predicted; 0: no sign of it; below 0: the wrong way round.
+        p_differs (one-sided, slope above 0: patients differ as the model says), p_calibrated (two-sided, slope of 1).
+        NaN where all predictions are the same, or the clinics are fewer than two.
+    """
+    rows = []
+    for name in ACTIVE_ARMS:
+        own, predicted, score = effect_scores(effects, scores, eligible, name)
+        row: dict[str, Any] = {"arm": name, "n": int(own.sum()), **dict.fromkeys(_BLP, np.nan)}
+        if own.any():
+            clinic = np.asarray(groups)[own]
+            row |= zip(_BLP, clustered_mean(score, clinic, LEVEL), strict=False)
+            if np.ptp(predicted) > _SAME:
+                row |= zip(_BLP[3:], _slope(predicted, score, clinic), strict=True)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_BLP = ("mean", "mean_low", "mean_high", "slope", "slope_low", "slope_high", "p_differs", "p_calibrated")
+
+
+def _slope(predicted: Array, score: Array, clinic: npt.ArrayLike) -> tuple[float, ...]:
+    fit = regress(np.column_stack((np.ones_like(predicted), predicted - predicted.mean())), score, clinic)
+    above = fit.above([0, 1], 1.0)
+    return *fit.contrast([0, 1], LEVEL), fit.above([0, 1]), 2 * min(above, 1 - above)
+
+
+def group_effects(
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: npt.ArrayLike, count: int
+) -> pd.DataFrame:
+    """Return the effects of equal groups of patients, sorted by what was predicted for them.
+
+    Parameters
+    ----------
+    effects, scores, eligible, groups
+        As in `best_linear_predictor`.
+    count
+        How many groups; fewer where many predictions are the same.
+
+    Returns
+    -------
+    DataFrame
+        arm, group (1 is the least that was predicted), n, predicted (mean), observed, low, high (95 %), and the same
+        in every row of an arm: spread (last group minus first), spread_low, spread_high, p_spread (one-sided, above
+        0), p_calibrated (all groups are as predicted).
+    """
+    rows: list[dict[str, Any]] = []
+    for name in ACTIVE_ARMS:
+        own, predicted, score = effect_scores(effects, scores, eligible, name)
+        if own.any():
+            rows += [{"arm": name, **row} for row in _groups(predicted, score, np.asarray(groups)[own], count)]
+    return pd.DataFrame(rows, columns=["arm", *_GROUP])
+
+
+_GROUP = ("group", "n", "predicted", "observed", "low", "high",
+          "spread", "spread_low", "spread_high", "p_spread", "p_calibrated")  # fmt: skip
+
+
+def _groups(predicted: Array, score: Array, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
+    edges = np.unique(np.quantile(predicted, np.arange(1, count) / count))
+    member = np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1]
+    design = (member[:, None] == np.arange(member.max() + 1)).astype(float)
+    means, own = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
+    # the distance from the predictions, not the effect, is what is tested: predictions differ within a group too
+    fit, gap = regress(design, score, clinic), regress(design, score - predicted, clinic)
+    tests: tuple[float, ...] = (np.nan,) * 4
+    if len(own) > 1:
+        tests = (*fit.contrast(own[-1] - own[0], LEVEL), fit.above(own[-1] - own[0]))
+    both = (*tests, gap.all_equal(np.zeros(len(own))))
+    return [
+        dict(zip(_GROUP, (at + 1, int(design[:, at].sum()), means[at], *fit.contrast(own[at], LEVEL), *both),
+                 strict=True)) for at in range(len(own))
+    ]  # fmt: skip
+
+
+__all__ = ["best_linear_predictor", "effect_scores", "group_effects"]

@@ -1,0 +1,113 @@
+"""What takes part in a comparison: a named maker of an unfitted estimator, ours, a peer, or a researcher's own."""
+
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from inspect import signature
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.errors import FactError, MissingLibrary
+
+OURS = "ours"
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """A candidate of a comparison: its short name, what it is, how to make one, and the libraries that it needs."""
+
+    name: str
+    label: str
+    make: Callable[[], Any]
+    needs: tuple[str, ...] = ()
+
+
+def own_entrant(address: str, predicts: str) -> Entrant:
+    """Return a researcher's own candidate.
+
+    Parameters
+    ----------
+    address
+        `package.module:factory`; the factory is called without arguments and returns an unfitted estimator.
+    predicts
+        What the estimator must be able to do beside `fit`.
+
+    Raises
+    ------
+    FactError
+        If there is no such module or name, it cannot be called, or what it returns is no such estimator.
+    """
+    module, _, name = address.partition(":")
+    if not module or not name:
+        raise FactError(f"expected a candidate as package.module:factory, got {address!r}")
+    try:
+        factory = getattr(import_module(module), name)
+    except ImportError as error:
+        raise FactError(
+            f"expected the module {module} for the candidate {address}, but it cannot be imported ({error}); "
+            "install it, or start this from the folder that it lies in"
+        ) from error
+    except AttributeError as error:
+        raise FactError(
+            f"expected {name} in the module {module}, but it has no such name; check --candidate"
+        ) from error
+    if not callable(factory):
+        raise FactError(f"expected {address} to be a function or class that makes an estimator, but it is not callable")
+    _expect_estimator(address, factory, predicts)
+    return Entrant(address, address, factory)
+
+
+def check_libraries(entrants: Iterable[Entrant]) -> None:
+    """Refuse, before any work, what cannot be run.
+
+    Raises
+    ------
+    MissingLibrary
+        If a library that a candidate needs is not installed; all of them at once.
+    """
+    lacking = {name: entrant.label for entrant in entrants for name in entrant.needs if find_spec(name) is None}
+    if lacking:
+        told = ", ".join(f"{name} (for {label})" for name, label in lacking.items())
+        raise MissingLibrary(
+            f'expected libraries for some candidates, but these are not installed: {told}; `pip install '
+            f'"pfps-ml[research]"`, or leave these candidates out with --only'
+        )  # fmt: skip
+
+
+def fit_entrant(model: Any, *data: Any, club: pd.Series, fold: NDArray[np.int64]) -> Any:
+    """Fit an unfitted candidate on its data (X, y or X, arm, y); clubs and folds go to those whose `fit` takes them."""
+    taken = signature(model.fit).parameters
+    known = {name: value for name, value in (("club", club), ("fold", fold)) if name in taken}
+    with quiet():
+        return model.fit(*data, **known)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Run on one thread, so that nothing depends on their number, and without other libraries' warnings."""
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+    with threadpool_limits(1), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _expect_estimator(address: str, factory: Callable[[], Any], predicts: str) -> None:
+    try:
+        made = factory()
+    except TypeError as error:
+        raise FactError(f"expected {address} to be called without arguments, but it refused ({error})") from error
+    lacking = [method for method in ("fit", predicts) if not callable(getattr(made, method, None))]
+    if lacking:
+        raise FactError(
+            f"expected {address} to make an estimator with fit and {predicts}; it has no {' and no '.join(lacking)}"
+        )
+
+
+__all__ = ["OURS", "Entrant", "check_libraries", "fit_entrant", "own_entrant", "quiet"]

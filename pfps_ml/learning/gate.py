@@ -1,0 +1,137 @@
+"""The gate: a preference between pathways is named only where the effects beat simpler ones on held-out patients.
+
+Each patient's effect of an arm is scored by a doubly robust pseudo-outcome (Kennedy 2023), whose mean is the effect if
+either the propensity or the outcome model is right; the loss of an effect is its squared distance from that.
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+
+Floats = NDArray[np.float64]
+LEVEL = 0.05  # one-sided, of each comparison; all are required
+RIVALS = {
+    "zero_effect": "no effect of any pathway",
+    "one_difference": "the same difference in success for everybody",
+    "one_odds_ratio": "the same odds ratio for everybody",
+}
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """How much lower the loss of our effects is than a rival's: mean over patients, standard error, one-sided p."""
+
+    against: str
+    difference: float
+    standard_error: float
+    p: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether our effects are shown to be better."""
+        return self.p < LEVEL
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The verdict: what the effects were held against."""
+
+    comparisons: tuple[Comparison, ...]
+
+    @property
+    def passed(self) -> bool:
+        """Whether a preference may be named."""
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Comparison, ...]:
+        """The comparisons in which our effects are not shown to be better."""
+        return tuple(each for each in self.comparisons if not each.passed)
+
+
+@dataclass(frozen=True)
+class Held:
+    """Patients on whom effects are judged: success, arm, which arms are open, and the chance of each (above zero)."""
+
+    y: Floats
+    given: NDArray[np.object_]
+    eligible: pd.DataFrame
+    chance: pd.DataFrame
+
+
+def judge(held: Held, ours: pd.DataFrame, same: pd.DataFrame, flat: pd.DataFrame) -> Gate:
+    """Compare our effects with the three rivals.
+
+    Parameters
+    ----------
+    held
+        The patients.
+    ours
+        Our probability of success under each arm, from models that did not see these patients.
+    same
+        The same from a model with one odds ratio an arm; it is the outcome model of the pseudo-outcomes, so that
+        these do not lean to us.
+    flat
+        One difference an active arm, the same for all patients of a fold.
+    """
+    zero = np.zeros((len(held.y), len(ACTIVE_ARMS)))
+    rivals = {
+        "zero_effect": zero,
+        "one_difference": flat[list(ACTIVE_ARMS)].to_numpy(),
+        "one_odds_ratio": _effects(same),
+    }
+    score = pd.DataFrame({name: _score(held, name, same[name].to_numpy()) for name in map(str, same)})
+    open_to, outcome = held.eligible[list(ACTIVE_ARMS)].to_numpy(), _effects(score)
+    loss = np.where(open_to, (outcome - _effects(ours)) ** 2, 0.0).sum(axis=1)
+    gains = {
+        name: np.where(open_to, (outcome - effect) ** 2, 0.0).sum(axis=1) - loss for name, effect in rivals.items()
+    }
+    return Gate(tuple(_compared(name, gain) for name, gain in gains.items()))
+
+
+def gate_to_json(gate: Gate) -> dict[str, Any]:
+    """Return the verdict as plain JSON values."""
+    compared = [{**asdict(each), "label": RIVALS[each.against], "passed": each.passed} for each in gate.comparisons]
+    return {"passed": gate.passed, "level": LEVEL, "comparisons": compared}
+
+
+def gate_from_json(content: Any) -> Gate:
+    """Build the verdict from plain JSON values; whether it passed is worked out again.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If it is of another shape, or lacks a rival.
+    """
+    found = tuple(
+        Comparison(str(each["against"]), *(float(each[name]) for name in ("difference", "standard_error", "p")))
+        for each in content["comparisons"]
+    )
+    if [each.against for each in found] != list(RIVALS) or not all(0 <= each.p <= 1 for each in found):
+        raise ValueError("a verdict of the gate that lacks a comparison")
+    return Gate(found)
+
+
+def _effects(success: pd.DataFrame) -> Floats:
+    return np.column_stack([(success[name] - success[REFERENCE_ARM]).to_numpy() for name in ACTIVE_ARMS])
+
+
+def _score(held: Held, name: str, expected: Floats) -> Floats:
+    return np.asarray(expected + np.where(held.given == name, (held.y - expected) / held.chance[name].to_numpy(), 0.0))
+
+
+def _compared(name: str, gain: Floats) -> Comparison:
+    error = float(gain.std(ddof=1) / math.sqrt(len(gain)))
+    difference = float(gain.mean())
+    # effects that are everywhere those of the rival are not better
+    p = 0.5 * math.erfc(difference / error / math.sqrt(2)) if error > 0 else 1.0
+    return Comparison(name, difference, error, p)
+
+
+__all__ = ["LEVEL", "RIVALS", "Comparison", "Gate", "Held", "gate_from_json", "gate_to_json", "judge"]

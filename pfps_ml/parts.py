@@ -1,0 +1,122 @@
+"""The parts of a run that is not done: a folder beside the output, from which the same command goes on.
+
+A part is whole once its account stands beside it with the hash of its content; whatever else is in the folder was
+being written when the run ended, and is written again. The folder is bound to the input, the map, the bundle and the
+output's format: the parts of another run are thrown away, since they belong to nothing that is still wanted.
+"""
+
+import fcntl
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pfps_ml.bundle import digest, dump
+from pfps_ml.errors import OutputError
+from pfps_ml.scoring import Summary
+
+_PATIENCE = 5.0  # seconds: the workers of a run that was killed end on their own
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The folder of a run's parts."""
+
+    folder: Path
+
+    def path(self, number: int) -> Path:
+        """Return where the content of a part stands."""
+        return self.folder / f"{number:06d}.part"
+
+    def keep(self, number: int, content: bytes, summary: Summary) -> None:
+        """Keep a part: its content first, then its account in one step."""
+        self.path(number).write_bytes(content)
+        draft = self.folder / f"{number:06d}.draft"
+        draft.write_bytes(dump({"digest": digest(content), **asdict(summary)}))
+        draft.replace(self._account(number))
+
+    def whole(self, number: int) -> Summary | None:
+        """Return the account of a part if it is whole."""
+        try:
+            told = json.loads(self._account(number).read_bytes())
+            if told.pop("digest") != digest(self.path(number).read_bytes()):
+                return None
+            return Summary(**told)
+        except (OSError, ValueError, LookupError, TypeError):
+            return None
+
+    def _account(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.json"
+
+
+@contextmanager
+def parts_beside(out: Path, run: Mapping[str, Any]) -> Iterator[Parts]:
+    """Lend the folder of parts beside an output; it is taken away when the run is done, and stays if it is not.
+
+    Parameters
+    ----------
+    out
+        Where the result shall go.
+    run
+        What the parts depend on: those of a run with other words here are thrown away.
+
+    Raises
+    ------
+    OutputError
+        If another run is writing the same output.
+    OSError
+        If the folder cannot be written.
+    """
+    folder = out.with_name(f".{out.name}.parts")
+    folder.mkdir(mode=0o700, exist_ok=True)
+    with only_run(folder / "lock", out):
+        if not _same(folder / "run.json", run):
+            for path in folder.iterdir():
+                if path.name != "lock":
+                    path.unlink()
+            (folder / "run.json").write_bytes(dump(run))
+        yield Parts(folder)
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def only_run(place: Path, out: Path) -> Iterator[None]:
+    """Be the only run that writes an output; the lock of a run that was killed opens as soon as its workers end.
+
+    Raises
+    ------
+    OutputError
+        If another run is writing the same output.
+    """
+    until = time.monotonic() + _PATIENCE
+    with place.open("w") as lock:
+        while not _locked(lock):
+            if time.monotonic() > until:
+                raise OutputError(
+                    f"expected to be the only run that writes {out}, got another one that is still at it. "
+                    "Wait for it, end it, or name another output."
+                )
+            time.sleep(0.05)
+        yield
+
+
+def _locked(lock: Any) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _same(path: Path, run: Mapping[str, Any]) -> bool:
+    try:
+        return path.read_bytes() == dump(run)
+    except OSError:
+        return False
+
+
+__all__ = ["Parts", "only_run", "parts_beside"]

@@ -1,0 +1,76 @@
+"""What the head of a roster file, and a map, decide for all of its rows."""
+
+from dataclasses import dataclass
+
+from pfps_ml.dialects import Source
+from pfps_ml.headers import check_header
+from pfps_ml.knowledge.dictionary import INPUTS, VISIT
+from pfps_ml.mapping import Mapping, rename
+
+ACCOUNT = ("status", "problems")
+SCORED = frozenset({"status", "risk_12m"})  # a file with both came from us
+NAMES = frozenset(field.name for field in INPUTS)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the head of a file and a map decide for all of its rows.
+
+    Attributes
+    ----------
+    header
+        The dictionary's names of the file's columns where they have one, else their own, in order.
+    kept
+        The places of the columns that pass through: all but those of an earlier scoring.
+    mapping
+        What the map says.
+    decimal_comma
+        Whether text such as `1,75` means 1.75.
+    visit
+        Whether the file has any visit column.
+    """
+
+    header: tuple[str, ...]
+    kept: tuple[int, ...]
+    mapping: Mapping
+    decimal_comma: bool
+    visit: bool
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Where the known columns stand in the file."""
+        return {self.header[at]: at for at in self.kept if self.header[at] in NAMES}
+
+
+def plan_of(source: Source, mapping: Mapping) -> Plan:
+    """Decide what the columns of a file are.
+
+    Raises
+    ------
+    InvalidInput
+        If the header is not that of a roster, or the map does not fit it.
+    """
+    kept, taken = _without_ours(source.header, mapping)
+    theirs = [source.header[at] for at in kept]
+    ours = rename(theirs, mapping)
+    check_header(ours, taken, source.filled)
+    header = list(source.header)
+    for at, name in zip(kept, ours, strict=True):
+        header[at] = name
+    visit = any(field.name in ours for field in VISIT)
+    return Plan(tuple(header), tuple(kept), mapping, source.decimal_comma, visit)
+
+
+def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int], list[str]]:
+    """Take off the columns of an earlier scoring, or name those of a file never scored whose names they need."""
+    from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
+
+    ours = frozenset({*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS})
+    if not SCORED.issubset(header):
+        return list(range(len(header))), [name for name in dict.fromkeys(header) if name in ours]
+    # the earlier scoring added the id that the map made
+    made = {"runner_id"}.intersection(column.field for column in mapping.columns if column.field != column.source)
+    return [place for place, name in enumerate(header) if name not in ours | made], []
+
+
+__all__ = ["ACCOUNT", "NAMES", "SCORED", "Plan", "plan_of"]

@@ -1,0 +1,248 @@
+"""A roster of any size, scored in pieces on all cores in constant memory, and gone on with after a run that was killed.
+
+The main process reads and hands out pieces; worker processes turn each into a part of the output; the parts are put
+together in order, so the result depends neither on the number of workers nor on how many rows are assessed at once.
+A file of one piece is scored where it is read, without workers or parts.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pfps_ml.bundle import digest, dump
+from pfps_ml.cells import Dialect
+from pfps_ml.dialects import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
+from pfps_ml.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.joining import content_of, join
+from pfps_ml.mapping import Mapping, load_mapping
+from pfps_ml.outputs import check_output, destination, explained, written_whole
+from pfps_ml.parts import Parts, parts_beside
+from pfps_ml.plans import NAMES, Plan, plan_of
+from pfps_ml.rows import has_decimal_comma, id_texts, read_rows
+from pfps_ml.scoring import CHUNK, Summary, scored_columns, summary_of
+from pfps_ml.workers import Each, cores, in_turn, working
+
+if TYPE_CHECKING:
+    from pfps_ml.bundle import Bundle
+
+Tell = Callable[[str, float, int], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done at once; none of it changes a row.
+
+    Attributes
+    ----------
+    workers
+        Processes; as many as there are cores if None.
+    chunk
+        Rows assessed at once.
+    size
+        What one piece of a file is. A piece of the input is a row group of a Parquet output.
+    cluster
+        For a data set: the address of a Dask cluster, or None in its place for one on this machine.
+    """
+
+    workers: int | None = None
+    chunk: int = CHUNK
+    size: Size = field(default_factory=Size)
+    cluster: tuple[str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is needed to turn any piece of one file into a part of the output.
+
+    Attributes
+    ----------
+    source, plan
+        The file, and what its columns are.
+    ending, dialect
+        How the output is written.
+    effort
+        How much is done at once.
+    shared
+        The ids that more than one row has.
+    """
+
+    source: Source
+    plan: Plan
+    ending: str
+    dialect: Dialect
+    effort: Effort
+    shared: Shared = field(default_factory=Shared)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a worker has before it: the task, the released model, and where the parts are kept."""
+
+    task: Task
+    bundle: "Bundle"
+    parts: Parts
+    out: Path
+
+
+def silent(_step: str, _share: float, _rows: int) -> None:
+    """Tell nobody."""
+
+
+def score_file(
+    source: Path,
+    out: Path,
+    bundle: "Bundle",
+    mapping: Path | None,
+    effort: Effort,
+    tell: Tell,
+) -> Summary:
+    """Score one file; see `pfps_ml.roster.score_roster`."""
+    check_output(out, ENDINGS)
+    tell("Reading", 0, 0)
+    task = open_task(source, load_mapping(mapping), out.suffix.lower(), effort)
+    if task.source.is_one_piece(effort.size):
+        task = settled(task, in_turn(task), tell)
+        with written_whole(out) as file:
+            return score_in_turn(task, bundle, file, tell)
+    workers = effort.workers or cores()
+    with working(workers, task) as each:
+        task = settled(task, each, tell)
+    run = {"bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"), **_run_of(task)}
+    with explained(out), parts_beside(destination(out), run) as parts:
+        desk = Desk(task, bundle, parts, out)
+        with working(workers, desk) as each, written_whole(out, parts.folder) as file:
+            return _score_in_parts(desk, each, file, tell)
+
+
+def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part: bool = False) -> Task:
+    """Look at a roster, or at a part of a data set (which may be empty), and decide what its columns are.
+
+    Raises
+    ------
+    InputError
+        As for `pfps_ml.roster.score_roster`.
+    """
+    opened = open_source(source, NAMES.union(mapping.sources), whole=not part)
+    plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
+    return Task(opened, plan, ending, opened.dialect, effort)
+
+
+def settled(task: Task, each: Each, tell: Tell) -> Task:
+    """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
+    place = task.plan.places["runner_id"]
+
+    def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
+        found = ((piece, function, arguments) for piece in pieces(task.source, task.effort.size, place))
+        for share, result in _shares(each, of_ids, found, task.source):
+            tell("Reading", share, 0)
+            yield result
+
+    shared = find_shared(every, task.source.digest)
+    dialect = task.dialect
+    if task.plan.decimal_comma:
+        sheets = (read_piece(task.source, piece) for piece in pieces(task.source, task.effort.size))
+        comma = any(has_decimal_comma(sheet, task.plan) for sheet in sheets)
+        dialect = replace(dialect, decimal="," if comma else ".")
+    return replace(task, shared=shared, dialect=dialect)
+
+
+def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Apply a function to the ids of a piece; a worker's work in the first pass."""
+    column = read_piece(task.source, piece, [task.plan.places["runner_id"]]).table.column(0)
+    return function(plain_ids(id_texts(column, task.plan)), *arguments)
+
+
+def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> Summary:
+    """Score a file piece by piece in this process."""
+    summaries = list[Summary]()
+
+    def contents() -> Iterator[bytes]:
+        done = 0
+        for number, piece in enumerate(pieces(task.source, task.effort.size)):
+            tell("Scoring", done / task.source.extent, sum(each.rows for each in summaries))
+            content, summary = score_piece(task, bundle, number, piece)
+            summaries.append(summary)
+            done += extent(piece)
+            yield content
+        tell("Writing", 1, sum(each.rows for each in summaries))
+
+    join(file, contents(), task.ending)
+    return total(summaries)
+
+
+def score_piece(task: Task, bundle: "Bundle", number: int, piece: Piece) -> tuple[bytes, Summary]:
+    """Return a part of the output, and its account."""
+    rows = read_rows(read_piece(task.source, piece), task.plan, task.shared)
+    table = rows.table
+    for name, column in scored_columns(bundle, rows.checked, task.plan.visit, task.effort.chunk).items():
+        table = table.append_column(name, column)
+    return content_of(table, task.ending, task.dialect, number == 0), summary_of(rows.checked)
+
+
+def total(summaries: Iterable[Summary]) -> Summary:
+    """Return the account of several parts as one."""
+    rows, scored, rejected, problems = 0, 0, 0, Counter[str]()
+    for each in summaries:
+        rows, scored, rejected = rows + each.rows, scored + each.scored, rejected + each.rejected
+        problems.update(each.problems)
+    return Summary(rows, scored, rejected, dict(problems.most_common()))
+
+
+def _score_in_parts(desk: Desk, each: Each, file: BinaryIO, tell: Tell) -> Summary:
+    """Let workers keep the parts, and put each into the output as soon as those before it are there."""
+    task, summaries = desk.task, list[Summary]()
+
+    def contents() -> Iterator[bytes]:
+        for share, summary in _shares(each, keep_piece, _numbered(task), task.source):
+            yield desk.parts.path(len(summaries)).read_bytes()
+            summaries.append(summary)
+            tell("Scoring", share, sum(part.rows for part in summaries))
+        tell("Writing", 1, sum(part.rows for part in summaries))
+
+    tell("Scoring", 0, 0)
+    join(file, contents(), task.ending)
+    return total(summaries)
+
+
+def keep_piece(desk: Desk, piece: Piece, number: int) -> Summary:
+    """Keep a part of the output if it is not there yet; a worker's work in the second pass."""
+    with explained(desk.out):
+        kept = desk.parts.whole(number)
+        if kept is None:
+            content, kept = score_piece(desk.task, desk.bundle, number, piece)
+            desk.parts.keep(number, content, kept)
+    return kept
+
+
+def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
+    return ((piece, number) for number, piece in enumerate(pieces(task.source, task.effort.size)))
+
+
+def _shares(
+    each: Each, function: Callable[..., Any], items: Iterable[Any], source: Source
+) -> Iterator[tuple[float, Any]]:
+    """Yield the results of work on pieces, each with the share of the file that it and those before it are."""
+    extents = list[int]()
+
+    def handed_out() -> Iterator[Any]:
+        for item in items:
+            extents.append(extent(item[0]))
+            yield item
+
+    done = 0
+    for at, result in enumerate(each(function, handed_out())):
+        done += extents[at]
+        yield done / source.extent, result
+
+
+def _run_of(task: Task) -> dict[str, Any]:
+    """Return what the parts of an output depend on, beside the bundle."""
+    size, declared = asdict(task.effort.size), repr(task.plan.mapping)
+    return {"input": task.source.digest, "ending": task.ending, "size": size, "map": digest(declared.encode())}
+
+
+__all__ = ["Desk", "Effort", "Task", "Tell", "keep_piece", "of_ids", "open_task", "score_file", "score_in_turn",
+           "score_piece", "settled", "silent", "total"]  # fmt: skip

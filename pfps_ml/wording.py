@@ -1,0 +1,128 @@
+"""The texts of a table: each row has a key, and a text is written once for all rows that share it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.knowledge.field import Field
+from pfps_ml.prediction import Prediction
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+POINTS = " percentage points"
+SILENT = -1  # the key of a row without a text
+_SMALLEST = 0.05  # percentage points: what would move a risk by less is not worth a measurement
+# more than any field has values to show, than there are tenths of points to both sides, than a field has parts
+_SHOWN, _TENTHS, _PARTS = 1 << 24, 1 << 12, 1 << 4
+
+
+def once(keys: Ints, say: Callable[[int], str]) -> pd.Categorical:
+    """Return the texts of some rows, written once each.
+
+    Parameters
+    ----------
+    keys
+        What each row says, shape (rows,); SILENT for nothing.
+    say
+        Writes the text of a key; two keys never share a text.
+    """
+    places = np.full(len(keys), SILENT, dtype=np.int64)
+    speaking = keys != SILENT
+    places[speaking], distinct = pd.factorize(keys[speaking])
+    return listed(places, [say(int(key)) for key in distinct])
+
+
+def listed(places: Ints, texts: Sequence[str]) -> pd.Categorical:
+    """Return the texts of some rows from their places in a list; SILENT for nothing."""
+    return pd.Categorical.from_codes(places, pd.Index(list(texts), dtype="str"))
+
+
+def reason_text(field: Field, value: float, points: float) -> str:
+    """Return one reason in words: a coded value, and the percentage points that it adds to the risk."""
+    return _reason(field, round(value * 10**field.decimals), round(10 * points))
+
+
+def reason_columns(
+    inputs: Floats, found: Prediction, secant: Floats, scored: Bools, count: int
+) -> Iterator[pd.Categorical]:
+    """Yield the largest reasons of every row, largest first; of equals, the first field's.
+
+    Parameters
+    ----------
+    inputs
+        The values of the explained fields, shape (fields, rows).
+    secant
+        Percentage points per log-odds of every row.
+    scored
+        Which rows have reasons.
+    """
+    parts, rows = found.contributions.T, np.arange(len(scored))
+    scales = np.array([10.0 ** BY_NAME[name].decimals for name in found.fields])
+    size = np.abs(parts)
+    for _ in range(count):
+        at = size.argmax(axis=0)
+        part = parts[at, rows]
+        speaking = scored & (part != 0)
+        shown = _whole(np.where(speaking, inputs[at, rows], 0.0) * scales.take(at)) + _SHOWN // 2
+        keys = (at * _SHOWN + shown) * _TENTHS + _whole(10 * (part * secant)) + _TENTHS // 2
+        yield once(np.where(speaking, keys, SILENT), partial(_said_reason, found.fields))
+        size[at, rows] = -1.0
+
+
+def measure_column(
+    columns: Mapping[str, Floats], fields: Sequence[str], gains: Floats, scored: Bools
+) -> pd.Categorical:
+    """Return what to measure next in every row and by how much that would move the risk, unless by hardly anything.
+
+    Parameters
+    ----------
+    columns
+        Coded rows.
+    fields, gains
+        What may be measured, and what is gained, percentage points, shape (fields, rows).
+    scored
+        Which rows have a risk.
+    """
+    best = gains.argmax(axis=0)
+    gain = gains[best, np.arange(len(best))]
+    missing = np.zeros(len(best), dtype=np.int64)
+    for at, name in enumerate(fields):
+        for place, part in enumerate(BY_NAME[name].parts):
+            missing |= np.where((best == at) & np.isnan(columns[part]), 1 << place, 0)
+    keys = (best * _PARTS + missing) * _TENTHS + _whole(10 * gain)
+    return once(np.where(scored & (gain >= _SMALLEST), keys, SILENT), partial(_said_measure, fields))
+
+
+def labels(names: Sequence[str]) -> str:
+    """Return how a report names some fields together."""
+    return " and ".join(BY_NAME[name].label for name in names)
+
+
+def _reason(field: Field, shown: int, tenths: int) -> str:
+    return f"{field.label}: {field.show(shown / 10**field.decimals)} ({tenths / 10:+.1f}{POINTS})"
+
+
+def _said_reason(fields: Sequence[str], key: int) -> str:
+    rest, tenths = divmod(key, _TENTHS)
+    at, shown = divmod(rest, _SHOWN)
+    return _reason(BY_NAME[fields[at]], shown - _SHOWN // 2, tenths - _TENTHS // 2)
+
+
+def _said_measure(fields: Sequence[str], key: int) -> str:
+    rest, tenths = divmod(key, _TENTHS)
+    at, missing = divmod(rest, _PARTS)
+    parts = [part for place, part in enumerate(BY_NAME[fields[at]].parts) if missing >> place & 1]
+    return f"{labels(parts or [fields[at]])} (would move the risk by {tenths / 10:.1f}{POINTS} on average)"
+
+
+def _whole(x: Floats) -> Ints:
+    return np.rint(x).astype(np.int64)
+
+
+__all__ = ["POINTS", "SILENT", "labels", "listed", "measure_column", "once", "reason_columns", "reason_text"]

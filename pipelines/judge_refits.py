@@ -1,0 +1,75 @@
+"""What only refits of the onset model can tell: clubs left out one after another, and fewer clubs to learn from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml.config import Config
+from pfps_ml.evaluation import displays, displays_onset
+from pfps_ml.evaluation.subgroups import compare_parts, subgroup_table
+from pfps_ml.knowledge.dictionary import ONSET
+from pfps_ml.learning.onset import OnsetModel
+from pfps_ml.learning.split import Split
+from pipelines.frames import Frames, onset_features
+from pipelines.judge_onset import Runners
+
+_ENOUGH = 100  # events that a club needs to be judged by itself (Collins, Ogundimu and Altman 2016)
+_SHARES = (0.125, 0.25, 0.5, 1.0)
+_FEWEST_REPLICATES = 2  # a refit is judged by its main model alone
+
+
+def refitted_pictures(frames: Frames, split: Split, runners: Runners, config: Config) -> dict[str, displays.Display]:
+    """Return the learning curve and the figures of left-out clubs."""
+    clubs = frames.onset["club"]
+    rows = ~split.is_held_out(clubs)
+    training = frames.onset[rows].reset_index(drop=True)
+    X = onset_features(frames.onset)[rows].reset_index(drop=True)
+    return {
+        "left_out": _left_out(X, training, split, config),
+        "learning_curve": _learning_curve(X, training, split, runners, config),
+    }
+
+
+def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Config) -> displays.Display:
+    """Leave out every club by itself if all have enough events, else the clubs of a fold together."""
+    y, clubs = training[ONSET.name].to_numpy(float), training["club"]
+    alone = bool((training.groupby("club")[ONSET.name].sum() >= _ENOUGH).all())
+    names = {club: at for at, club in enumerate(sorted(split.folds))} if alone else split.folds
+    part, p = clubs.map(names).to_numpy(), np.zeros(len(y))
+    for each in np.unique(part):
+        test = part == each
+        p[test] = _fitted(X[~test], y[~test], clubs[~test], config).predict_proba(X[test])[:, 1]
+    kind = "Club" if alone else "Fold"
+    labels = pd.Series(
+        pd.Categorical([f"{kind} {at + 1}" for at in part], [f"{kind} {at + 1}" for at in np.unique(part)])
+    )
+    # a club by itself holds no clubs to resample: then its runners are
+    groups = np.arange(len(y)) if alone else clubs.to_numpy()
+    apart = subgroup_table(y, p, {"left out": labels}, groups, config.evaluation)
+    whole = subgroup_table(y, p, {"left out": ["All, each left out once"] * len(y)}, clubs, config.evaluation)
+    title = f"Leave-one-{'club' if alone else 'fold-of-clubs'}-out"
+    return displays_onset.subgroups(pd.concat([apart, whole], ignore_index=True), title)
+
+
+def _learning_curve(
+    X: pd.DataFrame, training: pd.DataFrame, split: Split, runners: Runners, config: Config
+) -> displays.Display:
+    y, clubs, order, risks = training[ONSET.name].to_numpy(float), training["club"], list(split.folds), {}
+    for share in _SHARES:
+        count = max(round(share * len(order)), 2)
+        own = clubs.isin(order[:count]).to_numpy()
+        if 0 < y[own].sum() < own.sum():
+            name = f"{count} clubs ({int(own.sum()):,} runners, {int(y[own].sum()):,} events)"
+            risks[name] = _fitted(X[own], y[own], clubs[own], config).predict_proba(runners.X)[:, 1]
+    return displays_onset.learning_curve(compare_parts(runners.y, risks, runners.clubs, config.evaluation))
+
+
+def _fitted(X: pd.DataFrame, y: np.ndarray, club: pd.Series, config: Config) -> OnsetModel:
+    """Fit on some of the training clubs, folded anew so that no fold is empty."""
+    names = {name: at % config.split.folds for at, name in enumerate(sorted(club.unique()))}
+    model = OnsetModel(replace(config.onset, bootstraps=_FEWEST_REPLICATES))
+    return model.fit(X.reset_index(drop=True), y, club.reset_index(drop=True), club.map(names).to_numpy())
+
+
+__all__ = ["refitted_pictures"]

@@ -1,0 +1,252 @@
+"""Rounds of a comparison: one cohort, one split by club, one candidate fitted and judged on clubs it never saw.
+
+A job is all that a worker needs to know; it simulates the cohort again, so that results depend on the job alone and
+not on how many workers there are, and the digest says that all of them saw the same.
+"""
+
+import hashlib
+import multiprocessing
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, TypeVar
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml.bundle import dump
+from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
+from pfps_ml.config import CohortConfig, SplitConfig
+from pfps_ml.errors import FactError
+from pfps_ml.evaluation.comparison import Judged, Patients, onset_figures, pathway_figures
+from pfps_ml.evaluation.metrics import club_resamples, count_groups
+from pfps_ml.knowledge.dictionary import ARMS, ONSET, SUCCESS
+from pfps_ml.learning.additive import to_json
+from pfps_ml.learning.candidates import ONSET_CANDIDATES, fit_onset, risk_of
+from pfps_ml.learning.entrants import Entrant, own_entrant
+from pfps_ml.learning.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
+from pfps_ml.learning.propensity import eligibility
+from pfps_ml.learning.split import Split, split_clubs
+from pipelines.frames import data_digest, onset_features, pathway_features
+
+TASKS = ("onset", "pathways")
+CLUBS = 40  # of a cohort, however many rows: as in `make demo`
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One candidate in one round.
+
+    Attributes
+    ----------
+    task
+        onset or pathways.
+    candidate
+        A name of the tables of candidates, or `package.module:factory`.
+    cohort
+        The world; its seed is the round's.
+    number
+        The round.
+    fresh
+        Rows of fresh clubs of the same world to judge on, with every row of the cohort training; 0 to hold out clubs
+        of the cohort instead.
+    resamples
+        Resamples of clubs, for intervals within the round.
+    settings
+        What was tuned before, for a candidate that can be told.
+    keep
+        Whether outcome, prediction and model are wanted too.
+    """
+
+    task: str
+    candidate: str
+    cohort: CohortConfig
+    number: int = 0
+    fresh: int = 0
+    resamples: int = 0
+    settings: dict[str, Any] | None = None
+    keep: bool = False
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Coded fields, outcome, club, arm (patients only) and truth of some rows."""
+
+    X: pd.DataFrame
+    y: np.ndarray
+    club: pd.Series
+    arm: pd.Series
+    truth: np.ndarray | pd.DataFrame
+
+    def part(self, rows: np.ndarray) -> "Rows":
+        """Return some of the rows."""
+        parts = (self.X[rows], self.club[rows], self.arm[rows])
+        X, club, arm = (part.reset_index(drop=True) for part in parts)
+        truth = self.truth[rows]
+        return Rows(
+            X, self.y[rows], club, arm, truth if isinstance(truth, np.ndarray) else truth.reset_index(drop=True)
+        )
+
+
+@dataclass(frozen=True)
+class Round:
+    """The rows that train with their folds, those that judge, and the digest of both."""
+
+    trained: Rows
+    fold: np.ndarray
+    judging: Rows
+    digest: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: figures, seconds, and where wanted outcome, prediction and the model as text."""
+
+    judged: Judged
+    fit_seconds: float
+    predict_seconds: float
+    y: np.ndarray | None = None
+    predicted: np.ndarray | None = None
+    stored: dict[str, bytes] = field(default_factory=dict)
+
+
+def entrants(task: str, own: Sequence[str] = ()) -> dict[str, Entrant]:
+    """Return the candidates of a task by name, with a researcher's own.
+
+    Raises
+    ------
+    FactError
+        If there is no such task, or an own candidate cannot be made.
+    """
+    if task not in TASKS:
+        raise FactError(f"expected a comparison of {' or '.join(TASKS)}, got {task!r}")
+    table, predicts = (ONSET_CANDIDATES, "predict_proba") if task == "onset" else (PATHWAY_CANDIDATES, "predict")
+    return {entrant.name: entrant for entrant in (*table, *(own_entrant(address, predicts) for address in own))}
+
+
+def cohort_of(scenario: str, n: int, seed: int) -> CohortConfig:
+    """Return the settings of a cohort of n rows in 40 clubs (as few rows a club as that takes)."""
+    size = max(1, n // CLUBS)
+    return CohortConfig(scenario, n, n, size, size, seed)
+
+
+@lru_cache(maxsize=1)
+def round_of(task: str, cohort: CohortConfig, fresh: int) -> Round:
+    """Simulate and split one round; kept, because the jobs of a round follow each other."""
+    whole = _rows(task, cohort, 0, cohort.runners if task == "onset" else cohort.patients)
+    if fresh:
+        start = 10 * len(whole.y)
+        split = split_clubs(whole.club, replace(SplitConfig(), held_out_share=1e-9))
+        trained, judging = whole, _rows(task, cohort, start, start + fresh)
+    else:
+        split = split_clubs(whole.club, SplitConfig())
+        held_out = split.is_held_out(whole.club)
+        trained, judging = whole.part(~held_out), whole.part(held_out)
+    return Round(trained, split.fold_of(trained.club), judging, _digest(split, trained, judging))
+
+
+def judge(job: Job) -> Outcome:
+    """Fit a candidate on the training clubs of its round and judge it on the others."""
+    found = round_of(job.task, job.cohort, job.fresh)
+    own = [job.candidate] if ":" in job.candidate else []
+    model = entrants(job.task, own)[job.candidate].make()
+    if job.settings is not None and "settings" in model.get_params():
+        model.set_params(settings=job.settings)
+    began = time.perf_counter()
+    model = _fit(job.task, model, found)
+    fitted = time.perf_counter()
+    predicted = risk_of(model, found.judging.X) if job.task == "onset" else success_of(model, found.judging.X)
+    ended = time.perf_counter()
+    judged = _judged(job, found, predicted)
+    kept = (found.judging.y, np.asarray(predicted), stored(model)) if job.keep else ()
+    return Outcome(judged, fitted - began, ended - fitted, *kept)
+
+
+def each(work: Callable[[T], R], items: Sequence[T], workers: int, tell: Callable[[T], None]) -> Iterator[R]:
+    """Yield what work makes of each item, in their order, and tell of each as it is begun or waited for."""
+    if workers == 1:
+        for item in items:
+            tell(item)
+            yield work(item)
+        return
+    # processes that start afresh: a fork would copy the threads of a progress bar half way through something
+    with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
+        found = pool.map(work, items)
+        for item in items:
+            tell(item)
+            yield next(found)
+
+
+def told(job: Job) -> str:
+    """Return what a job is, for a line of progress."""
+    return f"{job.cohort.scenario} {job.cohort.runners:,}, round {job.number + 1}, {job.candidate}"
+
+
+def stored(model: Any) -> dict[str, bytes]:
+    """Return a fitted model as files that hold no code: tables as JSON, LightGBM as text; none for other kinds."""
+    if hasattr(model, "additive_"):
+        return {"onset.json": dump(to_json(model.additive_))}
+    if hasattr(model, "prognosis_") and hasattr(model, "modifiers_"):
+        parts = {"prognosis": model.prognosis_, **model.modifiers_}
+        return {"pathways.json": dump({name: to_json(part) for name, part in parts.items()})}
+    booster = getattr(model, "booster_", None)
+    return {} if booster is None else {"lightgbm.txt": booster.model_to_string().encode()}
+
+
+def _rows(task: str, cohort: CohortConfig, start: int, stop: int) -> Rows:
+    if task == "onset":
+        made: Cohort = simulate_onset(cohort, start, stop)
+        X, y, truth = onset_features(made.observed), made.observed[ONSET.name], made.truth["true_risk"].to_numpy()
+        return Rows(X, y.to_numpy(float), made.observed["club"], pd.Series("", X.index), truth)
+    made = simulate_treatment(cohort, start, stop)
+    names = {f"p_{arm.name}": arm.name for arm in ARMS}
+    truth = made.truth[list(names)].rename(columns=names)
+    y = made.observed[SUCCESS.name].to_numpy(float)
+    return Rows(pathway_features(made.observed), y, made.observed["club"], made.observed["arm"], truth)
+
+
+def _digest(split: Split, trained: Rows, judging: Rows) -> str:
+    rows = [data_digest(part.X.assign(y=part.y, club=part.club, arm=part.arm)) for part in (trained, judging)]
+    return hashlib.sha256("".join([split.digest, *rows]).encode()).hexdigest()[:16]
+
+
+def _fit(task: str, model: Any, found: Round) -> Any:
+    rows = found.trained
+    if task == "onset":
+        return fit_onset(model, rows.X, rows.y, rows.club, found.fold)
+    return fit_pathways(model, rows.X, rows.arm, rows.y, rows.club, found.fold)
+
+
+def _judged(job: Job, found: Round, predicted: Any) -> Judged:
+    rows = found.judging
+
+    def figures(weight: np.ndarray | None = None) -> dict[str, float]:
+        if job.task == "onset":
+            return onset_figures(rows.y, predicted, rows.truth, weight)
+        patients = Patients(rows.y, rows.arm.to_numpy(object), eligibility(rows.X), rows.truth)
+        return pathway_figures(predicted, patients, weight)
+
+    weights = club_resamples(rows.y, rows.club, SplitConfig.seed, job.resamples) if job.resamples else ()
+    draws = pd.DataFrame([figures(weight) for weight in weights])
+    return Judged(job.candidate, job.number, found.digest, figures(), draws, count_groups(rows.club))
+
+
+__all__ = [
+    "CLUBS",
+    "TASKS",
+    "Job",
+    "Outcome",
+    "Round",
+    "Rows",
+    "cohort_of",
+    "each",
+    "entrants",
+    "judge",
+    "round_of",
+    "stored",
+    "told",
+]

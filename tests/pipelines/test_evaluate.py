@@ -1,0 +1,114 @@
+"""The evaluation: every table and picture that the report promises, for real cohorts too, and refits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pfps_ml.errors import InputError
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ONSET
+from pfps_ml.knowledge.field import TIERS
+from pfps_ml.learning.split import split_clubs
+from pipelines.evaluate import evaluate, load_candidate
+from pipelines.frames import Frames, onset_features
+from pipelines.judge_onset import Runners, groups_of
+from pipelines.judge_refits import refitted_pictures
+from pipelines.texts import TEXTS
+
+THOROUGH, SIMULATED = {"left_out", "learning_curve"}, {"truth", "truth_policies"}
+
+
+def test_the_report_has_a_word_for_everything_that_is_evaluated(evaluation):
+    found = {*evaluation.tables, *evaluation.pictures}
+    assert found - TEXTS.keys() == set() and TEXTS.keys() - found == THOROUGH
+
+
+def test_the_report_shows_the_gates_verdict_and_how_far_the_choice_is_narrowed(evaluation, candidate, frames, config):
+    gate = candidate.predictor.gate
+    assert list(evaluation.tables["gate"]["passed"]) == [each.passed for each in gate.comparisons]
+    table = evaluation.tables["preferences"].set_index("patients")
+    assert list(table.columns) == ["n", "kept", "named", "best_kept", "right"]
+    if not gate.passed:
+        assert (table["kept"] == 1).all() and (table["named"] == 0).all() and (table["best_kept"] == 1).all()
+    ungated = replace(candidate, predictor=replace(candidate.predictor, gate=None))
+    found = evaluate(ungated, frames, config, lambda _step: None)
+    assert "gate" not in found.tables and (found.tables["preferences"]["named"] == 0).all()
+
+
+def test_a_real_cohort_is_evaluated_without_a_truth(candidate, frames, config):
+    blind = Frames(frames.onset, frames.treatment, made=frames.made)
+    found = evaluate(candidate, blind, config, lambda _step: None)
+    assert not SIMULATED & found.tables.keys()
+    assert "excess_log_loss" not in set(found.tables["onset"]["metric"])
+
+
+def test_runners_are_grouped_by_sex_age_and_the_dearest_measurement_that_they_have(frames, config):
+    X = onset_features(frames.onset)
+    found = groups_of(X, config)
+    assert set(found["sex"]) == {"female", "male"} and found["age"].notna().all()
+    measured = found["measured"].astype(str)
+    strength = X["knee_extension_nm_kg"].notna()
+    assert (measured[strength.to_numpy()] == "With dynamometry").all()
+    assert (measured[X["step_rate_spm"].notna().to_numpy()] != "Questionnaire only").all()
+    assert measured.nunique() == len(TIERS) or set(measured) <= {"Questionnaire only", "With a training log",
+                                                                  "With field tests", "With dynamometry"}  # fmt: skip
+
+
+def test_pathway_tables_speak_of_every_active_arm(evaluation):
+    for name in ("effects", "heterogeneity", "truth"):
+        assert list(evaluation.tables[name]["arm"]) == list(ACTIVE_ARMS)
+    assert len(evaluation.tables["strength"]) == 6
+    assert (evaluation.tables["yardstick"]["strength"] >= 1).all()
+    assert (evaluation.tables["truth_policies"]["share"] <= 1 + 1e-9).all()
+
+
+def test_a_part_that_an_earlier_run_left_is_taken_away(evaluation, tmp_path):
+    (tmp_path / "learning_curve.csv").write_text("old")
+    (tmp_path / "mine.csv").write_text("the user's own")
+    evaluation.write(tmp_path)
+    assert not (tmp_path / "learning_curve.csv").exists() and (tmp_path / "mine.csv").exists()
+
+
+@pytest.fixture(scope="module")
+def refits(candidate, frames, config):
+    """Return what refits show, from a quick model."""
+    split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(3.0,)))
+    runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), candidate.predictor)
+    return {name: picture.frame() for name, picture in refitted_pictures(frames, split, runners, quick).items()}
+
+
+def test_folds_of_clubs_are_left_out_where_clubs_have_too_few_events(refits, frames, config):
+    table = refits["left_out"]
+    levels = table.drop_duplicates("level").set_index("level")
+    assert list(levels.index) == [*(f"Fold {i + 1}" for i in range(config.split.folds)), "All, each left out once"]
+    assert levels["n"].iloc[:-1].sum() == levels["n"].iloc[-1]
+    whole = table[table["level"] == "All, each left out once"].set_index("metric")
+    assert whole.loc["auroc", "low"] > 0.5 and whole.loc["observed_expected", "value"] == pytest.approx(1, abs=0.15)
+
+
+def test_the_learning_curve_goes_from_few_clubs_to_all_on_the_same_runners(refits, frames):
+    table = refits["learning_curve"]
+    assert table["n"].nunique() == 1 and table["part"].nunique() == 4
+    assert table["part"].iloc[0].startswith("2 clubs") and table["part"].iloc[-1].startswith("16 clubs")
+    assert table.iloc[:3]["gain"].eq(0).all()
+
+
+def test_clubs_with_enough_events_are_left_out_one_by_one(candidate, frames, config):
+    few = sorted(frames.onset["club"].unique())[:7]
+    onset = frames.onset[frames.onset["club"].isin(few)].reset_index(drop=True)
+    # every second runner falls ill: then each club has its hundred cases
+    onset[ONSET.name] = (np.arange(len(onset)) % 2).astype(onset[ONSET.name].dtype)
+    small = replace(frames, onset=onset, truth_onset=None)
+    split = split_clubs(onset["club"], replace(config.split, folds=2))
+    quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(3.0,)),
+                    split=replace(config.split, folds=2))  # fmt: skip
+    runners = Runners.of(small, split.is_held_out(onset["club"]), candidate.predictor)
+    found = refitted_pictures(small, split, runners, quick)["left_out"]
+    assert list(found.frame()["level"].unique())[:2] == ["Club 1", "Club 2"] and found.title == "Leave-one-club-out"
+
+
+def test_a_folder_without_a_candidate_is_an_error(tmp_path):
+    with pytest.raises(InputError, match="expected a candidate"):
+        load_candidate(tmp_path)

@@ -1,0 +1,69 @@
+"""Overlap: who is unlike anyone who was given a pathway is told so; a bundle without propensities still loads."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pfps_ml.assess import assess
+from pfps_ml.bundle import load_bundle
+from pfps_ml.errors import BundleFormat
+from pfps_ml.knowledge.checker import check
+from pfps_ml.knowledge.dictionary import ARMS
+from pfps_ml.overlap import KEY, overlap_of
+from tests.bundles import copy, rewrite  # noqa: F401 (a fixture)
+
+RUNNER = {"age_years": 27, "sex": "female"}
+PATIENT = {**RUNNER, "akps": 68, "failed_conventional_care": "yes"}
+SAID = "hardly any patient like this one was given it"
+
+
+def cautions(bundle, *rows):
+    found = assess(bundle, check(pd.DataFrame(list(rows))).values)
+    table = found.table(visit=True)["cautions"].astype("str").tolist()
+    each = [found.as_dict(row)["cautions"] for row in range(len(found))]
+    assert table == [" ".join(texts) or "nan" for texts in each]
+    return [[text for text in texts if SAID in text] for texts in each]
+
+
+@pytest.fixture
+def strict(copy):  # noqa: F811
+    """Return a bundle whose floor is a half: few arms are given to every second patient."""
+    rewrite(copy, "reference.json", lambda content: content[KEY].update(floor=0.5))
+    return load_bundle(copy)
+
+
+def test_each_open_pathway_outside_overlap_is_named_in_plain_words(strict):
+    closed, opened, runner = cautions(strict, {**PATIENT, "failed_conventional_care": "no"}, PATIENT, RUNNER)
+    assert any(text.startswith(ARMS[0].label) for text in opened)
+    assert any(text.startswith(ARMS[-1].label) for text in opened)
+    assert not any(text.startswith(ARMS[-1].label) for text in closed)
+    assert runner == []
+
+
+def test_inside_overlap_nothing_is_said(bundle):
+    assert cautions(bundle, PATIENT) == [[]]
+
+
+def test_a_bundle_of_before_propensities_were_kept_says_nothing_of_overlap(copy):  # noqa: F811
+    rewrite(copy, "reference.json", lambda content: content.pop(KEY))
+    found = load_bundle(copy)
+    assert found.overlap is None
+    assert cautions(found, PATIENT) == [[]]
+
+
+def test_propensities_of_another_shape_are_refused_when_a_bundle_is_loaded(copy):  # noqa: F811
+    rewrite(copy, "reference.json", lambda content: content[KEY].update(states=[]))
+    with pytest.raises(BundleFormat, match="how clinics chose"):
+        load_bundle(copy)
+
+
+def test_outside_is_below_the_floor_and_open_and_a_patient(bundle):
+    overlap = overlap_of(json.loads(json.dumps(dict(bundle.reference))))
+    columns = {name: np.array([np.nan, np.nan]) for name in bundle.reference["fields"]}
+    eligible = np.ones((len(ARMS), 2), dtype=bool)
+    assert not overlap.outside(columns, np.array([False, False]), eligible).any()
+    found = overlap.outside(columns, np.array([True, False]), eligible)
+    np.testing.assert_array_equal(found[:, 0], overlap.model.chances(columns)[0] < overlap.floor)
+    assert not found[:, 1].any()
