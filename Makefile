@@ -14,10 +14,11 @@ READY := .venv/.installed
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
+# One OpenMP thread wherever hundreds of small fits are made: starting threads costs more than the work.
+demo: export OMP_NUM_THREADS := 1
 demo: $(READY) ## simulate, validate, train, evaluate, release, and score data/examples/roster.csv
 	$(BIN)/python -m pipelines.run_all
 
-# One OpenMP thread: the tests make hundreds of small fits, where starting threads costs more than the work.
 test: export OMP_NUM_THREADS := 1
 test: $(READY) ## the quick tests, with the branch coverage that pyproject.toml demands
 	$(BIN)/python -m pytest --cov

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from pfps_ml.datasets import score_dataset
 from pfps_ml.dialects import open_source, read_all
@@ -53,11 +51,6 @@ class Roster:
     def faults(self) -> tuple[Fault, ...]:
         """What is wrong, by row; a row with any fault is rejected."""
         return self.checked.faults
-
-    @property
-    def rejected(self) -> NDArray[np.bool_]:
-        """Whether each row has at least one fault."""
-        return self.checked.rejected
 
     @property
     def summary(self) -> Summary:

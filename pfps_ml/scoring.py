@@ -90,10 +90,13 @@ def _assessed(checked: Checked, bundle: "Bundle", visit: bool, chunk: int) -> di
         scored = assess(bundle, values).table(visit)
         tables.append(pa.table({str(name): _array(scored[name]) for name in scored}))
     table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    columns = {name: _one(table.column(name)) for name in table.column_names}
+    if len(good) == len(checked.values):
+        return columns
     places = np.zeros(len(checked.values), np.int64)
     places[good] = np.arange(len(good))
     rows = pa.array(places, mask=checked.rejected)
-    return {name: _one(table.column(name)).take(rows) for name in table.column_names}
+    return {name: column.take(rows) for name, column in columns.items()}
 
 
 def _one(column: Any) -> Any:
@@ -107,9 +110,7 @@ def _array(column: pd.Series) -> Any:
         return pa.DictionaryArray.from_arrays(
             pa.array(codes, mask=codes < 0), pa.array(column.cat.categories, pa.string(), from_pandas=True)
         )
-    if pd.api.types.is_numeric_dtype(column):
-        return pa.array(column, from_pandas=True)
-    return pa.array(column, pa.string(), from_pandas=True).dictionary_encode()
+    return pa.array(column, from_pandas=True)
 
 
 __all__ = ["CHUNK", "Summary", "plain", "score_rows", "scored_columns", "summary_of"]

@@ -92,7 +92,6 @@ def test_work_that_ends_one_worker_after_the_other_is_an_explained_error():
         list(each(_always_dies, [(0,)]))
 
 
-@pytest.mark.slow
 def test_a_cluster_that_is_there_is_used_by_its_address(tmp_path, bundle):
     dataset(tmp_path / "in")
     with connected(None, 1) as client:

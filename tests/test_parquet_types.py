@@ -121,6 +121,26 @@ def test_a_map_reads_typed_columns_too(tmp_path):
     np.testing.assert_array_equal(found.values["prior_pfps"], [0, 1, np.nan])
 
 
+def test_a_file_without_row_groups_is_one_without_rows(tmp_path):
+    pq.ParquetWriter(tmp_path / "in.parquet", table(club=["a"]).schema).close()
+    with pytest.raises(InputError) as caught:
+        read_roster(tmp_path / "in.parquet")
+    assert [fault.message for fault in caught.value.faults] == ["expected at least one row below the header, got none"]
+
+
+def test_a_folder_named_like_a_file_and_one_that_nobody_may_read_are_refused(tmp_path, monkeypatch):
+    (tmp_path / "in.parquet").mkdir()
+    with pytest.raises(InputError, match="expected a Parquet file"):
+        read_roster(tmp_path / "in.parquet")
+
+    def refuse(_path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pfps_ml.rowgroups._opened", refuse)
+    with pytest.raises(InputError, match="got: Permission denied"):
+        read_roster(tmp_path / "in.parquet")
+
+
 def test_text_that_is_none_is_a_damaged_file(tmp_path):
     broken = pa.StringArray.from_buffers(1, pa.py_buffer(np.array([0, 2], np.int32)), pa.py_buffer(b"\xff\xfe"))
     pq.write_table(table(club=broken), tmp_path / "in.parquet")

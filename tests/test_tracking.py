@@ -145,9 +145,8 @@ def test_the_alias_moves_to_the_newest_version(store):
 
 def test_a_load_through_mlflow_predicts_what_the_bundle_predicts_and_needs_no_pickle(store, bundle, monkeypatch):
     good = ROWS.iloc[[0, 2]].reset_index(drop=True)
-    table = assess(bundle, check(good).values).table(visit=True)
+    found, table = loaded(store, monkeypatch).predict(good), assess(bundle, check(good).values).table(visit=True)
     expected = table.assign(**table.select_dtypes("category").astype("str").fillna(""))
-    found = loaded(store, monkeypatch).predict(good)
     assert tuple(found.columns) == ("status", "problems", *ROSTER_COLUMNS, *VISIT_COLUMNS)
     assert set(found["status"]) == {"scored"}
     assert set(found["problems"]) == {""}
