@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
+from numpy.typing import NDArray
 
 from pfps_ml.cells import unguarded
 from pfps_ml.errors import Fault, InputError
@@ -53,11 +54,15 @@ class Script:
 
 @dataclass(frozen=True)
 class Span:
-    """A block of whole rows: its first byte, its length, and the number of its first line."""
+    """A block of whole rows: its first byte, its length, the number of its first line, and if its quotes are plain.
+
+    Quotes are plain if each opens a cell, closes one, or is half of a doubled one inside it.
+    """
 
     start: int
     length: int
     line: int
+    plain: bool
 
 
 @dataclass(frozen=True)
@@ -138,9 +143,9 @@ def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
             wanted = max(size, len(rest))
             block = file.read(wanted)
             data, ended = rest + block, len(block) < wanted
-            length = len(data) if ended else _whole_rows(data, delimiter)
+            length, plain = _whole_rows(data, delimiter, ended)
             if length:
-                yield Span(start, length, line)
+                yield Span(start, length, line, plain)
             elif len(data) > LONGEST:
                 raise InputError(
                     f"expected rows of at most {LONGEST >> 20} MB, got a longer one from line {line} of the file on. "
@@ -156,7 +161,7 @@ def read_span(path: Path, span: Span) -> bytes:
         return file.read(span.length)
 
 
-def parse(text: bytes, delimiter: str, width: int, line: int, wanted: list[int]) -> Block:
+def parse(text: bytes, delimiter: str, width: int, span: Span, wanted: list[int]) -> Block:
     """Read a block of UTF-8 text.
 
     Parameters
@@ -165,8 +170,8 @@ def parse(text: bytes, delimiter: str, width: int, line: int, wanted: list[int])
         Whole rows.
     delimiter, width
         What stands between two cells, and how many cells the header has.
-    line
-        The number of the block's first line in the file.
+    span
+        Where it stood, and what its quotes are.
     wanted
         The places of the columns to return.
 
@@ -175,12 +180,13 @@ def parse(text: bytes, delimiter: str, width: int, line: int, wanted: list[int])
     InputError
         If its quotes do not match.
     """
-    if width > 1 and text.count(b"\r") == text.count(b"\r\n") and _regular(text, delimiter):
+    lone = b"\r" in text and text.count(b"\r") > text.count(b"\r\n")
+    if width > 1 and span.plain and not lone:
         try:
             return _parse_fast(text, delimiter, width, wanted)
         except pa.ArrowInvalid:
             pass  # a row that does not fit the header
-    rows = [row for row, _ in records(text.decode(), delimiter, line)]
+    rows = [row for row, _ in records(text.decode(), delimiter, span.line)]
     faults = tuple(_shape_fault(place, row, width) for place, row in enumerate(rows) if len(row) != width)
     fitted = [_fit(row, width, delimiter) for row in rows]
     columns = {at: pa.array([row[at] if at < len(row) else "" for row in fitted], pa.string()) for at in wanted}
@@ -233,15 +239,21 @@ def _refuse_binary(start: bytes) -> None:
         raise InputError(f"expected text, got a workbook or zip file that is named .csv. {SAVE_AS}")
 
 
-def _whole_rows(data: bytes, delimiter: str) -> int:
-    """Return how many bytes of the start of a file's rest are whole rows; 0 if there is not one."""
+def _whole_rows(data: bytes, delimiter: str, ended: bool) -> tuple[int, bool]:
+    """Return how many bytes at the start are whole rows (0: not one), and if their quotes are plain."""
     if b'"' not in data:
-        return data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1
-    quotes, end = np.flatnonzero(np.frombuffer(data, np.uint8) == _QUOTE), len(data)
+        return (len(data) if ended else data.rfind(b"\n") + 1 or data.rfind(b"\r", 0, -1) + 1), True
+    array, end = np.frombuffer(data, np.uint8), len(data)
+    quotes = np.flatnonzero(array == _QUOTE)
+    if ended:
+        return end, _plain(array, quotes, delimiter)
     while (end := data.rfind(b"\n", 0, end)) >= 0:
-        if np.searchsorted(quotes, end) % 2 == 0:  # outside quotes, if they are regular
-            return end + 1 if _regular(data[: end + 1], delimiter) else _whole_rows_slowly(data, delimiter)
-    return _whole_rows_slowly(data, delimiter)
+        before = int(np.searchsorted(quotes, end))
+        if before % 2 == 0 and _plain(array[: end + 1], quotes[:before], delimiter):
+            return end + 1, True
+        if before % 2 == 0:
+            break
+    return _whole_rows_slowly(data, delimiter), False
 
 
 def _whole_rows_slowly(data: bytes, delimiter: str) -> int:
@@ -254,22 +266,17 @@ def _whole_rows_slowly(data: bytes, delimiter: str) -> int:
     return end
 
 
-def _regular(text: bytes, delimiter: str) -> bool:
-    """Return whether every quote opens a cell, closes one, or is half of a doubled one inside it."""
-    if b'"' not in text:
-        return True
-    array = np.frombuffer(text, np.uint8)
-    quotes = np.flatnonzero(array == _QUOTE)
+def _plain(text: NDArray[np.uint8], quotes: NDArray[np.intp], delimiter: str) -> bool:
     edge = np.zeros(256, dtype=bool)
     edge[list(delimiter.encode() + b'\r\n"')] = True
     opening, closing = quotes[0::2], quotes[1::2]
-    opens = edge[array[opening - 1]] | (opening == 0)
-    closes = edge[array[np.minimum(closing + 1, len(text) - 1)]] | (closing == len(text) - 1)
+    opens = edge[text[opening - 1]] | (opening == 0)
+    closes = edge[text[np.minimum(closing + 1, len(text) - 1)]] | (closing == len(text) - 1)
     return bool(len(quotes) % 2 == 0 and opens.all() and closes.all())
 
 
 def _breaks(data: bytes) -> int:
-    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n")
+    return data.count(b"\n") + (data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else 0)
 
 
 def _shape_fault(place: int, row: list[str], width: int) -> Fault:

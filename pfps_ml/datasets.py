@@ -52,11 +52,14 @@ def score_dataset(
 ) -> Summary:
     """Score a folder of Parquet files into another one; see `pfps_ml.roster.score_roster`."""
     names = _partitions(folder, out)
-    estate = Estate(folder, out, load_mapping(mapping), effort)
+    # whole paths, because a worker of a cluster stands in a folder of its own
+    estate = Estate(folder.resolve(), out.resolve(), load_mapping(mapping), effort)
     tasks = [_glance(estate, name) for name in names]
     estate = replace(estate, visit=any(task.plan.visit for task in tasks if task))
     run = _run_of(estate, bundle, dict(zip(names, tasks, strict=True)))
-    with explained(out), _at_work(out, run), lender(effort.workers, effort.cluster) as lend:
+    with explained(out):
+        _refuse_another(out, run)
+    with lender(effort.workers, effort.cluster) as lend, explained(out), _at_work(out, run):
         with lend(estate) as each:
             estate = replace(estate, shared=_shared(each, names, run["input"], tell), bundle=bundle)
         with lend(estate) as each:
@@ -185,7 +188,6 @@ def _at_work(out: Path, run: Mapping[str, Any]) -> Iterator[None]:
     """Hold the output folder for this run alone, and take away what only an unfinished run needs at its end."""
     out.mkdir(exist_ok=True)
     desk = out / _DESK
-    _refuse_another(out, run)
     desk.mkdir(mode=0o700, exist_ok=True)
     with only_run(desk / "lock", out):
         for draft in desk.glob("*.part"):
@@ -205,7 +207,7 @@ def _refuse_another(out: Path, run: Mapping[str, Any]) -> None:
             f"expected a new folder, or that of the same run, got one with another run's manifest (of another input, "
             f"map, bundle or version): {out}. Name another folder, or delete this one."
         )
-    if not before and any(path.name != _DESK for path in out.iterdir()):
+    if not before and out.exists() and any(path.name != _DESK for path in out.iterdir()):
         raise OutputError(f"expected a new or empty folder, got one with something in it: {out}. Name another.")
 
 

@@ -26,6 +26,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHAPE = re.compile(rf"expected \d+ cells as in the header, got \d+: ({re.escape(SURPLUS)}|{LACKING})")
 _EMPTY = "expected a roster with a header and rows, got an empty file. See `pfps template`."
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
+_NAMES = 1 << 20  # characters of it that tell the delimiter
 _CELLS = 1 << 22  # of a piece of Parquet
 
 Piece = Any  # a Span of a CSV file; of Parquet some Groups, or the rows themselves as an Arrow table
@@ -177,7 +178,7 @@ def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) ->
         text = read_span(source.path, piece)
     if source.encoding != "utf-8":
         text = text.decode(source.encoding).encode()
-    block = parse(text, source.dialect.delimiter, len(source.header), piece.line, places)
+    block = parse(text, source.dialect.delimiter, len(source.header), piece, places)
     columns = [block.columns[at] for at in places]
     return Sheet(pa.Table.from_arrays(columns, [source.header[at] for at in places]), block.faults)
 
@@ -249,7 +250,7 @@ def _check_width(columns: int) -> None:
 
 def _delimiter(text: str, known: frozenset[str]) -> str:
     def score(delimiter: str) -> tuple[int, int]:
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        reader = csv.reader(io.StringIO(text[:_NAMES], newline=""), delimiter=delimiter)
         names = next((row for row in reader if row), [])
         return len(known.intersection(name.strip() for name in names)), len(names)
 

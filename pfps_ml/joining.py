@@ -1,9 +1,10 @@
 """The parts of an output, and how they are put together: text line after line, Parquet row group after row group."""
 
-import io
+import os
 from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, BinaryIO
 
 import pyarrow as pa
@@ -13,44 +14,66 @@ from pfps_ml.cells import Dialect, csv_header, csv_lines
 from pfps_ml.plans import ACCOUNT
 
 
-def content_of(table: Any, ending: str, dialect: Dialect, first: bool) -> bytes:
-    """Return a part of an output: some rows as CSV, the first with the header, or as Arrow's own format for Parquet.
+def write_part(file: BinaryIO, table: Any, dialect: Dialect | None, first: bool) -> None:
+    """Write some rows of an output: as CSV, the first with the header, or without a dialect in Arrow's own format.
 
-    Parquet is written when the parts are put together, since its row groups cannot be copied from file to file.
+    Parquet is written when the parts are put together, since row groups cannot be copied from file to file.
     """
-    if ending == ".csv":
-        header = csv_header(table.column_names, dialect) if first else b""
-        return header + b"".join(csv_lines(table, dialect))
-    sink = io.BytesIO()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sink.getvalue()
+    if dialect is None:
+        with pa.ipc.new_stream(file, table.schema) as writer:
+            writer.write_table(table)
+        return
+    if first:
+        file.write(csv_header(table.column_names, dialect))
+    for lines in csv_lines(table, dialect):
+        file.write(lines)
 
 
-def join(file: BinaryIO, contents: Iterable[bytes], ending: str) -> None:
+def join(file: BinaryIO, parts: Iterable[Any], dialect: Dialect | None) -> None:
     """Put parts together, in order.
 
     Parameters
     ----------
     file
         Where they go.
-    contents
-        At least one part, as `content_of` gives them.
-    ending
-        The output's format.
+    parts
+        Tables, or the paths of what `write_part` wrote.
+    dialect
+        How CSV is written; Parquet if there is none.
     """
-    if ending == ".csv":
-        for content in contents:
-            file.write(content)
+    if dialect is None:
+        _join_tables(file, parts)
         return
+    for number, part in enumerate(parts):
+        if isinstance(part, Path):
+            _copy(part, file)
+        else:
+            write_part(file, part, dialect, number == 0)
+
+
+def _join_tables(file: BinaryIO, parts: Iterable[Any]) -> None:
     with ExitStack() as stack:
         writer = None
-        for content in contents:
-            table = pa.ipc.open_stream(content).read_all().combine_chunks()
+        for part in parts:
+            table = (_read(part) if isinstance(part, Path) else part).combine_chunks()
             if writer is None:
                 writer = stack.enter_context(pq.ParquetWriter(file, table.schema, store_schema=False))
                 writer.add_key_value_metadata(_told(table.schema))
             writer.write_table(table)
+
+
+def _read(part: Path) -> Any:
+    with pa.memory_map(str(part)) as content:
+        return pa.ipc.open_stream(content).read_all()
+
+
+def _copy(part: Path, file: BinaryIO) -> None:
+    """Append a file to another without taking it into this process."""
+    file.flush()
+    with part.open("rb") as content:
+        left = os.fstat(content.fileno()).st_size
+        while left:
+            left -= os.sendfile(file.fileno(), content.fileno(), None, left)
 
 
 def _told(schema: Any) -> dict[bytes, bytes]:
@@ -67,4 +90,4 @@ def _told(schema: Any) -> dict[bytes, bytes]:
     return {**(schema.metadata or {}), b"ARROW:schema": b64encode(schema.serialize().to_pybytes())}
 
 
-__all__ = ["content_of", "join"]
+__all__ = ["join", "write_part"]

@@ -6,16 +6,17 @@ output's format: the parts of another run are thrown away, since they belong to 
 """
 
 import fcntl
+import hashlib
 import json
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
-from pfps_ml.bundle import digest, dump
+from pfps_ml.bundle import dump
 from pfps_ml.errors import OutputError
 from pfps_ml.scoring import Summary
 
@@ -32,18 +33,19 @@ class Parts:
         """Return where the content of a part stands."""
         return self.folder / f"{number:06d}.part"
 
-    def keep(self, number: int, content: bytes, summary: Summary) -> None:
+    def keep(self, number: int, write: Callable[[BinaryIO], None], summary: Summary) -> None:
         """Keep a part: its content first, then its account in one step."""
-        self.path(number).write_bytes(content)
+        with self.path(number).open("wb") as file:
+            write(file)
         draft = self.folder / f"{number:06d}.draft"
-        draft.write_bytes(dump({"digest": digest(content), **asdict(summary)}))
+        draft.write_bytes(dump({"digest": _digest(self.path(number)), **asdict(summary)}))
         draft.replace(self._account(number))
 
     def whole(self, number: int) -> Summary | None:
         """Return the account of a part if it is whole."""
         try:
             told = json.loads(self._account(number).read_bytes())
-            if told.pop("digest") != digest(self.path(number).read_bytes()):
+            if told.pop("digest") != _digest(self.path(number)):
                 return None
             return Summary(**told)
         except (OSError, ValueError, LookupError, TypeError):
@@ -110,6 +112,11 @@ def _locked(lock: Any) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _same(path: Path, run: Mapping[str, Any]) -> bool:

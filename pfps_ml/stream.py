@@ -8,15 +8,17 @@ A file of one piece is scored where it is read, without workers or parts.
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from pfps_ml.blocks import Span
 from pfps_ml.bundle import digest, dump
 from pfps_ml.cells import Dialect
 from pfps_ml.dialects import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
 from pfps_ml.duplicates import Shared, find_shared, plain_ids
-from pfps_ml.joining import content_of, join
+from pfps_ml.joining import join, write_part
 from pfps_ml.mapping import Mapping, load_mapping
 from pfps_ml.outputs import check_output, destination, explained, written_whole
 from pfps_ml.parts import Parts, parts_beside
@@ -61,20 +63,22 @@ class Task:
     ----------
     source, plan
         The file, and what its columns are.
-    ending, dialect
-        How the output is written.
+    dialect
+        How CSV is written; None for Parquet.
     effort
         How much is done at once.
     shared
         The ids that more than one row has.
+    spans
+        The pieces of a CSV file, once they are known.
     """
 
     source: Source
     plan: Plan
-    ending: str
-    dialect: Dialect
+    dialect: Dialect | None
     effort: Effort
     shared: Shared = field(default_factory=Shared)
+    spans: tuple[Span, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -127,26 +131,32 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     """
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part)
     plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
-    return Task(opened, plan, ending, opened.dialect, effort)
+    return Task(opened, plan, opened.dialect if ending == ".csv" else None, effort)
 
 
 def settled(task: Task, each: Each, tell: Tell) -> Task:
     """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
-    place = task.plan.places["runner_id"]
+    place, spans = task.plan.places["runner_id"], dict[Span, None]()
+
+    def noted() -> Iterator[Piece]:
+        for piece in pieces(task.source, task.effort.size, place):
+            if isinstance(piece, Span):
+                spans[piece] = None
+            yield piece
 
     def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
-        found = ((piece, function, arguments) for piece in pieces(task.source, task.effort.size, place))
+        found = ((piece, function, arguments) for piece in noted())
         for share, result in _shares(each, of_ids, found, task.source):
             tell("Reading", share, 0)
             yield result
 
     shared = find_shared(every, task.source.digest)
     dialect = task.dialect
-    if task.plan.decimal_comma:
-        sheets = (read_piece(task.source, piece) for piece in pieces(task.source, task.effort.size))
+    if dialect and task.plan.decimal_comma:
+        sheets = (read_piece(task.source, span) for span in spans)
         comma = any(has_decimal_comma(sheet, task.plan) for sheet in sheets)
         dialect = replace(dialect, decimal="," if comma else ".")
-    return replace(task, shared=shared, dialect=dialect)
+    return replace(task, shared=shared, dialect=dialect, spans=tuple(spans))
 
 
 def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -159,27 +169,27 @@ def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> S
     """Score a file piece by piece in this process."""
     summaries = list[Summary]()
 
-    def contents() -> Iterator[bytes]:
+    def tables() -> Iterator[Any]:
         done = 0
-        for number, piece in enumerate(pieces(task.source, task.effort.size)):
+        for piece in pieces(task.source, task.effort.size):
             tell("Scoring", done / task.source.extent, sum(each.rows for each in summaries))
-            content, summary = score_piece(task, bundle, number, piece)
+            table, summary = score_piece(task, bundle, piece)
             summaries.append(summary)
             done += extent(piece)
-            yield content
+            yield table
         tell("Writing", 1, sum(each.rows for each in summaries))
 
-    join(file, contents(), task.ending)
+    join(file, tables(), task.dialect)
     return total(summaries)
 
 
-def score_piece(task: Task, bundle: "Bundle", number: int, piece: Piece) -> tuple[bytes, Summary]:
-    """Return a part of the output, and its account."""
+def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summary]:
+    """Return some rows of the output, and their account."""
     rows = read_rows(read_piece(task.source, piece), task.plan, task.shared)
     table = rows.table
     for name, column in scored_columns(bundle, rows.checked, task.plan.visit, task.effort.chunk).items():
         table = table.append_column(name, column)
-    return content_of(table, task.ending, task.dialect, number == 0), summary_of(rows.checked)
+    return table, summary_of(rows.checked)
 
 
 def total(summaries: Iterable[Summary]) -> Summary:
@@ -195,15 +205,15 @@ def _score_in_parts(desk: Desk, each: Each, file: BinaryIO, tell: Tell) -> Summa
     """Let workers keep the parts, and put each into the output as soon as those before it are there."""
     task, summaries = desk.task, list[Summary]()
 
-    def contents() -> Iterator[bytes]:
+    def paths() -> Iterator[Path]:
         for share, summary in _shares(each, keep_piece, _numbered(task), task.source):
-            yield desk.parts.path(len(summaries)).read_bytes()
+            yield desk.parts.path(len(summaries))
             summaries.append(summary)
             tell("Scoring", share, sum(part.rows for part in summaries))
         tell("Writing", 1, sum(part.rows for part in summaries))
 
     tell("Scoring", 0, 0)
-    join(file, contents(), task.ending)
+    join(file, paths(), task.dialect)
     return total(summaries)
 
 
@@ -212,13 +222,14 @@ def keep_piece(desk: Desk, piece: Piece, number: int) -> Summary:
     with explained(desk.out):
         kept = desk.parts.whole(number)
         if kept is None:
-            content, kept = score_piece(desk.task, desk.bundle, number, piece)
-            desk.parts.keep(number, content, kept)
+            table, kept = score_piece(desk.task, desk.bundle, piece)
+            write = partial(write_part, table=table, dialect=desk.task.dialect, first=number == 0)
+            desk.parts.keep(number, write, kept)
     return kept
 
 
 def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
-    return ((piece, number) for number, piece in enumerate(pieces(task.source, task.effort.size)))
+    return ((piece, number) for number, piece in enumerate(task.spans or pieces(task.source, task.effort.size)))
 
 
 def _shares(
@@ -240,8 +251,10 @@ def _shares(
 
 def _run_of(task: Task) -> dict[str, Any]:
     """Return what the parts of an output depend on, beside the bundle."""
-    size, declared = asdict(task.effort.size), repr(task.plan.mapping)
-    return {"input": task.source.digest, "ending": task.ending, "size": size, "map": digest(declared.encode())}
+    return {
+        "input": task.source.digest, "ending": ".csv" if task.dialect else ".parquet",
+        "size": asdict(task.effort.size), "map": digest(repr(task.plan.mapping).encode()),
+    }  # fmt: skip
 
 
 __all__ = ["Desk", "Effort", "Task", "Tell", "keep_piece", "of_ids", "open_task", "score_file", "score_in_turn",

@@ -55,7 +55,7 @@ def write_parts(
     """
     check(config, draws)
     made = dump({**asdict(config), "draws": draws})
-    run, site = {"cohort": json.loads(made), "chunk": chunk}, Site(config, folder, made)
+    run, site = {"cohort": json.loads(made), "chunk": chunk}, Site(config, folder.resolve(), made)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_another(folder, run)

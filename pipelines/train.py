@@ -17,6 +17,7 @@ from pfps_ml.errors import CohortError, OutputError
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.learning.additive import DECIMALS
 from pfps_ml.learning.explain import explainer
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
@@ -167,7 +168,7 @@ def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, o
         "data_digest": digests(frames),
         "seed": made.get("seed"),
         "config": {**asdict(config), "cohort": made},
-        "recipe": asdict(onset.recipe_),
+        "recipe": {k: round(v, DECIMALS) if isinstance(v, float) else v for k, v in asdict(onset.recipe_).items()},
     }
 
 

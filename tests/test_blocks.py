@@ -9,12 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pfps_ml import blocks
-from pfps_ml.blocks import parse, read_span, scan, spans
+from pfps_ml.blocks import Span, parse, read_span, scan, spans
 from pfps_ml.dialects import Size, open_source, pieces, read_all, read_piece
 from pfps_ml.errors import InputError
 from tests.rosters import roster
 
 KNOWN = frozenset({"runner_id", "age_years", "sex"})
+ALL = Span(0, 0, 1, True)
 HEAD = "runner_id,age_years,sex\n"
 
 
@@ -60,7 +61,7 @@ plain = st.text(alphabet="ab ", min_size=1, max_size=4)
 @given(rows=st.lists(st.tuples(*[quoted | plain] * 3), min_size=1, max_size=8), end=st.sampled_from(["\n", "\r\n"]))
 def test_arrow_and_python_read_the_same_of_what_is_well_formed(rows, end):
     text = "".join(",".join(row) + end for row in rows)
-    found = parse(text.encode(), ",", 3, 1, [0, 1, 2])
+    found = parse(text.encode(), ",", 3, Span(0, len(text), 1, True), [0, 1, 2])
     assert list(zip(*(found.columns[at].to_pylist() for at in range(3)), strict=True)) == [
         tuple(row) for row in rows_of(text)
     ]
@@ -68,7 +69,7 @@ def test_arrow_and_python_read_the_same_of_what_is_well_formed(rows, end):
 
 def test_only_what_is_wanted_is_read_also_of_rows_that_do_not_fit():
     for text in (b"a,b,c\n", b"a,b,c,d\n"):
-        found = parse(text, ",", 3, 1, [1])
+        found = parse(text, ",", 3, ALL, [1])
         assert {at: column.to_pylist() for at, column in found.columns.items()} == {1: ["b"]}
 
 
@@ -105,5 +106,5 @@ def test_old_macintosh_lines_are_cut_too(tmp_path):
 
 
 def test_a_block_of_one_column_keeps_its_cells():
-    found = parse(b"a\n\n  \nb\n", ",", 1, 1, [0])
+    found = parse(b"a\n\n  \nb\n", ",", 1, ALL, [0])
     assert found.columns[0].equals(pa.array(["a", "b"]))

@@ -111,6 +111,7 @@ def test_an_address_that_does_not_answer_is_an_explained_error(tmp_path, bundle,
         there = address.format(port=free.getsockname()[1])
     with pytest.raises(ClusterError, match="expected a Dask scheduler that answers"):
         score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=Effort(1, cluster=(there,)))
+    assert not (tmp_path / "out").exists()
 
 
 def test_the_address_has_fifteen_seconds_at_most():

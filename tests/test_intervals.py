@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.intervals import risk_given_observed, show, summarise, worlds
 from pfps_ml.cohort.simulate import simulate_onset
-from pfps_ml.config import Config, OnsetConfig
+from pfps_ml.config import CohortConfig, OnsetConfig
 from pfps_ml.learning.additive import AdditiveModel, Line
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.prediction import Interval
@@ -62,14 +62,19 @@ def test_what_was_found_is_printed(capsys):
     assert "90.0%" in capsys.readouterr().out
 
 
-@pytest.mark.slow
-def test_intervals_hold_the_risk_of_85_to_95_percent_of_runners_over_worlds_that_the_evidence_allows():
-    config, draws = Config().cohort, 40
-    observed = simulate_onset(config).observed
-    rows = [simulate_onset(replace(config, draw=k)).observed for k in range(1, draws + 1)]
+def trained(seed, draws=30):
+    """Return the members of a model trained on one cohort and on draws of it."""
+    config = CohortConfig(seed=seed)
+    observed, *drawn = (simulate_onset(replace(config, draw=k)).observed for k in range(draws + 1))
     model = OnsetModel(replace(OnsetConfig(), bootstraps=10))
     model.fit(onset_features(observed), observed["pfps_onset_12m"].to_numpy(float), observed["club"])
-    model.with_evidence((onset_features(each), each["pfps_onset_12m"].to_numpy(float)) for each in rows)
-    found = summarise(worlds(model.additive_, interval(0.9, draws, 10), config.scenario, 60))
-    assert 0.85 <= found.covered <= 0.95
-    assert found.base_rate > 0.1
+    rows = ((onset_features(each), each["pfps_onset_12m"].to_numpy(float)) for each in drawn)
+    return model.with_evidence(rows).additive_
+
+
+@pytest.mark.slow
+def test_intervals_hold_the_risk_of_85_to_95_percent_of_runners_over_worlds_that_the_evidence_allows():
+    # two training cohorts: the luck of one is shared by all worlds that it is judged in
+    found = [summarise(worlds(trained(seed), interval(0.9, 30, 10), "reference", 50)) for seed in (1, 2)]
+    assert 0.85 <= np.mean([each.covered for each in found]) <= 0.95
+    assert min(each.base_rate for each in found) > 0.1

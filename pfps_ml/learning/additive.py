@@ -17,6 +17,7 @@ from pfps_ml.errors import BundleFormat
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Values = pd.DataFrame | Mapping[str, Floats]
+DECIMALS = 8  # of a table entry: far below what matters to a person, and shorter to read
 
 
 @dataclass(frozen=True)
@@ -253,6 +254,7 @@ def _column(columns: Values, field: str) -> Floats:
 
 
 __all__ = [
+    "DECIMALS",
     "AdditiveModel",
     "Line",
     "Pair",

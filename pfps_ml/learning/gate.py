@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+from pfps_ml.learning.additive import DECIMALS
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05  # one-sided, of each comparison; all are required
@@ -131,7 +132,8 @@ def _compared(name: str, gain: Floats) -> Comparison:
     difference = float(gain.mean())
     # effects that are everywhere those of the rival are not better
     p = 0.5 * math.erfc(difference / error / math.sqrt(2)) if error > 0 else 1.0
-    return Comparison(name, difference, error, p)
+    # as many decimals as a table entry: the last bits depend on how many threads a machine adds up with
+    return Comparison(name, *(round(figure, DECIMALS) for figure in (difference, error, p)))
 
 
 __all__ = ["LEVEL", "RIVALS", "Comparison", "Gate", "Held", "gate_from_json", "gate_to_json", "judge"]

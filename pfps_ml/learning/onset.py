@@ -19,7 +19,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.config import OnsetConfig
-from pfps_ml.learning.additive import AdditiveModel, add, probability, stack
+from pfps_ml.learning.additive import DECIMALS, AdditiveModel, add, probability, stack
 from pfps_ml.learning.boost import Booster, cuts_of
 from pfps_ml.learning.missing import levelled, masked_once, neutralise_missing
 from pfps_ml.learning.smooth import Basis, basis, fit_logistic, fit_path
@@ -30,7 +30,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Progress = Callable[[str], None]
 
-DECIMALS = 8  # of a table entry: far below what matters to a person, and shorter to read
 _SETTLING = 12_000  # rows that settle what "missing" means: a mean over them is known to 0.0005
 
 

@@ -18,11 +18,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.config import PathwayConfig
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.learning.additive import AdditiveModel, Term, probability, stack
+from pfps_ml.learning.additive import DECIMALS, AdditiveModel, Term, probability, stack
 from pfps_ml.learning.gate import Gate, Held, judge
 from pfps_ml.learning.layout import Layout
 from pfps_ml.learning.missing import masked_copies, neutralise_missing
-from pfps_ml.learning.onset import DECIMALS
 from pfps_ml.learning.propensity import PropensityModel, cross_fitted, eligibility, fit_propensity
 from pfps_ml.learning.smooth import basis
 from pfps_ml.randomness import generator
