@@ -178,10 +178,9 @@ def main(
 ) -> None:
     """Measure the whole command."""
     with tempfile.TemporaryDirectory() as folder:
-        costs = list(throughput(Path(folder), runs=1 if quick else RUNS))
+        show(list(throughput(Path(folder), runs=1 if quick else RUNS)))
         if not quick:
-            costs += throughput(Path(folder), 10 * MILLION, runs=1)
-    show(costs)
+            show(list(throughput(Path(folder), 10 * MILLION, runs=1)))
     say("Memory: the highest sum over all processes, each shared page counted once.")
 
 

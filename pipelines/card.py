@@ -17,8 +17,8 @@ INTENDED_USE = (
 )
 LIMITS = (
     "Trained on simulated data; no runner or patient was studied.",
-    "Differences between patients in what a pathway adds are shrunk, and the intervals of effects hold the true effect "
-    "less often than they say; `make bench` prints how often.",
+    "Differences between patients in what a pathway adds are shrunk; how often the intervals of effects hold the true "
+    "effect of a fresh patient, `make bench` prints.",
     "A preference between pathways is named only where held-out patients bear it out; most often it is not.",
     "Reasons are associations in the simulated data; only levers may suggest an action.",
     "Risk bands are multiples of the base rate: an assumption.",
