@@ -1,5 +1,8 @@
-"""Run every benchmark: `make bench`."""
+"""Run the benchmarks of the released bundle: `make bench` (candidates and gates have their own: README)."""
 
+import os
+
+from benchmarks import intervals, speed, throughput
 from benchmarks.fresh import best_auroc, cohort_speed, effect_coverage, figures, fresh_clubs, same_clubs
 from pfps_ml.bundle import released_bundle
 from pfps_ml.config import CohortConfig
@@ -8,6 +11,15 @@ from pipelines.console import say, steps, table
 
 
 def main() -> None:
+    """Print how good the released bundle is on fresh runners, how honest its intervals are, and what it all costs."""
+    os.environ["OMP_NUM_THREADS"] = "1"
+    fresh()
+    intervals.main()
+    speed.main()
+    throughput.main()
+
+
+def fresh() -> None:
     """Print the released bundle's figures on 100,000 fresh runners of the same world, and of fresh clubs."""
     bundle, config = released_bundle(), CohortConfig()
     with steps("bench", 5) as tell:

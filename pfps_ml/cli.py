@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
     from pfps_ml.knowledge.parameter import Parameter
     from pfps_ml.knowledge.scenario import Scenario
-    from pfps_ml.scoring import Summary
+    from pfps_ml.runs.scoring import Summary
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
 
@@ -89,7 +89,7 @@ def score(
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.knowledge.contracts import NOTICE
     from pfps_ml.roster import score_roster
-    from pfps_ml.stream import Effort
+    from pfps_ml.runs.stream import Effort
 
     effort = Effort(workers, cluster=cluster_of(dask))
     with progress() as tell:

@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from pfps_ml.datasets import score_dataset
-from pfps_ml.dialects import open_source, read_all
-from pfps_ml.duplicates import find_shared, plain_ids
 from pfps_ml.errors import Fault, InputError
+from pfps_ml.files.dialects import open_source, read_all
+from pfps_ml.files.duplicates import find_shared, plain_ids
+from pfps_ml.files.mapping import load_mapping
+from pfps_ml.files.plans import NAMES, plan_of
+from pfps_ml.files.rows import id_texts, read_rows
 from pfps_ml.knowledge.checker import Checked
-from pfps_ml.mapping import load_mapping
-from pfps_ml.plans import NAMES, plan_of
-from pfps_ml.rows import id_texts, read_rows
-from pfps_ml.scoring import Summary, summary_of
-from pfps_ml.stream import Effort, Tell, score_file, silent
+from pfps_ml.runs.datasets import score_dataset
+from pfps_ml.runs.scoring import Summary, summary_of
+from pfps_ml.runs.stream import Effort, Tell, score_file, silent
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
@@ -66,7 +66,7 @@ def read_roster(source: Path, mapping: Path | None = None) -> Roster:
     source
         A .csv or .parquet file with the columns of `pfps template`, in any order, and any others.
     mapping
-        A map (see `pfps_ml.mapping`) for a file with its own names, levels or units.
+        A map (see `pfps_ml.files.mapping`) for a file with its own names, levels or units.
 
     Raises
     ------

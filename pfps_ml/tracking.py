@@ -21,7 +21,7 @@ from pfps_ml.errors import FactError, InputError, MissingLibrary, OutputError
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
 from pfps_ml.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
-from pfps_ml.scoring import score_rows
+from pfps_ml.runs.scoring import score_rows
 
 HOME = Path("mlruns")
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest

@@ -12,7 +12,7 @@ from pfps_ml.bundle import dump
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import OutputError
 from pfps_ml.outputs import explained, write_whole, written_whole
-from pfps_ml.workers import Each
+from pfps_ml.runs.workers import Each
 from pipelines.cohorts import CHUNK, POPULATIONS, check, frames_of, worlds
 
 FORMAT = "pfps-cohort/1"
@@ -44,7 +44,7 @@ def write_parts(
     folder
         Where `onset.parquet/` and the others go, and `manifest.json` with the rows of every part.
     lend
-        Lends workers; see `pfps_ml.workers.working`.
+        Lends workers; see `pfps_ml.runs.workers.working`.
 
     Raises
     ------

@@ -10,7 +10,7 @@ import typer
 
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import Config, load_config
-from pfps_ml.dialects import read_sheet
+from pfps_ml.files.dialects import read_sheet
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.roster import score_roster

@@ -156,7 +156,7 @@ def main(
 
 
 def _write_on_cluster(config: CohortConfig, folder: Path, draws: int, dask: str, tell: Callable[[str], None]) -> None:
-    from pfps_ml.datasets import lender
+    from pfps_ml.runs.datasets import lender
     from pipelines.parts import write_parts
 
     with lender(None, cluster_of(dask)) as lend:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, create_model, field
 from pydantic import Field as PydanticField
 
 from pfps_ml.errors import Fault, InputError, InvalidInput
-from pfps_ml.headers import meant
+from pfps_ml.files.headers import meant
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.contracts import NOTICE, request_model
 from pfps_ml.knowledge.dictionary import INPUTS

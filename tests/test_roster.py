@@ -12,13 +12,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
-from pfps_ml.dialects import read_sheet
 from pfps_ml.errors import PfpsError
+from pfps_ml.files.dialects import read_sheet
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.roster import read_roster, score_roster
-from pfps_ml.scoring import Summary
-from pfps_ml.stream import Effort
+from pfps_ml.runs.scoring import Summary
+from pfps_ml.runs.stream import Effort
 from tests.rosters import EXAMPLE, GOOD, HEADER, ROW, cells, roster, scored
 
 

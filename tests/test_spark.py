@@ -15,7 +15,7 @@ if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.records import Model
-from pfps_ml.scoring import score_rows
+from pfps_ml.runs.scoring import score_rows
 from pfps_ml.tracking import track
 from tests.streams import runners
 

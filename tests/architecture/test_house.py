@@ -23,12 +23,14 @@ REACH = {
     "floor": {"floor"},
     "knowledge": {"floor", "knowledge"},
     **{room: {"floor", "knowledge", room} for room in SCIENCE},
-    "product": {"floor", "knowledge", "product", *SCIENCE},
+    "files": {"floor", "knowledge", "product", "files"},
+    "runs": {"floor", "knowledge", "product", "files", "runs"},
+    "product": {"floor", "knowledge", "product", "files", "runs", *SCIENCE},
     "surface": set[str](),  # pfps_ml/__init__.py names its modules as text and imports them when asked
-    "cli": {"floor", "knowledge", "product", "tracking", "surface"},
-    "tracking": {"floor", "knowledge", "product", "surface"},
-    "serving": {"floor", "knowledge", "product", "serving", "surface"},
-    "pipelines": {"floor", "knowledge", "product", "tracking", "pipelines", "surface", *SCIENCE},
+    "cli": {"floor", "knowledge", "product", "files", "runs", "tracking", "surface"},
+    "tracking": {"floor", "knowledge", "product", "runs", "surface"},
+    "serving": {"floor", "knowledge", "product", "files", "serving", "surface"},
+    "pipelines": {"floor", "knowledge", "product", "files", "runs", "tracking", "pipelines", "surface", *SCIENCE},
 }
 
 

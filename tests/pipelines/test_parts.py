@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.config import CohortConfig
-from pfps_ml.datasets import lender
 from pfps_ml.errors import OutputError
+from pfps_ml.runs.datasets import lender
 from pipelines import parts
 from pipelines.frames import OBSERVED, TRUTH, read_frames
 from pipelines.parts import write_parts

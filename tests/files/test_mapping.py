@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 
 from pfps_ml.errors import InputError, InvalidInput
-from pfps_ml.mapping import load_mapping, rename
+from pfps_ml.files.mapping import load_mapping, rename
 from pfps_ml.roster import read_roster, score_roster
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FERBER_MAP = ROOT / "data" / "mappings" / "ferber_ric.toml"
 SHARED = Path(os.environ.get("PFPS_SHARED_DATA", ROOT.parent / "shared" / "data"))
 FERBER = SHARED / "ferber_ric" / "run_data_meta.csv"

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pfps_ml.cells import Dialect, csv_header, csv_lines
-from pfps_ml.dialects import read_sheet
 from pfps_ml.errors import InputError
+from pfps_ml.files.cells import Dialect, csv_header, csv_lines
+from pfps_ml.files.dialects import read_sheet
 from pfps_ml.roster import read_roster, score_roster
 from tests.rosters import GOOD, HEADER, ROW, cells, refused, roster, scored
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pfps_ml.errors import InvalidInput
-from pfps_ml.headers import meant
+from pfps_ml.files.headers import meant
 from pfps_ml.knowledge.contracts import template
 from pfps_ml.knowledge.dictionary import INPUTS
 from tests.rosters import GOOD, refused

@@ -136,7 +136,7 @@ def test_a_folder_named_like_a_file_and_one_that_nobody_may_read_are_refused(tmp
     def refuse(_path):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("pfps_ml.rowgroups._opened", refuse)
+    monkeypatch.setattr("pfps_ml.files.rowgroups._opened", refuse)
     with pytest.raises(InputError, match="got: Permission denied"):
         read_roster(tmp_path / "in.parquet")
 

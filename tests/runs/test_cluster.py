@@ -11,14 +11,14 @@ import pytest
 pytest.importorskip("distributed")
 
 from pfps_ml.cli import main
-from pfps_ml.cluster import connected, on_cluster
 from pfps_ml.errors import ClusterError, InputError, MissingLibrary, PartlyDone
 from pfps_ml.options import spelt_out
 from pfps_ml.roster import score_roster
-from pfps_ml.stream import Effort
+from pfps_ml.runs.cluster import connected, on_cluster
+from pfps_ml.runs.stream import Effort
 from tests.rosters import EXAMPLE
+from tests.runs.test_datasets import dataset, manifest, names
 from tests.streams import SMALL, digest, effort
-from tests.test_datasets import dataset, manifest, names
 
 HERE = Effort(2, 64, SMALL, (None,))
 
@@ -38,7 +38,7 @@ def test_a_cluster_gives_the_bytes_that_this_machine_gives(tmp_path, bundle):
 
 def _once_killed(estate, name):
     """Score a partition; the first worker that comes to the seventh dies of it."""
-    from pfps_ml.datasets import score_partition
+    from pfps_ml.runs.datasets import score_partition
 
     mark = estate.out / ".pfps" / "killed"
     if name == "p6.parquet" and not mark.exists():
@@ -53,7 +53,7 @@ def test_a_worker_that_dies_in_the_middle_has_its_partitions_redone_and_nothing_
 ):
     dataset(tmp_path / "in", 2_000, 20)
     score_roster(tmp_path / "in", tmp_path / "never", bundle, effort=effort())
-    monkeypatch.setattr("pfps_ml.datasets.score_partition", _once_killed)
+    monkeypatch.setattr("pfps_ml.runs.datasets.score_partition", _once_killed)
     summary = score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=HERE)
     assert summary.rows == 2_000
     same(tmp_path / "never", tmp_path / "out")
@@ -104,7 +104,7 @@ def test_a_cluster_that_is_there_is_used_by_its_address(tmp_path, bundle):
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:{port}", "nonsense://x:1"])
 def test_an_address_that_does_not_answer_is_an_explained_error(tmp_path, bundle, monkeypatch, address):
-    monkeypatch.setattr("pfps_ml.cluster.ANSWERS_WITHIN", 1)
+    monkeypatch.setattr("pfps_ml.runs.cluster.ANSWERS_WITHIN", 1)
     dataset(tmp_path / "in", 100, 1)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -115,7 +115,7 @@ def test_an_address_that_does_not_answer_is_an_explained_error(tmp_path, bundle,
 
 
 def test_the_address_has_fifteen_seconds_at_most():
-    from pfps_ml.cluster import ANSWERS_WITHIN
+    from pfps_ml.runs.cluster import ANSWERS_WITHIN
 
     assert ANSWERS_WITHIN <= 12
 
@@ -127,7 +127,7 @@ def test_a_single_file_needs_no_cluster(tmp_path, bundle):
 
 def test_without_dask_the_extra_is_named(tmp_path, bundle, monkeypatch):
     dataset(tmp_path / "in", 100, 1)
-    monkeypatch.setitem(sys.modules, "pfps_ml.cluster", None)
+    monkeypatch.setitem(sys.modules, "pfps_ml.runs.cluster", None)
     with pytest.raises(MissingLibrary, match=r"pfps-ml\[scale\]"):
         score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=HERE)
 

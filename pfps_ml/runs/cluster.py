@@ -9,7 +9,7 @@ from typing import Any
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 
 from pfps_ml.errors import ClusterError, PartlyDone
-from pfps_ml.workers import Each
+from pfps_ml.runs.workers import Each
 
 ANSWERS_WITHIN = 10  # seconds
 
@@ -63,7 +63,7 @@ def _client(address: Any, **options: Any) -> Client:
 
 @contextmanager
 def on_cluster(client: Client, given: Any) -> Iterator[Each]:
-    """Lend what `pfps_ml.workers.working` lends, with the work done on a cluster.
+    """Lend what `pfps_ml.runs.workers.working` lends, with the work done on a cluster.
 
     A worker that dies has its work given to another.
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from pfps_ml.blocks import LACKING, SAVE_AS, SURPLUS, Span, cells_up_to, parse, read_span, records, scan, spans
-from pfps_ml.cells import Dialect, unguard
 from pfps_ml.errors import Fault, InputError
-from pfps_ml.rowgroups import Groups, look, read_groups, row_pieces
+from pfps_ml.files.blocks import LACKING, SAVE_AS, SURPLUS, Span, cells_up_to, parse, read_span, records, scan, spans
+from pfps_ml.files.cells import Dialect, unguard
+from pfps_ml.files.rowgroups import Groups, look, read_groups, row_pieces
 
 ENDINGS = (".csv", ".parquet")
 MAX_COLUMNS = 2_000

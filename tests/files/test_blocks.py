@@ -8,10 +8,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pfps_ml import blocks
-from pfps_ml.blocks import Span, parse, read_span, scan, spans
-from pfps_ml.dialects import Size, open_source, pieces, read_all, read_piece
 from pfps_ml.errors import InputError
+from pfps_ml.files import blocks
+from pfps_ml.files.blocks import Span, parse, read_span, scan, spans
+from pfps_ml.files.dialects import Size, open_source, pieces, read_all, read_piece
 from tests.rosters import roster
 
 KNOWN = frozenset({"runner_id", "age_years", "sex"})

@@ -8,11 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from pfps_ml.cli import main
-from pfps_ml.datasets import _reconciled
 from pfps_ml.errors import InputError, OutputError, PartlyDone
-from pfps_ml.mapping import Mapping
+from pfps_ml.files.mapping import Mapping
 from pfps_ml.roster import score_roster
-from pfps_ml.stream import open_task
+from pfps_ml.runs.datasets import _reconciled
+from pfps_ml.runs.stream import open_task
 from tests.streams import digest, effort, left, runners, written
 
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from pfps_ml.dialects import Source
-from pfps_ml.headers import check_header
+from pfps_ml.files.dialects import Source
+from pfps_ml.files.headers import check_header
+from pfps_ml.files.mapping import Mapping, rename
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
-from pfps_ml.mapping import Mapping, rename
 
 ACCOUNT = ("status", "problems")
 SCORED = frozenset({"status", "risk_12m"})  # a file with both came from us

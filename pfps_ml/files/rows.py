@@ -12,15 +12,15 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pfps_ml.cells import texts
-from pfps_ml.dialects import Sheet, told_shape
-from pfps_ml.duplicates import SHARED, Shared, plain_ids
 from pfps_ml.errors import Fault
+from pfps_ml.files.cells import texts
+from pfps_ml.files.dialects import Sheet, told_shape
+from pfps_ml.files.duplicates import SHARED, Shared, plain_ids
+from pfps_ml.files.mapping import translate
+from pfps_ml.files.plans import ACCOUNT, SCORED, Plan
 from pfps_ml.knowledge.checker import Checked, check
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.knowledge.field import Field
-from pfps_ml.mapping import translate
-from pfps_ml.plans import ACCOUNT, SCORED, Plan
 
 _NUMBERS = tuple(field.name for field in INPUTS if field.kind in ("number", "whole"))
 

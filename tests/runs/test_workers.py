@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml import workers
-from pfps_ml.workers import cores, in_turn, working
+from pfps_ml.runs import workers
+from pfps_ml.runs.workers import cores, in_turn, working
 
 
 def where(given, item):

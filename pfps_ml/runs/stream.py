@@ -13,19 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pfps_ml.blocks import Span
 from pfps_ml.bundle import digest, dump
-from pfps_ml.cells import Dialect
-from pfps_ml.dialects import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
-from pfps_ml.duplicates import Shared, find_shared, plain_ids
-from pfps_ml.joining import join, write_part
-from pfps_ml.mapping import Mapping, load_mapping
+from pfps_ml.files.blocks import Span
+from pfps_ml.files.cells import Dialect
+from pfps_ml.files.dialects import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
+from pfps_ml.files.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.files.mapping import Mapping, load_mapping
+from pfps_ml.files.plans import NAMES, Plan, plan_of
+from pfps_ml.files.rows import has_decimal_comma, id_texts, read_rows
 from pfps_ml.outputs import check_output, destination, explained, written_whole
-from pfps_ml.parts import Parts, parts_beside
-from pfps_ml.plans import NAMES, Plan, plan_of
-from pfps_ml.rows import has_decimal_comma, id_texts, read_rows
-from pfps_ml.scoring import CHUNK, Summary, scored_columns, summary_of
-from pfps_ml.workers import Each, cores, in_turn, working
+from pfps_ml.runs.joining import join, write_part
+from pfps_ml.runs.parts import Parts, parts_beside
+from pfps_ml.runs.scoring import CHUNK, Summary, scored_columns, summary_of
+from pfps_ml.runs.workers import Each, cores, in_turn, working
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle

@@ -13,9 +13,9 @@ import pytest
 
 from pfps_ml.errors import InputError, OutputError, PartlyDone
 from pfps_ml.outputs import written_whole
-from pfps_ml.parts import only_run
 from pfps_ml.randomness import generator
 from pfps_ml.roster import score_roster
+from pfps_ml.runs.parts import only_run
 from tests.rosters import HEADER, ROW, cells, roster
 from tests.streams import SMALL, digest, effort, left, runners, written
 
@@ -135,7 +135,7 @@ def _dies(desk, piece, number):
 def test_a_worker_that_is_ended_from_outside_is_an_explained_error(monkeypatch, tmp_path, bundle):
     source = written(runners(), tmp_path / "in.csv")
     with monkeypatch.context() as patched:
-        patched.setattr("pfps_ml.stream.keep_piece", _dies)
+        patched.setattr("pfps_ml.runs.stream.keep_piece", _dies)
         with pytest.raises(PartlyDone, match="Run the same command again") as caught:
             score_roster(source, tmp_path / "out.csv", bundle, effort=effort(2))
     assert caught.value.exit_code == 5
@@ -207,7 +207,7 @@ def test_the_parts_of_another_run_are_thrown_away(tmp_path, bundle):
 
 
 def test_two_runs_never_write_the_same_output(monkeypatch, tmp_path, bundle):
-    monkeypatch.setattr("pfps_ml.parts._PATIENCE", 0.1)
+    monkeypatch.setattr("pfps_ml.runs.parts._PATIENCE", 0.1)
     source, out = written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv"
     (tmp_path / ".out.csv.parts").mkdir()
     with only_run(tmp_path / ".out.csv.parts" / "lock", out), pytest.raises(OutputError, match="only run"):
@@ -244,8 +244,9 @@ def test_a_mistake_while_writing_leaves_nothing(tmp_path):
 
 
 COMMAND = (
-    "import sys; from pathlib import Path; from pfps_ml.bundle import load_bundle; from pfps_ml.dialects import Size;"
-    "from pfps_ml.roster import score_roster; from pfps_ml.stream import Effort;"
+    "import sys; from pathlib import Path; from pfps_ml.bundle import load_bundle;"
+    "from pfps_ml.files.dialects import Size;"
+    "from pfps_ml.roster import score_roster; from pfps_ml.runs.stream import Effort;"
     "score_roster(Path(sys.argv[1]), Path(sys.argv[2]), load_bundle(Path(sys.argv[3])), None,"
     "Effort(2, 64, Size(200, 20_000)))"
 )

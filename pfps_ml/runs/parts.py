@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from pfps_ml.bundle import dump
 from pfps_ml.errors import OutputError
-from pfps_ml.scoring import Summary
+from pfps_ml.runs.scoring import Summary
 
 _PATIENCE = 5.0  # seconds: the workers of a run that was killed end on their own
 

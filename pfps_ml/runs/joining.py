@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfps_ml.cells import Dialect, csv_header, csv_lines
-from pfps_ml.plans import ACCOUNT
+from pfps_ml.files.cells import Dialect, csv_header, csv_lines
+from pfps_ml.files.plans import ACCOUNT
 
 
 def write_part(file: BinaryIO, table: Any, dialect: Dialect | None, first: bool) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfps_ml.cells import Dialect, csv_header, csv_lines, texts, unguard, unguarded
+from pfps_ml.files.cells import Dialect, csv_header, csv_lines, texts, unguard, unguarded
 
 awkward = st.text(alphabet="'=+-@\t\r\n\",;15.eé ", max_size=6)
 DIALECTS = [Dialect(), Dialect(";", ",", True), Dialect("\t")]

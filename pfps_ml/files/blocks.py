@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from pfps_ml.cells import unguarded
 from pfps_ml.errors import Fault, InputError
+from pfps_ml.files.cells import unguarded
 
 LONGEST = 1 << 26  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
 LACKING = "the rest was left blank"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfps_ml import duplicates
-from pfps_ml.duplicates import Shared, among, count_among, find_shared, hash_ids, meeting, plain_ids
+from pfps_ml.files import duplicates
+from pfps_ml.files.duplicates import Shared, among, count_among, find_shared, hash_ids, meeting, plain_ids
 
 KEY = "0123456789abcdef"
 

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pfps_ml.bundle import digest, dump
-from pfps_ml.dialects import pieces
-from pfps_ml.duplicates import Shared, find_shared
 from pfps_ml.errors import Fault, InputError, MissingLibrary, OutputError, PartlyDone
-from pfps_ml.mapping import Mapping as Map
-from pfps_ml.mapping import load_mapping
+from pfps_ml.files.dialects import pieces
+from pfps_ml.files.duplicates import Shared, find_shared
+from pfps_ml.files.mapping import Mapping as Map
+from pfps_ml.files.mapping import load_mapping
 from pfps_ml.outputs import explained, write_whole, written_whole
-from pfps_ml.parts import only_run
-from pfps_ml.scoring import Summary
-from pfps_ml.stream import Effort, Task, Tell, of_ids, open_task, score_in_turn, silent, total
-from pfps_ml.workers import Each, cores, working
+from pfps_ml.runs.parts import only_run
+from pfps_ml.runs.scoring import Summary
+from pfps_ml.runs.stream import Effort, Task, Tell, of_ids, open_task, score_in_turn, silent, total
+from pfps_ml.runs.workers import Each, cores, working
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
@@ -94,7 +94,7 @@ def lender(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[L
         yield lambda given: working(count, given)
         return
     try:
-        from pfps_ml.cluster import connected, on_cluster
+        from pfps_ml.runs.cluster import connected, on_cluster
     except ImportError as error:
         raise MissingLibrary(
             'expected Dask for a cluster, but it is not installed: `pip install "pfps-ml[scale]"`'
