@@ -10,20 +10,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Column, Table
 
 from pfps_ml import __version__
-from pfps_ml.errors import Fault, OutputError, PfpsError
+from pfps_ml.errors import OutputError, PfpsError
 from pfps_ml.options import cluster_of, spelt_out
 from pfps_ml.screen import progress, waiting
+from pfps_ml.tables import show_account, show_comparison, show_differences, show_faults, show_scenarios
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from pfps_ml.bundle import Bundle
-    from pfps_ml.knowledge.parameter import Parameter
-    from pfps_ml.knowledge.scenario import Scenario
-    from pfps_ml.runs.scoring import Summary
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
 
@@ -78,8 +73,8 @@ def check(roster: Roster, mapping: Map = None) -> None:
 
     with waiting("Reading"):
         read = read_roster(roster, mapping)
-    _show_account(read.summary)
-    _show_faults(read.faults)
+    show_account(read.summary)
+    show_faults(read.faults)
 
 
 @app.command()
@@ -94,7 +89,7 @@ def score(
     effort = Effort(workers, cluster=cluster_of(dask))
     with progress() as tell:
         summary = score_roster(roster, out, _bundle(bundle), mapping, effort, tell)
-    _show_account(summary, out)
+    show_account(summary, out)
     Console().print(NOTICE, style="italic", soft_wrap=True)
 
 
@@ -120,9 +115,9 @@ def scenarios(diff: Pair = None) -> None:
     from pfps_ml.knowledge.scenario import load_scenario, scenario_names
 
     if diff is None:
-        _show_scenarios([load_scenario(name) for name in scenario_names()])
+        show_scenarios([load_scenario(name) for name in scenario_names()])
     else:
-        _show_differences(*map(load_scenario, diff))
+        show_differences(*map(load_scenario, diff))
 
 
 @app.command()
@@ -134,7 +129,7 @@ def compare(task: Task = "onset", metric: Figure = None) -> None:
 
     with waiting("Asking MLflow"):
         about, table = latest_table(Tag(TAG, task), TABLE, EXPERIMENT)
-    _show_comparison(about, table, metric)
+    show_comparison(about, table, metric)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -175,77 +170,6 @@ def _give_up_printing() -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, sys.stdout.fileno())
     os.close(nowhere)
-
-
-def _show_account(summary: "Summary", out: Path | None = None) -> None:
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("rows", f"{summary.rows:,}")
-    table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
-    table.add_row("rejected", f"{summary.rejected:,}")
-    for field, count in summary.problems.items():
-        table.add_row(f"  for {field}", f"{count:,}")
-    Console().print(table)
-    if out:
-        Console().print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _show_faults(faults: tuple[Fault, ...]) -> None:
-    """Print the faults by field, with the first rows of each."""
-    if not faults:
-        return
-    found: dict[str, list[Fault]] = {}
-    for fault in faults:
-        found.setdefault(fault.field or "row", []).append(fault)
-    table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
-    for field, items in found.items():
-        rows = ", ".join(str(item.row + 1) for item in items[:5] if item.row is not None)
-        table.add_row(field, f"{len(items):,}", rows + (", ..." if len(items) > 5 else ""), items[0].message)
-    Console().print(table)
-
-
-def _show_scenarios(found: list["Scenario"]) -> None:
-    name, parent = Column("scenario", no_wrap=True), Column("parent", no_wrap=True)
-    table = Table(name, Column("title", ratio=1), parent, "base rate", "months", "own", "assumed", show_lines=True)
-    table.caption = "own: parameters that differ from the parent's; assumed: of these, without evidence"
-    for each in found:
-        own = [p for part in (each.runners, each.patients) for p in part.values() if p.origin == each.name]
-        rate, assumed = _figure(each.runners["onset_base_rate"]), sum(p.assumption for p in own)
-        months = f"{each.horizon_months:g}"
-        table.add_row(each.name, each.title, each.parent or "", rate, months, str(len(own)), str(assumed))
-    Console().print(table)
-
-
-def _show_differences(first: "Scenario", second: "Scenario") -> None:
-    from pfps_ml.knowledge.scenario import differences
-
-    table = Table(Column("parameter", no_wrap=True), first.name, second.name, show_lines=True)
-    if first.horizon_months != second.horizon_months:
-        table.add_row("horizon_months", f"{first.horizon_months:g}", f"{second.horizon_months:g}")
-    for name, one, two in differences(first, second):
-        table.add_row(name, _sourced(one), _sourced(two))
-    Console().print(table if table.row_count else f"{first.name} and {second.name} do not differ.")
-
-
-def _show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | None) -> None:
-    from pfps_ml.comparisons import HEADER, lines
-
-    rows, figures = list(lines(logged, metric)), dict(zip(logged["metric"], logged["label"], strict=True))
-    title = f"{figures[metric] if metric else next(iter(figures.values()))}: {about['run']}"
-    table = Table(*HEADER, title=title, title_justify="left", caption=f"--metric: {', '.join(figures)}")
-    for row in rows:
-        table.add_row(*row)
-    Console().print(table)
-
-
-def _figure(parameter: "Parameter") -> str:
-    spread = f" ({parameter.low:g} to {parameter.high:g})" if parameter.low < parameter.high else ""
-    return f"{parameter.value:g}{spread}"
-
-
-def _sourced(parameter: "Parameter | None") -> str:
-    if parameter is None:
-        return "as in runners"
-    return f"{_figure(parameter)}\n{', '.join([*parameter.rows, *['assumption'] * parameter.assumption])}"
 
 
 def _explain(error: PfpsError) -> None:
