@@ -1,5 +1,6 @@
 """Workers on a Dask cluster: an existing one, or one on this machine; the only file that knows Dask."""
 
+import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator
@@ -7,6 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
+from distributed.comm.core import connect
 
 from pfps_ml.errors import ClusterError, PartlyDone
 from pfps_ml.runs.workers import Each
@@ -47,14 +49,21 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
             yield client
         return
     try:
+        asyncio.run(_greet(address))
         client = _client(address, timeout=ANSWERS_WITHIN)
-    except (OSError, ValueError) as error:
+    except Exception as error:  # another service's greeting, read as Dask's, may end in any error: one of memory, say
         raise ClusterError(
             f"expected a Dask scheduler that answers at {address}, got none within {ANSWERS_WITHIN} s. "
             "Is it running, is the address tcp://HOST:PORT, and does this machine reach it?"
         ) from error
     with client:
         yield client
+
+
+async def _greet(address: str) -> None:
+    """Exchange greetings: the client alone would wait for ever for a service that lets it in and says nothing."""
+    there = await asyncio.wait_for(connect(address), ANSWERS_WITHIN)  # type: ignore[no-untyped-call]
+    await there.close()
 
 
 def _client(address: Any, **options: Any) -> Client:

@@ -1,4 +1,4 @@
-"""The parts of an output, and how they are put together: text line after line, Parquet row group after row group."""
+"""The parts of an output, and how they are put together: lines of text, row groups of Parquet, rows of a workbook."""
 
 import os
 from base64 import b64encode
@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pfps_ml.files.bookwriting import write_book
 from pfps_ml.files.cells import Dialect, csv_header, csv_lines
 from pfps_ml.files.plans import ACCOUNT
 
@@ -29,7 +30,7 @@ def write_part(file: BinaryIO, table: Any, dialect: Dialect | None, first: bool)
         file.write(lines)
 
 
-def join(file: BinaryIO, parts: Iterable[Any], dialect: Dialect | None) -> None:
+def join(file: BinaryIO, parts: Iterable[Any], dialect: Dialect | None, book: bool = False) -> None:
     """Put parts together, in order.
 
     Parameters
@@ -39,8 +40,13 @@ def join(file: BinaryIO, parts: Iterable[Any], dialect: Dialect | None) -> None:
     parts
         Tables, or the paths of what `write_part` wrote.
     dialect
-        How CSV is written; Parquet if there is none.
+        How CSV is written; Parquet, or a workbook, if there is none.
+    book
+        Whether it is a workbook.
     """
+    if book:
+        write_book(file, (_read(part) if isinstance(part, Path) else part for part in parts))
+        return
     if dialect is None:
         _join_tables(file, parts)
         return

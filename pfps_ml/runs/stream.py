@@ -64,13 +64,15 @@ class Task:
     source, plan
         The file, and what its columns are.
     dialect
-        How CSV is written; None for Parquet.
+        How CSV is written; None for Parquet and workbooks.
     effort
         How much is done at once.
     shared
         The ids that more than one row has.
     spans
         The pieces of a CSV file, once they are known.
+    book
+        Whether a workbook is written.
     """
 
     source: Source
@@ -79,6 +81,7 @@ class Task:
     effort: Effort
     shared: Shared = field(default_factory=Shared)
     spans: tuple[Span, ...] = ()
+    book: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,9 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     InputError
         As for `pfps_ml.roster.score_roster`.
     """
-    opened = open_source(source, NAMES.union(mapping.sources), whole=not part)
+    opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
     plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
-    return Task(opened, plan, opened.dialect if ending == ".csv" else None, effort)
+    return Task(opened, plan, opened.dialect if ending == ".csv" else None, effort, book=ending == ".xlsx")
 
 
 def settled(task: Task, each: Each, tell: Tell) -> Task:
@@ -179,7 +182,7 @@ def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> S
             yield table
         tell("Writing", 1, sum(each.rows for each in summaries))
 
-    join(file, tables(), task.dialect)
+    join(file, tables(), task.dialect, task.book)
     return total(summaries)
 
 
@@ -213,7 +216,7 @@ def _score_in_parts(desk: Desk, each: Each, file: BinaryIO, tell: Tell) -> Summa
         tell("Writing", 1, sum(part.rows for part in summaries))
 
     tell("Scoring", 0, 0)
-    join(file, paths(), task.dialect)
+    join(file, paths(), task.dialect, task.book)
     return total(summaries)
 
 
@@ -252,7 +255,7 @@ def _shares(
 def _run_of(task: Task) -> dict[str, Any]:
     """Return what the parts of an output depend on, beside the bundle."""
     return {
-        "input": task.source.digest, "ending": ".csv" if task.dialect else ".parquet",
+        "input": task.source.digest, "ending": ".csv" if task.dialect else ".xlsx" if task.book else ".parquet",
         "size": asdict(task.effort.size), "map": digest(repr(task.plan.mapping).encode()),
     }  # fmt: skip
 

@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -112,6 +113,26 @@ def test_an_address_that_does_not_answer_is_an_explained_error(tmp_path, bundle,
     with pytest.raises(ClusterError, match="expected a Dask scheduler that answers"):
         score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=Effort(1, cluster=(there,)))
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("greeting", [b"", b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"])
+def test_so_is_one_where_something_else_answers(monkeypatch, greeting):
+    monkeypatch.setattr("pfps_ml.runs.cluster.ANSWERS_WITHIN", 1)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address, done = f"tcp://127.0.0.1:{other.getsockname()[1]}", threading.Event()
+        answering = threading.Thread(target=_greet, args=(other, greeting, done))
+        answering.start()
+        with pytest.raises(ClusterError, match="expected a Dask scheduler that answers"), connected(address, 1):
+            pass
+        done.set()
+        answering.join()
+
+
+def _greet(other, greeting, done):
+    caller, _ = other.accept()
+    with caller:
+        caller.sendall(greeting)
+        done.wait(10)
 
 
 def test_the_address_has_fifteen_seconds_at_most():

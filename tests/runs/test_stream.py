@@ -256,7 +256,7 @@ COMMAND = (
 def test_a_run_that_is_killed_at_any_of_20_moments_is_gone_on_with_by_the_same_command(tmp_path, bundle):
     source, killed = written(runners(6_000), tmp_path / "in.csv"), 0
     answers = {ending: _timed(source, tmp_path / f"out{ending}", bundle) for ending in ENDINGS}
-    for number, moment in enumerate(generator(5, "moments of death").uniform(0.3, 1, 20)):
+    for number, moment in enumerate(generator(5, "moments of death").uniform(0.2, 0.95, 20)):
         out = tmp_path / f"out{ENDINGS[number % 2]}"
         took, never = answers[out.suffix]
         running = subprocess.Popen(_command(source, out, bundle))
@@ -276,8 +276,11 @@ def _command(source, out, bundle):
 
 
 def _timed(source, out, bundle):
-    begun = time.monotonic()
-    subprocess.run(_command(source, out, bundle), check=True)
-    took, never = time.monotonic() - begun, digest(out)
+    took = []
+    for _ in range(2):  # the first run may have modules to compile
+        begun = time.monotonic()
+        subprocess.run(_command(source, out, bundle), check=True)
+        took.append(time.monotonic() - begun)
+    never = digest(out)
     out.unlink()
-    return took, never
+    return min(took), never
