@@ -21,7 +21,7 @@ demo: $(READY) ## simulate, validate, train, evaluate, release, and score data/e
 
 test: export OMP_NUM_THREADS := 1
 test: $(READY) ## the quick tests, with the branch coverage that pyproject.toml demands
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n 2 --dist loadfile
 
 test-slow: export OMP_NUM_THREADS := 1
 test-slow: $(READY) ## the tests that take minutes
@@ -34,11 +34,10 @@ lint: $(READY) ## ruff (rules and format) and mypy
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m mypy
 
-# BentoML and MLflow report their use to their makers unless told not to; nothing here leaves the machine.
-serve: export BENTOML_DO_NOT_TRACK := True
 serve: $(READY) ## the HTTP endpoint on the released bundle, on this machine only (PORT=3000)
-	$(BIN)/bentoml serve serving.service:PfpsService --host 127.0.0.1 --port $(PORT)
+	$(BIN)/pfps serve --port $(PORT)
 
+# MLflow reports its use to its makers unless told not to; nothing here leaves the machine.
 ui: export MLFLOW_DISABLE_TELEMETRY := true
 ui: $(READY) ## MLflow's pages: runs, metrics, figures, registered models
 	$(BIN)/mlflow ui --backend-store-uri sqlite:///mlruns/mlflow.db --host 127.0.0.1

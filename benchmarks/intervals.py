@@ -137,7 +137,7 @@ def show(found: pd.DataFrame, level: float) -> None:
 
 
 def main(
-    count: Annotated[int, typer.Option("--worlds", help="Worlds to draw.")] = WORLDS,
+    count: Annotated[int, typer.Option("--worlds", help="Worlds to draw.", min=2)] = WORLDS,
 ) -> None:
     """Judge the released bundle's intervals in freshly drawn worlds."""
     bundle = released_bundle()

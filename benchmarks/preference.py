@@ -14,6 +14,7 @@ import typer
 
 from benchmarks.skill import SEED, versions
 from pfps_ml.config import PathwayConfig, ProductConfig
+from pfps_ml.errors import FactError
 from pfps_ml.evaluation.comparison import t_interval
 from pfps_ml.evaluation.preferences import preference_table
 from pfps_ml.knowledge.dictionary import ARMS
@@ -66,11 +67,13 @@ def preferred(model: PathwayModel, X: pd.DataFrame, may: pd.DataFrame) -> Prefer
 
 def main(
     only: Annotated[list[str] | None, typer.Option(help=f"Scenarios: {', '.join(WORLDS)}.")] = None,
-    seeds: Annotated[int | None, typer.Option(help="Worlds of each scenario.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="Worlds of each scenario.", min=1)] = None,
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
     quick: Annotated[bool, typer.Option("--quick", help=f"{QUICK} worlds of each.")] = False,
 ) -> None:
     """Count preferences where no pathway is better than another for anybody, and judge them where some are."""
+    if odd := [name for name in only or () if name not in WORLDS]:
+        raise FactError(f"expected scenarios among {', '.join(WORLDS)}, got {', '.join(odd)}; set --only")
     counts = {name: (QUICK if quick else WORLDS[name]) if seeds is None else seeds for name in only or WORLDS}
     worlds = [World(name, SEED + number) for name, count in counts.items() for number in range(count)]
     with steps("bench-null", len(worlds)) as tell:
@@ -105,7 +108,9 @@ def show(found: pd.DataFrame) -> None:
 
 def _share(values: Sequence[float]) -> str:
     mean, low, high = t_interval(pd.Series(values).dropna())
-    return f"{mean:.1%} ({max(low, 0):.1%} to {min(high, 1):.1%})"
+    if pd.isna(mean):
+        return "none"
+    return f"{mean:.1%}" + ("" if pd.isna(low) else f" ({max(low, 0):.1%} to {min(high, 1):.1%})")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from pfps_ml.learning.additive import probability
 from pfps_ml.prediction import Estimate, Prediction
 from pfps_ml.preference import NONE, Preferences, preference_text, preferences
 from pfps_ml.reference import average
-from pfps_ml.wording import SILENT, labels, listed, measure_column, once, reason_columns, reason_text
+from pfps_ml.wording import POINTS, SILENT, labels, listed, measure_column, once, reason_columns, reason_text
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -108,14 +108,14 @@ class Assessments:
         })  # fmt: skip
         return frame.join(self._visit_table()) if visit else frame
 
-    def as_dict(self, row: int) -> Assessment:
-        """Return one assessment as JSON values: no NaN, every field a reason, pathways only for patients."""
+    def as_dict(self, row: int, most: int | None = None) -> Assessment:
+        """Return one assessment as JSON values: no NaN, pathways only for patients; of reasons, see `reasons`."""
         patient = bool(self.patients[row])
         return {
             "bundle": self.bundle.name,
             "trained_on": {**self.bundle.manifest["trained_on"], "notice": NOTICE},
             "risk": self._risk(row) if self.scored[row] else None,
-            "reasons": self.reasons(row) if self.scored[row] else [],
+            "reasons": self.reasons(row, most) if self.scored[row] else [],
             "drivers": self._drivers(row),
             "pathways": [self._pathway(row, arm) for arm in ARMS] if patient else None,
             "preference": self._preference(row) if patient else None,
@@ -158,10 +158,14 @@ class Assessments:
         """The values of the explained fields, shape (fields, rows)."""
         return np.array([self.columns[name] for name in self.prediction.fields])
 
-    def reasons(self, row: int) -> list[dict[str, Any]]:
-        """Return every field's part in one risk, by size; a missing field carries 0."""
+    def reasons(self, row: int, most: int | None = None) -> list[dict[str, Any]]:
+        """Return every field's part in one risk, by size; a missing field carries 0.
+
+        With `most`, only so many fields are named, and the parts of all others are one sum at the end.
+        """
         found, parts = [], self.prediction.contributions[row]
-        for at in np.argsort(-np.abs(parts), kind="stable").tolist():
+        order = np.argsort(-np.abs(parts), kind="stable").tolist()
+        for at in order[:most]:
             field, part = BY_NAME[self.prediction.fields[at]], float(parts[at])
             value, points = float(self._inputs[at, row]), part * float(self._points[row])
             known = not math.isnan(value)
@@ -171,7 +175,8 @@ class Assessments:
                 "log_odds": part, "percentage_points": points,
                 "text": reason_text(field, value, points) if known else f"{field.label}: not measured",
             })  # fmt: skip
-        return found
+        rest = order[len(found) :]
+        return [*found, _rest(float(parts[rest].sum()), float(self._points[row]))] if rest else found
 
     def measure_next(self, row: int) -> list[dict[str, Any]]:
         """Return the missing fields by the expected absolute change of the risk, in percentage points."""
@@ -270,6 +275,12 @@ def _secant(found: Prediction) -> Floats:
     start = probability(found.base)
     near = np.abs(gap) < 1e-6
     return np.where(near, start * (1 - start), (found.risk.value - start) / np.where(near, 1.0, gap))
+
+
+def _rest(part: float, points: float) -> dict[str, Any]:
+    label, sum_ = "All other fields", part * points
+    found = {"field": None, "label": label, "unit": "", "value": None, "log_odds": part, "percentage_points": sum_}
+    return found | {"text": f"{label} ({sum_:+.1f}{POINTS})"}
 
 
 def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[str, float | None]:

@@ -1,31 +1,44 @@
-"""What a person types: `pfps template | check | score | card | dictionary | scenarios | compare`.
+"""What a person types; `pfps --help` lists the verbs.
 
 Exit codes: 0 done (rejected rows included), 2 input, 3 bundle, 4 output not writable, 5 partly done.
 """
 
 import os
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
-from pfps_ml import __version__
-from pfps_ml.errors import OutputError, PfpsError
-from pfps_ml.options import cluster_of, spelt_out
+from pfps_ml import __version__, cli_private
+from pfps_ml.errors import InputError, MissingLibrary, OutputError, PfpsError
+from pfps_ml.options import Answered, Flags, Hours, Mended, Page, Sheet, Since, Toml, Workbook, cluster_of, spelt_out
 from pfps_ml.screen import progress, waiting
-from pfps_ml.tables import show_account, show_comparison, show_differences, show_faults, show_scenarios
+from pfps_ml.tables import (
+    show_account,
+    show_comparison,
+    show_differences,
+    show_faults,
+    show_lines,
+    show_proposal,
+    show_scenarios,
+)
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
 
-Roster = Annotated[Path, typer.Argument(metavar="ROSTER", help="A roster, .csv or .parquet.", show_default=False)]
+Roster = Annotated[
+    Path, typer.Argument(metavar="ROSTER", help="A roster, .csv, .xlsx or .parquet.", show_default=False)
+]
 Rosters = Annotated[
     Path,
-    typer.Argument(metavar="ROSTER", help="A roster, .csv or .parquet, or a folder of .parquet.", show_default=False),
+    typer.Argument(
+        metavar="ROSTER", help="A roster, .csv, .xlsx or .parquet, or a folder of .parquet.", show_default=False
+    ),
 ]
 Workers = Annotated[
     int | None, typer.Option("--workers", min=1, metavar="N", help="Processes; all cores if not given.")
@@ -39,12 +52,18 @@ Folder = Annotated[Path | None, typer.Option("--bundle", metavar="DIR", help="An
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to a file, not to the screen.")]
 Pair = Annotated[tuple[str, str] | None, typer.Option("--diff", metavar="A B", help="Where two scenarios differ.")]
 Scored = Annotated[
-    Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv, .parquet or a folder.")
+    Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv, .xlsx, .parquet or a folder.")
 ]
 Task = Annotated[str, typer.Argument(metavar="TASK", help="onset or pathways.")]
 Figure = Annotated[str | None, typer.Option("--metric", metavar="NAME", help="Another figure than the first.")]
+Port = Annotated[int, typer.Option("--port", min=0, max=65535, help="Where to listen.")]
+Host = Annotated[
+    str | None,
+    typer.Option("--host", metavar="ADDRESS", help="Where from; 127.0.0.1, or with PFPS_API_KEYS every address."),
+]
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app.add_typer(cli_private.app)
 
 
 def _version(wanted: bool) -> None:
@@ -59,38 +78,87 @@ def pfps(version: Annotated[bool, typer.Option("--version", callback=_version, i
 
 
 @app.command()
-def template(out: Out = None) -> None:
+def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
     from pfps_ml.knowledge.contracts import template as header
 
-    _deliver(header(), out)
+    if not workbook:
+        _deliver(header(), out)
+        return
+    from pfps_ml.files.templates import template_book
+
+    _deliver_bytes(template_book(), out)
+
+
+@app.command("map")
+def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
+    """Propose what the columns of a roster are, with three values of each, as a map to look through."""
+    from pfps_ml.files.proposals import map_text
+    from pfps_ml.roster import propose_map
+
+    with waiting("Reading"):
+        proposed = propose_map(roster, sheet)
+    show_proposal(proposed)
+    if proposed.needed:
+        _deliver(map_text(proposed), out)
 
 
 @app.command()
-def check(roster: Roster, mapping: Map = None) -> None:
+def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
     """Check a roster without scoring it; rejected rows are listed by field."""
+    from pfps_ml.files.mapping import load_mapping
     from pfps_ml.roster import read_roster
 
     with waiting("Reading"):
-        read = read_roster(roster, mapping)
+        read = read_roster(roster, load_mapping(mapping, sheet))
     show_account(read.summary)
     show_faults(read.faults)
 
 
 @app.command()
-def score(
-    roster: Rosters, out: Scored, mapping: Map = None, bundle: Folder = None, workers: Workers = None, dask: Dask = None
-) -> None:
+def score(  # noqa: PLR0913, PLR0917
+    roster: Rosters, out: Scored, mapping: Map = None, sheet: Sheet = None, bundle: Folder = None,
+    workers: Workers = None, dask: Dask = None,
+) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
+    from pfps_ml.files.mapping import load_mapping
     from pfps_ml.knowledge.contracts import NOTICE
+    from pfps_ml.personal import spot_in_head, warning
     from pfps_ml.roster import score_roster
     from pfps_ml.runs.stream import Effort
 
     effort = Effort(workers, cluster=cluster_of(dask))
+    if found := spot_in_head(roster):
+        Console(stderr=True).print(warning(found), markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
-        summary = score_roster(roster, out, _bundle(bundle), mapping, effort, tell)
+        summary = score_roster(roster, out, _bundle(bundle), load_mapping(mapping, sheet), effort, tell)
     show_account(summary, out)
     Console().print(NOTICE, style="italic", soft_wrap=True)
+
+
+@app.command()
+def rejected(scored: Answered, out: Mended) -> None:
+    """Repeat the rejected rows of a scored roster in a file that can be mended and scored again."""
+    from pfps_ml.runs.mending import repeat_rejected
+
+    with waiting("Reading"):
+        count = repeat_rejected(scored, out)
+    show_lines([("rejected rows", f"{count:,}")], out)
+
+
+@app.command()
+def squad(  # noqa: PLR0913, PLR0917
+    roster: Roster, out: Page, hours: Hours = 6.0, flags: Flags = 5, since: Since = None, mapping: Map = None,
+    sheet: Sheet = None, bundle: Folder = None,
+) -> None:  # fmt: skip
+    """Write a squad's report: cases to expect, who to see first, and where to spend the next hours."""
+    from pfps_ml.files.mapping import load_mapping
+    from pfps_ml.squad.answers import Wanted
+    from pfps_ml.squad.report import write_squad
+
+    with waiting("Writing"):
+        found = write_squad(roster, out, _bundle(bundle), Wanted(flags, hours, since, load_mapping(mapping, sheet)))
+    show_lines(found.lines(), out)
 
 
 @app.command()
@@ -132,6 +200,24 @@ def compare(task: Task = "onset", metric: Figure = None) -> None:
     show_comparison(about, table, metric)
 
 
+@app.command()
+def guide(out: Out = None) -> None:
+    """Print how each field is measured: position, device, minutes, and what to do with both sides."""
+    from pfps_ml.knowledge.guide import guide_page
+
+    _deliver(guide_page(), out)
+
+
+@app.command()
+def serve(port: Port = 3000, host: Host = None) -> None:
+    """Answer HTTP requests with the released bundle; SIGHUP takes over the one that CURRENT names then."""
+    if find_spec("bentoml") is None:
+        raise MissingLibrary("expected BentoML, which serves, got none. Install it: pip install 'pfps-ml[serve]'")
+    from serving.run import serve as answer
+
+    answer(host, port)
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; a mistake that the product can explain is explained without a traceback.
 
@@ -155,13 +241,19 @@ def _bundle(folder: Path | None) -> "Bundle":
 
 
 def _deliver(text: str, out: Path | None) -> None:
+    if out is None:
+        typer.echo(text, nl=False)
+    else:
+        _deliver_bytes(text.encode(), out)
+
+
+def _deliver_bytes(content: bytes, out: Path | None) -> None:
     from pfps_ml.outputs import check_output, write_whole
 
     if out is None:
-        typer.echo(text, nl=False)
-        return
+        raise InputError("expected -o FILE.xlsx for a workbook, got none. A workbook is nothing to print.")
     check_output(out)
-    write_whole(out, text.encode())
+    write_whole(out, content)
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -1,6 +1,21 @@
-"""The option --dask, which may stand alone or with an address, as commands of both kinds read it."""
+"""Options that more than one command has, and --dask, which may stand alone or with an address."""
 
 import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Sheet = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of a workbook with more than one roster.")]
+Toml = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.toml", help="Write the map to a file.")]
+Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
+Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps score` wrote.", show_default=False)]
+Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]
+
+Page = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The report, .html, or .pdf with a Chromium.")]
+Hours = Annotated[float, typer.Option("--hours", min=0, metavar="H", help="Hours that there are for measuring.")]
+Flags = Annotated[int, typer.Option("--flags", min=1, metavar="N", help="How many runners can be seen first.")]
+Since = Annotated[Path | None, typer.Option("--since", metavar="FILE", help="An earlier roster, to say what changed.")]
 
 HERE = "here"  # in place of an address: a cluster on this machine
 _ADDRESS = re.compile(r"\w+://.+|[\w.-]+:\d+")
@@ -20,4 +35,7 @@ def cluster_of(dask: str | None) -> tuple[str | None] | None:
     return None if dask is None else (None if dask == HERE else dask,)
 
 
-__all__ = ["HERE", "cluster_of", "spelt_out"]
+__all__ = [
+    "HERE", "Answered", "Flags", "Hours", "Mended", "Page", "Sheet", "Since", "Toml", "Workbook",
+    "cluster_of", "spelt_out",
+]  # fmt: skip

@@ -26,7 +26,7 @@ class Overlap:
         """Return which arms that are open to a patient were hardly ever given to the like, shape (arms, rows)."""
         found = np.zeros(eligible.shape, dtype=bool)
         if patients.any():
-            some = {name: column[patients] for name, column in columns.items()}
+            some = columns if patients.all() else {name: column[patients] for name, column in columns.items()}
             chance = self.model.chances(some).T
             found[:, patients] = (chance < self.floor) & eligible[:, patients]
         return found

@@ -1,6 +1,7 @@
 """Rosters in, rosters out: every row comes back once, in order, scored or rejected with its reasons."""
 
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ import pandas as pd
 from pfps_ml.errors import Fault, InputError
 from pfps_ml.files.dialects import open_source, read_all
 from pfps_ml.files.duplicates import find_shared, plain_ids
-from pfps_ml.files.mapping import load_mapping
+from pfps_ml.files.mapping import Mapping, load_mapping
 from pfps_ml.files.plans import NAMES, plan_of
+from pfps_ml.files.proposals import Proposed, propose
 from pfps_ml.files.rows import id_texts, read_rows
 from pfps_ml.knowledge.checker import Checked
 from pfps_ml.runs.datasets import score_dataset
@@ -58,15 +60,33 @@ class Roster:
         return summary_of(self.checked)
 
 
-def read_roster(source: Path, mapping: Path | None = None) -> Roster:
+def propose_map(source: Path, sheet: str | None = None) -> Proposed:
+    """Propose what the columns of any roster are; nothing is read by it until somebody passes it on as a map.
+
+    Parameters
+    ----------
+    source
+        A .csv, .xlsx or .parquet file with any names, levels and units.
+    sheet
+        The name of the sheet of a workbook.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    return propose(open_source(source, NAMES, sheet=sheet), sheet, date.today())
+
+
+def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     """Read and check a roster without scoring it.
 
     Parameters
     ----------
     source
-        A .csv or .parquet file with the columns of `pfps template`, in any order, and any others.
+        A .csv, .xlsx or .parquet file with the columns of `pfps template`, in any order, and any others.
     mapping
-        A map (see `pfps_ml.files.mapping`) for a file with its own names, levels or units.
+        A map (see `pfps_ml.files.mapping`), or where it stands, for a file with its own names, levels or units.
 
     Raises
     ------
@@ -75,7 +95,7 @@ def read_roster(source: Path, mapping: Path | None = None) -> Roster:
         are no error: they are in the result.
     """
     declared = load_mapping(mapping)
-    opened = open_source(source, NAMES.union(declared.sources))
+    opened = open_source(source, NAMES.union(declared.sources), sheet=declared.sheet)
     sheet = read_all(opened)
     plan = plan_of(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(plan.places["runner_id"]), plan))
@@ -88,7 +108,7 @@ def score_roster(
     source: Path,
     out: Path,
     bundle: "Bundle",
-    mapping: Path | None = None,
+    mapping: Path | Mapping | None = None,
     effort: Effort = EFFORT,
     tell: Tell = silent,
 ) -> Summary:
@@ -99,8 +119,8 @@ def score_roster(
     source, mapping
         As for `read_roster`; or a folder of Parquet files, whose ids are unique over all of them.
     out
-        Where the result goes, .csv or .parquet; may be the roster itself. For a folder, a folder: new, empty, or that
-        of the same run, which is then gone on with.
+        Where the result goes, .csv, .xlsx or .parquet; may be the roster itself. For a folder, a folder: new, empty, or
+        that of the same run, which is then gone on with.
     bundle
         The released model.
     effort
@@ -127,4 +147,4 @@ def score_roster(
     return score_file(source, out, bundle, mapping, effort, tell)
 
 
-__all__ = ["EFFORT", "Roster", "read_roster", "score_roster"]
+__all__ = ["EFFORT", "Roster", "propose_map", "read_roster", "score_roster"]

@@ -1,9 +1,11 @@
 """The tables that the commands print."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Column, Table
 
 from pfps_ml.errors import Fault
@@ -11,6 +13,7 @@ from pfps_ml.errors import Fault
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from pfps_ml.files.proposals import Proposed
     from pfps_ml.knowledge.parameter import Parameter
     from pfps_ml.knowledge.scenario import Scenario
     from pfps_ml.runs.scoring import Summary
@@ -26,7 +29,21 @@ def show_account(summary: "Summary", out: Path | None = None) -> None:
         table.add_row(f"  for {field}", f"{count:,}")
     Console().print(table)
     if out:
-        Console().print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
+        hint = (
+            f" (`pfps rejected {out} -o mend.csv` repeats the rejected rows)"
+            if summary.rejected and out.is_file()
+            else ""
+        )
+        Console().print(f"Written: {out}{hint}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_lines(lines: Sequence[tuple[str, str]], out: Path) -> None:
+    """Print what was done, line by line, and where the result went."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for what, how in lines:
+        table.add_row(what, how)
+    Console().print(table)
+    Console().print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_faults(faults: tuple[Fault, ...]) -> None:
@@ -41,6 +58,32 @@ def show_faults(faults: tuple[Fault, ...]) -> None:
         rows = ", ".join(str(item.row + 1) for item in items[:5] if item.row is not None)
         table.add_row(field, f"{len(items):,}", rows + (", ..." if len(items) > 5 else ""), items[0].message)
     Console().print(table)
+
+
+def show_proposal(proposed: "Proposed") -> None:
+    """Print what each column of a roster seems to be, with three of its values if they are numbers or levels."""
+    table = Table("column", "field", "read as", "values", "to look at", show_lines=True)
+    for each in proposed.columns:
+        told = each.declared or {}
+        read = "not read" if not each.field or each.asked else ", ".join(_told(key, told[key]) for key in told)
+        notes = [*([f"ASKED: {each.asked}"] if each.asked else []), *each.notes]
+        table.add_row(*map(escape, (each.column, each.field, read, ", ".join(each.samples), " ".join(notes))))
+    console = Console(stderr=True)
+    console.print(table)
+    for name in proposed.lacking:
+        console.print(f"No column seems to be {name}, which is required.", style="bold")
+    if not proposed.needed:
+        console.print("Every column has the dictionary's name, levels and unit: no map is needed.")
+
+
+def _told(key: str, value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{theirs} = {ours}" for theirs, ours in value.items())
+    if key == "per_kg":
+        return "divided by weight_kg"
+    words = {"factor": "times", "missing": "missing:", "born": "date of birth,", "on": "age on"}
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return f"{words.get(key, key)} {shown:.6g}" if isinstance(shown, float) else f"{words.get(key, key)} {shown}"
 
 
 def show_scenarios(found: list["Scenario"]) -> None:
@@ -91,4 +134,12 @@ def _sourced(parameter: "Parameter | None") -> str:
     return f"{_figure(parameter)}\n{', '.join([*parameter.rows, *['assumption'] * parameter.assumption])}"
 
 
-__all__ = ["show_account", "show_comparison", "show_differences", "show_faults", "show_scenarios"]
+__all__ = [
+    "show_account",
+    "show_comparison",
+    "show_differences",
+    "show_faults",
+    "show_lines",
+    "show_proposal",
+    "show_scenarios",
+]

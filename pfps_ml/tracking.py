@@ -72,6 +72,23 @@ def track(
         return str(run.info.run_id)
 
 
+def expect_store(uri: str | None = None, home: Path = HOME) -> None:
+    """Refuse, before any work, what `track` would refuse after it.
+
+    Parameters
+    ----------
+    uri, home
+        As for `track`.
+
+    Raises
+    ------
+    FactError, MissingLibrary
+        As `track`.
+    """
+    _address(uri, home)
+    _mlflow()
+
+
 def latest_table(
     tag: Tag, artifact: str, experiment: str, uri: str | None = None, home: Path = HOME
 ) -> tuple[dict[str, str], pd.DataFrame]:
@@ -277,4 +294,4 @@ def _offer() -> None:
 if __name__ != "pfps_ml.tracking":  # MLflow runs this file under a name of its own, and asks for the model
     _offer()
 
-__all__ = ["HOME", "latest_table", "track"]
+__all__ = ["HOME", "expect_store", "latest_table", "track"]

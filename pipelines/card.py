@@ -64,7 +64,7 @@ def model_card(
         f"{made['runners']:,} runners and {made['patients']:,} patients of {made['clubs']} clubs ({origin}).",
         "Clubs held out: none of the figures below comes from a club that training saw.", "",
         "## Onset on the held-out clubs", "",
-        *_table(("figure", "value", "95 % interval"), map(_figure, _rows(tables["onset"]))), "",
+        *_table(("figure", "value", "95 % interval"), map(figure, _rows(tables["onset"]))), "",
         "## Pathways on the held-out clubs", "", *_pathways(tables), "",
         "## Preference gate", "", *_preference(verdict), "",
         "## Intervals", "", *_intervals(tables), "",
@@ -143,7 +143,8 @@ def _gate(checks: Sequence[Check]) -> Iterator[str]:
     )
 
 
-def _figure(row: Any) -> tuple[str, str, str]:
+def figure(row: Any) -> tuple[str, str, str]:
+    """Return label, value and interval of an onset figure, as a person reads them."""
     # an excess log loss is a thousandth where a log loss is a tenth
     places = 5 if row.metric == "excess_log_loss" else 3
     return row.label, f"{row.value:.{places}f}", f"{row.low:.{places}f} to {row.high:.{places}f}"
@@ -173,4 +174,4 @@ def _recipe(recipe: Mapping[str, Any]) -> list[str]:
     ]
 
 
-__all__ = ["INTENDED_USE", "LIMITS", "NOT_DONE", "headline", "model_card"]
+__all__ = ["INTENDED_USE", "LIMITS", "NOT_DONE", "figure", "headline", "model_card"]

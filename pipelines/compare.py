@@ -20,16 +20,18 @@ from pfps_ml.errors import FactError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.comparison import ONSET_LABELS, PATHWAY_LABELS, Comparison, compare
 from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.learning.entrants import OURS, Entrant, check_libraries
 from pfps_ml.records import Artifact, Child, Metric, Param, Record, Tag
-from pfps_ml.tracking import track
+from pfps_ml.tracking import expect_store, track
 from pipelines.console import command, say, steps, table
 from pipelines.frames import OUT
 from pipelines.rounds import CLUBS, Job, Outcome, cohort_of, each, entrants, judge, told
 from pipelines.train import make_folder
 
 COMPARISON = OUT / "compare"
+_TRIAL = 1_000  # rows on which a candidate of one's own must work before anything is begun
 RESAMPLES = 200  # of clubs, for the intervals of a single repeat
 MAIN = {"onset": ("excess_log_loss", "auroc", "calibration_slope"), "pathways": ("policy_share", "pehe")}
 
@@ -71,8 +73,10 @@ def plan_of(task: str, scenario: str, size: tuple[int, int], own: Sequence[str],
 
     Raises
     ------
+    CohortError
+        If there are too few rows for a candidate of one's own to be tried on.
     FactError
-        If the task, the scenario, a candidate or a number is not one.
+        If the task, the scenario, a candidate or a number is not one, or a candidate of one's own does not work.
     MissingLibrary
         If a candidate's library is not installed.
     """
@@ -86,6 +90,8 @@ def plan_of(task: str, scenario: str, size: tuple[int, int], own: Sequence[str],
         raise FactError(f"expected candidates among {', '.join(known)}, got {', '.join(odd)}; set --only")
     chosen = tuple(known[name] for name in dict.fromkeys(wanted))
     check_libraries(chosen)
+    for address in own:  # what fails, fails now, and not after an hour
+        judge(Job(task, address, cohort_of(scenario, min(n, _TRIAL), CohortConfig.seed)))
     return Plan(task, scenario, n, repeats, CohortConfig.seed, chosen)
 
 
@@ -136,9 +142,9 @@ def _of_candidate(plan: Plan, found: pd.DataFrame, outcome: Outcome, home: Path)
             yield from _metric(f"{row['metric']}_less_ours", row["difference"], *ends)
     yield Metric("fit_seconds", float(own["fit_seconds"].iloc[0]))
     yield Metric("predict_seconds", float(own["predict_seconds"].iloc[0]))
-    if plan.task == "onset":
-        for path in displays.save(displays.calibration(outcome.y, outcome.predicted), folder, "calibration"):
-            yield Artifact(path, "figures")
+    label = (ONSET if plan.task == "onset" else SUCCESS).label
+    for path in displays.save(displays.calibration(outcome.y, outcome.predicted, label), folder, "calibration"):
+        yield Artifact(path, "figures")
     yield Tag("model_stored", ", ".join(outcome.stored) or "no: only a pickle could hold it")
     for file, content in outcome.stored.items():
         make_folder(folder)
@@ -172,6 +178,7 @@ def main(  # noqa: PLR0913, PLR0917 (the options of a command)
 ) -> None:
     """Compare candidates on the same splits and log the comparison."""
     plan = plan_of(task, scenario, (n, repeats), candidate or [], only)
+    expect_store()
     found, outcomes = run_comparison(plan, workers)
     run = track(records(plan, found, outcomes, COMPARISON), f"{task} {scenario} {n}", EXPERIMENT)
     for metric in MAIN[task]:

@@ -85,10 +85,17 @@ def evaluate(
     Raises
     ------
     CohortError
-        If the frames or the split are not those of the training: then no club is known to be unseen.
+        If the frames or the split are not those of the training (then no club is known to be unseen), or no runner or
+        no patient is of a club held out.
     """
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     hold_to_training(candidate.facts, split, frames)
+    for what, frame in (("runners", frames.onset), ("patients", frames.treatment)):
+        if not split.is_held_out(frame["club"]).any():
+            raise CohortError(
+                f"expected {what} of clubs held out from training, got none; bring more clubs with {what}, or train "
+                "and evaluate with another [split] seed"
+            )
     predictor = candidate.predictor
     tell("onset figures with intervals")
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), predictor)

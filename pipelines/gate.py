@@ -44,9 +44,10 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     """
     try:
         return {name: pd.read_csv(folder / f"{name}.csv") for name in READ}
-    except OSError as error:
+    except (OSError, ValueError) as error:
+        what = getattr(error, "filename", None) or "one of its tables"
         raise InputError(
-            f"expected an evaluation in {folder}, but {error.filename} cannot be read; run pipelines.evaluate first"
+            f"expected an evaluation in {folder}, but {what} cannot be read; run pipelines.evaluate first"
         ) from error
 
 

@@ -17,7 +17,7 @@ from pfps_ml.evaluation.metrics import (
     percentiles,
 )
 from pfps_ml.evaluation.net_benefit import decision_table
-from pfps_ml.evaluation.subgroups import compare_parts, subgroup_table
+from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, tier_fields
 from pfps_ml.knowledge.field import TIERS
 from pfps_ml.learning.additive import AdditiveModel, probability
@@ -70,7 +70,8 @@ def onset_tables(runners: Runners, predictor: Predictor, config: Config) -> dict
 def onset_pictures(runners: Runners, predictor: Predictor, config: Config) -> dict[str, displays.Display]:
     """Return the pictures, each with its table."""
     y, p, clubs, settings = runners.y, runners.p, runners.clubs, config.evaluation
-    apart = subgroup_table(y, p, groups_of(runners.X, config), clubs, settings)
+    by = groups_of(runners.X, config)
+    apart, decided = (judge(y, p, by, clubs, settings) for judge in (subgroup_table, decision_parts))
     curve = calibration_curve(y, p, clubs, settings)
     return {
         "calibration": displays.calibration(y, p, curve=curve),
@@ -78,6 +79,7 @@ def onset_pictures(runners: Runners, predictor: Predictor, config: Config) -> di
         "risks": displays.risks(y, p),
         "decision": displays_onset.decision_curve(decision_table(y, p, clubs, settings)),
         "subgroups": displays_onset.subgroups(apart),
+        "decision_subgroups": displays_onset.decision_subgroups(decided),
         "tiers": displays_onset.tiers(_tiers(runners, predictor, settings)),
         "reasons": _reasons(runners.X, predictor),
     }

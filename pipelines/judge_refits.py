@@ -1,9 +1,12 @@
 """What only refits of the onset model can tell: clubs left out one after another, and fewer clubs to learn from."""
 
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pfps_ml.config import Config
 from pfps_ml.evaluation import displays, displays_onset
@@ -14,9 +17,10 @@ from pfps_ml.learning.split import Split
 from pipelines.frames import Frames, onset_features
 from pipelines.judge_onset import Runners
 
-_ENOUGH = 100  # events that a club needs to be judged by itself (Collins, Ogundimu and Altman 2016)
+_MOST_REFITS = 50  # of more clubs than this, those of a fold are left out together: a refit takes seconds
 _SHARES = (0.125, 0.25, 0.5, 1.0)
 _FEWEST_REPLICATES = 2  # a refit is judged by its main model alone
+Part = tuple[pd.DataFrame, np.ndarray, pd.Series, pd.DataFrame]  # fields, outcome and club; fields of those to judge
 
 
 def refitted_pictures(frames: Frames, split: Split, runners: Runners, config: Config) -> dict[str, displays.Display]:
@@ -25,21 +29,23 @@ def refitted_pictures(frames: Frames, split: Split, runners: Runners, config: Co
     rows = ~split.is_held_out(clubs)
     training = frames.onset[rows].reset_index(drop=True)
     X = onset_features(frames.onset)[rows].reset_index(drop=True)
-    return {
-        "left_out": _left_out(X, training, split, config),
-        "learning_curve": _learning_curve(X, training, split, runners, config),
-    }
+    with threadpool_limits(1):  # as in training: many small fits
+        return {
+            "left_out": _left_out(X, training, split, config),
+            "learning_curve": _learning_curve(X, training, split, runners, config),
+        }
 
 
 def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Config) -> displays.Display:
-    """Leave out every club by itself if all have enough events, else the clubs of a fold together."""
+    """Leave out every club by itself, or, of very many clubs, those of a fold together."""
     y, clubs = training[ONSET.name].to_numpy(float), training["club"]
-    alone = bool((training.groupby("club")[ONSET.name].sum() >= _ENOUGH).all())
-    names = {club: at for at, club in enumerate(sorted(split.folds))} if alone else split.folds
+    alone = clubs.nunique() <= _MOST_REFITS
+    names = {club: at for at, club in enumerate(sorted(clubs.unique()))} if alone else split.folds
     part, p = clubs.map(names).to_numpy(), np.zeros(len(y))
-    for each in np.unique(part):
-        test = part == each
-        p[test] = _fitted(X[~test], y[~test], clubs[~test], config).predict_proba(X[test])[:, 1]
+    tests = [part == each for each in np.unique(part)]
+    found = _refitted([(X[~test], y[~test], clubs[~test], X[test]) for test in tests], config)
+    for test, risk in zip(tests, found, strict=True):
+        p[test] = risk
     kind = "Club" if alone else "Fold"
     labels = pd.Series(
         pd.Categorical([f"{kind} {at + 1}" for at in part], [f"{kind} {at + 1}" for at in np.unique(part)])
@@ -55,21 +61,30 @@ def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Con
 def _learning_curve(
     X: pd.DataFrame, training: pd.DataFrame, split: Split, runners: Runners, config: Config
 ) -> displays.Display:
-    y, clubs, order, risks = training[ONSET.name].to_numpy(float), training["club"], list(split.folds), {}
+    y, clubs, order, parts = training[ONSET.name].to_numpy(float), training["club"], list(split.folds), {}
     for share in _SHARES:
         count = max(round(share * len(order)), 2)
         own = clubs.isin(order[:count]).to_numpy()
         if 0 < y[own].sum() < own.sum():
-            name = f"{count} clubs ({int(own.sum()):,} runners, {int(y[own].sum()):,} events)"
-            risks[name] = _fitted(X[own], y[own], clubs[own], config).predict_proba(runners.X)[:, 1]
+            parts[f"{count} clubs ({int(own.sum()):,} runners, {int(y[own].sum()):,} events)"] = own
+    found = _refitted([(X[own], y[own], clubs[own], runners.X) for own in parts.values()], config)
+    risks = dict(zip(parts, found, strict=True))
     return displays_onset.learning_curve(compare_parts(runners.y, risks, runners.clubs, config.evaluation))
 
 
-def _fitted(X: pd.DataFrame, y: np.ndarray, club: pd.Series, config: Config) -> OnsetModel:
-    """Fit on some of the training clubs, folded anew so that no fold is empty."""
+def _refitted(parts: Sequence[Part], config: Config) -> list[np.ndarray]:
+    """Return the risks that come of every part; several at once, which changes nothing but the time that it takes."""
+    with ThreadPoolExecutor(config.onset.jobs) as pool:  # the fits spend their time outside of Python
+        return list(pool.map(lambda part: _risk(part, config), parts))
+
+
+def _risk(part: Part, config: Config) -> np.ndarray:
+    """Fit on some of the training clubs, folded anew so that no fold is empty, and return the risk of others."""
+    X, y, club, others = part
     names = {name: at % config.split.folds for at, name in enumerate(sorted(club.unique()))}
     model = OnsetModel(replace(config.onset, bootstraps=_FEWEST_REPLICATES))
-    return model.fit(X.reset_index(drop=True), y, club.reset_index(drop=True), club.map(names).to_numpy())
+    model.fit(X.reset_index(drop=True), y, club.reset_index(drop=True), club.map(names).to_numpy())
+    return np.asarray(model.predict_proba(others)[:, 1])
 
 
 __all__ = ["refitted_pictures"]

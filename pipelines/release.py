@@ -18,7 +18,7 @@ from pipelines.card import INTENDED_USE, LIMITS, NOT_DONE, headline, model_card
 from pipelines.console import command, say, table
 from pipelines.evaluate import EVALUATION, SUBJECT
 from pipelines.gate import Check, checks, hold_to_gate, read_tables
-from pipelines.train import CANDIDATE
+from pipelines.train import CANDIDATE, PARTS
 
 MODELS = Path("models")
 _PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
@@ -51,12 +51,13 @@ def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None
     """
     try:
         facts = json.loads((candidate / "facts.json").read_text(encoding="utf-8"))
-        parts = {p.name: p.read_bytes() for p in candidate.glob("*.json") if p.name != "facts.json"}
+        parts = {name: (candidate / name).read_bytes() for name in PARTS}
         judged = json.loads((evaluation / SUBJECT).read_text(encoding="utf-8"))["candidate"]
-    except OSError as error:
+    except (OSError, LookupError, ValueError) as error:
+        what = getattr(error, "filename", None) or "one of their files"
         raise InputError(
-            f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {error.filename} cannot be "
-            "read; run pipelines.train and pipelines.evaluate first"
+            f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {what} cannot be read; "
+            "run pipelines.train and pipelines.evaluate first"
         ) from error
     if judged != digest(parts["onset.json"] + parts["pathways.json"]):
         raise InputError(

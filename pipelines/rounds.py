@@ -19,13 +19,13 @@ import pandas as pd
 from pfps_ml.bundle import dump
 from pfps_ml.cohort.simulate import Cohort, simulate_onset, simulate_treatment
 from pfps_ml.config import CohortConfig, SplitConfig
-from pfps_ml.errors import FactError
+from pfps_ml.errors import CohortError, FactError
 from pfps_ml.evaluation.comparison import Judged, Patients, onset_figures, pathway_figures
 from pfps_ml.evaluation.metrics import club_resamples, count_groups
 from pfps_ml.knowledge.dictionary import ARMS, ONSET, SUCCESS
 from pfps_ml.learning.additive import to_json
 from pfps_ml.learning.candidates import ONSET_CANDIDATES, fit_onset, risk_of
-from pfps_ml.learning.entrants import Entrant, own_entrant
+from pfps_ml.learning.entrants import Entrant, blamed, own_entrant
 from pfps_ml.learning.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
 from pfps_ml.learning.propensity import eligibility
 from pfps_ml.learning.split import Split, split_clubs
@@ -104,7 +104,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: figures, seconds, and where wanted outcome, prediction and the model as text."""
+    """What came of a job: figures, seconds, and where wanted the outcome, what was predicted of it, and the model."""
 
     judged: Judged
     fit_seconds: float
@@ -136,7 +136,13 @@ def cohort_of(scenario: str, n: int, seed: int) -> CohortConfig:
 
 @lru_cache(maxsize=1)
 def round_of(task: str, cohort: CohortConfig, fresh: int) -> Round:
-    """Simulate and split one round; kept, because the jobs of a round follow each other."""
+    """Simulate and split one round; kept, because the jobs of a round follow each other.
+
+    Raises
+    ------
+    CohortError
+        If the rows that train, or those that judge, have one outcome only.
+    """
     whole = _rows(task, cohort, 0, cohort.runners if task == "onset" else cohort.patients)
     if fresh:
         start = 10 * len(whole.y)
@@ -146,12 +152,30 @@ def round_of(task: str, cohort: CohortConfig, fresh: int) -> Round:
         split = split_clubs(whole.club, SplitConfig())
         held_out = split.is_held_out(whole.club)
         trained, judging = whole.part(~held_out), whole.part(held_out)
+    for what, rows in (("train", trained), ("judge", judging)):
+        if not 0 < (events := int(rows.y.sum())) < len(rows.y):
+            raise CohortError(
+                f"expected both outcomes among the {len(rows.y):,} rows that {what}, got {events} cases; set -n higher"
+            )
     return Round(trained, split.fold_of(trained.club), judging, _digest(split, trained, judging))
 
 
 def judge(job: Job) -> Outcome:
-    """Fit a candidate on the training clubs of its round and judge it on the others."""
+    """Fit a candidate on the training clubs of its round and judge it on the others.
+
+    Raises
+    ------
+    CohortError
+        As `round_of`.
+    FactError
+        If a researcher's own candidate fails, or one does not answer with a number for every row.
+    """
     found = round_of(job.task, job.cohort, job.fresh)
+    with blamed(job.candidate):
+        return _judge(job, found)
+
+
+def _judge(job: Job, found: Round) -> Outcome:
     own = [job.candidate] if ":" in job.candidate else []
     model = entrants(job.task, own)[job.candidate].make()
     if job.settings is not None and "settings" in model.get_params():
@@ -161,8 +185,13 @@ def judge(job: Job) -> Outcome:
     fitted = time.perf_counter()
     predicted = risk_of(model, found.judging.X) if job.task == "onset" else success_of(model, found.judging.X)
     ended = time.perf_counter()
+    if len(predicted) != len(found.judging.y) or not np.isfinite(np.asarray(predicted)).all():
+        raise FactError(
+            f"expected {job.candidate} to predict a probability for each of {len(found.judging.y):,} rows, got "
+            f"{len(predicted):,} answers, or some that are no numbers"
+        )
     judged = _judged(job, found, predicted)
-    kept = (found.judging.y, np.asarray(predicted), stored(model)) if job.keep else ()
+    kept = (found.judging.y, _of_what_happened(predicted, found.judging.arm), stored(model)) if job.keep else ()
     return Outcome(judged, fitted - began, ended - fitted, *kept)
 
 
@@ -207,6 +236,13 @@ def _rows(task: str, cohort: CohortConfig, start: int, stop: int) -> Rows:
     truth = made.truth[list(names)].rename(columns=names)
     y = made.observed[SUCCESS.name].to_numpy(float)
     return Rows(pathway_features(made.observed), y, made.observed["club"], made.observed["arm"], truth)
+
+
+def _of_what_happened(predicted: Any, arm: pd.Series) -> np.ndarray:
+    """Return the predicted risk, or the predicted success under the arm that each patient had."""
+    if isinstance(predicted, np.ndarray):
+        return predicted
+    return np.asarray(predicted.to_numpy()[np.arange(len(arm)), predicted.columns.get_indexer(arm)])
 
 
 def _digest(split: Split, trained: Rows, judging: Rows) -> str:

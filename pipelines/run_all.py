@@ -1,4 +1,8 @@
-"""The main job: simulate, validate, train, evaluate, release, track, and score the example roster."""
+"""The main job: simulate, validate, train, evaluate, release, track, and score the example roster.
+
+A candidate that the release gate refuses is tracked all the same, with its figures and what was refused; then the
+refusal is the answer, with its exit code. No bundle comes of it, so no roster is scored.
+"""
 
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -10,13 +14,15 @@ import typer
 
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import Config, load_config
+from pfps_ml.errors import ReleaseRefused
 from pfps_ml.files.dialects import read_sheet
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.roster import score_roster
-from pfps_ml.tracking import track
+from pfps_ml.tracking import expect_store, track
 from pfps_ml.wording import POINTS
 from pipelines import evaluate, train, validate
+from pipelines.card import figure
 from pipelines.console import command, say, steps, table
 from pipelines.evaluate import EVALUATION, Evaluation
 from pipelines.frames import DATA, OUT, Frames, data_digest, read_frames
@@ -25,15 +31,17 @@ from pipelines.simulate import write_cohort
 from pipelines.train import CANDIDATE, Candidate, write_candidate
 
 ROSTER = Path("data/examples/roster.csv")
+SCORED = OUT / "scored.csv"
 _SHOWN = 10
 _OTHER_STEPS = 5  # simulate, validate, report and release, track, score
 
 
 def records(
-    candidate: Candidate, evaluation: Evaluation, frames: Frames, folder: Path, bundle: Bundle
+    candidate: Candidate, evaluation: Evaluation, frames: Frames, folder: Path, released: Bundle | ReleaseRefused
 ) -> Iterator[Record]:
     """Yield what happened, for the tracker: no row of any frame is in it."""
     made = candidate.facts["trained_on"]
+    yield Tag("released", _told(released))
     yield Tag("scenario", str(made["scenario"]))
     yield Tag("split", candidate.facts["split_digest"])
     yield Tag("notice", NOTICE)
@@ -52,11 +60,19 @@ def records(
         yield Metric(f"policy_{row.policy}", float(row.value), float(row.low), float(row.high))
     for path in sorted(folder.iterdir()):
         yield Artifact(path, "evaluation")
-    yield Model(bundle.path)
+    if isinstance(released, Bundle):
+        yield Model(released.path)
 
 
 def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> None:
-    """Run the main job from the evidence to a scored roster, and print what came of it."""
+    """Run the main job from the evidence to a scored roster, and print what came of it.
+
+    Raises
+    ------
+    ReleaseRefused
+        If a check of the release gate does not hold; everything before it is written, tracked and printed.
+    """
+    expect_store()
     scenario = config.cohort.scenario
     data = DATA / scenario
     with steps("demo", _OTHER_STEPS + train.STEPS + evaluate.STEPS) as tell:
@@ -71,34 +87,62 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         tell("report")
         report = found.write(EVALUATION)
         tell("release")
-        bundle = load_bundle(release(CANDIDATE, EVALUATION, models, config.product.version, config.release))
+        released = _released(models, config)
         tell("track")
-        run = track(records(candidate, found, frames, EVALUATION, bundle), run_name=bundle.name)
+        run = track(records(candidate, found, frames, EVALUATION, released), _run_name(scenario, released))
         tell("score")
-        summary = score_roster(roster, scored := OUT / "scored.csv", bundle)
-    # the roster's own reader takes off the apostrophes that keep a spreadsheet from running an id
-    ids = read_sheet(scored, frozenset()).table.column("runner_id").to_pylist()
-    _show(pd.read_csv(scored).assign(runner_id=ids), found, asdict(summary))
+        summary = score_roster(roster, SCORED, released) if isinstance(released, Bundle) else None
+    if summary:
+        _show_risks(asdict(summary))
+    _show_figures(found)
     show_checks(judge(CANDIDATE, EVALUATION, config.release).checks)
-    places = {
-        "cohort": data, "bundle": bundle.path, "model card": bundle.path / "card.md", "report": report,
-        "scored roster": scored, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)",
-    }  # fmt: skip
-    table("Where everything is", ("what", "where"), places.items())
+    places = {"cohort": data, "report": report, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)"}
+    table("Where everything is", ("what", "where"), (places | _made(released)).items())
     say(NOTICE)
+    if isinstance(released, ReleaseRefused):
+        raise released
 
 
-def _show(scored: pd.DataFrame, found: Evaluation, summary: dict[str, Any]) -> None:
+def _released(models: Path, config: Config) -> Bundle | ReleaseRefused:
+    try:
+        return load_bundle(release(CANDIDATE, EVALUATION, models, config.product.version, config.release))
+    except ReleaseRefused as refused:
+        return refused
+
+
+def _made(released: Bundle | ReleaseRefused) -> dict[str, Path]:
+    if isinstance(released, ReleaseRefused):
+        return {}
+    return {"bundle": released.path, "model card": released.path / "card.md", "scored roster": SCORED}
+
+
+def _told(released: Bundle | ReleaseRefused) -> str:
+    if isinstance(released, Bundle):
+        return released.name
+    return "no: " + ", ".join(str(fault.field) for fault in released.faults)
+
+
+def _run_name(scenario: str, released: Bundle | ReleaseRefused) -> str:
+    return released.name if isinstance(released, Bundle) else f"{scenario}, not released"
+
+
+def _show_risks(summary: dict[str, Any]) -> None:
+    # the roster's own reader takes off the apostrophes that keep a spreadsheet from running an id
+    ids = read_sheet(SCORED, frozenset()).table.column("runner_id").to_pylist()
+    scored = pd.read_csv(SCORED).assign(runner_id=ids)
     top = scored[scored["risk_12m"].notna()].nlargest(_SHOWN, "risk_12m")
     header = ("runner", "12-month risk (90 %)", "band", "reasons (percentage points)")
     table(f"The {_SHOWN} highest risks of the example roster", header, map(_risk_row, top.itertuples()))
-    figures = ((r.label, f"{r.value:.3f}", f"{r.low:.3f} to {r.high:.3f}") for r in found.tables["onset"].itertuples())
+    say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
+
+
+def _show_figures(found: Evaluation) -> None:
+    figures = map(figure, found.tables["onset"].itertuples())
     table("Onset, clubs that training never saw", ("figure", "value", "95 % interval"), figures)
     effects = (
-        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in found.tables["effects"].itertuples()
+        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in found.frame("effects").itertuples()
     )
     table("Pathways: adjusted difference from usual care", ("pathway", "effect", "95 % interval"), effects)
-    say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
 
 
 def _risk_row(row: Any) -> tuple[str, ...]:

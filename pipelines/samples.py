@@ -64,9 +64,9 @@ knee is, what causes it or which treatment works: whatever comes out was put in.
 
 ## Limits
 
-The main models are trained at the point values of the evidence. `python -m pipelines.simulate --draws K` writes, beside
-them, the same runners in K draws over its intervals; the spread over such draws is part of the interval of a released
-risk. Drop-out and competing injuries are not simulated.
+What a released model predicts is learned at the point values of the evidence. Refits on the same runners in {draws} draws
+over its intervals are released with it, and their spread is part of every interval; `python -m pipelines.simulate
+--draws K` writes such draws. Drop-out and competing injuries are not simulated.
 
 Effects act on the odds of one month, month after month: a monthly ratio of 2 is an odds ratio of {odds_ratio:.2f} over
 {months:g} months at the base rate. A spike of the longest run acts for {spike_months:g} months. That is an assumption \
@@ -120,7 +120,7 @@ def datasheet(frames: Frames, config: CohortConfig) -> str:
         odds_ratio=odds_ratio_over(2.0, base.value, scenario.horizon_months), months=scenario.horizon_months,
         spike=exp(spike.value), spike_months=lasts.value, spike_low=lasts.low, spike_high=lasts.high,
         spike_ratio=odds_ratio_over(exp(spike.value), base.value, scenario.horizon_months, lasts.value),
-        selected=_selected(), **_hip(scenario),
+        selected=_selected(), draws=config.draws, **_hip(scenario),
         parameters=len(parameters), cited=len(parameters) - assumed, assumed=assumed,
     )  # fmt: skip
 

@@ -24,6 +24,11 @@ TEXTS = {
         "By sex, age, and the dearest kind of measurement that a runner has. "
         "No figures where there are too few cases, or too few runners without: they would say more of chance.",
     ),
+    "decision_subgroups": (
+        "Onset: decision curves in subgroups",
+        "What acting by the model gains over the better of acting for everybody and for nobody, with 95 % bands over "
+        "clubs; below 0 it is better not to use it there. No curve where there are too few cases.",
+    ),
     "tiers": (
         "Onset: what measuring buys",
         "The same runners, of clubs that own everything, predicted from what each tier of measurement provides. "
@@ -31,7 +36,9 @@ TEXTS = {
     ),
     "left_out": (
         "Onset: clubs left out of training",
-        "The onset model refitted without some of its training clubs, and judged on those.",
+        "The onset model refitted without one of its training clubs and judged on that club, each in its turn (of more "
+        "than 50 clubs, those of a fold together). A club has few cases, so its interval, over its runners, is wide; "
+        "that of all is over clubs.",
     ),
     "learning_curve": (
         "Onset: learning curve",

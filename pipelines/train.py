@@ -31,6 +31,7 @@ from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OBSERVED, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
 
 CANDIDATE = OUT / "candidate"
+PARTS = ("onset.json", "pathways.json", "reference.json", "golden.json")
 STEPS = 9
 _GOLDEN_ROWS, _SKIPPED = 24, 0.3
 Progress = Callable[[str], None]
@@ -52,12 +53,9 @@ class Candidate:
 
     def parts(self) -> dict[str, bytes]:
         """Return the files of the bundle, but for the card."""
-        return {
-            "onset.json": dump(onset_to_json(self.predictor)),
-            "pathways.json": dump(pathways_to_json(self.predictor)),
-            "reference.json": dump(self.reference),
-            "golden.json": dump(golden_answers(self.predictor, golden_runners(self.reference))),
-        }
+        golden = golden_answers(self.predictor, golden_runners(self.reference))
+        held = (onset_to_json(self.predictor), pathways_to_json(self.predictor), self.reference, golden)
+        return {name: dump(content) for name, content in zip(PARTS, held, strict=True)}
 
 
 def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) -> Candidate:
@@ -75,11 +73,12 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     Raises
     ------
     CohortError
-        If there is one evidence draw only: one has no spread.
+        If there is one evidence draw only (one has no spread), or the training clubs cannot teach both models.
     """
     if len(frames.draws) == 1:
         raise CohortError("expected no draws of the evidence or at least two, got one; simulate with more --draws")
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    _expect_enough(frames, split)
     with threadpool_limits(1):  # many small fits: starting threads costs ten times the work
         onset, X = _fit_onset(frames.onset, split, config, tell)
         tell(f"onset, {len(frames.draws)} draws of the evidence")
@@ -106,6 +105,18 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
 
 
+def scenario_of(frames: Frames, said: str | None = None) -> str | None:
+    """Return the scenario that frames were simulated from, as somebody said or as they say; None of a real cohort.
+
+    Raises
+    ------
+    FactError
+        If there is no such scenario.
+    """
+    name = said or (frames.made or {}).get("scenario")
+    return load_scenario(name).name if name else None
+
+
 def digests(frames: Frames) -> dict[str, str]:
     """Return the digests of the observed frames, by name."""
     return {name: data_digest(getattr(frames, name)) for name in OBSERVED}
@@ -124,6 +135,19 @@ def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
             row[name] = field.levels[int(value)] if field.levels else value
         rows.append({**row, "height_cm": 160.0 + i, "weight_kg": 50.0 + 2 * i} if i % 4 else row)
     return pd.DataFrame(rows, columns=[f.name for f in INPUTS if f.kind != "text"])
+
+
+def _expect_enough(frames: Frames, split: Split) -> None:
+    """Refuse clubs that leave a fold nothing to learn from: both outcomes, and patients in two folds."""
+    for frame, name in ((frames.onset, ONSET.name), (frames.treatment, SUCCESS.name)):
+        seen = frame[~split.is_held_out(frame["club"])]
+        folds = set(split.fold_of(seen["club"]))
+        events = int(seen[name].sum())
+        if len(folds) < 2 or not 0 < events < len(seen):
+            raise CohortError(
+                f"expected training clubs in at least two folds that together have {name} and its opposite, got "
+                f"{len(folds)} with {events:,} of {len(seen):,} rows; bring more clubs, or another [split] seed"
+            )
 
 
 def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> tuple[OnsetModel, pd.DataFrame]:
@@ -176,14 +200,17 @@ def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, o
 
 def main(
     folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
-    scenario: Annotated[str, typer.Option(help="The scenario that the frames were simulated from.")] = "reference",
+    scenario: Annotated[
+        str | None, typer.Option(help="The simulated scenario; by default what the frames say.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
     out: Annotated[Path, typer.Option("-o", help="Folder of the candidate.")] = CANDIDATE,
 ) -> None:
     """Train a candidate on validated frames."""
-    load_scenario(scenario)  # an unknown one is refused before an hour of work
+    frames = read_frames(folder)
+    scenario = scenario_of(frames, scenario)
     with steps("train", STEPS) as tell:
-        candidate = train(read_frames(folder), load_config(config), scenario, tell)
+        candidate = train(frames, load_config(config), scenario, tell)
     write_candidate(candidate, out)
     say(f"candidate in {out}; judge it with `python -m pipelines.evaluate`")
 
@@ -216,12 +243,14 @@ if __name__ == "__main__":
 
 __all__ = [
     "CANDIDATE",
+    "PARTS",
     "STEPS",
     "Candidate",
     "digests",
     "golden_runners",
     "interval",
     "make_folder",
+    "scenario_of",
     "train",
     "write_candidate",
 ]

@@ -1,6 +1,6 @@
 """One shape for everything that the service refuses, whoever refuses it: the guard, the endpoint or the framework."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 
 from starlette.responses import JSONResponse
@@ -9,12 +9,20 @@ from pfps_ml.errors import Fault, InputError, PfpsError
 
 CODE_HEADER = "x-error-code"  # a proxy can count errors by it; it also tells our replies from the framework's
 
-_ADVICE = {
+ADVICE = {
     404: "expected one of the routes that /docs.json lists, got another",
     405: "expected a method that the Allow header names, got another",
     500: "this request could not be answered because of a fault in the service; its log says where, and holds no value",
     503: "the service is not ready: no released bundle is in use yet; its log says why if this lasts",
+    504: "expected the whole request and its answer within the time that a request may take, got no end of it; "
+    "send fewer rows at once",
 }
+
+
+class Unauthorised(PfpsError):
+    """The request has no key, or none of ours; or there are no keys, and it comes from another machine."""
+
+    http_status, code = 401, "unauthorized"
 
 
 class TooLarge(InputError):
@@ -29,28 +37,43 @@ class UnsupportedMedia(InputError):
     http_status, code = 415, "media_type"
 
 
+class TooMany(PfpsError):
+    """The key has asked too often, or too many rosters are waiting; `wait` is the seconds until it is worth asking."""
+
+    http_status, code = 429, "too_many_requests"
+
+    def __init__(self, wait: int) -> None:
+        super().__init__(f"expected fewer requests, got too many at once; ask again in {wait} s")
+        self.wait = wait
+
+
 def error_reply(error: PfpsError) -> JSONResponse:
     """Answer a mistake that the product can explain."""
-    return _reply(error.http_status, error.code, error.message, error.faults)
+    headers = {"www-authenticate": "Bearer"} if error.http_status == HTTPStatus.UNAUTHORIZED else {}
+    headers |= {"retry-after": str(error.wait)} if isinstance(error, TooMany) else {}
+    return _reply(error.http_status, error.code, error.message, error.faults, headers)
 
 
 def status_reply(status: int, allow: str | None = None) -> JSONResponse:
     """Answer what the framework refused, by its HTTP status; `allow` names the methods that a route has."""
     phrase = HTTPStatus(status).phrase
-    reply = _reply(status, phrase.lower().replace(" ", "_"), _ADVICE.get(status, phrase))
-    if allow is not None:
-        reply.headers["allow"] = allow
-    return reply
+    headers = {"allow": allow} if allow else {}
+    return _reply(status, phrase.lower().replace(" ", "_"), ADVICE.get(status, phrase), headers=headers)
 
 
-def _reply(status: int, code: str, message: str, faults: Sequence[Fault] = ()) -> JSONResponse:
+def _reply(
+    status: int, code: str, message: str, faults: Sequence[Fault] = (), headers: Mapping[str, str] | None = None
+) -> JSONResponse:
     content = {"code": code, "message": message, "faults": [fault.as_dict() for fault in faults]}
-    return JSONResponse({"error": content}, status, {CODE_HEADER: code})
+    return JSONResponse({"error": content}, status, {CODE_HEADER: code, **(headers or {})})
 
 
 __all__ = [
+    "ADVICE",
     "CODE_HEADER",
     "TooLarge",
+    "TooMany",
+    "Unauthorised",
     "UnsupportedMedia",
     "error_reply",
     "status_reply",

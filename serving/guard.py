@@ -1,112 +1,127 @@
-"""What stands between the network and BentoML: only valid JSON goes in, only one shape of error comes out."""
+"""What stands between the network and BentoML: who may ask, what goes in, how long it takes, what every answer says."""
 
+import asyncio
+import time
 from collections.abc import Mapping
+from hashlib import sha256
+from ipaddress import ip_address
 
 from pydantic import BaseModel
-from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pfps_ml.errors import PfpsError
-from serving.errors import CODE_HEADER, TooLarge, UnsupportedMedia, error_reply, status_reply
+from serving import metrics
+from serving.answer import Answer, replay
+from serving.asked import ASKED, Asked
+from serving.door import Door
+from serving.errors import TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
+from serving.keys import LOCAL
+from serving.live import LiveBundle
 from serving.logs import LOG
 from serving.messages import read
-
-LARGEST = 2_000_000  # bytes: design 4.4
-MEDIA = "application/json"
+from serving.routes import ELSEWHERE, Route, route_of
 
 
 class Guard:
-    """ASGI middleware: validates bodies before BentoML reads them and gives every refusal the same shape.
-
-    BentoML would read pickles, drop unknown keys and log invalid input with its values; an exception in a mounted
-    route would hang until the timeout.
+    """ASGI middleware: nothing reaches BentoML that it would read as a pickle, drop, log, or never answer.
 
     Parameters
     ----------
     app
         The service behind the guard.
+    live
+        The bundle in service, which every answer names.
+    door
+        Who may ask, and how often.
     bodies
-        The message that each POST route reads.
+        The message that a route of BentoML's reads; our own routes read theirs themselves.
     """
 
-    def __init__(self, app: ASGIApp, bodies: Mapping[str, type[BaseModel]]) -> None:
-        self._app = app
-        self._bodies = bodies
+    def __init__(self, app: ASGIApp, live: LiveBundle, door: Door, bodies: Mapping[str, type[BaseModel]]) -> None:
+        self._app, self._live, self._door, self._bodies = app, live, door, bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        answer = _Answer(scope, receive, send)
+        asked, route, start = Asked(), route_of(scope["path"]), time.perf_counter()
+        answer = Answer((scope, receive, send), asked, self._live)
+        before = ASKED.set(asked)
         try:
-            await self._app(scope, await self._admitted(scope, receive), answer)
-        except PfpsError as error:
-            await error_reply(error)(scope, receive, send)
+            await self._answered(scope, receive, answer, route)
         except ClientDisconnect:
             return
+        finally:
+            ASKED.reset(before)
+            metrics.count(route.path if route else ELSEWHERE, answer.status, time.perf_counter() - start)
+
+    async def _answered(self, scope: Scope, receive: Receive, answer: Answer, route: Route | None) -> None:
+        try:
+            async with asyncio.timeout(self._door.patience):
+                if route is None or scope["method"] not in route.methods:
+                    await answer.refuse(status_reply(405, ", ".join(route.methods)) if route else status_reply(404))
+                    return
+                self._admit(scope, route)
+                await self._app(scope, await self._body(scope, receive, route), answer)
+        except PfpsError as error:
+            await answer.refuse(error_reply(error))
+        except TimeoutError:
+            await answer.refuse(status_reply(504))
+        except ClientDisconnect:
+            raise
         except Exception as error:
             LOG.error("a route failed", exc_info=error)
-            if not answer.begun:
-                await status_reply(500)(scope, receive, send)
+            await answer.refuse(status_reply(500))
 
-    async def _admitted(self, scope: Scope, receive: Receive) -> Receive:
-        """Return where the app reads the body from: as sent, or, on a route that we know, once it is valid."""
-        model = self._bodies.get(scope["path"]) if scope["method"] == "POST" else None
-        if model is None:
-            return receive
-        body = await _body(Request(scope, receive))
-        read(model, body)
-        return _replay(body, receive)
+    def _admit(self, scope: Scope, route: Route) -> None:
+        """Refuse who may not ask, or not so often."""
+        if self._door.keys is None:
+            if not (_is_loopback(scope.get("client")) and _is_loopback(scope.get("server"))):
+                raise Unauthorised("expected a request from this machine, got one from another; set PFPS_API_KEYS")
+            ASKED.get().owner = LOCAL
+        elif route.key:
+            owner = self._door.keys.owner(dict(scope["headers"]).get(b"authorization", b""))
+            if owner is None:
+                raise Unauthorised("expected `Authorization: Bearer KEY` with a key of this service, got none of them")
+            self._door.rates.take(owner)
+            ASKED.get().owner = owner
 
-
-class _Answer:
-    """Passes an answer on to the client; an error that is not ours is replaced by one in our shape."""
-
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
-        self._replaced = False
-        self.begun = False
-
-    async def __call__(self, message: Message) -> None:
-        if message["type"] == "http.response.start":
-            self.begun = True
-            headers = Headers(raw=message["headers"])
-            # the framework sends a path with a slash too many elsewhere, without a word; for us there is no such path
-            status = 404 if "location" in headers else message["status"]
-            self._replaced = status >= 400 and CODE_HEADER not in headers
-            if self._replaced:
-                reply = status_reply(status, headers.get("allow"))
-                await reply(self._scope, self._receive, self._send)
-        if not self._replaced:
-            await self._send(message)
+    async def _body(self, scope: Scope, receive: Receive, route: Route) -> Receive:
+        """Return where the app reads the body from: once it is whole, and valid if BentoML is to read it."""
+        if not route.media:
+            return replay(b"", receive)
+        body = await _read(Request(scope, receive), route)
+        if self._door.audited:
+            ASKED.get().digest = sha256(body).hexdigest()
+        if model := self._bodies.get(route.path):
+            read(model, body)
+        return replay(body, receive)
 
 
-async def _body(request: Request) -> bytes:
-    """Return the whole body, if it is JSON by its own account and not too large, told beforehand or not."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != MEDIA:
-        raise UnsupportedMedia(f"expected Content-Type: {MEDIA}, got another media type or none")
+async def _read(request: Request, route: Route) -> bytes:
+    """Return the whole body, if it is of its route's type by its own account and not too large, told or not."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != route.media:
+        raise UnsupportedMedia(f"expected Content-Type: {route.media}, got another media type or none")
     length = request.headers.get("content-length", "")
-    too_large = TooLarge(f"expected at most {LARGEST:,} bytes, got more; send one runner a request")
-    if length.isdecimal() and int(length) > LARGEST:
+    too_large = TooLarge(f"expected at most {route.largest:,} bytes, got more; send fewer rows at once")
+    if length.isdecimal() and int(length) > route.largest:
         raise too_large
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > LARGEST:
+        if len(body) > route.largest:
             raise too_large
     return bytes(body)
 
 
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """Return a channel that gives a body that was read already, then what the client says next."""
-    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def again() -> Message:
-        return waiting.pop() if waiting else await receive()
-
-    return again
+def _is_loopback(address: tuple[str, int | None] | None) -> bool:
+    """Return whether an address is this machine's own; a socket without one (a Unix socket, a test) is."""
+    try:
+        return address is None or ip_address(address[0]).is_loopback
+    except ValueError:  # no address: the path of a socket, or a test's name
+        return True
 
 
-__all__ = ["LARGEST", "MEDIA", "Guard"]
+__all__ = ["Guard"]

@@ -1,12 +1,16 @@
 """The bundle that is in service: loaded while the server already answers its probes, taken over whole or not at all."""
 
 import gc
-from threading import Thread
+import signal
+from threading import Lock, Thread, current_thread, main_thread
 
 from pfps_ml import released_bundle
-from pfps_ml.bundle import Bundle
+from pfps_ml.assess import assess
+from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.errors import BundleError, PfpsError
+from serving import journal, metrics
 from serving.logs import LOG
+from serving.messages import EXAMPLES, Runner, coded
 
 
 class LiveBundle:
@@ -14,11 +18,18 @@ class LiveBundle:
 
     def __init__(self) -> None:
         self._bundle: Bundle | None = None
+        self._since = ""
+        self._one_at_a_time = Lock()
 
     @property
     def ready(self) -> bool:
         """Whether a bundle is in service."""
         return self._bundle is not None
+
+    @property
+    def name(self) -> str | None:
+        """The name of the bundle in service."""
+        return self._bundle.name if self._bundle else None
 
     def current(self) -> Bundle:
         """Return the bundle in service; a caller keeps it for the whole of one answer.
@@ -33,22 +44,84 @@ class LiveBundle:
         return self._bundle
 
     def start(self) -> None:
-        """Load the released bundle in the background; what an earlier start had loaded is put out of service."""
-        self._bundle = None
-        Thread(target=self.load, name="load-bundle", daemon=True).start()
+        """Load the released bundle in the background, and again whenever the process is sent SIGHUP."""
+        self.stop()
+        if current_thread() is main_thread() and hasattr(signal, "SIGHUP"):
+            signal.signal(signal.SIGHUP, lambda *_: self._in_background())
+        self._in_background()
 
-    def load(self) -> None:
-        """Load the released bundle and put it into service; what is wrong with it goes to the log."""
-        try:
-            bundle = released_bundle()
-        except PfpsError as error:
-            LOG.error("no bundle in service (%s): %s", error.code, error.message)
-            return
+    def stop(self) -> None:
+        """Put what is in service out of it."""
+        with self._one_at_a_time:
+            if self._bundle:
+                self._record_end(self._bundle)
+            self._bundle = None
+
+    def take_over(self) -> tuple[str | None, str]:
+        """Put the released bundle into service in place of what is; answer the names of both.
+
+        Requests in hand are answered by the bundle that they began with, and no request waits.
+
+        Raises
+        ------
+        BundleError
+            If it cannot be loaded or does not reproduce its golden answers; the one before stays in service.
+        OutputError
+            If the promotion log cannot be written; the one before stays in service.
+        """
+        with self._one_at_a_time:
+            before = self._bundle
+            try:
+                bundle = released_bundle()
+                if before is None or bundle.manifest != before.manifest:
+                    self._swap(bundle)
+            except PfpsError as error:
+                LOG.error("no bundle taken over (%s): %s In service: %s", error.code, error.message, self.name)
+                journal.record(journal.PROMOTIONS, event="refused", code=error.code, in_service=self.name)
+                raise
+            return (before.name if before else None), bundle.name
+
+    def _swap(self, bundle: Bundle) -> None:
+        _warm(bundle)
+        before, since = self._bundle, journal.now()
+        if before:
+            self._record_end(before)
+        journal.record(journal.PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
+        self._bundle, self._since = bundle, since
+        metrics.serve(bundle.name, before.name if before else None)
+        LOG.info("bundle %s is in service", bundle.name)
+        del before
         # the bundle's many small objects live as long as the process: a collector that walks them costs 50 ms a time
+        gc.unfreeze()
         gc.collect()
         gc.freeze()
-        self._bundle = bundle
-        LOG.info("bundle %s is in service", bundle.name)
+
+    def _record_end(self, bundle: Bundle) -> None:
+        journal.record(
+            journal.PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
+            until=journal.now(),
+        )  # fmt: skip
+
+    def _in_background(self) -> None:
+        Thread(target=self._try, name="load-bundle", daemon=True).start()
+
+    def _try(self) -> None:
+        try:
+            self.take_over()
+        except PfpsError:
+            return  # the log says why
+
+
+def _warm(bundle: Bundle) -> None:
+    """Assess once, for tables that are made when they are first read; so no request waits for them."""
+    examples = [Runner.model_validate(example["runner"]) for example in EXAMPLES.values()]
+    found = assess(bundle, coded(examples))
+    for row in range(len(examples)):
+        found.as_dict(row)
+
+
+def _digest(bundle: Bundle) -> str:
+    return digest(dump(bundle.manifest))
 
 
 __all__ = ["LiveBundle"]

@@ -1,10 +1,10 @@
 """What a request may say, and what is wrong with one that may not: all of it derived from the dictionary."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model, field_validator
+from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
 from pydantic import Field as PydanticField
 
 from pfps_ml.errors import Fault, InputError, InvalidInput
@@ -19,6 +19,8 @@ Message = TypeVar("Message", bound=BaseModel)
 _FIELDS = {field.name: field for field in INPUTS}
 _ASKED = tuple(field.name for field in INPUTS if field.kind != "text")
 _WHOLE = tuple(field.name for field in INPUTS if field.kind == "whole")
+MOST = 5_000  # rows of a request
+REASONS = 3
 _FINITE = 1e300
 _GOT = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "nothing"}
 
@@ -28,19 +30,56 @@ def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-_RUNNER = create_model(
+Runner = create_model(
     "Runner",
     __base__=request_model(),
     __validators__={"whole": field_validator(*_WHOLE, mode="before")(_whole)},
 )
+_STRICT = ConfigDict(
+    # a library that logs a validation error must have no value to print
+    extra="forbid",
+    strict=True,
+    frozen=True,
+    hide_input_in_errors=True,
+)
 
 AssessRequest = create_model(
     "AssessRequest",
-    # a library that logs a validation error must have no value to print
-    __config__=ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True),
+    __config__=_STRICT,
     __doc__="One runner or patient to assess. " + NOTICE,
-    runner=(_RUNNER, PydanticField(description="One runner or patient; only age_years and sex are required.")),
+    runner=(Runner, PydanticField(description="One runner or patient; only age_years and sex are required.")),
 )
+
+_ROW = (
+    "One runner or patient, as in POST /assess, with a runner_id of its own. A row that is not so is rejected in the "
+    "answer, with its problems; the others are assessed."
+)
+_Row = Annotated[Any, WithJsonSchema({"description": _ROW})]
+RosterRequest = create_model(
+    "RosterRequest",
+    __config__=_STRICT,
+    __doc__="Runners or patients to assess. " + NOTICE,
+    __validators__={"whole": field_validator("reasons", mode="before")(_whole)},
+    runners=(list[_Row], PydanticField(min_length=1, max_length=MOST, description="Rows, in the order of the answer.")),
+    reasons=(int, PydanticField(default=REASONS, ge=0, le=100, description="How many reasons a row names, largest "
+                                "first; the parts of all other fields are one sum after them.")),
+)  # fmt: skip
+
+_SHAPES = {
+    AssessRequest: '{"runner": {...}} and no other key',
+    RosterRequest: f'{{"runners": [...]}} with 1 to {MOST:,} rows, perhaps "reasons" from 0 to 100, and no other key',
+}
+
+_SCREENED = {
+    "runner_id": "R-1", "age_years": 27, "sex": "female", "height_cm": 168, "weight_kg": 61,
+    "running_experience_years": 4, "weekly_distance_km": 32, "longest_run_spike_pct": 45, "prior_pfps": "yes",
+    "knee_extension_nm_kg": 1.9, "foot_posture_index": 7,
+}  # fmt: skip
+_SEEN = {"symptom_duration_months": 8, "akps": 70, "failed_conventional_care": "no", "stairs_pain": "yes"}
+EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "runner": {"runner": _SCREENED},
+    "patient": {"runner": _SCREENED | _SEEN},
+}
 
 
 def read(model: type[Message], body: bytes) -> Message:
@@ -57,30 +96,44 @@ def read(model: type[Message], body: bytes) -> Message:
         return model.model_validate_json(body)
     except ValidationError as error:
         # from None: the validation error holds the values, and a chained error may reach a log
-        raise _explained(error.errors(include_url=False, include_context=False)) from None
+        raise _explained(model, error.errors(include_url=False, include_context=False)) from None
 
 
-def coded(runner: BaseModel) -> pd.DataFrame:
-    """Return a request's runner as the coded row that `assess` reads; names and pseudonyms stay behind.
+def read_row(row: Any, at: int) -> tuple[BaseModel | None, tuple[Fault, ...]]:
+    """Read one row of a roster as strictly as a request; return it, or else what is wrong with it."""
+    try:
+        return Runner.model_validate(row), ()
+    except ValidationError as error:
+        errors = error.errors(include_url=False, include_context=False)
+        return None, tuple(dict.fromkeys(_row_fault(each["loc"], each, at) for each in errors))
+
+
+def coded(runners: Sequence[BaseModel]) -> pd.DataFrame:
+    """Return runners of requests as the coded rows that `assess` reads; names and pseudonyms stay behind.
 
     Raises
     ------
     InvalidInput
         If the checker of rosters refuses what the request model let pass.
     """
-    given = {name: getattr(runner, name) for name in _ASKED}
-    checked = check(pd.DataFrame({name: [value] for name, value in given.items() if value is not None}))
+    checked = check(columns_of(runners))
     if checked.faults:
         raise _invalid(checked.faults)
     return checked.values
 
 
-def _explained(errors: Iterable[Mapping[str, Any]]) -> InputError:
+def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:
+    """Return what the checker of rosters reads; names and pseudonyms stay behind."""
+    rows = [vars(runner) for runner in runners]
+    return {name: [row[name] for row in rows] for name in _ASKED}
+
+
+def _explained(model: type[BaseModel], errors: Iterable[Mapping[str, Any]]) -> InputError:
     errors = list(errors)
     if errors[0]["type"] == "json_invalid":
         return InputError(f"expected JSON, got something else ({errors[0]['msg']}); see /schema")
     # a thousand unknown keys are one fault, not a reply larger than the request
-    return _invalid(dict.fromkeys(map(_fault, errors)))
+    return _invalid(dict.fromkeys(_fault(_SHAPES[model], error) for error in errors))
 
 
 def _invalid(faults: Iterable[Fault]) -> InvalidInput:
@@ -88,28 +141,34 @@ def _invalid(faults: Iterable[Fault]) -> InvalidInput:
     return InvalidInput(f"expected a request as /schema describes it, got {len(found)} fault(s) in it", found)
 
 
-def _fault(error: Mapping[str, Any]) -> Fault:
-    """Put one validation error into the dictionary's words; keys, texts and pseudonyms are never repeated."""
+def _fault(shape: str, error: Mapping[str, Any]) -> Fault:
     place, kind = error["loc"], error["type"]
-    if len(place) < 2:
-        got = "another key" if kind == "extra_forbidden" else "nothing" if kind == "missing" else _got(error["input"])
-        return Fault(None, None, f'expected {{"runner": {{...}}}} and no other key, got {got}')
-    field = _FIELDS.get(str(place[1]))
+    if place[:1] == ("runner",) and len(place) > 1:
+        return _row_fault(place[1:], error, 0)
+    got = "another key" if kind == "extra_forbidden" else "nothing" if kind == "missing" else _got(error["input"])
+    return Fault(None, None, f"expected {shape}, got {got}")
+
+
+def _row_fault(place: Sequence[Any], error: Mapping[str, Any], row: int) -> Fault:
+    """Put one fault of a row into the dictionary's words; keys, texts and pseudonyms are never repeated."""
+    if not place:
+        return Fault(row, None, f"expected an object with a runner's fields, got {_got(error['input'])}")
+    field = _FIELDS.get(str(place[0]))
     if field is None:
-        return _unknown(str(place[1]))
-    if kind == "missing":
-        return Fault(0, field.name, f"is required: expected {field.limits}, got nothing")
+        return _unknown(str(place[0]), row)
+    if error["type"] == "missing":
+        return Fault(row, field.name, f"is required: expected {field.limits}, got nothing")
     if field.kind == "text":
-        return Fault(0, field.name, f"expected {field.limits}, got something else: {error['msg']}")
-    return Fault(0, field.name, f"expected {field.limits}, got {_got(error['input'], field)}")
+        return Fault(row, field.name, f"expected {field.limits}, got something else: {error['msg']}")
+    return Fault(row, field.name, f"expected {field.limits}, got {_got(error['input'], field)}")
 
 
-def _unknown(key: str) -> Fault:
+def _unknown(key: str, row: int) -> Fault:
     likely = meant(key)
     if likely is None:
-        return Fault(0, None, "expected only the fields that /schema names, got another key")
+        return Fault(row, None, "expected only the fields that /schema names, got another key")
     expected = _FIELDS[likely].limits
-    return Fault(0, likely, f"a key is not a field's name; if it is {likely} ({expected}), name it so")
+    return Fault(row, likely, f"a key is not a field's name; if it is {likely} ({expected}), name it so")
 
 
 def _got(value: Any, field: Field | None = None) -> str:
@@ -121,4 +180,15 @@ def _got(value: Any, field: Field | None = None) -> str:
     return f"{value:.12g}" if -_FINITE < value < _FINITE else "no finite number"
 
 
-__all__ = ["AssessRequest", "Message", "coded", "read"]
+__all__ = [
+    "EXAMPLES",
+    "MOST",
+    "AssessRequest",
+    "Message",
+    "RosterRequest",
+    "Runner",
+    "coded",
+    "columns_of",
+    "read",
+    "read_row",
+]

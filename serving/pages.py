@@ -1,42 +1,53 @@
-"""What the service says of itself: a plain page, its version and intended use, and the schema of a request."""
+"""What the service says of itself: its page, its version and intended use, its schema, and its measurements."""
 
-from html import escape
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.routing import Route
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
 
 from pfps_ml import __version__
 from pfps_ml.knowledge.contracts import NOTICE
+from serving import metrics
 from serving.live import LiveBundle
 from serving.messages import AssessRequest
+from serving.openapi import document
+from serving.routes import MARKDOWN, PAGE
 
-_LINKS = {
-    "/about": "what this is, its version and its intended use",
-    "/schema": "what POST /assess reads: fields, limits and levels",
-    "/docs.json": "the OpenAPI document",
-    "/readyz": "whether a model is in service",
-}
+FILES = Path(__file__).parent / "page"
+_AGAIN = {"cache-control": "no-cache"}  # kept, and asked of again before each use
 
 
-def pages(live: LiveBundle) -> Starlette:
-    """Return the routes that are read with GET."""
+class _Files(StaticFiles):
+    """The page's own files."""
 
-    async def about(_: Request) -> Response:
-        return JSONResponse(_about(live))
-
-    return Starlette(
-        routes=[
-            Route("/", _home, methods=["GET"]),
-            Route("/about", about, methods=["GET"]),
-            Route("/schema", _schema, methods=["GET"]),
-        ]
-    )
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Answer a file, or that it has not changed."""
+        response = await super().get_response(path, scope)
+        response.headers.update(_AGAIN)
+        return response
 
 
-def _about(live: LiveBundle) -> dict[str, Any]:
+def pages(live: LiveBundle) -> list[BaseRoute]:
+    """Return the routes that are read with GET, but for the tables."""
+    handlers: dict[str, Callable[..., Any]] = {
+        "/": _home,
+        "/about": partial(_about, live),
+        "/schema": _schema,
+        "/card": partial(_card, live),
+        "/docs.json": partial(_docs, live),
+        "/metrics": _metrics,
+    }
+    routes = [Route(path, handler, methods=["GET"]) for path, handler in handlers.items()]
+    return [*routes, Mount(PAGE.rstrip("/"), _Files(directory=FILES))]
+
+
+def about(live: LiveBundle) -> dict[str, Any]:
     """Say what is served; before a bundle is in service, what is known of it is null."""
     bundle = live.current() if live.ready else None
     manifest = bundle.manifest if bundle else {}
@@ -52,17 +63,28 @@ def _about(live: LiveBundle) -> dict[str, Any]:
     }
 
 
+async def _about(live: LiveBundle, _: Request) -> Response:
+    return JSONResponse(about(live))
+
+
+async def _card(live: LiveBundle, _: Request) -> Response:
+    return Response(live.current().card, media_type=MARKDOWN)
+
+
 async def _home(_: Request) -> Response:
-    links = "".join(f'<li><a href="{path}">{path}</a>: {escape(text)}</li>' for path, text in _LINKS.items())
-    return HTMLResponse(
-        f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>pfps-ml {__version__}</title></head>'
-        f"<body><main><h1>pfps-ml {__version__}</h1><p><strong>{escape(NOTICE)}</strong></p>"
-        f"<p>POST one runner to /assess.</p><ul>{links}</ul></main></body></html>"
-    )
+    return FileResponse(FILES / "index.html", headers=_AGAIN)
 
 
 async def _schema(_: Request) -> Response:
     return JSONResponse(AssessRequest.model_json_schema())
 
 
-__all__ = ["pages"]
+async def _docs(live: LiveBundle, _: Request) -> Response:
+    return JSONResponse(document(live.current() if live.ready else None))
+
+
+async def _metrics(_: Request) -> Response:
+    return Response(metrics.shown(), headers={"content-type": metrics.MEDIA})
+
+
+__all__ = ["FILES", "about", "pages"]

@@ -4,26 +4,32 @@ import bentoml
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
 
-from pfps_ml.assess import assess
 from pfps_ml.errors import PfpsError
+from serving.asked import answered
+from serving.desk import application
+from serving.door import door_from
 from serving.errors import error_reply
 from serving.guard import Guard
 from serving.live import LiveBundle
-from serving.messages import AssessRequest, coded
-from serving.pages import pages
+from serving.messages import AssessRequest
+from serving.together import Together
 
-LIVE = LiveBundle()
+LIVE, DOOR = LiveBundle(), door_from()
+TOGETHER = Together(LIVE)
 
 
 @bentoml.service(
     name="pfps",
     workers=1,
-    http={"host": "127.0.0.1", "port": 3000},
-    traffic={"timeout": 10},
-    # paths and content types are free text of the sender's; a proxy keeps the access log
+    http={"host": DOOR.host, "port": 3000},
+    # the guard's own patience ends sooner: its answer has the shape of our errors
+    traffic={"timeout": int(DOOR.patience) + 10},
+    # paths and content types are free text of the sender's: the guard counts routes, and a proxy keeps the access log
     logging={"access": {"enabled": False}},
+    metrics={"enabled": False},
+    tracing={"excluded_urls": ".*"},
 )
-@bentoml.asgi_app(pages(LIVE), path="/")
+@bentoml.asgi_app(application(LIVE), path="/")
 class PfpsService:
     """Explained risk of runner's knee, and treatment pathways for patients."""
 
@@ -33,16 +39,25 @@ class PfpsService:
     async def __is_ready__(self) -> bool:
         return LIVE.ready
 
+    @bentoml.on_shutdown
+    def stop(self) -> None:
+        """Put the bundle out of service, for the promotion log."""
+        LIVE.stop()
+
     @bentoml.api(input_spec=AssessRequest, output_spec=dict)
-    def assess(self, runner: BaseModel) -> JSONResponse:
+    async def assess(self, runner: BaseModel) -> JSONResponse:
         """Assess one runner or patient: risk with its reasons; for a patient, the pathways side by side."""
         try:
-            return JSONResponse(assess(LIVE.current(), coded(runner)).as_dict(0))
+            found = await TOGETHER.assess(runner)
         except PfpsError as error:
             return error_reply(error)
+        answered(found["bundle"], risks=[found["risk"] and found["risk"]["probability"]])
+        return JSONResponse(found)
 
 
 # the decorator has made the class a BentoML service
-PfpsService.add_asgi_middleware(Guard, bodies={"/assess": AssessRequest})  # type: ignore[attr-defined]
+PfpsService.add_asgi_middleware(  # type: ignore[attr-defined]
+    Guard, live=LIVE, door=DOOR, bodies={"/assess": AssessRequest}
+)
 
-__all__ = ["LIVE", "PfpsService"]
+__all__ = ["DOOR", "LIVE", "PfpsService"]

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import CohortConfig, Config, OnsetConfig, PathwayConfig
@@ -21,6 +22,10 @@ SMALL = Config(
     onset=OnsetConfig(penalties=(1.0, 10.0), max_trees=60, bootstraps=4, min_rows_in_leaf=30),
     pathways=PathwayConfig(posterior_draws=8),
 )
+
+# what an earlier run found must not decide this one
+settings.register_profile("alone", database=None)
+settings.load_profile("alone")
 
 
 @pytest.fixture(scope="session")

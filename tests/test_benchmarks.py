@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.preference import World, decided, show
+from benchmarks.preference import main as bench_null
 from benchmarks.skill import CELLS, SLOW_REPEATS, Cell, cells_of, figures_of, show_onset, show_pathways, verdict
 from pfps_ml.errors import FactError
 from pfps_ml.evaluation.comparison import EXCESS, Judged
@@ -95,6 +96,20 @@ def test_the_null_table_counts_preferences_over_worlds_and_the_other_judges_them
     assert "50%" in shown
     assert "1.0%" in shown
     assert "Least" in shown
+
+
+def test_where_no_preference_is_named_none_is_judged_and_of_one_world_there_is_no_interval(capsys):
+    row = {"patients": "All patients", "scenario": "kinetic_chain", "seed": 0, "gate": False, "kept": 1.0,
+           "named": 0.0, "best_kept": 1.0, "right": float("nan")}  # fmt: skip
+    show(pd.DataFrame([row]))
+    shown = capsys.readouterr().out
+    assert "none" in shown
+    assert "nan" not in shown
+
+
+def test_a_null_that_is_none_is_refused_before_any_work():
+    with pytest.raises(FactError, match=r"among null, null_large, kinetic_chain, got reference; set --only"):
+        bench_null(["reference"])
 
 
 @pytest.mark.slow

@@ -1,14 +1,25 @@
 """What the default models reach on fresh runners of the same world: the claims that a release rests on."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from benchmarks.fresh import best_auroc, figures, same_clubs
 from pfps_ml.bundle import load_bundle
+from pfps_ml.cohort.simulate import simulate_onset
 from pfps_ml.config import Config
+from pfps_ml.evaluation.metrics import measure
+from pfps_ml.knowledge.dictionary import FIELDS, ONSET, ONSET_FIELDS, tier_fields
+from pfps_ml.knowledge.field import TIERS
+from pfps_ml.learning.onset import OnsetModel
+from pfps_ml.learning.split import split_clubs
+from pfps_ml.randomness import generator
 from pipelines.evaluate import evaluate
+from pipelines.frames import onset_features
+from pipelines.judge_onset import groups_of
 from pipelines.release import release
 from pipelines.simulate import simulate
 from pipelines.train import train, write_candidate
@@ -63,3 +74,53 @@ def test_the_same_training_gives_the_same_bundle_byte_for_byte(default_bundle, d
     again = train(default_frames, Config(), "reference", lambda _step: None)
     for part, content in again.parts().items():
         assert (default_bundle.path / part).read_bytes() == content, part
+
+
+@pytest.fixture(scope="module")
+def fresh():
+    """Return 100,000 fresh runners of the clubs that the default cohort was drawn from."""
+    return same_clubs(Config().cohort)
+
+
+@pytest.fixture(scope="module")
+def trained_on_20_000():
+    """Return the default onset model, trained on all clubs of the default cohort."""
+    observed = simulate_onset(Config().cohort).observed
+    split = split_clubs(observed["club"], replace(Config().split, held_out_share=1e-9))
+    model = OnsetModel(replace(Config().onset, bootstraps=2))
+    y, fold = observed[ONSET.name].to_numpy(float), split.fold_of(observed["club"])
+    assert len(y) == 20_000
+    return model.fit(onset_features(observed), y, observed["club"], fold)
+
+
+def without_some_values(X):
+    """Take away three of ten values, whatever they are, but for those that everybody must give."""
+    gone = pd.DataFrame(generator(1, "gone").random(X.shape) < 0.3, columns=X.columns)
+    required = [field.name for field in FIELDS if field.required and field.name in X]
+    return X.mask(gone.assign(**dict.fromkeys(required, False)))
+
+
+@pytest.mark.parametrize("seen", [lambda X: X, without_some_values])
+def test_trained_on_20_000_rows_the_model_is_calibrated_as_measured_and_with_any_value_missing(
+    trained_on_20_000, fresh, seen
+):
+    found = measure(fresh.y, trained_on_20_000.predict_proba(seen(fresh.X))[:, 1])
+    assert len(fresh.y) == 100_000
+    assert found["ici"] <= 0.005
+    assert 0.95 <= found["observed_expected"] <= 1.05
+    assert 0.9 <= found["calibration_slope"] <= 1.1
+
+
+def test_it_is_calibrated_in_every_measurement_tier_of_those_runners(trained_on_20_000, fresh):
+    risk = trained_on_20_000.predict_proba(fresh.X)[:, 1]
+    tier = groups_of(fresh.X, Config())["measured"].astype(str).to_numpy()
+    assert len(np.unique(tier)) == len(TIERS)
+    for each in np.unique(tier):
+        assert measure(fresh.y[tier == each], risk[tier == each])["ici"] <= 0.0075, each
+
+
+@pytest.mark.parametrize("tier", TIERS)
+def test_it_is_calibrated_where_all_of_them_are_seen_as_one_tier_would_see_them(trained_on_20_000, fresh, tier):
+    hidden = [name for name in ONSET_FIELDS if name not in tier_fields(tier)]
+    less = fresh.X.assign(**dict.fromkeys(hidden, np.nan))
+    assert measure(fresh.y, trained_on_20_000.predict_proba(less)[:, 1])["ici"] <= 0.0075

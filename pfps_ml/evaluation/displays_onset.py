@@ -5,11 +5,12 @@ As in `displays`: a table first, then the picture.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pfps_ml.evaluation.drawing import BLUE, GREY, ORANGE, as_percent, forest, new_figure
+from pfps_ml.evaluation.drawing import BLUE, GREY, INK, ORANGE, as_percent, forest, new_figure
 from pfps_ml.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ _CURVES = (
     ("everybody", "Everybody", ORANGE, "--"),
     ("nobody", "Nobody", GREY, ":"),
 )
+_LEVELS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9")  # Okabe and Ito
 _FOREST = ("auroc", "observed_expected", "calibration_slope")  # the figures that a picture of subgroups can hold
 
 
@@ -46,6 +48,36 @@ class DecisionCurve:
         axes.set(xlabel="Threshold of risk", ylabel="Net benefit (cases found per 100 runners)")
         axes.legend(frameon=False)
         return as_percent(figure, axes.xaxis)
+
+
+@dataclass(frozen=True, eq=False)
+class DecisionParts:
+    """What acting on risks above a threshold gains within parts of the runners."""
+
+    table: pd.DataFrame
+
+    def frame(self) -> pd.DataFrame:
+        """Return what `decision_parts` returned."""
+        return self.table.copy()
+
+    def plot(self) -> "Figure":
+        """Return a panel a grouping: the gain over the better of acting for everybody and for nobody, by level."""
+        groupings = list(dict.fromkeys(self.table["field"]))
+        figure = new_figure("What acting by the model gains, within subgroups", height=4.4)
+        panels = figure.subplots(1, len(groupings), sharey=True, squeeze=False)[0]
+        for axes, grouping in zip(panels, groupings, strict=True):
+            axes.axhline(0, color=INK, linewidth=1)
+            seen = self.table[self.table["field"] == grouping]
+            for (level, rows), color in zip(seen.groupby("level", sort=False), cycle(_LEVELS)):
+                name = f"{level}: too few events" if rows["gain"].isna().all() else str(level)
+                axes.plot(rows["threshold"], 100 * rows["gain"], color=color, label=name)
+                axes.fill_between(rows["threshold"], 100 * rows["gain_low"], 100 * rows["gain_high"], color=color,
+                                  alpha=0.08, linewidth=0)  # fmt: skip
+            axes.set_title(grouping.capitalize(), fontsize=10)
+            axes.set_xlabel("Threshold of risk", fontsize=9)
+            axes.legend(frameon=False, fontsize=7)
+        panels[0].set_ylabel("Gain (cases found per 100 runners)", fontsize=9)
+        return as_percent(figure, *(axes.xaxis for axes in panels))
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,6 +134,11 @@ def decision_curve(table: pd.DataFrame) -> DecisionCurve:
     return DecisionCurve(table.copy())
 
 
+def decision_subgroups(table: pd.DataFrame) -> DecisionParts:
+    """Return the display of what `decision_parts` returned."""
+    return DecisionParts(table.copy())
+
+
 def subgroups(table: pd.DataFrame, title: str = "Figures within subgroups, 95 % intervals over clubs") -> Subgroups:
     """Return the display of what `subgroup_table` returned."""
     return Subgroups(table.copy(), title)
@@ -119,9 +156,11 @@ def learning_curve(table: pd.DataFrame) -> Parts:
 
 __all__ = [
     "DecisionCurve",
+    "DecisionParts",
     "Parts",
     "Subgroups",
     "decision_curve",
+    "decision_subgroups",
     "learning_curve",
     "subgroups",
     "tiers",

@@ -153,10 +153,7 @@ class Sensitivity:
         panels = figure.subplots(1, max(len(arms), 1), sharey=True, squeeze=False)[0]
         for axes, arm in zip(panels, arms, strict=False):
             seen = self.table[(self.table["arm"] == arm) & (self.table["strength"] <= _WIDEST)]
-            for low, high, alpha, what in (
-                ("low", "high", 0.15, "95 % interval"),
-                ("lowest", "highest", 0.35, "Bounds"),
-            ):
+            for low, high, alpha, what in _BANDS:
                 axes.fill_between(seen["strength"], 100 * seen[low], 100 * seen[high], color=BLUE, alpha=alpha,
                                   linewidth=0, label=what)  # fmt: skip
             axes.axhline(0, color=INK, linewidth=1)

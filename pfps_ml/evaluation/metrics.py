@@ -185,8 +185,9 @@ def club_resamples(y: Array, groups: npt.ArrayLike, seed: int, repeats: int) -> 
     Raises
     ------
     CohortError
-        If there are fewer than two clubs.
+        If there are fewer than two clubs, or one outcome only.
     """
+    _expect_both(y)
     codes, names = pd.factorize(np.asarray(groups), sort=True)
     alone = codes < 0
     codes = np.where(alone, len(names) + np.cumsum(alone) - 1, codes)
@@ -220,12 +221,15 @@ def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[A
         raise CohortError(f"expected outcomes of 0 or 1, got {odd} others (missing ones too); leave those rows out")
     if odd := int((~((risk > 0) & (risk < 1))).sum()):
         raise CohortError(f"expected risks above 0 and below 1, got {odd} others (missing ones too)")
-    events = int(case.sum())
-    if both and not 0 < events < case.size:
-        raise CohortError(
-            f"expected cases and non-cases, got {events} and {case.size - events}; evaluate on more clubs"
-        )
+    if both:
+        _expect_both(case)
     return case, risk
+
+
+def _expect_both(y: Array) -> None:
+    events = int(y.sum())
+    if not 0 < events < y.size:
+        raise CohortError(f"expected cases and non-cases, got {events} and {y.size - events}; evaluate on more clubs")
 
 
 def percentiles(draws: Array, groups: int, level: float = LEVEL) -> tuple[float, float]:

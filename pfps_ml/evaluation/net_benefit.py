@@ -41,7 +41,8 @@ def decision_table(
     -------
     DataFrame
         threshold, flagged (share of runners at or above it), net_benefit, low, high, everybody (the net benefit of
-        acting on all), nobody (always 0), gain (over the better of both, paired), gain_low, gain_high.
+        acting on all), nobody (always 0), gain (over the better of both, paired), gain_low, gain_high. No intervals
+        where the settings have no resamples.
 
     Raises
     ------
@@ -56,10 +57,12 @@ def decision_table(
         return own, own - np.maximum(everybody, 0)
 
     value, gain = both(None)
-    draws = [both(weight) for weight in club_resamples(case, clubs, settings.seed, settings.bootstraps)]
-    groups = count_groups(clubs)
-    limits = [[percentiles(column, groups) for column in np.array(part).T] for part in zip(*draws, strict=True)]
-    (low, high), (gain_low, gain_high) = (np.array(each).T for each in limits)
+    groups, limits = count_groups(clubs), np.full((2, len(thresholds), 2), np.nan)
+    if settings.bootstraps:
+        draws = [both(weight) for weight in club_resamples(case, clubs, settings.seed, settings.bootstraps)]
+        limits = np.array([[percentiles(column, groups) for column in np.array(part).T]
+                           for part in zip(*draws, strict=True)])  # fmt: skip
+    (low, high), (gain_low, gain_high) = limits.transpose(0, 2, 1)
     flagged = (risk[:, None] >= thresholds).mean(axis=0)
     everybody = net_benefit(case, all_at_risk, thresholds)
     return pd.DataFrame(

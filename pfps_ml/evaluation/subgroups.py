@@ -4,7 +4,8 @@ Every table is long: one row a metric of each part, with an interval over resamp
 or too few without, keeps its counts and shows no figure: it would say more of chance than of the model.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,9 +22,11 @@ from pfps_ml.evaluation.metrics import (
     measure_with_intervals,
     percentiles,
 )
+from pfps_ml.evaluation.net_benefit import decision_table, thresholds_up_to
 
 Array = npt.NDArray[np.float64]
 _COLUMNS = ["field", "level", "n", "events", "metric", "label", "value", "low", "high"]
+_CURVE = ["threshold", "flagged", "net_benefit", "low", "high", "everybody", "nobody", "gain", "gain_low", "gain_high"]
 _GAINS = ("auroc", "scaled_brier", "log_loss")
 """What measuring more can better; calibration should be right with little as with much."""
 
@@ -61,21 +64,68 @@ def subgroup_table(
     """
     case, risk = checked(y, p, both=False)
     found = []
+    for own, about in _levels(by, case):
+        figures = part_figures(case[own], risk[own], np.asarray(clubs)[own], settings)
+        found.append(figures.assign(**about)[_COLUMNS])
+    return pd.concat(found, ignore_index=True)
+
+
+def decision_parts(
+    y: npt.ArrayLike,
+    p: npt.ArrayLike,
+    by: Mapping[str, npt.ArrayLike],
+    clubs: npt.ArrayLike,
+    settings: EvaluationConfig,
+) -> pd.DataFrame:
+    """Return the decision curve within each level of each grouping.
+
+    Parameters
+    ----------
+    y, p, by, clubs, settings
+        As in `subgroup_table`.
+
+    Returns
+    -------
+    DataFrame
+        field, level, n, events, and the columns of `decision_table`; but for the threshold NaN where there are too
+        few events, and no intervals where there are too few clubs.
+
+    Raises
+    ------
+    CohortError
+        As `measure`.
+    """
+    case, risk = checked(y, p, both=False)
+    found = []
+    for own, about in _levels(by, case):
+        if _too_few(case[own], settings):
+            table = pd.DataFrame({"threshold": thresholds_up_to(settings.highest_threshold)})
+        else:
+            mine = np.asarray(clubs)[own]
+            few = count_groups(mine) < settings.fewest_clubs
+            table = decision_table(case[own], risk[own], mine, replace(settings, bootstraps=0) if few else settings)
+        found.append(table.assign(**about))
+    return pd.concat(found, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
+
+
+def _levels(by: Mapping[str, npt.ArrayLike], y: Array) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, Any]]]:
+    """Yield who is in each level of each grouping, with its name, its size and its cases."""
     for field, labels in by.items():
         codes, levels = pd.factorize(pd.Series(labels), sort=True)
         for code, level in [*enumerate(levels), (-1, "not recorded")]:
             if (own := codes == code).any():
-                figures = part_figures(case[own], risk[own], np.asarray(clubs)[own], settings)
-                counts = {"n": int(own.sum()), "events": int(case[own].sum())}
-                found.append(figures.assign(field=field, level=str(level), **counts)[_COLUMNS])
-    return pd.concat(found, ignore_index=True)
+                yield own, {"field": field, "level": str(level), "n": int(own.sum()), "events": int(y[own].sum())}
+
+
+def _too_few(y: Array, settings: EvaluationConfig) -> bool:
+    return bool(min(y.sum(), len(y) - y.sum()) < settings.fewest_events)
 
 
 def part_figures(y: Array, p: Array, clubs: npt.ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
     """Return metric, label, value, low and high of some runners, NaN where they are too few to be reported."""
     labels = [metric.label for metric in METRICS.values()]
     blank = pd.DataFrame({"metric": list(METRICS), "label": labels, "value": np.nan, "low": np.nan, "high": np.nan})
-    if min(y.sum(), len(y) - y.sum()) < settings.fewest_events:
+    if _too_few(y, settings):
         return blank
     if count_groups(clubs) < settings.fewest_clubs:
         return blank.assign(value=list(measure(y, p).values()))
@@ -104,7 +154,7 @@ def compare_parts(
         events; no intervals where there are too few clubs.
     """
     case, first = np.asarray(y, dtype=float), next(iter(risks))
-    if min(case.sum(), len(case) - case.sum()) < settings.fewest_events:
+    if _too_few(case, settings):
         return pd.DataFrame([_row(part, case, name) for part in risks for name in _GAINS])
     resampled = settings.bootstraps if count_groups(clubs) >= settings.fewest_clubs else 0
     weights = [None, *(club_resamples(case, clubs, settings.seed, resampled) if resampled else ())]
@@ -130,4 +180,4 @@ def _row(part: str, y: Array, metric: str, figures: tuple[float, ...] = (np.nan,
     return counts | dict(zip(("value", "low", "high", "gain", "gain_low", "gain_high"), figures, strict=True))
 
 
-__all__ = ["compare_parts", "part_figures", "subgroup_table"]
+__all__ = ["compare_parts", "decision_parts", "part_figures", "subgroup_table"]

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from pfps_ml.errors import Fault, InputError
 from pfps_ml.files.cells import unguarded
 
-LONGEST = 1 << 26  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
+LONGEST = 1 << 24  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
 LACKING = "the rest was left blank"
 SURPLUS = "its surplus was joined to the last one; is a delimiter unquoted?"
 SAVE_AS = "Open it in a spreadsheet and save it as CSV (UTF-8)."
@@ -249,10 +249,11 @@ def _whole_rows(data: bytes, delimiter: str, ended: bool) -> tuple[int, bool]:
         return end, _plain(array, quotes, delimiter)
     while (end := data.rfind(b"\n", 0, end)) >= 0:
         before = int(np.searchsorted(quotes, end))
-        if before % 2 == 0 and _plain(array[: end + 1], quotes[:before], delimiter):
-            return end + 1, True
         if before % 2 == 0:
+            if _plain(array[: end + 1], quotes[:before], delimiter):
+                return end + 1, True
             break
+        end = int(quotes[before - 1])  # every line down to it is inside the same quotes
     return _whole_rows_slowly(data, delimiter), False
 
 

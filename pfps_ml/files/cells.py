@@ -62,6 +62,11 @@ def csv_header(names: list[str], dialect: Dialect) -> bytes:
     return b"\xef\xbb\xbf" * dialect.bom + b"".join(csv_lines(row, dialect))
 
 
+def guarded(column: Any) -> Any:
+    """Return a text column with an apostrophe before each cell that a spreadsheet would run."""
+    return _changed(column, b"'=+-@\t\r", lambda cell: "'" + cell if _would_run(cell) else cell)
+
+
 def unguarded(column: Any) -> Any:
     """Return a text column without the apostrophes that keep a spreadsheet from running its cells."""
     return _changed(column, b"'", lambda cell: cell[1:] if _would_run(cell) else cell)
@@ -92,7 +97,7 @@ def _cells(column: Any, dialect: Dialect) -> Any:
     if pa.types.is_floating(column.type):
         cells = cells if dialect.decimal == "." else pc.replace_substring(cells, ".", dialect.decimal)
     else:
-        cells = _changed(cells, b"'=+-@\t\r", lambda cell: "'" + cell if _would_run(cell) else cell)
+        cells = guarded(cells)
     return _quoted(cells, dialect.delimiter)
 
 
@@ -148,4 +153,4 @@ def _bytes(column: Any) -> bytes:
     return bytes(memoryview(data)[ends[0] : ends[-1]])
 
 
-__all__ = ["Dialect", "csv_header", "csv_lines", "texts", "unguard", "unguarded"]
+__all__ = ["Dialect", "csv_header", "csv_lines", "guarded", "texts", "unguard", "unguarded"]

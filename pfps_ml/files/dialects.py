@@ -1,13 +1,12 @@
-"""The formats of a roster file: CSV as clubs write it, and Parquet; in pieces of whole rows, of any size of file.
+"""The formats of a roster file: CSV as clubs write it, Parquet, and workbooks; in pieces of whole rows, of any size.
 
-A table keeps what the file said: CSV cells stay text, Parquet columns keep their types.
+A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A workbook is one piece.
 """
 
-import csv
-import io
+import hashlib
 import re
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,18 +14,19 @@ from typing import Any
 import pyarrow as pa
 
 from pfps_ml.errors import Fault, InputError
-from pfps_ml.files.blocks import LACKING, SAVE_AS, SURPLUS, Span, cells_up_to, parse, read_span, records, scan, spans
-from pfps_ml.files.cells import Dialect, unguard
+from pfps_ml.files.blocks import LACKING, SAVE_AS, SURPLUS, Span, parse, read_span, scan, spans
+from pfps_ml.files.cells import Dialect, texts, unguard
+from pfps_ml.files.heads import delimiter_of, head_of
 from pfps_ml.files.rowgroups import Groups, look, read_groups, row_pieces
+from pfps_ml.files.sheets import read_table
 
-ENDINGS = (".csv", ".parquet")
+ENDINGS = (".csv", ".parquet", ".xlsx")  # that are written, too
+_BOOKS = (".xlsx", ".xlsm")
 MAX_COLUMNS = 2_000
-_DELIMITERS = (",", ";", "\t")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _SHAPE = re.compile(rf"expected \d+ cells as in the header, got \d+: ({re.escape(SURPLUS)}|{LACKING})")
 _EMPTY = "expected a roster with a header and rows, got an empty file. See `pfps template`."
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
-_NAMES = 1 << 20  # characters of it that tell the delimiter
 _CELLS = 1 << 22  # of a piece of Parquet
 
 Piece = Any  # a Span of a CSV file; of Parquet some Groups, or the rows themselves as an Arrow table
@@ -62,6 +62,12 @@ class Source:
         The hash of the file.
     extent
         How large it is: bytes of CSV, rows of Parquet; `extent` of its pieces sums to it, or nearly.
+    first
+        The cells of the first row of text, which may be a second header.
+    sheet
+        The rows of a workbook.
+    above
+        How many rows stand above the header, and are no part of the table.
     """
 
     path: Path
@@ -72,6 +78,9 @@ class Source:
     extent: int
     encoding: str = ""
     start: int = 0
+    first: tuple[str, ...] = ()
+    sheet: "Sheet | None" = None
+    above: int = 0
 
     @property
     def filled(self) -> bool:
@@ -84,6 +93,8 @@ class Source:
 
     def is_one_piece(self, size: Size) -> bool:
         """Whether the file is a single piece."""
+        if self.sheet:
+            return True
         return self.extent - self.start < size.characters if self.encoding else self.rows <= self.rows_at_once(size)
 
     @property
@@ -100,18 +111,20 @@ class Sheet:
     faults: tuple[Fault, ...] = field(default=())
 
 
-def open_source(path: Path, known: frozenset[str], whole: bool = True) -> Source:
+def open_source(path: Path, known: frozenset[str], whole: bool = True, sheet: str | None = None) -> Source:
     """Look at a roster file.
 
     Parameters
     ----------
     path
-        A .csv (UTF-8 or Latin-1; comma, semicolon or tab) or a .parquet file.
+        A .csv (UTF-8 or Latin-1; comma, semicolon or tab), a .parquet or an .xlsx file.
     known
-        Names of columns to expect; they decide which delimiter is meant.
+        Names of columns to expect; they decide which delimiter is meant, and which of the first rows is the header.
     whole
         Whether the digest is that of the whole file, or of a Parquet file's account of itself, which has the place,
         size and range of every column: enough to know a file again, and read at once.
+    sheet
+        The name of the sheet of a workbook that is meant, if it is not the only one that looks like a roster.
 
     Raises
     ------
@@ -119,13 +132,17 @@ def open_source(path: Path, known: frozenset[str], whole: bool = True) -> Source
         If the file is not there, empty, binary, or in a format that is not read.
     """
     ending = path.suffix.lower()
-    if ending in (".xlsx", ".xls", ".ods"):
-        raise InputError(f"expected .csv or .parquet, got a workbook; workbooks come later. {SAVE_AS}")
-    if ending not in ENDINGS:
-        raise InputError("expected a roster that ends in .csv or .parquet, got another ending. " + SAVE_AS)
+    if ending not in (*ENDINGS, *_BOOKS):
+        raise InputError(f"expected a roster that ends in .csv, .xlsx or .parquet, got another ending. {SAVE_AS}")
+    if sheet is not None and ending not in _BOOKS:
+        raise InputError(
+            f"expected a workbook (.xlsx) for --sheet, got a file that ends in {ending} and has no sheets."
+        )
     with _readable(path):
         if path.stat().st_size == 0:
             raise InputError(_EMPTY)
+        if ending in _BOOKS:
+            return _open_book(path, known, sheet)
         return _open_parquet(path, whole) if ending == ".parquet" else _open_csv(path, known)
 
 
@@ -144,6 +161,9 @@ def pieces(source: Source, size: Size, only: int | None = None) -> Iterator[Piec
     InputError
         If a Parquet file is damaged, or a row of a CSV file never ends.
     """
+    if source.sheet:
+        yield source.sheet.table
+        return
     with _readable(source.path):
         if source.path.suffix.lower() == ".csv":
             yield from spans(source.path, source.start, source.dialect.delimiter, size.characters)
@@ -173,7 +193,8 @@ def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) ->
         with _readable(source.path):
             return Sheet(read_groups(source.path, source.digest, piece, names))
     if not isinstance(piece, Span):
-        return Sheet(piece if names is None else piece.select(names))
+        faults = source.sheet.faults if source.sheet else ()
+        return Sheet(piece if names is None else piece.select(names), faults)
     with _readable(source.path):
         text = read_span(source.path, piece)
     if source.encoding != "utf-8":
@@ -213,6 +234,24 @@ def _open_parquet(path: Path, whole: bool) -> Source:
     return Source(path, names, Dialect(), rows, digest, max(rows, 1))
 
 
+def _open_book(path: Path, known: frozenset[str], sheet: str | None) -> Source:
+    found = read_table(path, known, sheet)
+    _check_width(len(found.names))
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    rows = found.table.num_rows
+    first = (
+        tuple(texts(column.slice(0, 1).combine_chunks()).to_pylist()[0] or "" for column in found.table.columns)
+        if rows
+        else ()
+    )
+    # with a mark, a spreadsheet opens the answer with its accents
+    return Source(
+        path, found.names, Dialect(bom=True), rows, digest, max(rows, 1),
+        first=first, sheet=Sheet(found.table, found.faults), above=found.above,
+    )  # fmt: skip
+
+
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
     try:
@@ -228,10 +267,9 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
         data = file.read(_HEAD)
     # a row that is cut off may look like one whose quotes do not match, so only what stands before it is looked at
     text = data.decode(script.encoding, errors="ignore")
-    delimiter = _delimiter(text, known)
-    with closing(records(text, delimiter)) as rows:
-        header, end = next(rows, ([], 0))
-        filled = len(data) == _HEAD or next(rows, None) is not None
+    delimiter = delimiter_of(text, known)
+    header, end, first, above = head_of(text, delimiter, known, len(data) == _HEAD)
+    filled = len(data) == _HEAD or bool(first)
     if not header:
         raise InputError(_EMPTY)
     if _CONTROL.search("".join(header)):
@@ -240,22 +278,14 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
     names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
     start = script.start + len(text[:end].encode(script.encoding))
     dialect, size = Dialect(delimiter, bom=script.marked), path.stat().st_size
-    return Source(path, names, dialect, int(filled), script.digest, size, script.encoding, start)
+    return Source(
+        path, names, dialect, int(filled), script.digest, size, script.encoding, start, first=tuple(first), above=above
+    )
 
 
 def _check_width(columns: int) -> None:
     if columns > MAX_COLUMNS:
         raise InputError(f"expected at most {MAX_COLUMNS:,} columns, got {columns:,}. Is every row a line?")
-
-
-def _delimiter(text: str, known: frozenset[str]) -> str:
-    def score(delimiter: str) -> tuple[int, int]:
-        reader = csv.reader(io.StringIO(text[:_NAMES], newline=""), delimiter=delimiter)
-        names = next((row for row in reader if row), [])
-        return len(known.intersection(name.strip() for name in names)), len(names)
-
-    with cells_up_to(len(text)):
-        return max(_DELIMITERS, key=score)
 
 
 __all__ = ["ENDINGS", "Piece", "Sheet", "Size", "Source", "extent", "open_source", "pieces", "read_all",

@@ -8,9 +8,11 @@ from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
 from pfps_ml.errors import Fault, InvalidInput
+from pfps_ml.files.naming import surely_named
 from pfps_ml.knowledge.dictionary import INPUTS, ONSET, SUCCESS
 
 _NAMES = tuple(field.name for field in INPUTS)
+_TEXTS = tuple(field.name for field in INPUTS if field.kind == "text")
 _OUTCOMES = frozenset({ONSET.name, SUCCESS.name})
 _CLOSE = 0.85
 # the units that end our names, and those that clubs use instead
@@ -47,7 +49,7 @@ def check_header(header: list[str], taken: Collection[str], rows: int) -> None:
     if faults:
         raise InvalidInput(
             f"expected a header as `pfps template` writes it, got {len(faults)} fault(s) in it. "
-            "Rename the columns, or declare them in a map (`--map FILE.toml`).",
+            "`pfps map ROSTER -o map.toml` proposes what your columns are; then add `--map map.toml`. Or rename them.",
             faults,
         )
 
@@ -96,10 +98,16 @@ def _twice(header: list[str]) -> Iterator[Fault]:
 def _lookalikes(header: list[str]) -> Iterator[Fault]:
     passed = _OUTCOMES.union(_NAMES)
     for place, name in enumerate(header, start=1):
-        field = None if name in passed else meant(name)
+        field = None if name in passed else meant(name) or _other_name(name, header)
         if field is not None:
             expected = next(f for f in INPUTS if f.name == field).limits
             yield Fault(None, field, f"column {place} is called {name!r}; if it is {field} ({expected}), name it so")
+
+
+def _other_name(name: str, header: list[str]) -> str | None:
+    """Return the field that a name is another word for, if the header has no column for it."""
+    named = surely_named(name)
+    return named.field if named and named.field not in (*header, *_TEXTS) else None
 
 
 def _taken(name: str) -> Fault:

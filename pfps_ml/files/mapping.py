@@ -2,50 +2,72 @@
 
 ::
 
+    sheet = "Seniors"         the sheet of a workbook
+    leave = ["Shoe size"]     columns that are not read, whatever their names look like
+
     [columns.weight_kg]
     from = "Weight (lb)"      the column in the file
     missing = ["999"]         codes that mean "not measured"
     factor = 0.4536           multiply by this to get the field's unit
+    decimal = ","             the sign before the tenths, where `1,234` may be meant either way
+
+    [columns.hip_abduction_nm_kg]
+    from = "hip abd N"
+    lever_arm_m = 0.38        a force: metres from the joint's axis to the dynamometer; then divided by weight_kg
+    per_kg = true             a torque in Nm: divided by weight_kg (with a lever arm it always is)
+
+    [columns.age_years]
+    from = "DOB"
+    born = "day first"        a date of birth; or "month first", "year first"
+    on = 2026-09-01           the day on which the age is meant
 
     [columns.sex]
     from = "Gender"
     levels = { Male = "male", Female = "female" }
+    value = "female"          instead of `from`: the same for every row
 """
 
-import math
+import datetime as dt
+import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from pfps_ml.errors import Fault, InputError, InvalidInput
-from pfps_ml.knowledge.dictionary import INPUTS
-from pfps_ml.knowledge.field import Field
+from pfps_ml.files.declared import Column, given_in, spec_faults
+from pfps_ml.files.declared import column as column_of
+from pfps_ml.knowledge.spellings import read_number
 
-_FIELDS = {field.name: field for field in INPUTS}
-_KEYS = ("from", "missing", "levels", "factor")
-
-
-@dataclass(frozen=True)
-class Column:
-    """Where one field comes from: the file's column, its codes for "missing", its levels and its unit."""
-
-    field: str
-    source: str
-    missing: tuple[str, ...] = ()
-    levels: tuple[tuple[str, str], ...] = ()
-    factor: float | None = None
+_OTHERS = ("sheet", "leave")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)( 00:00:00(\.0+)?)?")
+_DATE = re.compile(r"(\d{1,4})\s*[./-]\s*(\d{1,2})\s*[./-]\s*(\d{1,4})")
+_YEAR = re.compile(r"(19|20)\d\d")
+_ORDERS = {"day first": (2, 1, 0), "month first": (2, 0, 1), "year first": (0, 1, 2)}
 
 
 @dataclass(frozen=True)
 class Mapping:
-    """A map as declared, with what is wrong in it; the file's header decides the rest."""
+    """A map as declared, with what is wrong in it; the file's header decides the rest.
+
+    Attributes
+    ----------
+    given
+        Fields that are the same in every row, with their value.
+    leave
+        Columns that are not read.
+    sheet
+        The sheet of a workbook.
+    """
 
     columns: tuple[Column, ...] = ()
     faults: tuple[Fault, ...] = ()
+    given: tuple[tuple[str, str], ...] = ()
+    leave: frozenset[str] = frozenset()
+    sheet: str | None = None
 
     @property
     def sources(self) -> dict[str, Column]:
@@ -57,29 +79,48 @@ class Mapping:
         return next((column for column in self.columns if column.field == field), None)
 
 
-def load_mapping(path: Path | None) -> Mapping:
-    """Read a map; None is the map that changes nothing.
+def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mapping:
+    """Read a map; None is the map that changes nothing, and one that was read stays as it is.
+
+    Parameters
+    ----------
+    path
+        Where the map stands.
+    sheet
+        The sheet of a workbook, which goes before that of the map.
 
     Raises
     ------
     InputError
         If the file cannot be read as TOML. What it declares is judged by `rename`, together with the header.
     """
-    if path is None:
-        return Mapping()
+    found = path if isinstance(path, Mapping) else Mapping() if path is None else _read(path)
+    return found if sheet is None else replace(found, sheet=sheet)
+
+
+def _read(path: Path) -> Mapping:
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"expected a map that can be read: {path}, got: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"expected a map in TOML, got something else: {error}. See data/mappings/.") from error
-    tables = declared.pop("columns", None)
+    tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
     faults = [Fault(None, None, f"expected only [columns.FIELD] in a map, got {key!r}") for key in declared]
+    if not isinstance(sheet, str | None):
+        faults.append(Fault(None, None, 'expected sheet = "its name", got something else'))
+    if not isinstance(leave, list) or not all(isinstance(name, str) for name in leave):
+        return Mapping(
+            (), (*faults, Fault(None, None, 'expected leave = ["the names of columns"], got something else'))
+        )
     if not isinstance(tables, dict) or not tables:
         return Mapping((), (*faults, Fault(None, None, "expected [columns.FIELD] in the map, got none")))
     for name, spec in tables.items():
-        faults += _spec_faults(name, spec)
-    return Mapping(() if faults else tuple(_column(name, spec) for name, spec in tables.items()), tuple(faults))
+        faults += spec_faults(name, spec)
+    if faults:
+        return Mapping((), tuple(faults))
+    columns = tuple(column_of(name, spec) for name, spec in tables.items() if "from" in spec)
+    return Mapping(columns, (), given_in(tables), frozenset(leave), sheet)
 
 
 def rename(header: list[str], mapping: Mapping) -> list[str]:
@@ -108,75 +149,79 @@ def translate(cells: pd.Series, column: Column, decimal_comma: bool) -> pd.Serie
     decimal_comma
         Whether text such as `1,75` means 1.75.
     """
-    known: dict[str, object] = {_canonical(code, False): pd.NA for code in column.missing}
-    known |= {_canonical(theirs, False): ours for theirs, ours in column.levels}
+    decimal = column.decimal or ("," if decimal_comma else None)
+    known: dict[str, object] = {_canonical(code, None): pd.NA for code in column.missing}
+    known |= {_canonical(theirs, None): ours for theirs, ours in column.levels}
     meanings: dict[object, object] = {}
     for cell in cells.dropna().unique():
-        code = _canonical(cell, decimal_comma)
-        meanings[cell] = known[code] if code in known else _scaled(cell, code, column.factor)
+        code = _canonical(cell, decimal)
+        meanings[cell] = known[code] if code in known else _converted(cell, column, decimal)
     return pd.Series([meanings.get(cell, pd.NA) for cell in cells], index=cells.index, dtype=object)
 
 
-def _canonical(cell: object, decimal_comma: bool) -> str:
-    """Return one spelling for what means the same: 999, 999.0 and `999 `; Male and MALE."""
-    text = str(cell).strip().lower()
-    number = _number(text.replace(",", ".") if decimal_comma else text)
-    return text if number is None else f"{number:.12g}"
+def birth_date(text: str, order: str) -> dt.date | None:
+    """Return the day that a text means; July 1st of a year alone. None if it means none.
 
-
-def _number(text: str) -> float | None:
+    Parameters
+    ----------
+    text
+        Such as `1998-04-03`, `3.4.1998`, `4/3/98` or `1998`.
+    order
+        What stands first where the text does not tell: day, month or year.
+    """
+    if found := _ISO.fullmatch(text):
+        parts = [int(found[at]) for at in (1, 2, 3)]
+    elif _YEAR.fullmatch(text):
+        parts = [int(text), 7, 1]
+    elif found := _DATE.fullmatch(text):
+        parts = [int(found[at + 1]) for at in _ORDERS[order]]
+        parts[0] += (1900 if parts[0] > 30 else 2000) if parts[0] < 100 else 0
+    else:
+        return None
     try:
-        return None if "_" in text else float(text)
+        return dt.date(*parts)
     except ValueError:
         return None
 
 
-def _scaled(cell: object, code: str, factor: float | None) -> object:
-    number = _number(code)
-    return cell if factor is None or number is None else f"{number * factor:.12g}"
+def _canonical(cell: object, decimal: str | None) -> str:
+    """Return one spelling for what means the same: 999, 999.0 and `999 `; Male and MALE."""
+    text = str(cell).strip().lower()
+    number = _number(text, decimal)
+    return text if number is None else f"{number:.12g}"
+
+
+def _number(text: str, decimal: str | None) -> float | None:
+    with suppress(ValueError):  # of what is no number, and of what may be two
+        found = read_number(text, "", decimal)
+        return float(text) if found is None and "_" not in text else found
+    return None
+
+
+def _converted(cell: object, column: Column, decimal: str | None) -> object:
+    text = str(cell).strip()
+    if column.born and column.on:
+        day = birth_date(text, column.born)
+        return cell if day is None else str(_years(day, column.on))
+    number = _number(text, decimal) if column.factor is not None or column.decimal else None
+    return cell if number is None else f"{number * (column.factor or 1):.12g}"
+
+
+def _years(day: dt.date, on: dt.date) -> int:
+    return on.year - day.year - ((on.month, on.day) < (day.month, day.day))
 
 
 def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
     for column in mapping.columns:
         if column.source not in header:
             yield Fault(None, column.field, f"expected the column {column.source!r} in the file, got none of that name")
-        if column.field in header and column.field not in mapping.sources:
+        if column.field in header and column.field not in {*mapping.sources, *mapping.leave}:
             yield Fault(None, column.field, "expected one column for this field, got a mapped one and one of its name")
-    if len(mapping.sources) < len(mapping.columns):
+    for field, _ in mapping.given:
+        if field in header and field not in {*mapping.sources, *mapping.leave}:
+            yield Fault(None, field, "expected one value for this field, got one in the map and a column of its name")
+    if len(mapping.sources) < len(mapping.columns) or mapping.leave & set(mapping.sources):
         yield Fault(None, None, "expected each column of the file to be mapped once, got one that is mapped twice")
 
 
-def _spec_faults(name: str, spec: Any) -> list[Fault]:
-    if name not in _FIELDS:
-        return [Fault(None, None, f"expected a field of the dictionary, got {name!r}; see `pfps dictionary`")]
-    if not isinstance(spec, dict) or not isinstance(spec.get("from"), str):
-        return [Fault(None, name, 'expected from = "the column in the file", got none')]
-    faults = [Fault(None, name, f"expected {', '.join(_KEYS)}, got {key!r}") for key in spec if key not in _KEYS]
-    return [*faults, *_content_faults(_FIELDS[name], spec)]
-
-
-def _content_faults(field: Field, spec: dict[str, Any]) -> Iterator[Fault]:
-    missing, levels, factor = spec.get("missing", []), spec.get("levels", {}), spec.get("factor", 1)
-    if not isinstance(missing, list) or not all(_is_code(code) for code in missing):
-        yield Fault(None, field.name, 'expected missing = ["999"], a list of texts or numbers, got something else')
-    if not isinstance(levels, dict) or (levels and not set(map(str, levels.values())) <= set(field.levels)):
-        expected = field.limits if field.levels else "no levels, since this field has none"
-        yield Fault(None, field.name, f"expected levels that lead to {expected}, got something else")
-    numeric = field.kind in ("number", "whole")
-    if not _is_code(factor) or isinstance(factor, str) or not math.isfinite(factor) or factor <= 0:
-        yield Fault(None, field.name, "expected a factor that is a number above 0, got something else")
-    elif "factor" in spec and not numeric:
-        yield Fault(None, field.name, "expected no factor, since this field is no number")
-
-
-def _is_code(code: object) -> bool:
-    return isinstance(code, str | int | float) and not isinstance(code, bool)
-
-
-def _column(name: str, spec: dict[str, Any]) -> Column:
-    missing = tuple(str(code) for code in spec.get("missing", []))
-    factor = float(spec["factor"]) if "factor" in spec else None
-    return Column(name, spec["from"], missing, tuple(spec.get("levels", {}).items()), factor)
-
-
-__all__ = ["Column", "Mapping", "load_mapping", "rename", "translate"]
+__all__ = ["Mapping", "birth_date", "load_mapping", "rename", "translate"]

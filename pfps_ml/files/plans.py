@@ -2,13 +2,15 @@
 
 from dataclasses import dataclass
 
+from pfps_ml.errors import InvalidInput
 from pfps_ml.files.dialects import Source
 from pfps_ml.files.headers import check_header
 from pfps_ml.files.mapping import Mapping, rename
+from pfps_ml.files.naming import second_header
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
 
 ACCOUNT = ("status", "problems")
-SCORED = frozenset({"status", "risk_12m"})  # a file with both came from us
+SCORED = frozenset({"status", "risk_12m"})  # a file with both came from us, and so did one that ends in the account
 NAMES = frozenset(field.name for field in INPUTS)
 
 
@@ -51,13 +53,19 @@ def plan_of(source: Source, mapping: Mapping) -> Plan:
         If the header is not that of a roster, or the map does not fit it.
     """
     kept, taken = _without_ours(source.header, mapping)
-    theirs = [source.header[at] for at in kept]
-    ours = rename(theirs, mapping)
-    check_header(ours, taken, source.filled)
+    ours = rename([source.header[at] for at in kept], mapping)
+    read = [name for name in ours if name not in mapping.leave]
+    given = [field for field, _ in mapping.given]
+    check_header([*read, *given], taken, source.filled)
+    if second_header(source.first, source.header):
+        raise InvalidInput(
+            "expected one header row and a runner in each row below it, got a second row of names or units below the "
+            "first. Delete it; a unit may stand in the name itself: Weight (lb)."
+        )
     header = list(source.header)
     for at, name in zip(kept, ours, strict=True):
-        header[at] = name
-    visit = any(field.name in ours for field in VISIT)
+        header[at] = name if name not in mapping.leave else ""
+    visit = any(field.name in read for field in VISIT)
     return Plan(tuple(header), tuple(kept), mapping, source.decimal_comma, visit)
 
 
@@ -66,7 +74,7 @@ def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int],
     from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
 
     ours = frozenset({*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS})
-    if not SCORED.issubset(header):
+    if not SCORED.issubset(header) and header[-2:] != ACCOUNT:
         return list(range(len(header))), [name for name in dict.fromkeys(header) if name in ours]
     # the earlier scoring added the id that the map made
     made = {"runner_id"}.intersection(column.field for column in mapping.columns if column.field != column.source)

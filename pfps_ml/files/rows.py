@@ -4,7 +4,7 @@ Everything here depends on one row at a time (but for ids that several rows shar
 may be cut anywhere.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,17 +12,20 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pfps_ml.errors import Fault
+from pfps_ml.errors import Fault, InvalidInput
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import Sheet, told_shape
 from pfps_ml.files.duplicates import SHARED, Shared, plain_ids
 from pfps_ml.files.mapping import translate
 from pfps_ml.files.plans import ACCOUNT, SCORED, Plan
+from pfps_ml.files.spelt import check_spelt
 from pfps_ml.knowledge.checker import Checked, check
 from pfps_ml.knowledge.dictionary import INPUTS
+from pfps_ml.knowledge.dictionary import field as field_of
 from pfps_ml.knowledge.field import Field
 
-_NUMBERS = tuple(field.name for field in INPUTS if field.kind in ("number", "whole"))
+UNWEIGHED = "expected weight_kg in the same row, by which this strength is divided, got none"
+_NUMBERS = tuple(each.name for each in INPUTS if each.kind in ("number", "whole"))
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,17 @@ def read_rows(sheet: Sheet, plan: Plan, shared: Shared) -> Rows:
     values: dict[str, NDArray[np.float64]] = {}
     faults = [*misfits]
     beyond = {fault.row for fault in misfits}  # in a row that does not fit the header, other faults are consequences
-    for field in INPUTS:
-        if field.name in places:
-            numbers, found = _judge(sheet.table.column(places[field.name]), field, plan)
+    for each in INPUTS:
+        if each.name in places:
+            numbers, found = _judge(sheet.table.column(places[each.name]), each, plan)
             faults += [fault for fault in found if fault.row not in beyond]
         else:
-            numbers = np.full(rows, np.nan)
-        if field.kind != "text":
-            values[field.name] = numbers
+            numbers = np.full(rows, _given(each, plan))
+        if each.kind != "text":
+            values[each.name] = numbers
+    for each in _per_kg(plan):
+        values[each.name], found = _by_weight(values[each.name], values["weight_kg"], each)
+        faults += [fault for fault in found if fault.row not in beyond]
     ids = id_texts(sheet.table.column(places["runner_id"]), plan)
     if len(shared.hashes):
         faults += [Fault(int(row), "runner_id", SHARED) for row in shared.rows(plain_ids(ids))]
@@ -100,11 +106,14 @@ def _misfits(sheet: Sheet) -> list[Fault]:
 
 def _judge(column: Any, field: Field, plan: Plan) -> tuple[NDArray[np.float64], list[Fault]]:
     """Check a column: numbers as they are, text once for each distinct cell."""
+    if plan.mapping.columns and field in _per_kg(plan):
+        field = replace(field, low=-np.inf, high=np.inf)  # what it is once divided has limits
     if _is_numeric(column.type) and plan.mapping.target(field.name) is None:
         codes, cells = None, pd.Series(column.to_pandas())
+        checked = check(pd.DataFrame({field.name: cells}), (field,), plan.decimal_comma)
     else:
         codes, cells = _distinct(column, field.name, plan)
-    checked = check(pd.DataFrame({field.name: cells}), (field,), plan.decimal_comma)
+        checked = check_spelt(cells, field, plan.decimal_comma)
     numbers = checked.values[field.name].to_numpy() if field.name in checked.values else np.zeros(len(cells))
     if codes is None:
         return numbers, list(checked.faults)
@@ -113,6 +122,29 @@ def _judge(column: Any, field: Field, plan: Plan) -> tuple[NDArray[np.float64], 
     bad[[row for row in messages if row is not None]] = True
     rows = np.flatnonzero(bad[codes])
     return numbers[codes], [Fault(int(row), field.name, messages[int(codes[row])]) for row in rows]
+
+
+def _given(field: Field, plan: Plan) -> float:
+    """Return the value of a field that the map gives to every row, or NaN."""
+    value = dict(plan.mapping.given).get(field.name)
+    if value is None or field.kind == "text":
+        return np.nan
+    checked = check_spelt(pd.Series([value], dtype=object), field, plan.decimal_comma)
+    if checked.faults:
+        raise InvalidInput("expected a map that fits the dictionary, got a value in it that does not.", checked.faults)
+    return float(checked.values[field.name].iloc[0])
+
+
+def _per_kg(plan: Plan) -> list[Field]:
+    return [field_of(column.field) for column in plan.mapping.columns if column.per_kg]
+
+
+def _by_weight(torques: NDArray[np.float64], kg: NDArray[np.float64], field: Field) -> tuple[Any, list[Fault]]:
+    """Divide torques by the runners' weights."""
+    lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
+    checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
+    return checked.values[field.name].to_numpy(), [
+        *checked.faults, *(Fault(int(row), field.name, UNWEIGHED) for row in lacking)]  # fmt: skip
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -135,4 +167,4 @@ def _translated(cells: pd.Series, column: Any, plan: Plan) -> pd.Series:
     return cells if column is None else translate(cells, column, plan.decimal_comma)
 
 
-__all__ = ["Rows", "has_decimal_comma", "id_texts", "read_rows"]
+__all__ = ["UNWEIGHED", "Rows", "has_decimal_comma", "id_texts", "read_rows"]

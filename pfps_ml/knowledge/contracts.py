@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
     from pydantic import BaseModel
 
+_TOLD = ("group", "asked", "kind", "unit", "limits", "question", "meaning", "obtained", "role")
 NOTICE = "Trained on simulated data. Not a medical device. Validate locally before any use."
 
 
@@ -43,6 +44,9 @@ def _request_field(field: Field) -> tuple[Any, Any]:
     python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
     limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg
     about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {limits}."}
+    # what a form needs beside the limits
+    told = {name: getattr(field, name) for name in _TOLD}
+    about["json_schema_extra"] = {"x-field": told | {"levels": list(field.levels)}}
     if field.kind in ("number", "whole"):
         about |= {"ge": field.low, "le": field.high}
     if field.kind == "text":

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.errors import FactError, MissingLibrary
+from pfps_ml.errors import FactError, MissingLibrary, PfpsError
 
 OURS = "ours"
 
@@ -47,16 +47,15 @@ def own_entrant(address: str, predicts: str) -> Entrant:
     if not module or not name:
         raise FactError(f"expected a candidate as package.module:factory, got {address!r}")
     try:
-        factory = getattr(import_module(module), name)
-    except ImportError as error:
+        home = import_module(module)
+    except Exception as error:
         raise FactError(
-            f"expected the module {module} for the candidate {address}, but it cannot be imported ({error}); "
-            "install it, or start this from the folder that it lies in"
+            f"expected the module {module} for the candidate {address}, but it cannot be imported ({_said(error)}); "
+            "mend or install it, or start this from the folder that it lies in"
         ) from error
-    except AttributeError as error:
-        raise FactError(
-            f"expected {name} in the module {module}, but it has no such name; check --candidate"
-        ) from error
+    if not hasattr(home, name):
+        raise FactError(f"expected {name} in the module {module}, but it has no such name; check --candidate")
+    factory = getattr(home, name)
     if not callable(factory):
         raise FactError(f"expected {address} to be a function or class that makes an estimator, but it is not callable")
     _expect_estimator(address, factory, predicts)
@@ -89,6 +88,26 @@ def fit_entrant(model: Any, *data: Any, club: pd.Series, fold: NDArray[np.int64]
 
 
 @contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Say which candidate failed where it is a researcher's own; a failure of one of ours is ours to mend.
+
+    Raises
+    ------
+    FactError
+        If a researcher's own candidate fails in any way.
+    """
+    try:
+        yield
+    except Exception as error:
+        if ":" not in name or isinstance(error, PfpsError):
+            raise
+        raise FactError(
+            f"expected the candidate {name} to fit and to predict, but it failed ({_said(error)}); it is given fields "
+            "as numbers, NaN where a value is missing: put an imputer before what takes none"
+        ) from error
+
+
+@contextmanager
 def quiet() -> Iterator[None]:
     """Run on one thread, so that nothing depends on their number, and without other libraries' warnings."""
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
@@ -101,8 +120,10 @@ def quiet() -> Iterator[None]:
 def _expect_estimator(address: str, factory: Callable[[], Any], predicts: str) -> None:
     try:
         made = factory()
-    except TypeError as error:
-        raise FactError(f"expected {address} to be called without arguments, but it refused ({error})") from error
+    except Exception as error:
+        raise FactError(
+            f"expected {address} to make an estimator when called without arguments, but it refused ({_said(error)})"
+        ) from error
     lacking = [method for method in ("fit", predicts) if not callable(getattr(made, method, None))]
     if lacking:
         raise FactError(
@@ -110,4 +131,8 @@ def _expect_estimator(address: str, factory: Callable[[], Any], predicts: str) -
         )
 
 
-__all__ = ["OURS", "Entrant", "check_libraries", "fit_entrant", "own_entrant", "quiet"]
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+__all__ = ["OURS", "Entrant", "blamed", "check_libraries", "fit_entrant", "own_entrant", "quiet"]

@@ -62,13 +62,13 @@ class PropensityModel:
     def chances(self, columns: Values) -> Floats:
         """Return the probability of every arm, in the order of the dictionary, shape (rows, arms)."""
         found, states = np.zeros((count(columns), len(ARMS))), _states(columns)
-        for place in np.unique(states):
-            rows, own = states == place, _STATES[place] if _STATES[place] in self.states else _OTHERWISE
+        for place in np.unique(states) if len(states) > 1 else states:
+            rows, own = np.flatnonzero(states == place), _STATES[place] if _STATES[place] in self.states else _OTHERWISE
             table, arms = self._tables[own], [_NAMES.index(name) for name in self.states[own]]
             read = dict.fromkeys((*table.grid.fields, *_REQUIRED))
             part = {name: np.asarray(columns[name], dtype=np.float64)[rows] for name in read}
             odds = np.exp(np.hstack(table.members(part)))
-            found[np.ix_(rows, arms)] = odds / odds.sum(axis=1, keepdims=True)
+            found[rows[:, None], arms] = odds / odds.sum(axis=1, keepdims=True)
         return found
 
     @cached_property
@@ -146,8 +146,8 @@ def _states(columns: Values) -> NDArray[np.int64]:
     """Return the place among `_STATES` of what each row has of what the arms require."""
     place = np.zeros(count(columns))
     for name in _REQUIRED:
-        level = np.nan_to_num(np.asarray(columns[name], dtype=np.float64), nan=-1.0)
-        place = place * (1 + len(BY_NAME[name].levels)) + 1 + level
+        level = np.asarray(columns[name], dtype=np.float64)
+        place = place * (1 + len(BY_NAME[name].levels)) + 1 + np.where(np.isnan(level), -1.0, level)
     return place.astype(np.int64)
 
 

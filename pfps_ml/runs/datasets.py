@@ -48,7 +48,7 @@ class Estate:
 
 
 def score_dataset(
-    folder: Path, out: Path, bundle: "Bundle", mapping: Path | None, effort: Effort, tell: Tell
+    folder: Path, out: Path, bundle: "Bundle", mapping: Path | Map | None, effort: Effort, tell: Tell
 ) -> Summary:
     """Score a folder of Parquet files into another one; see `pfps_ml.roster.score_roster`."""
     names = _partitions(folder, out)

@@ -102,7 +102,7 @@ def score_file(
     source: Path,
     out: Path,
     bundle: "Bundle",
-    mapping: Path | None,
+    mapping: Path | Mapping | None,
     effort: Effort,
     tell: Tell,
 ) -> Summary:

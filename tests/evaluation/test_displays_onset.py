@@ -8,7 +8,7 @@ from pfps_ml.evaluation import displays_onset
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.logistic import expit
 from pfps_ml.evaluation.net_benefit import decision_table
-from pfps_ml.evaluation.subgroups import compare_parts, subgroup_table
+from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.randomness import generator
 
@@ -23,6 +23,7 @@ def every_display():
     parts = compare_parts(y, {"Questionnaire only": p**2, "With dynamometry": p}, clubs, SETTINGS)
     return {
         "decision": displays_onset.decision_curve(decision_table(y, p, clubs, SETTINGS)),
+        "decision_subgroups": displays_onset.decision_subgroups(decision_parts(y, p, {"sex": sex}, clubs, SETTINGS)),
         "subgroups": displays_onset.subgroups(subgroup_table(y, p, {"sex": sex}, clubs, SETTINGS)),
         "tiers": displays_onset.tiers(parts),
         "learning_curve": displays_onset.learning_curve(parts),
@@ -33,7 +34,7 @@ def words(figure):
     return [text.get_text() for text in figure.findobj(Text)]
 
 
-@pytest.mark.parametrize("name", ["decision", "learning_curve", "subgroups", "tiers"])
+@pytest.mark.parametrize("name", ["decision", "decision_subgroups", "learning_curve", "subgroups", "tiers"])
 def test_every_picture_is_a_table_first_and_carries_the_notice(name, tmp_path):
     display = every_display()[name]
     picture, table = save(display, tmp_path, name)
@@ -51,6 +52,11 @@ def test_the_decision_curve_shows_the_model_beside_everybody_and_nobody():
 def test_a_subgroup_with_too_few_events_keeps_its_line_and_says_so():
     shown = words(every_display()["subgroups"].plot())
     assert shown.count("too few events") == 3 and any(text.startswith("rare (n = 15") for text in shown)
+
+
+def test_a_part_with_too_few_events_has_no_curve_and_says_so():
+    figure = every_display()["decision_subgroups"].plot()
+    assert {"Sex", "common", "rare: too few events"} <= set(words(figure))
 
 
 def test_parts_are_shown_from_the_least_known_to_the_most():

@@ -1,5 +1,3 @@
-import time
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,9 +151,7 @@ def test_what_cannot_be_measured_is_refused_with_its_counts(y, p, told):
 
 def test_the_table_of_intervals_holds_every_metric_and_brackets_its_value():
     y, p = cohort(4_000)
-    start = time.perf_counter()
     table = metrics.measure_with_intervals(y, p, clubs(4_000, 40), seed=1)
-    assert time.perf_counter() - start < 2
     assert list(table.columns) == ["metric", "label", "value", "low", "high"]
     assert list(table["metric"]) == list(metrics.METRICS)
     assert dict(zip(table["metric"], table["value"], strict=True)) == pytest.approx(metrics.measure(y, p))
@@ -206,6 +202,12 @@ def test_resamples_draw_whole_clubs_and_never_one_outcome_only():
         assert 0 < weight @ y < 6
 
 
+@pytest.mark.parametrize("y", [np.zeros(4), np.ones(4)])
+def test_where_nobody_or_everybody_fell_ill_nothing_is_resampled(y):
+    with pytest.raises(CohortError, match="expected cases and non-cases"):
+        next(metrics.club_resamples(y, ["a", "a", "b", "b"], seed=1, repeats=2))
+
+
 def test_runners_without_a_club_are_resampled_one_by_one():
     y = np.array([1.0, 0, 1, 0])
     groups = np.array(["a", "a", None, None], dtype=object)
@@ -223,13 +225,6 @@ def test_a_limit_is_missing_where_too_many_resamples_have_no_figure():
     table = metrics.measure_with_intervals(y, np.linspace(0.2, 0.8, 20), np.arange(20), seed=1, repeats=20)
     slope = table.set_index("metric").loc["calibration_slope", ["low", "high"]]
     assert slope.isna().all()
-
-
-def test_a_hundred_thousand_runners_are_measured_in_a_moment():
-    y, p = cohort(100_000)
-    start = time.perf_counter()
-    metrics.measure(y, p)
-    assert time.perf_counter() - start < 1
 
 
 def test_the_excess_log_loss_is_what_the_log_loss_costs_beyond_the_truth_without_its_chance():

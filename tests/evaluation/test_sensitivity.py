@@ -1,13 +1,16 @@
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from pfps_ml.config import EvaluationConfig
 from pfps_ml.evaluation.effects import adjusted_effects
 from pfps_ml.evaluation.sensitivity import measured_strengths, sensitivity_bounds, strength_to_overturn
 from pfps_ml.knowledge.dictionary import REFERENCE_ARM
-from tests.evaluation.clinics import two_arms, world
+from pfps_ml.randomness import generator
+from tests.evaluation.clinics import NAMES, two_arms, world
 
 SETTINGS = EvaluationConfig(bootstraps=60)
 
@@ -31,6 +34,24 @@ def test_the_bounds_hold_the_truth_from_the_true_strength_on_and_not_much_below_
     assert bounds["lowest"].is_monotonic_decreasing and bounds["highest"].is_monotonic_increasing
     assert (bounds["low"] < bounds["lowest"]).all() and (bounds["highest"] < bounds["high"]).all()
     assert bounds.loc[1.0, "lowest"] == pytest.approx(bounds.loc[1.0, "highest"])
+
+
+def test_the_bounds_are_those_of_trying_every_way_in_which_something_hidden_may_have_acted():
+    stream, patients = generator(73, "every way"), two_arms(18, 1.0, "every way")
+    outcome, chance = (pd.DataFrame(stream.uniform(0.1, 0.9, (18, 4)), columns=NAMES) for _ in "12")
+    patients = replace(patients, outcome=outcome, propensity=chance, arm=np.tile(["hip", REFERENCE_ARM], 9))
+
+    def reached(arm):
+        had = patients.arm == arm
+        residual, odds = (patients.y - outcome[arm])[had], (1 / chance[arm] - 1)[had]
+        weights = (1 + odds * np.where(ways, 2.0, 0.5) for ways in product([False, True], repeat=9))
+        means = [outcome[arm].mean() + np.average(residual, weights=weight) for weight in weights]
+        return min(means), max(means)
+
+    (least, most), (least_usual, most_usual) = reached("hip"), reached(REFERENCE_ARM)
+    found = sensitivity_bounds(patients, "hip", REFERENCE_ARM, SETTINGS, [2.0]).iloc[0]
+    assert found["lowest"] == pytest.approx(least - most_usual)
+    assert found["highest"] == pytest.approx(most - least_usual)
 
 
 def test_nothing_hidden_gives_the_adjusted_effect_with_about_its_interval():

@@ -7,7 +7,8 @@ from pfps_ml.config import EvaluationConfig
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation import metrics
 from pfps_ml.evaluation.logistic import expit
-from pfps_ml.evaluation.subgroups import compare_parts, subgroup_table
+from pfps_ml.evaluation.net_benefit import decision_table
+from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
 from pfps_ml.randomness import generator
 
 SETTINGS = EvaluationConfig(bootstraps=40)
@@ -61,6 +62,28 @@ def test_a_level_of_fewer_than_5_clubs_has_figures_and_no_intervals():
     y, p, _ = cohort()
     table = subgroup_table(y, p, {"whole": np.zeros(3_000)}, np.arange(3_000) % 4, SETTINGS)
     assert table["value"].notna().all() and table[["low", "high"]].isna().all(axis=None)
+
+
+def test_decision_curves_are_measured_within_each_level_and_too_few_events_have_none():
+    y, p, clubs = cohort()
+    sex = np.where(np.arange(3_000) % 2 == 0, "female", "male").astype(object)
+    sex[:40] = None
+    table = decision_parts(y, p, {"sex": sex}, clubs, SETTINGS)
+    assert list(table["level"].unique()) == ["female", "male", "not recorded"]
+    female, unknown = (table[table["level"] == level].reset_index(drop=True) for level in ("female", "not recorded"))
+    own = sex == "female"
+    alone = decision_table(y[own], p[own], clubs[own], SETTINGS)
+    pd.testing.assert_frame_equal(female[list(alone.columns)], alone)
+    assert (female["n"] == own.sum()).all() and (female["events"] == y[own].sum()).all()
+    assert unknown["threshold"].tolist() == alone["threshold"].tolist()
+    assert unknown[["net_benefit", "low", "gain", "gain_high"]].isna().all(axis=None)
+
+
+def test_decision_curves_of_fewer_than_5_clubs_have_no_intervals():
+    y, p, _ = cohort()
+    table = decision_parts(y, p, {"whole": np.zeros(3_000)}, np.arange(3_000) % 4, SETTINGS)
+    assert table[["net_benefit", "gain"]].notna().all(axis=None)
+    assert table[["low", "high", "gain_low", "gain_high"]].isna().all(axis=None)
 
 
 def test_what_cannot_be_measured_is_refused():

@@ -148,7 +148,7 @@ def test_any_text_written_is_the_text_read(tmp_path, rows, delimiter):
         (b"PK\x03\x04rest", "roster.csv", "workbook"),
         (GOOD.encode("utf-16"), "roster.csv", "UTF-16"),
         (GOOD.encode("utf-16-le"), "roster.csv", "NUL byte"),
-        (b"PK\x03\x04rest", "roster.xlsx", "come later"),
+        (b"PK\x03\x04rest", "roster.xlsx", "workbook"),
         (b"text", "roster.docx", "another ending"),
         (b"PAR1 no table PAR1", "roster.parquet", "Parquet"),
         (GOOD.encode(), "roster.parquet", "Parquet"),

@@ -211,6 +211,12 @@ def demanding(number):
     return number
 
 
+def absent_minded():
+    import no_such_library
+
+    return no_such_library
+
+
 number = 3
 
 
@@ -234,7 +240,9 @@ def test_a_researchers_own_candidate_takes_part(own_module, runners):
         ("no_such_module_here:x", "cannot be imported .*No module named 'no_such_module_here'"),
         ("a_researchers_models:absent", "it has no such name"),
         ("a_researchers_models:number", "it is not callable"),
-        ("a_researchers_models:demanding", "called without arguments, but it refused"),
+        ("a_researchers_models:demanding", "called without arguments, but it refused .TypeError: .*number"),
+        ("a_researchers_models:absent_minded", "it refused .ModuleNotFoundError: No module named 'no_such_library'"),
+        (".relative:x", r"the module \.relative for the candidate .* cannot be imported .TypeError"),
         ("a_researchers_models:Useless", "it has no fit and no predict_proba"),
     ],
 )

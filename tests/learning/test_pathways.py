@@ -6,6 +6,7 @@ import pytest
 
 from pfps_ml.config import PathwayConfig
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
+from pfps_ml.learning import pathways
 from pfps_ml.learning.additive import probability
 from pfps_ml.learning.pathways import PathwayModel
 from pfps_ml.randomness import generator
@@ -73,6 +74,25 @@ def test_what_was_not_measured_is_in_the_interval_of_the_arm_that_it_decides(fit
 def test_where_nobody_responds_otherwise_than_others_the_gate_is_not_passed():
     found = PathwayModel().fit(*cohort(2000, 0.0)[:3])
     assert not found.gate_.passed
+
+
+def test_what_is_judged_on_a_fold_knows_nothing_of_its_outcomes_and_arms(monkeypatch):
+    X, arm, y, _ = cohort(600, 1.0)
+    fold, seen = np.arange(600) % 3, []
+    own = fold == 0
+    monkeypatch.setattr(pathways, "judge", lambda held, *effects: seen.append((held.chance, *effects)))
+    model = PathwayModel(PathwayConfig(posterior_draws=2))
+    model.fit(X, arm, y, fold=fold)
+    model.fit(X, arm, np.where(own, 1 - y, y), fold=fold)
+    swapped = arm.replace({"hip": "orthotic", "orthotic": "hip"})
+    model.fit(X, arm.where(~own, swapped), y, fold=fold)
+    first, *others = seen
+    for other in others:
+        for before, after in zip(first[1:], other[1:], strict=True):
+            np.testing.assert_array_equal(after[own], before[own])
+            assert not np.allclose(after[~own], before[~own])
+    np.testing.assert_array_equal(others[1][0][own], first[0][own])
+    assert not np.allclose(others[1][0][~own], first[0][~own])
 
 
 def test_the_gate_is_held_only_where_it_is_wanted():

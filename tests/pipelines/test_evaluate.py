@@ -6,15 +6,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.errors import InputError
+from pfps_ml.errors import CohortError, InputError
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ONSET
 from pfps_ml.knowledge.field import TIERS
 from pfps_ml.learning.split import split_clubs
+from pipelines import judge_refits
 from pipelines.evaluate import evaluate, load_candidate
 from pipelines.frames import Frames, onset_features
 from pipelines.judge_onset import Runners, groups_of
 from pipelines.judge_refits import refitted_pictures
 from pipelines.texts import TEXTS
+from pipelines.train import train
 
 THOROUGH, SIMULATED = {"left_out", "learning_curve"}, {"truth", "truth_policies"}
 
@@ -72,14 +74,18 @@ def test_a_part_that_an_earlier_run_left_is_taken_away(evaluation, tmp_path):
 
 @pytest.fixture(scope="module")
 def refits(candidate, frames, config):
-    """Return what refits show, from a quick model."""
+    """Return what refits show, from a quick model, where so many clubs are too many to be left out one by one."""
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(3.0,)))
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), candidate.predictor)
-    return {name: picture.frame() for name, picture in refitted_pictures(frames, split, runners, quick).items()}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(judge_refits, "_MOST_REFITS", 15)
+        found = refitted_pictures(frames, split, runners, quick)
+    assert found["left_out"].title == "Leave-one-fold-of-clubs-out"
+    return {name: picture.frame() for name, picture in found.items()}
 
 
-def test_folds_of_clubs_are_left_out_where_clubs_have_too_few_events(refits, frames, config):
+def test_folds_of_clubs_are_left_out_where_clubs_are_very_many(refits, frames, config):
     table = refits["left_out"]
     levels = table.drop_duplicates("level").set_index("level")
     assert list(levels.index) == [*(f"Fold {i + 1}" for i in range(config.split.folds)), "All, each left out once"]
@@ -95,18 +101,39 @@ def test_the_learning_curve_goes_from_few_clubs_to_all_on_the_same_runners(refit
     assert table.iloc[:3]["gain"].eq(0).all()
 
 
-def test_clubs_with_enough_events_are_left_out_one_by_one(candidate, frames, config):
+def test_clubs_are_left_out_one_by_one_and_what_one_club_says_of_the_others_does_not_reach_it(
+    candidate, frames, config
+):
     few = sorted(frames.onset["club"].unique())[:7]
     onset = frames.onset[frames.onset["club"].isin(few)].reset_index(drop=True)
-    # every second runner falls ill: then each club has its hundred cases
-    onset[ONSET.name] = (np.arange(len(onset)) % 2).astype(onset[ONSET.name].dtype)
-    small = replace(frames, onset=onset, truth_onset=None)
     split = split_clubs(onset["club"], replace(config.split, folds=2))
+    odd = sorted(split.folds)[0]
+    # in one club every second runner falls ill, in the others every tenth
+    every = np.where(onset["club"] == odd, 2, 10)
+    onset[ONSET.name] = (np.arange(len(onset)) % every == 1).astype(onset[ONSET.name].dtype)
+    small = replace(frames, onset=onset, truth_onset=None)
     quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(3.0,)),
                     split=replace(config.split, folds=2))  # fmt: skip
     runners = Runners.of(small, split.is_held_out(onset["club"]), candidate.predictor)
     found = refitted_pictures(small, split, runners, quick)["left_out"]
-    assert list(found.frame()["level"].unique())[:2] == ["Club 1", "Club 2"] and found.title == "Leave-one-club-out"
+    table = found.frame()
+    clubs = [f"Club {i + 1}" for i in range(len(split.folds))]
+    assert found.title == "Leave-one-club-out"
+    assert list(table["level"].unique()) == [*clubs, "All, each left out once"]
+    seen = table[table["metric"] == "observed_expected"].set_index("level")
+    # whoever has not seen the odd club expects a tenth of its runners, and not a half
+    assert seen.loc["Club 1", "value"] > 4
+    assert seen.loc["Club 1", "low"] > 2
+    assert (seen.loc[clubs[1:], "value"] < 0.8).all()
+
+
+def test_without_a_patient_of_a_club_held_out_there_is_nothing_to_evaluate(frames, config):
+    split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    seen = frames.treatment[~split.is_held_out(frames.treatment["club"])].reset_index(drop=True)
+    part = replace(frames, treatment=seen, truth_treatment=None)
+    quick = replace(config, onset=replace(config.onset, max_trees=10, penalties=(3.0,), bootstraps=2))
+    with pytest.raises(CohortError, match="expected patients of clubs held out from training, got none"):
+        evaluate(train(part, quick, None, lambda _step: None), part, quick, lambda _step: None)
 
 
 def test_a_folder_without_a_candidate_is_an_error(tmp_path):

@@ -138,8 +138,19 @@ def test_an_evaluation_without_its_tables_is_refused(written, tmp_path):
     (spoilt / "policies.csv").unlink()
     with pytest.raises(InputError, match=r"policies\.csv cannot be read; run pipelines\.evaluate"):
         judge(written[0], spoilt)
+    (spoilt / "policies.csv").write_text("")
+    with pytest.raises(InputError, match=r"one of its tables cannot be read; run pipelines\.evaluate"):
+        judge(written[0], spoilt)
     with pytest.raises(InputError, match="expected an evaluation"):
         read_tables(written[0])
+
+
+@pytest.mark.parametrize(("name", "content"), [("facts.json", "{"), ("pathways.json", None)])
+def test_a_candidate_that_is_not_whole_is_refused(written, tmp_path, name, content):
+    spoilt = shutil.copytree(written[0], tmp_path / "candidate")
+    (spoilt / name).unlink() if content is None else (spoilt / name).write_text(content)
+    with pytest.raises(InputError, match=r"cannot be read; run pipelines\.train"):
+        judge(spoilt, written[1])
 
 
 def test_the_command_prints_every_figure_with_its_limit_and_says_what_failed(written, tmp_path, monkeypatch, capsys):

@@ -2,9 +2,14 @@
 
 from dataclasses import replace
 
-from pfps_ml.knowledge.dictionary import SUCCESS
+import pandas as pd
+import pytest
+
+from pfps_ml.errors import CohortError, FactError
+from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
+from pfps_ml.learning.split import split_clubs
 from pfps_ml.prediction import onset_to_json, pathways_to_json
-from pipelines.train import train
+from pipelines.train import scenario_of, train
 
 
 def test_onset_is_never_learned_from_visits(frames, config):
@@ -17,3 +22,24 @@ def test_onset_is_never_learned_from_visits(frames, config):
     assert set(other["club"]) == set(frames.treatment["club"])  # the same clubs are held out
     assert onset_to_json(first) == onset_to_json(second)
     assert pathways_to_json(first) != pathways_to_json(second)
+
+
+def test_a_cohort_says_whether_it_was_simulated_and_from_what(frames):
+    assert scenario_of(frames) == "reference"
+    assert scenario_of(replace(frames, made=None)) is None
+    assert scenario_of(replace(frames, made=None), "null") == "null"
+    with pytest.raises(FactError, match="nowhere"):
+        scenario_of(frames, "nowhere")
+
+
+def test_clubs_that_cannot_teach_both_models_are_refused_with_what_is_there(frames, config):
+    split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
+    club = frames.treatment["club"]
+    one_clinic = frames.treatment[split.is_held_out(club) | (club == next(iter(split.folds)))]
+    nobody_ill = frames.onset.assign(**{ONSET.name: 0})
+    for spoilt, told in (
+        ({"treatment": one_clinic}, rf"{SUCCESS.name} and its opposite, got 1 with \d+ of 80 rows"),
+        ({"onset": nobody_ill}, rf"{ONSET.name} and its opposite, got 5 with 0 of 3,200 rows"),
+    ):
+        with pytest.raises(CohortError, match=told):
+            train(replace(frames, **spoilt), config, None, lambda _step: None)

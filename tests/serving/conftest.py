@@ -38,7 +38,7 @@ def unready(client, tmp_path, monkeypatch, logged):
     told = ""
     for _ in range(600):
         told += logged()
-        if "no bundle in service" in told:
+        if "no bundle taken over" in told:
             break
         time.sleep(0.05)
     yield client, told

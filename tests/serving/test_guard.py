@@ -5,28 +5,48 @@ import json
 import anyio
 import pytest
 
+from serving.door import Door, door_from
 from serving.guard import Guard
+from serving.live import LiveBundle
 from serving.messages import AssessRequest
+from serving.rates import Rates
 from tests.serving.client import RUNNER
 
+OPEN = Door(None, Rates(60))
 
-def through(guard, messages, path="/assess", kind="http"):
+
+def guard(app, door=OPEN):
+    return Guard(app, LiveBundle(), door, {"/assess": AssessRequest})
+
+
+def through(guarded, messages, path="/assess", kind="http", **scope):
     """Send messages through a guard as a server would; return what it answered."""
     sent = []
 
     async def receive():
-        return messages.pop(0)
+        return messages.pop(0) if messages else await anyio.sleep_forever()
 
     async def send(message):
         sent.append(message)
 
-    scope = {"type": kind, "method": "POST", "path": path, "headers": [(b"content-type", b"application/json")]}
-    anyio.run(guard, scope, receive, send)
+    headers = [(b"content-type", b"application/json")]
+    anyio.run(guarded, {"type": kind, "method": "POST", "path": path, "headers": headers, **scope}, receive, send)
     return sent
 
 
+def whole(body=b""):
+    return {"type": "http.request", "body": body, "more_body": False}
+
+
+def statuses(sent):
+    return [message["status"] for message in sent if "status" in message]
+
+
+VALID = json.dumps({"runner": RUNNER}).encode()
+
+
 def test_a_client_that_hangs_up_is_not_answered():
-    assert through(Guard(None, {"/assess": AssessRequest}), [{"type": "http.disconnect"}]) == []
+    assert through(guard(None), [{"type": "http.disconnect"}]) == []
 
 
 def test_the_service_behind_the_guard_reads_the_body_as_it_was_sent_then_what_follows():
@@ -35,10 +55,9 @@ def test_the_service_behind_the_guard_reads_the_body_as_it_was_sent_then_what_fo
     async def app(_scope, receive, _send):
         read.extend([await receive(), await receive()])
 
-    body = json.dumps({"runner": RUNNER}).encode()
-    parts = [{"type": "http.request", "body": body[:9], "more_body": True}, {"type": "http.request", "body": body[9:]}]
-    through(Guard(app, {"/assess": AssessRequest}), [*parts, {"type": "http.disconnect"}])
-    assert read == [{"type": "http.request", "body": body, "more_body": False}, {"type": "http.disconnect"}]
+    parts = [{"type": "http.request", "body": VALID[:9], "more_body": True}, whole(VALID[9:])]
+    through(guard(app), [*parts, {"type": "http.disconnect"}])
+    assert read == [whole(VALID), {"type": "http.disconnect"}]
 
 
 def test_the_guard_leaves_alone_what_is_no_request():
@@ -47,7 +66,7 @@ def test_the_guard_leaves_alone_what_is_no_request():
     async def app(scope, _receive, _send):
         seen.append(scope["type"])
 
-    through(Guard(app, {}), [], kind="lifespan")
+    through(guard(app), [], kind="lifespan")
     assert seen == ["lifespan"]
 
 
@@ -58,5 +77,47 @@ def test_a_route_that_breaks_is_answered_once_instead_of_never(begun):
             await send({"type": "http.response.start", "status": 200, "headers": []})
         raise RuntimeError
 
-    sent = through(Guard(app, {}), [])
-    assert [message["status"] for message in sent if "status" in message] == [200 if begun else 500]
+    assert statuses(through(guard(app), [whole(VALID)])) == [200 if begun else 500]
+
+
+def test_a_route_that_takes_too_long_is_answered_in_the_shape_of_our_errors():
+    async def app(_scope, _receive, _send):
+        await anyio.sleep_forever()
+
+    sent = through(guard(app, Door(None, Rates(60), patience=0.01)), [whole(VALID)])
+    assert statuses(sent) == [504]
+    assert json.loads(sent[1]["body"])["error"]["code"] == "gateway_timeout"
+
+
+def test_a_body_that_never_ends_is_answered_too():
+    sent = through(guard(None, Door(None, Rates(60), patience=0.01)), [])
+    assert statuses(sent) == [504]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "status"),
+    [
+        ({"client": ("10.1.2.3", 5), "server": ("127.0.0.1", 3000)}, 401),
+        ({"client": ("127.0.0.1", 5), "server": ("10.1.2.4", 3000)}, 401),
+        ({"client": ("127.0.0.1", 5), "server": ("::1", 3000)}, 200),
+        ({"client": None, "server": ("/run/pfps.sock", None)}, 200),
+    ],
+)
+def test_without_keys_only_this_machine_is_answered_however_bentoml_was_told_to_listen(addresses, status):
+    async def app(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    assert statuses(through(guard(app), [whole(VALID)], **addresses)) == [status]
+
+
+def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):
+    from serving.asked import answered
+
+    async def app(_scope, _receive, send):
+        answered("pfps-0.0.1", risks=[0.1])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    monkeypatch.setenv("PFPS_AUDIT", str(tmp_path))
+    sent = through(guard(app, door_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
+    assert statuses(sent) == [500]
+    assert "PFPS_AUDIT" in json.loads(sent[1]["body"])["error"]["message"]

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
-from serving.guard import LARGEST
+from serving.routes import ROUTES
 from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
 
+LARGEST = ROUTES["/assess"].largest
 pytestmark = THEIRS
 
 

@@ -78,9 +78,14 @@ def test_the_service_says_what_it_is(client, bundle):
     assert about["intended_use"] == bundle.manifest["intended_use"]
     page = client.get("/")
     assert page.headers["content-type"].startswith("text/html")
-    assert NOTICE in page.text and __version__ in page.text and "<script" not in page.text
-    for path in ("/about", "/schema", "/docs.json", "/readyz"):
-        assert f'href="{path}"' in page.text
+    assert page.headers["cache-control"] == "no-cache"
+
+
+def test_the_page_the_card_and_the_documents_are_served(client, bundle):
+    assert NOTICE in client.get("/").text
+    card = client.get("/card")
+    assert card.headers["content-type"].startswith("text/markdown") and card.text == bundle.card
+    for path in ("/schema", "/docs.json", "/readyz"):
         assert client.get(path).status_code == 200
 
 
@@ -91,5 +96,5 @@ def test_once_the_bundle_is_loaded_the_collector_leaves_it_alone(client):
 def test_the_checker_has_the_last_word_over_the_request_model():
     odd = AssessRequest.model_fields["runner"].annotation.model_construct(age_years=255, sex="male")
     with pytest.raises(InvalidInput) as refused:
-        coded(odd)
+        coded([odd])
     assert [fault.field for fault in refused.value.faults] == ["age_years"]

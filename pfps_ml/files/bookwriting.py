@@ -1,0 +1,120 @@
+"""Workbooks written: the scored roster as a sheet, the same bytes for the same rows whenever it is written."""
+
+import datetime as dt
+import io
+import math
+import re
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pfps_ml.errors import OutputError
+from pfps_ml.files.cells import guarded, texts
+from pfps_ml.files.sheets import text_of
+from pfps_ml.knowledge.dictionary import INPUTS
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
+
+MAX_ROWS = 100_000  # a spreadsheet opens no more in comfort
+LONGEST = 32_767  # characters of a cell, which is all that a spreadsheet holds
+INSTEAD = "Write .csv or .parquet, which may be of any size. Nothing was written; what was there before is whole."
+_NUMBERS = frozenset(field.name for field in INPUTS if field.kind in ("number", "whole"))
+_DIGITS = 10**15  # a whole number of more is rounded
+_FIRST_YEAR = 1900  # of a spreadsheet's calendar, which has one day too many
+_DAY = dt.datetime(2000, 1, 1)
+_STAMPS = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
+# what XML cannot hold, and what a reader would take for an escape
+_UNSAYABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
+
+
+def write_book(file: BinaryIO, parts: Iterable[Any]) -> None:
+    """Write tables, one below the other, as the only sheet of a workbook.
+
+    Numbers, dates and truth values are written as such, and text that is a plain number as a number; text that a
+    spreadsheet would run gets an apostrophe.
+
+    Raises
+    ------
+    OutputError
+        If there are more rows, or longer texts, than a spreadsheet holds.
+    """
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("roster")
+    sheet.freeze_panes = "B2"
+    rows = 0
+    for number, part in enumerate(parts):
+        if number == 0:
+            sheet.append([_cell_of_text(name) for name in part.column_names])
+        rows += part.num_rows
+        if rows > MAX_ROWS:
+            raise OutputError(f"expected at most {MAX_ROWS:,} rows for a workbook, got more. {INSTEAD}")
+        for row in _rows(part):
+            sheet.append(row)
+    file.write(settled_book(book))
+
+
+def settled_book(book: "Workbook") -> bytes:
+    """Return the bytes of a workbook, which do not tell when it was written."""
+    book.properties.created = _DAY
+    draft, content = io.BytesIO(), io.BytesIO()
+    book.save(draft)
+    with zipfile.ZipFile(draft) as before, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            told = before.read(name)
+            if name == "docProps/core.xml":
+                told = _STAMPS.sub(rb"\g<1>2000-01-01T00:00:00Z", told)
+            entry = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            after.writestr(entry, told)
+    return content.getvalue()
+
+
+def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table, some thousand at a time."""
+    for start in range(0, table.num_rows, 4_096):
+        part = table.slice(start, 4_096)
+        columns = zip(part.column_names, part.columns, strict=True)
+        yield from zip(*(_cells(column.combine_chunks(), name in _NUMBERS) for name, column in columns), strict=True)
+
+
+def _cells(column: Any, number: bool) -> list[Any]:
+    kind = column.type
+    if any(each(kind) for each in (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date32)):
+        return [_typed(cell) for cell in column.to_pylist()]
+    if pa.types.is_timestamp(kind) and kind.tz is None and kind.unit != "ns":
+        return [_typed(cell) for cell in column.to_pylist()]
+    plain = column.dictionary_decode() if pa.types.is_dictionary(kind) else column
+    return [
+        _cell_of_text(cell, number) if cell else None for cell in guarded(pc.fill_null(texts(plain), "")).to_pylist()
+    ]
+
+
+def _typed(cell: Any) -> Any:
+    """Return what a spreadsheet keeps as it is, and anything else as text."""
+    if isinstance(cell, float):
+        return cell if math.isfinite(cell) else None if math.isnan(cell) else str(cell)
+    if isinstance(cell, dt.date):
+        kept = cell.year > _FIRST_YEAR and not getattr(cell, "microsecond", 0)
+        return cell if kept else str(cell)
+    return cell if cell is None or abs(cell) < _DIGITS else str(cell)
+
+
+def _cell_of_text(text: str, number: bool = False) -> str | int | float:
+    """Return a text, or the number that it is: as it would be written again, or however it is if it shall be one."""
+    if len(text) > LONGEST:
+        raise OutputError(
+            f"expected texts of at most {LONGEST:,} characters for a workbook, got a longer one. {INSTEAD}"
+        )
+    if _NUMBER.fullmatch(text) and (number or text_of(float(text)) == text):
+        return float(text) if "." in text else int(text)
+    return _UNSAYABLE.sub(lambda mark: f"_x{ord(mark[0]):04X}_", text)
+
+
+__all__ = ["INSTEAD", "LONGEST", "MAX_ROWS", "settled_book", "write_book"]

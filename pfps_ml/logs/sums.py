@@ -1,0 +1,173 @@
+"""The load of one runner on a day, from the entries of a log: the figures of the dictionary, or why there is none.
+
+Days without an entry are not days without running. A log is known from its first entry to the day that is asked for,
+but for silences of more than SILENCE days: the watch may have been lost as well as the wish to run. A figure whose days
+are not all known, or hold a run of unknown length, is not given.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from itertools import pairwise, takewhile
+from statistics import median
+
+from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.logs.activity import Activity
+
+FIGURES = ("weekly_distance_km", "sessions_per_week", "longest_run_spike_pct", "weekly_change_pct", "step_rate_spm")
+SILENCE = 10  # days; assumption: who keeps a log has something to enter more often than that
+CADENCES = 3  # runs; assumption: fewer do not show the usual step rate
+UNKNOWN = "the log does not cover the days that it needs"
+UNMEASURED = "a run in the days that it needs has no distance"
+NOTHING = "there is no run in the days to compare with"
+FEW = f"fewer than {CADENCES} runs of the last five weeks have a usable cadence"
+_DAY = timedelta(days=1)
+# days before the one that is asked for, which is day 0: first and last of each span
+_LAST_WEEK, _MONTH_BEFORE, _THIRTY_BEFORE = (6, 0), (34, 7), (36, 7)
+_WEEKS = 4
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a log says of one runner on a day.
+
+    Attributes
+    ----------
+    at
+        The day that is asked for, the last of the days that count.
+    values
+        The figures that are known, by field.
+    untold
+        Why each of the others is not.
+    runs, others, twice
+        Entries up to that day: runs, other sports and days of rest, and runs that were recorded twice (left out).
+    """
+
+    at: date
+    values: dict[str, float] = field(default_factory=dict)
+    untold: dict[str, str] = field(default_factory=dict)
+    runs: int = 0
+    others: int = 0
+    twice: int = 0
+
+
+def load_of(activities: Sequence[Activity], at: date) -> Load:
+    """Return the load of one runner.
+
+    Parameters
+    ----------
+    activities
+        All entries of the log, of any sport and in any order; those after `at` only show that it was kept on.
+    at
+        The last day that counts.
+    """
+    before = [a for a in activities if a.day <= at]
+    runs, twice = _once([a for a in before if a.run])
+    book = _Book(tuple(runs), at, _silences(sorted({a.day for a in activities}), at))
+    values: dict[str, float] = {}
+    untold: dict[str, str] = {}
+    for name, figure in zip(FIGURES, (book.distance, book.sessions, book.spike, book.change, book.steps), strict=True):
+        found = figure()
+        told = found if isinstance(found, str) else _beyond(name, found)
+        if told:
+            untold[name] = told
+        else:
+            values[name] = round(float(found), 1)
+    return Load(at, values, untold, len(runs), sum(not a.run for a in before), twice)
+
+
+@dataclass(frozen=True)
+class _Book:
+    """The runs of one runner, and the stretches of days of which nothing is known."""
+
+    runs: tuple[Activity, ...]
+    at: date
+    silences: tuple[tuple[date, date], ...]
+
+    def distance(self) -> float | str:
+        found = self._measured(_MONTH_BEFORE)
+        return found if isinstance(found, str) else sum(found) / _WEEKS
+
+    def sessions(self) -> float | str:
+        if not self._covered(_MONTH_BEFORE):
+            return UNKNOWN
+        return len(self._within(_MONTH_BEFORE)) / _WEEKS
+
+    def spike(self) -> float | str:
+        return _change(self._measured(_LAST_WEEK), self._measured(_THIRTY_BEFORE), max)
+
+    def change(self) -> float | str:
+        return _change(self._measured(_LAST_WEEK), self._measured(_MONTH_BEFORE), sum, _WEEKS)
+
+    def steps(self) -> float | str:
+        limits = BY_NAME["step_rate_spm"]
+        within = self._within((_MONTH_BEFORE[0], 0))
+        # a watch that lost count must not pass for a slow runner
+        usable = [a.spm for a in within if a.spm and limits.low <= a.spm <= limits.high]
+        return median(usable) if len(usable) >= CADENCES else FEW
+
+    def _within(self, span: tuple[int, int]) -> list[Activity]:
+        first, last = self.at - span[0] * _DAY, self.at - span[1] * _DAY
+        return [run for run in self.runs if first <= run.day <= last]
+
+    def _covered(self, span: tuple[int, int]) -> bool:
+        first, last = self.at - span[0] * _DAY, self.at - span[1] * _DAY
+        return not any(start <= last and first <= end for start, end in self.silences)
+
+    def _measured(self, span: tuple[int, int]) -> list[float] | str:
+        if not self._covered(span):
+            return UNKNOWN
+        runs = self._within(span)
+        return UNMEASURED if any(run.km is None for run in runs) else [run.km or 0.0 for run in runs]
+
+
+def _change(
+    late: list[float] | str, early: list[float] | str, of: Callable[[list[float]], float], parts: int = 1
+) -> float | str:
+    """Return by how much a figure of the last week differs from that of the weeks before, %."""
+    if isinstance(late, str):
+        return late
+    if isinstance(early, str):
+        return early
+    return 100 * (of(late or [0.0]) * parts / of(early) - 1) if early else NOTHING
+
+
+def _silences(days: Sequence[date], at: date) -> tuple[tuple[date, date], ...]:
+    """Return the stretches of days, first and last, of which the log says nothing."""
+    if not days:
+        return ((date.min, date.max),)
+    ends = days if days[-1] >= at else [*days, at + _DAY]
+    found = [(one + _DAY, other - _DAY) for one, other in pairwise(ends) if (other - one).days - 1 > SILENCE]
+    return ((date.min, days[0] - _DAY), *found)
+
+
+def _once(runs: list[Activity]) -> tuple[list[Activity], int]:
+    """Return the runs without those that a second device recorded, too, and how many these are."""
+    kept: list[Activity] = []
+    for run in sorted(runs, key=lambda a: (a.start, -(a.km or 0))):
+        recent = takewhile(lambda at: kept[at].start >= run.start - _DAY, range(len(kept) - 1, -1, -1))  # noqa: B023
+        twin = next((at for at in recent if _same(kept[at], run)), None)
+        if twin is None:
+            kept.append(run)
+        elif kept[twin].km is None or (kept[twin].spm is None and run.spm and run.km):
+            kept[twin] = run  # the device that measured more
+    return kept, len(runs) - len(kept)
+
+
+def _same(one: Activity, other: Activity) -> bool:
+    """Return whether two entries, the earlier first, are one run: nobody is on two runs at once."""
+    if one.timed and other.timed and one.seconds and other.seconds:
+        shared = min(one.seconds, (other.start - one.start).total_seconds() + other.seconds)
+        shared -= (other.start - one.start).total_seconds()
+        return shared > min(one.seconds, other.seconds) / 2
+    return (one.start, one.km, one.seconds) == (other.start, other.km, other.seconds) and one.km is not None
+
+
+def _beyond(name: str, value: float) -> str:
+    limits = BY_NAME[name]
+    if limits.low <= value <= limits.high:
+        return ""
+    return f"{value:.0f} is outside the limits ({limits.limits})"
+
+
+__all__ = ["CADENCES", "FEW", "FIGURES", "NOTHING", "SILENCE", "UNKNOWN", "UNMEASURED", "Load", "load_of"]

@@ -1,0 +1,135 @@
+"""Logs that are recordings: one FIT or GPX file an activity, read through fitdecode and gpxpy (the extra `load`)."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pfps_ml.errors import Fault, InputError, MissingLibrary
+from pfps_ml.logs.activity import Activity, is_run, local
+
+LARGEST = 1 << 26  # bytes: a day of recording has a tenth of it
+INSTALL = 'expected {} to read this log, but it is not installed: `pip install "pfps-ml[load]"`'
+
+
+def read_fit(path: Path) -> tuple[list[Activity], list[Fault]]:
+    """Read the sessions of a FIT file.
+
+    Raises
+    ------
+    MissingLibrary
+        If fitdecode is not installed.
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        import fitdecode  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MissingLibrary(INSTALL.format("fitdecode")) from error
+    _check_size(path)
+    try:
+        with fitdecode.FitReader(
+            str(path), check_crc=fitdecode.CrcCheck.RAISE, error_handling=fitdecode.ErrorHandling.IGNORE
+        ) as reader:
+            messages = [frame for frame in reader if frame.frame_type == fitdecode.FIT_FRAME_DATA]
+            found = {name: [m for m in messages if m.name == name] for name in ("session", "activity")}
+    except Exception as error:  # whatever a damaged file makes the library stumble over
+        raise InputError("expected a FIT file, got a damaged one, or something else.") from error
+    sessions = [_session(message, _offset(found["activity"])) for message in found["session"]]
+    if not sessions or None in sessions:
+        return [], [Fault(None, None, "expected a FIT file of an activity, got one without a session that has a start")]
+    return [session for session in sessions if session], []
+
+
+def read_gpx(path: Path) -> tuple[list[Activity], list[Fault]]:
+    """Read the tracks of a GPX file; one that does not say its sport counts as a run, because it was given as a log.
+
+    Raises
+    ------
+    MissingLibrary
+        If gpxpy is not installed.
+    InputError
+        If the file cannot be read.
+    """
+    try:
+        import gpxpy
+    except ImportError as error:
+        raise MissingLibrary(INSTALL.format("gpxpy")) from error
+    _check_size(path)
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        if "<!DOCTYPE" in text or "<!ENTITY" in text:  # no GPX needs them, and they can be made to grow without end
+            raise ValueError("declarations")
+        found = [_track(track) for track in gpxpy.parse(text).tracks if track.get_points_no()]
+    except OSError as error:
+        raise InputError(f"expected a file that can be read, got: {error.strerror}.") from error
+    except Exception as error:  # the library has an error for each parser that it may stand on
+        raise InputError("expected a GPX file, got a damaged one, or something else.") from error
+    if not found or None in found:
+        return [], [Fault(None, None, "expected tracks with times, got none, or one without: a route is no run")]
+    return [track for track in found if track], []
+
+
+def _session(message: Any, offset: timedelta | None) -> Activity | None:
+    start = message.get_value("start_time", fallback=None)
+    if not isinstance(start, datetime):
+        return None
+    clock = local(start) if offset is None else (start + offset).replace(tzinfo=None)
+    run = is_run(str(message.get_value("sport", fallback="")))
+    metres = _positive(message, "total_distance")
+    strides = _positive(message, "avg_running_cadence") or _positive(message, "avg_cadence")
+    part = _positive(message, "avg_fractional_cadence") or 0.0
+    steps = 2 * (strides + part) if strides else None  # of one foot
+    return Activity(clock, True, run, metres and metres / 1000, _positive(message, "total_timer_time"), steps)
+
+
+def _offset(messages: list[Any]) -> timedelta | None:
+    """Return how far the watch's own clock was from UTC, if it says so."""
+    for message in messages:
+        there, here = (message.get_value(name, fallback=None) for name in ("timestamp", "local_timestamp"))
+        if isinstance(there, datetime) and isinstance(here, datetime):
+            away = here.replace(tzinfo=UTC) - there.replace(tzinfo=UTC)
+            if abs(away) <= timedelta(hours=15):  # a watch that was never set has another
+                return away
+    return None
+
+
+def _positive(message: Any, name: str) -> float | None:
+    value = message.get_value(name, fallback=None)
+    return float(value) if isinstance(value, int | float) and value > 0 else None
+
+
+def _track(track: Any) -> Activity | None:
+    start = track.get_time_bounds().start_time
+    if start is None:
+        return None
+    seconds = track.get_moving_data().moving_time or track.get_duration()
+    steps = [2 * cadence for cadence in _cadences(track) if cadence > 0]  # of one foot
+    # 9 is Strava's number for running
+    run = not track.type or track.type == "9" or is_run(track.type)
+    metres = track.length_2d()
+    spm = sum(steps) / len(steps) if steps else None
+    return Activity(local(start), True, run, metres / 1000 or None, seconds or None, spm)
+
+
+def _cadences(track: Any) -> Iterator[float]:
+    for segment in track.segments:
+        for point in segment.points:
+            for extension in point.extensions:
+                for element in extension.iter():
+                    if str(element.tag).endswith("}cad") and element.text:
+                        yield float(element.text)
+
+
+def _check_size(path: Path) -> None:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise InputError(f"expected a file that can be read, got: {error.strerror}.") from error
+    if size > LARGEST:
+        raise InputError(f"expected a recording of at most {LARGEST >> 20} MB, got {size >> 20:,} MB.")
+
+
+READERS: dict[str, Callable[[Path], tuple[list[Activity], list[Fault]]]] = {".fit": read_fit, ".gpx": read_gpx}
+
+__all__ = ["INSTALL", "LARGEST", "READERS", "read_fit", "read_gpx"]

@@ -1,0 +1,72 @@
+"""The rejected rows of a scored roster, in a file of their own: to be mended, and scored again."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pfps_ml.errors import InputError
+from pfps_ml.files.dialects import ENDINGS, Size, open_source, pieces, read_piece
+from pfps_ml.files.plans import ACCOUNT, NAMES
+from pfps_ml.outputs import check_output, written_whole
+from pfps_ml.runs.joining import join
+
+
+def repeat_rejected(scored: Path, out: Path) -> int:
+    """Write the rejected rows of a scored roster, with all their own columns, `status` and `problems`.
+
+    Parameters
+    ----------
+    scored
+        What `pfps score` wrote.
+    out
+        Where they go, .csv, .xlsx or .parquet. Scored again, their `status` and `problems` are replaced. A row that did
+        not fit its header stays rejected until somebody who mended it has cleared its `status`.
+
+    Returns
+    -------
+    :
+        How many they are.
+
+    Raises
+    ------
+    InputError
+        If the file is no scored roster; nothing is written.
+    OutputError
+        If the result cannot be written.
+    """
+    check_output(out, ENDINGS)
+    source = open_source(scored, NAMES | frozenset(ACCOUNT))
+    kept = _kept(source.header)
+    ending, counts = out.suffix.lower(), list[int]()
+
+    def tables() -> Iterator[Any]:
+        for piece in pieces(source, Size()):
+            table = read_piece(source, piece).table
+            status = pc.cast(table.column(source.header.index("status")), pa.string())
+            rejected = table.select(kept).filter(pc.fill_null(pc.equal(status, "rejected"), False))
+            counts.append(rejected.num_rows)
+            yield rejected
+
+    with written_whole(out) as file:
+        join(file, tables(), source.dialect if ending == ".csv" else None, ending == ".xlsx")
+    return sum(counts)
+
+
+def _kept(header: tuple[str, ...]) -> list[int]:
+    """Return the places of the file's own columns and, behind them, of the account."""
+    from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
+
+    if not set(ACCOUNT).issubset(header):
+        raise InputError(
+            "expected a scored roster, with the columns `status` and `problems`, got one without; "
+            "`pfps score` adds them."
+        )
+    added = {*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS}
+    own = [at for at, name in enumerate(header) if name not in added]
+    return [*own, *(header.index(name) for name in ACCOUNT)]
+
+
+__all__ = ["repeat_rejected"]

@@ -1,0 +1,133 @@
+"""How many new cases a squad may expect: counts that hang together, because a club's runners share their club.
+
+A world is one way that things may be: a draw over what the evidence leaves open, a resample of the training clubs, and
+a club that is better or worse than others. In one world runners fall ill independently of each other; over the worlds
+they do not. So the count is a mixture of Poisson-binomials, and its spread is what is honestly unknown.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from statistics import NormalDist
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfps_ml.bundle import Bundle
+from pfps_ml.knowledge.parameter import Parameter
+from pfps_ml.knowledge.scenario import load_scenario, scenario_names
+from pfps_ml.learning.additive import Values, probability
+from pfps_ml.randomness import generator
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LEVEL = 0.9
+WORLDS = 2_000
+_SEED = 20271  # the same squad has the same forecast, whoever asks
+_SPREAD = "club_log_sd"
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """How many cases there may be.
+
+    Attributes
+    ----------
+    shares
+        The probability of 0, 1, 2 ... cases.
+    level
+        What the interval holds at least.
+    """
+
+    shares: Floats
+    level: float = LEVEL
+
+    @property
+    def mean(self) -> float:
+        """Cases expected."""
+        return float(self.shares @ np.arange(len(self.shares)))
+
+    @property
+    def low(self) -> int:
+        """The lower end of the interval, which belongs to it."""
+        return self._ends[0]
+
+    @property
+    def high(self) -> int:
+        """The upper end of the interval, which belongs to it."""
+        return self._ends[1]
+
+    @property
+    def any(self) -> float:
+        """The probability of at least one case."""
+        return float(1 - self.shares[0])
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        """The shortest run of counts that holds the level; of several, the most probable."""
+        below = np.concatenate([[0.0], np.cumsum(self.shares)])
+        for width in range(1, len(below)):
+            held = below[width:] - below[:-width]
+            if held.max() >= self.level - 1e-12:
+                return int(held.argmax()), int(held.argmax()) + width - 1
+        raise AssertionError("all counts together hold everything")
+
+
+def club_spread(bundle: Bundle) -> Parameter:
+    """Return by how much clubs differ, standard deviation of the log rate: an assumption of the bundle's scenario.
+
+    A bundle of a real cohort has no scenario; the reference one's assumption stands in.
+    """
+    name = bundle.manifest["trained_on"].get("scenario")
+    return load_scenario(name if name in scenario_names() else "reference").runners[_SPREAD]
+
+
+def worlds(bundle: Bundle, columns: Values, clubs: Ints, count: int = WORLDS) -> Floats:
+    """Return the risk of every runner in every world, shape (worlds, runners).
+
+    Parameters
+    ----------
+    bundle
+        The released models; the draws and resamples behind its intervals are used whole, so what runners share in
+        them stays shared.
+    columns
+        Coded rows, derived fields included.
+    clubs
+        The club of each row, as a number from 0.
+    count
+        How many worlds.
+    """
+    members, interval = bundle.predictor.onset.margin(columns), bundle.predictor.interval
+    draws, resamples = members[:, 1 : 1 + interval.evidence], members[:, 1 + interval.evidence :]
+    margin = np.tile(members[:, 0], (count, 1))
+    for name, part, scale in (("draw", draws, interval.of_draws**0.5), ("resample", resamples, 1.0)):
+        if part.shape[1]:
+            gaps = scale * (part - part.mean(axis=1, keepdims=True))
+            margin += gaps.T[np.floor(_even(name, count) * part.shape[1]).astype(np.int64)]
+    parameter = club_spread(bundle)
+    spread = np.array([parameter.at(float(u)) for u in _even("spread", count)])
+    normal = NormalDist()
+    z = np.array([[normal.inv_cdf(float(u)) for u in _even(f"club {club}", count)] for club in range(clubs.max() + 1)])
+    # the risk is that at a club like those of the training data: on average a rate stays what it is
+    rate = np.exp(spread * z - spread**2 / 2)[clubs].T
+    return np.asarray(-np.expm1(np.log1p(-probability(margin)) * rate))
+
+
+def forecast(chances: Floats, level: float = LEVEL) -> Forecast:
+    """Return how many cases there are over all worlds, from risks of shape (worlds, runners)."""
+    count, runners = chances.shape
+    shares = np.zeros((count, runners + 1))
+    shares[:, 0] = 1.0
+    for at, chance in enumerate(chances.T):
+        step = shares[:, : at + 1] * chance[:, None]
+        shares[:, : at + 1] -= step
+        shares[:, 1 : at + 2] += step
+    return Forecast(shares.mean(axis=0), level)
+
+
+def _even(name: str, count: int) -> Floats:
+    """Return numbers that fill 0 to 1 evenly, in an order of their own."""
+    middle = (np.arange(count) + 0.5) / count
+    return np.asarray(generator(_SEED, f"squad/{name}").permutation(middle))
+
+
+__all__ = ["LEVEL", "WORLDS", "Forecast", "club_spread", "forecast", "worlds"]

@@ -1,0 +1,170 @@
+"""Where to spend the next hours: which measurements, of whom, would find most cases among those who are seen first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfps_ml.squad.measurements import Choice, Squad, outcomes
+from pfps_ml.squad.tops import Outcomes, worth_by_risk
+
+Floats = NDArray[np.float64]
+_EXCHANGED = 40  # measurements that may be made
+_STEPS = 12  # of what is left, as many parts as one is given up of at a time
+_NOTHING = 1e-6  # cases: below it a measurement does nothing
+_ENOUGH = 0.975  # of the gain: what would add the rest is not asked for
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Some measurements, in the order in which they are worth most.
+
+    `gain` is how many more cases are expected among those seen first.
+    """
+
+    chosen: tuple[Choice, ...]
+    gain: float
+
+    @property
+    def minutes(self) -> float:
+        """What they take together."""
+        return sum(choice.minutes for choice in self.chosen)
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What may be measured next of one runner: some ways, and side by side what the risk may be after each."""
+
+    steps: tuple[tuple[Choice, ...], ...]
+    after: tuple[Outcomes, ...]
+
+    @cached_property
+    def minutes(self) -> Floats:
+        """What each way takes, shape (ways,)."""
+        return np.array([sum(choice.minutes for choice in steps) for steps in self.steps])
+
+    def worth(self, bends: Floats, worth: Floats) -> Floats:
+        """Return what each way is worth, shape (ways,)."""
+        found = np.interp(self._risks, bends, worth) * self._shares
+        return np.add.reduceat(found, self._starts) if self.steps else found
+
+    @cached_property
+    def _risks(self) -> Floats:
+        return np.concatenate([np.empty(0), *(found.risks for found in self.after)])
+
+    @cached_property
+    def _shares(self) -> Floats:
+        return np.concatenate([np.empty(0), *(found.shares for found in self.after)])
+
+    @cached_property
+    def _starts(self) -> NDArray[np.int64]:
+        return np.cumsum([0, *(len(found.risks) for found in self.after[:-1])])
+
+
+def plan(squad: Squad, minutes: float) -> Plan:
+    """Return the measurements that find most cases for the time.
+
+    Found from below (the best for its minutes first) and, where that leaves much of what could be learnt, from below
+    by the gain alone and from above (all, without the least for its minutes): one alone may change nobody's place.
+    """
+    found = _filled(squad, (), minutes, True)
+    if squad.gain(found) < _ENOUGH * squad.gain(squad.choices):
+        others = (
+            _filled(squad, (), minutes, False),
+            _filled(squad, _thinned(squad, squad.choices, minutes), minutes, True),
+        )
+        found = _exchanged(squad, max((found, *others), key=squad.gain), minutes)
+    return _without_tail(squad, found)
+
+
+def _exchanged(squad: Squad, chosen: list[Choice], minutes: float) -> list[Choice]:
+    """Return the measurements after every exchange that brings more: one given up, or one taken in, for others.
+
+    Where there are many, each is a small part of the time, and nothing is lost by not trying.
+    """
+    if len(squad.choices) > _EXCHANGED:
+        return chosen
+    for choice in squad.choices:
+        if choice in chosen:
+            others = replace(squad, choices=tuple(other for other in squad.choices if other is not choice))
+            start = [other for other in chosen if other is not choice]
+        else:
+            others, start = squad, _thinned(squad, [*chosen, choice], minutes, choice)
+        found = max((_filled(others, start, minutes, per_minute) for per_minute in (True, False)), key=squad.gain)
+        if squad.gain(found) > squad.gain(chosen) + _NOTHING:
+            return _exchanged(squad, found, minutes)
+    return chosen
+
+
+def _without_tail(squad: Squad, whole: Sequence[Choice]) -> Plan:
+    """Return the beginning of some measurements that has nearly all of their gain."""
+    low, high, gain = 0, len(whole), squad.gain(whole)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if squad.gain(whole[:middle]) >= _ENOUGH * gain else (middle + 1, high)
+    return Plan(tuple(whole[:low]), squad.gain(whole[:low]))
+
+
+def _filled(squad: Squad, start: Sequence[Choice], minutes: float, per_minute: bool) -> list[Choice]:
+    """Return some measurements and what is best beside them, as long as any fits and brings anything."""
+    chosen, left = list(start), minutes - sum(choice.minutes for choice in start)
+    runners = range(len(squad.log_odds))
+    options = [_options(squad, at, chosen) for at in runners]
+    now = [outcomes(squad.log_odds[at], [choice for choice in chosen if choice.runner == at]) for at in runners]
+    while True:
+        bends, worth = worth_by_risk(now, squad.flags)
+        best, best_rate = None, 0.0
+        for at in runners:
+            gain = options[at].worth(bends, worth[at]) - _worth(now[at], bends, worth[at])
+            usable = (gain > _NOTHING) & (options[at].minutes <= left + _NOTHING)
+            rate = np.where(usable, gain / (options[at].minutes if per_minute else 1.0), 0.0)
+            if len(rate) and rate.max() > best_rate:
+                best, best_rate = (at, int(rate.argmax())), float(rate.max())
+        if best is None:
+            return chosen
+        at, way = best
+        chosen += options[at].steps[way]
+        left, now[at] = left - float(options[at].minutes[way]), options[at].after[way]
+        options[at] = _options(squad, at, chosen)
+
+
+def _thinned(squad: Squad, start: Sequence[Choice], minutes: float, keep: Choice | None = None) -> list[Choice]:
+    """Return some measurements without those that bring least for their minutes, until the rest fits."""
+    kept = list(start)
+    while sum(choice.minutes for choice in kept) > minutes + _NOTHING:
+        of = [[choice for choice in kept if choice.runner == at] for at in range(len(squad.log_odds))]
+        now = [outcomes(odds, made) for odds, made in zip(squad.log_odds, of, strict=True)]
+        bends, worth = worth_by_risk(now, squad.flags)
+        losses = []
+        for choice in kept:
+            at = choice.runner
+            without = outcomes(squad.log_odds[at], [other for other in of[at] if other is not choice])
+            loss = _worth(now[at], bends, worth[at]) - _worth(without, bends, worth[at])
+            losses.append(np.inf if choice is keep else loss / choice.minutes)
+        order = np.argsort(losses, kind="stable")[max(1, len(kept) // _STEPS) :]
+        kept = [kept[at] for at in order]
+    return kept
+
+
+def _options(squad: Squad, runner: int, chosen: Sequence[Choice]) -> _Options:
+    """Return what may be measured next of one runner: each field alone, and the most telling ones together."""
+    made = [choice for choice in chosen if choice.runner == runner]
+    left = [choice for choice in squad.choices if choice.runner == runner and choice not in made]
+    telling = sorted(left, key=lambda choice: -_spread(choice) / choice.minutes)
+    steps = [(choice,) for choice in left] + [tuple(telling[:size]) for size in range(2, len(telling) + 1)]
+    after = [outcomes(squad.log_odds[runner], [*made, *step]) for step in steps]
+    return _Options(tuple(steps), tuple(after))
+
+
+def _worth(found: Outcomes, bends: Floats, worth: Floats) -> float:
+    return float(np.interp(found.risks, bends, worth) @ found.shares)
+
+
+def _spread(choice: Choice) -> float:
+    mean = choice.moves @ choice.shares
+    return float((choice.moves - mean) ** 2 @ choice.shares)
+
+
+__all__ = ["Plan", "plan"]

@@ -1,0 +1,131 @@
+"""What may still be measured of a squad, what each measurement may show, and what it would be worth.
+
+The value of a measurement is what it changes: today the runners of highest risk are seen; after it, those whose risk
+is highest then. Where nobody would change places, it is worth nothing, however far the risk would move.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pfps_ml.bundle import Bundle
+from pfps_ml.knowledge.dictionary import BY_NAME
+from pfps_ml.knowledge.measuring import minutes_of
+from pfps_ml.learning.additive import probability
+from pfps_ml.squad.tops import Outcomes, expected_top
+
+Floats = NDArray[np.float64]
+MOST = 48  # outcomes that are told apart of one runner
+_ROUNDS = 40
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """A measurement that can be made.
+
+    Attributes
+    ----------
+    runner, field
+        Of whom, a place in the squad, and what.
+    minutes
+        What it takes.
+    moves, shares
+        By how much each value would move the log-odds, and how often it is met; shape (values,).
+    """
+
+    runner: int
+    field: str
+    minutes: float
+    moves: Floats
+    shares: Floats
+
+
+@dataclass(frozen=True)
+class Squad:
+    """Who may be measured: today's log-odds, shape (runners,), how many are seen first, and what is missing of whom."""
+
+    log_odds: Floats
+    flags: int
+    choices: tuple[Choice, ...]
+
+    def gain(self, chosen: Sequence[Choice], most: int = MOST) -> float:
+        """Return how many more cases are expected among those seen first, if all of this were measured.
+
+        `most` outcomes are told apart of each runner; with at least as many as there are, the figure is exact.
+        """
+        return self.expected(chosen, most) - float(np.sort(probability(self.log_odds))[-self.flags :].sum())
+
+    def expected(self, chosen: Sequence[Choice], most: int = MOST) -> float:
+        """Return the cases expected among those seen first, if all of this were measured."""
+        by_runner = {key: list(found) for key, found in groupby(sorted(chosen, key=_runner), key=_runner)}
+        squad = [outcomes(odds, by_runner.get(at, []), most) for at, odds in enumerate(self.log_odds)]
+        return expected_top(squad, self.flags)
+
+
+def choices_of(bundle: Bundle, columns: dict[str, Floats]) -> tuple[Choice, ...]:
+    """Return every measurement that is missing of every runner, with what it may show.
+
+    Parameters
+    ----------
+    bundle
+        The released models; a missing value may be any that the training data hold.
+    columns
+        Coded rows, derived fields included.
+    """
+    main, described, found = bundle.predictor.onset.member(0), bundle.reference["fields"], []
+    for name in bundle.gain_tables.fields:
+        shares = np.array(described[name]["shares"])
+        missing = np.flatnonzero(np.isnan(columns[name]))
+        if len(shares) and len(missing):
+            some = {field: column[missing] for field, column in columns.items()}
+            moves = np.hstack([main.change(some, name, value) for value in described[name]["values"]])
+            parts = BY_NAME[name].parts or (name,)
+            lacking = [[part for part in parts if np.isnan(columns[part][row])] for row in missing]
+            found += [Choice(int(row), name, sum(map(minutes_of, asked)), moves[at], shares)
+                      for at, (row, asked) in enumerate(zip(missing, lacking, strict=True))]  # fmt: skip
+    return tuple(found)
+
+
+def outcomes(log_odds: float, chosen: Sequence[Choice], most: int = MOST) -> Outcomes:
+    """Return what one runner's risk may be after some measurements; its mean is today's risk."""
+    margin, shares = np.array([log_odds]), np.ones(1)
+    for choice in chosen:
+        margin, shares = _merged(*_combined(margin, shares, choice), most)
+    return Outcomes(_centred(margin, shares, float(probability(np.array(log_odds)))), shares)
+
+
+def _centred(margin: Floats, shares: Floats, mean: float) -> Floats:
+    """Return the risks, moved until their mean is the one given: in proportion, or where that is too far, as odds."""
+    risks = probability(margin)
+    moved = risks * (mean / (risks @ shares))
+    for _ in range(_ROUNDS if moved.max() > 1 else 0):
+        step = (mean - risks @ shares) / ((risks * (1 - risks)) @ shares)
+        margin = margin + np.clip(step, -1, 1)  # a longer one may overshoot for ever
+        moved = risks = probability(margin)
+    return moved
+
+
+def _combined(margin: Floats, shares: Floats, choice: Choice) -> tuple[Floats, Floats]:
+    return np.add.outer(margin, choice.moves).ravel(), np.multiply.outer(shares, choice.shares).ravel()
+
+
+def _merged(margin: Floats, shares: Floats, most: int) -> tuple[Floats, Floats]:
+    """Return at most so many outcomes: neighbours become their mean, which says a little less, never more."""
+    if len(margin) <= most:
+        return margin, shares
+    order = np.argsort(margin, kind="stable")
+    margin, shares = margin[order], shares[order]
+    groups = np.minimum((np.cumsum(shares) - shares / 2) / shares.sum() * most, most - 1).astype(np.int64)
+    weight: Floats = np.bincount(groups, shares, most).astype(np.float64)
+    kept = weight > 0
+    return np.bincount(groups, shares * margin, most)[kept] / weight[kept], weight[kept]
+
+
+def _runner(choice: Choice) -> int:
+    return choice.runner
+
+
+__all__ = ["MOST", "Choice", "Squad", "choices_of", "outcomes"]

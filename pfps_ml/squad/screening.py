@@ -1,0 +1,177 @@
+"""A squad as its roster says it: who was assessed, who was not and why, and how much is known of whom."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.assess import Assessments, assess
+from pfps_ml.bundle import Bundle
+from pfps_ml.errors import InputError
+from pfps_ml.files.mapping import Mapping
+from pfps_ml.knowledge.dictionary import BY_NAME, ONSET_FIELDS
+from pfps_ml.knowledge.field import TIERS, Driver
+from pfps_ml.roster import Roster, read_roster
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LARGEST = 200  # runners: more are no squad that anybody could see, and no page that anybody could read
+_SEASONS = frozenset({"season", "season_id", "school_year", "year", "saison", "temporada", "stagione", "seizoen"})
+_GIVEN = frozenset(name for name in ONSET_FIELDS if BY_NAME[name].required)
+
+
+@dataclass(frozen=True)
+class Reason:
+    """One part of a risk: which field, what it says, how many percentage points it adds, and whether it is a lever."""
+
+    label: str
+    value: str
+    points: float
+    is_lever: bool
+
+
+@dataclass(frozen=True)
+class Screening:
+    """A roster, read and assessed.
+
+    Attributes
+    ----------
+    roster
+        All rows as read.
+    rows
+        The places in the roster of the rows that were assessed: those without faults.
+    found
+        Their assessments, in that order.
+    """
+
+    roster: Roster
+    rows: Ints
+    found: Assessments
+
+    @property
+    def bundle(self) -> Bundle:
+        """What it was assessed with."""
+        return self.found.bundle
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """The pseudonym of every assessed row."""
+        return [str(name) for name in self.roster.ids.iloc[self.rows]]
+
+    @cached_property
+    def squad(self) -> Ints:
+        """Who is scored, highest risk first: places among the assessed rows; those with knee pain now are not."""
+        scored = np.flatnonzero(self.found.scored)
+        return scored[np.argsort(-self.found.prediction.risk.value[scored], kind="stable")]
+
+    @cached_property
+    def in_pain(self) -> list[str]:
+        """The ids of those who have knee pain now."""
+        return [self.ids[at] for at in np.flatnonzero(~self.found.scored)]
+
+    @cached_property
+    def columns(self) -> dict[str, Floats]:
+        """The coded values of the squad, highest risk first."""
+        return {name: column[self.squad] for name, column in self.found.columns.items()}
+
+    @cached_property
+    def clubs(self) -> Ints:
+        """The club of each of the squad, as a number from 0; those without one are together in one."""
+        texts = pd.Series(self.roster.table.column("club").to_pandas() if self._has("club") else None,
+                          index=range(len(self.roster.ids)), dtype=object)  # fmt: skip
+        named = texts.fillna("").astype(str).str.strip().str.casefold()
+        return np.asarray(pd.factorize(named.iloc[self.rows].iloc[self.squad])[0], dtype=np.int64)
+
+    @cached_property
+    def seasons(self) -> int:
+        """How many seasons the rows say that they are of; 1 if they say nothing."""
+        counts = [self.roster.table.column(name).to_pandas().dropna().astype(str).str.strip().nunique()
+                  for name in self.roster.table.column_names if name.strip().lower() in _SEASONS]  # fmt: skip
+        return max([1, *map(int, counts)])
+
+    @cached_property
+    def measured(self) -> dict[str, float]:
+        """The share of the squad of whom each field that the risk reads is known; required fields are left out."""
+        names = [name for name in self.bundle.predictor.onset.fields if name not in _GIVEN]
+        return {name: float((~np.isnan(self.columns[name])).mean()) for name in names}
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing is known of anybody but age and sex."""
+        return not any(self.measured.values())
+
+    def reasons(self, place: int) -> list[Reason]:
+        """Return what moves the risk of one of the squad, largest first; what is not known moves nothing."""
+        parts = self.found.reasons(int(self.squad[place]))
+        return [Reason(part["label"], _plain(BY_NAME[part["field"]].show(self.columns[part["field"]][place])),
+                       part["percentage_points"], BY_NAME[part["field"]].role == "lever")
+                for part in parts if part["log_odds"] and not np.isnan(self.columns[part["field"]][place])]  # fmt: skip
+
+    def drivers(self, place: int) -> dict[Driver, float | None]:
+        """Return the percentage points of each group of fields; None where none of the group is known."""
+        sums: dict[Driver, float | None] = {}
+        for part in self.found.reasons(int(self.squad[place])):
+            field = BY_NAME[part["field"]]
+            known, sum_ = not np.isnan(self.columns[field.name][place]), sums.get(field.driver)  # type: ignore[arg-type]
+            sums[field.driver] = (sum_ or 0.0) + part["percentage_points"] if known else sum_  # type: ignore[index]
+        return sums
+
+    def unusual(self) -> Iterator[tuple[str, str, str, str]]:
+        """Yield who is outside what the model has seen: id, field, value, and the range of the training data."""
+        cautions = self.bundle.cautions
+        for at, place in enumerate(self.squad):
+            for name, low, high in zip(cautions.fields, cautions.low[:, 0], cautions.high[:, 0], strict=True):
+                field, value = BY_NAME[name], self.columns[name][at]
+                if field.onset and (value < low or value > high):
+                    yield self.ids[place], field.label, field.show(value), f"{field.show(low)} to {field.show(high)}"
+
+    def rejected(self) -> Iterator[tuple[str, str]]:
+        """Yield every rejected row: its id, or its line where it has none, and what is wrong; no text of the row."""
+        told: dict[int, list[str]] = {}
+        for fault in self.roster.faults:
+            if fault.row is not None:
+                label = BY_NAME[fault.field].label if fault.field in BY_NAME else ""
+                told.setdefault(fault.row, []).append(f"{label}: {fault.message}" if label else fault.message)
+        for row, faults in sorted(told.items()):
+            name = str(self.roster.ids.iloc[row]).strip() if pd.notna(self.roster.ids.iloc[row]) else ""
+            yield name or f"(row {row + 1})", "; ".join(faults)
+
+    def known_by_tier(self) -> dict[str, float]:
+        """Return the share of fields known, by how they are obtained."""
+        by_tier = {tier: [share for name, share in self.measured.items() if BY_NAME[name].obtained == tier]
+                   for tier in TIERS}  # fmt: skip
+        return {str(tier): float(np.mean(shares)) for tier, shares in by_tier.items() if shares}
+
+    def _has(self, name: str) -> bool:
+        return name in self.roster.table.column_names
+
+
+def _plain(shown: str) -> str:
+    """Return a value without a decimal that says nothing: 10 sessions, not 10.0."""
+    return re.sub(r"\.0+(?= |$)", "", shown)
+
+
+def screen(source: Path, bundle: Bundle, mapping: Mapping | None = None) -> Screening:
+    """Read and assess a squad.
+
+    Raises
+    ------
+    InputError
+        If the roster cannot be read, or has more rows than a squad.
+    """
+    roster = read_roster(source, mapping)
+    if len(roster.ids) > LARGEST:
+        raise InputError(
+            f"expected a squad of at most {LARGEST} rows, got {len(roster.ids):,}. "
+            "Make a file of each squad; `pfps score` scores any number of runners."
+        )
+    rows = np.flatnonzero(~roster.checked.rejected)
+    return Screening(roster, rows, assess(bundle, roster.values.iloc[rows].reset_index(drop=True)))
+
+
+__all__ = ["LARGEST", "Reason", "Screening", "screen"]

@@ -1,0 +1,125 @@
+// The page: draws the form, asks for an answer whenever the form changes, and shows it.
+
+import { Refused, assess, json } from "./api.js";
+import { openCard } from "./card.js";
+import { $, h, inHundred, span } from "./dom.js";
+import { drawForm, focus } from "./form.js";
+import { coded, makeModel } from "./model.js";
+import { drawPathways, drawTests } from "./pathways.js";
+import { drawMeasure, drawReasons } from "./reasons.js";
+import { drawRisk } from "./risk.js";
+import { openRoster } from "./roster.js";
+import { startTabs } from "./tabs.js";
+import { drawWhatIf } from "./whatif.js";
+
+const PAUSE = 120; // ms: a change of several fields is one question
+
+let form;
+let tables;
+let model;
+let asking = new AbortController();
+let waiting = 0;
+
+async function start() {
+  startTabs({ roster: openRoster, about: openCard });
+  const schema = await json("/schema");
+  form = drawForm(schema, $("form"), () => later(false));
+  $("form").addEventListener("submit", (event) => { event.preventDefault(); later(true, 0); });
+  $("print").addEventListener("click", () => window.print());
+  reached("form");
+  tables = await json("/tables");
+  model = makeModel(tables);
+  reached("all");
+}
+
+// For whoever waits or measures.
+function reached(state) {
+  document.documentElement.dataset.ready = state;
+  performance.mark(state);
+}
+
+function later(told, pause = PAUSE) {
+  clearTimeout(waiting);
+  waiting = setTimeout(() => answer(told).catch(explain), pause);
+}
+
+// `told`: the person asked for the answer, so that what is lacking is said, and the answer takes the focus.
+async function answer(told) {
+  asking.abort();
+  asking = new AbortController();
+  if (!told && !form.ready()) return silence("Age and sex are enough for a first answer.");
+  try {
+    const runner = form.runner();
+    const found = await assess(runner, asking.signal);
+    form.showFaults([]);
+    await ready();
+    show(found, runner);
+    if (told) reveal();
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    if (!(error instanceof Refused) || !error.faults.length) throw error;
+    form.showFaults(error.faults);
+    const faulty = form.fields.filter(({ name }) => error.faults.some((fault) => fault.field === name));
+    silence(faulty.length ? "No answer yet. These need another look:" : error.faults[0].message, faulty);
+    if (told && faulty.length) focus(faulty[0].name);
+  }
+}
+
+// The answer takes the focus; where it lies below the form, it is brought into view.
+function reveal() {
+  const wide = $("answer").getBoundingClientRect().left > $("form").getBoundingClientRect().left;
+  $("answer").focus({ preventScroll: wide });
+}
+
+const ready = async () => { while (!model) await new Promise((done) => setTimeout(done, 5)); };
+
+function silence(text, faulty = []) {
+  $("empty").hidden = false;
+  $("empty-text").replaceChildren(text, ...faulty.map(({ name, label }) =>
+    h("button", { type: "button", class: "link", onclick: () => focus(name) }, label)));
+  $("found").hidden = true;
+  $("print").disabled = true;
+}
+
+function show(found, runner) {
+  const context = { tables, model, runner, values: coded(tables, runner) };
+  $("empty").hidden = true;
+  $("found").hidden = false;
+  $("print").disabled = false;
+  $("found").classList.toggle("patient", Boolean(found.pathways));
+  $("cautions").hidden = !found.cautions.length;
+  $("cautions").replaceChildren(h("h2", { class: "unseen" }, "Cautions"), h("ul", {}, found.cautions.map((text) => h("li", {}, text))));
+  drawRisk($("risk"), found, context);
+  drawReasons($("reasons"), found, context);
+  drawMeasure($("measure"), found);
+  drawPathways($("pathways"), found, context);
+  drawTests($("tests"), found);
+  drawWhatIf($("whatif"), found, context);
+  drawRecord(found, runner);
+  $("said").textContent = spoken(found);
+}
+
+// What a screen reader says once an answer is there.
+function spoken({ risk, preference, cautions }) {
+  const parts = [risk ? `Risk ${inHundred(risk.probability)}, 90 % interval ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
+  return [...parts, ...cautions].filter(Boolean).join(" ");
+}
+
+// What the patient's file must say beside the answer, on paper alone.
+function drawRecord(found, runner) {
+  const given = form.fields.filter((field) => field.name in runner);
+  const left = form.fields.length - given.length;
+  $("record").dataset.count = given.length;
+  $("record").replaceChildren(
+    h("h2", {}, "What was entered"),
+    h("dl", {}, given.map(({ name, label, unit }) => h("div", {}, h("dt", {}, label), h("dd", {}, `${runner[name]} ${unit}`)))),
+    h("p", {}, `Not measured: ${left} further fields. ${new Date().toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" })}. ` +
+      `Model ${found.bundle}, trained on ${found.trained_on.simulated ? "simulated data" : "a real cohort"}.`));
+}
+
+function explain(error) {
+  silence(error instanceof Refused ? error.message : "Something went wrong on this page. Load it again.");
+  if (!(error instanceof Refused)) throw error;
+}
+
+start().catch(explain);

@@ -1,0 +1,105 @@
+// The form, drawn from GET /schema: no field is named here.
+
+import { $, capital, h } from "./dom.js";
+
+const SILENT = "not measured";
+
+export function drawForm(schema, home, changed) {
+  const asked = schema.$defs.Runner;
+  const fields = Object.entries(asked.properties).map(([name, about]) => ({
+    name, label: about.title, required: asked.required.includes(name), ...about["x-field"],
+  }));
+  for (const [at, group] of [...new Set(fields.map((field) => field.group))].entries()) {
+    const own = fields.filter((field) => field.group === group);
+    const tally = h("span", { class: "tally" });
+    const box = h("details", { class: "group", open: at < 3 },
+      h("summary", {}, h("span", {}, capital(group)), tally),
+      own[0].asked === "visit" && h("p", { class: "hint wide" }, "Fill in for a patient: any of these adds the pathways."),
+      h("div", { class: "fields" }, own.map(drawField)));
+    const count = () => { tally.textContent = `${own.filter((field) => given(field) !== null).length} of ${own.length}`; };
+    box.addEventListener("change", count);
+    home.addEventListener("reset", () => setTimeout(count));
+    home.append(box);
+    count();
+  }
+  home.addEventListener("change", (event) => { event.target.closest(".field")?.classList.remove("wrong"); changed(); });
+  home.addEventListener("reset", () => { showFaults(fields, []); setTimeout(changed); });
+  return {
+    fields,
+    runner: () => Object.fromEntries(fields.map((field) => [field.name, given(field)]).filter(([, value]) => value !== null)),
+    ready: () => fields.every((field) => !field.required || given(field) !== null),
+    showFaults: (faults) => showFaults(fields, faults),
+    focus,
+  };
+}
+
+function drawField(field) {
+  const { name, label, question, meaning, limits, obtained } = field;
+  const ends = field.kind === "text" || field.kind === "choice" ? "" : limits.replace(/^a number from /, "").replace(/^a whole number from (.*)/, "$1, whole");
+  const help = h("p", { class: "help", id: `help-${name}`, hidden: true },
+    `${question} ${meaning} `, h("span", { class: "how" }, `Expected: ${limits}. Obtained by: ${obtained}.`));
+  const toggle = h("button", { type: "button", class: "ask", "aria-expanded": "false", "aria-controls": help.id,
+    "aria-label": `Help: ${label}`, onclick: () => {
+      help.hidden = !help.hidden;
+      toggle.setAttribute("aria-expanded", String(!help.hidden));
+    } }, "?");
+  const notes = h("div", {}, h("p", { class: "fault", id: `fault-${name}` }), help);
+  const draw = field.kind === "choice" ? drawChoice : drawInput;
+  return h("div", { class: `field ${field.kind}${field.required ? " needed" : ""}`, id: `field-${name}` }, draw(field, toggle, ends), notes);
+}
+
+function drawInput({ name, label, kind, unit, required }, toggle, ends) {
+  const input = h("input", { id: `f-${name}`, type: "text", inputmode: kind === "text" ? "text" : "decimal", autocomplete: "off",
+    placeholder: required ? "" : kind === "text" ? "optional" : SILENT, "aria-required": String(required),
+    "aria-describedby": `ends-${name} fault-${name}` });
+  return [
+    h("div", { class: "top" }, h("label", { for: input.id }, label, required && kind !== "text" && star()), toggle),
+    h("div", { class: "entry" }, input, unit && h("span", { class: "unit", "aria-hidden": "true" }, unit)),
+    h("p", { class: "ends", id: `ends-${name}` }, ends),
+  ];
+}
+
+function drawChoice({ name, label, levels, required }, toggle) {
+  const options = required ? levels : [...levels, ""];
+  const radios = options.map((level) => h("label", { class: level ? "option" : "option silent" },
+    h("input", { type: "radio", name: `f-${name}`, value: level, checked: level === "", "aria-describedby": `fault-${name}` }),
+    h("span", {}, level || SILENT)));
+  return [
+    h("div", { class: "top" }, h("span", { id: `label-${name}` }, label, required && star()), toggle),
+    h("div", { class: "options", role: "radiogroup", "aria-labelledby": `label-${name}`, "aria-required": String(required) }, radios),
+    h("p", { class: "ends" }),
+  ];
+}
+
+const star = () => h("span", { class: "star" }, " needed");
+
+// What a field says: a number, a level or a text; a text where a number was wanted is for the service to refuse.
+function given({ name, kind }) {
+  if (kind === "choice") return document.querySelector(`[name="f-${name}"]:checked`)?.value || null;
+  const text = $(`f-${name}`).value.trim();
+  if (text === "" || text.toLowerCase() === SILENT) return null;
+  // 1,9 is 1.9; 1,900 may mean thousands, and is for the service to refuse as a text
+  const number = Number(text.replace(/^([-+]?\d+),(\d{1,2})$/, "$1.$2"));
+  return kind === "text" || Number.isNaN(number) ? text : number;
+}
+
+function showFaults(fields, faults) {
+  for (const { name } of fields) {
+    const own = faults.filter((fault) => fault.field === name);
+    $(`fault-${name}`).textContent = own.map((fault) => capital(fault.message)).join(" ");
+    $(`field-${name}`).classList.toggle("wrong", own.length > 0);
+    for (const input of $(`field-${name}`).querySelectorAll("input")) {
+      if (own.length) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+    }
+    if (own.length) $(`field-${name}`).closest("details").open = true;
+  }
+}
+
+export function focus(name) {
+  const field = $(`field-${name}`);
+  field.closest("details").open = true;
+  const input = field.querySelector("input:checked") ?? field.querySelector("input");
+  input.focus();
+  field.scrollIntoView({ block: "center" });
+}

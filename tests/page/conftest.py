@@ -1,0 +1,42 @@
+"""The clinician's page in headless Chromium, at a service of its own on the released bundle: what people meet."""
+
+import pytest
+
+from pfps_ml.bundle import released_bundle
+from pipelines.browser import browsing, chromium, opened, served
+
+MISSING = "no Chromium on this machine: make browser"
+
+
+@pytest.fixture(scope="session")
+def address():
+    """Return the address of the service."""
+    if chromium() is None:
+        pytest.skip(MISSING)
+    with served() as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def bundle():
+    """Return the released bundle."""
+    return released_bundle()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Return a browser; for a module, because playwright's loop must end before other tests begin theirs."""
+    if chromium() is None:
+        pytest.skip(MISSING)
+    with browsing() as found:
+        yield found
+
+
+@pytest.fixture
+def page(browser, address):
+    """Return the page in a window of its own; it must not have thrown."""
+    found, thrown = opened(browser, address), []
+    found.on("pageerror", lambda error: thrown.append(str(error)))
+    yield found
+    found.context.close()
+    assert thrown == []

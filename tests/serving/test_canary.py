@@ -1,0 +1,120 @@
+"""A canary in every field, on every route and in every error: it comes back to nobody, and stays nowhere."""
+
+import json
+import pickle
+import tempfile
+
+import pytest
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+from pfps_ml.knowledge.dictionary import INPUTS
+from tests.rosters import GOOD
+from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS
+
+pytestmark = THEIRS
+NUMBER = 7654321.5
+PICKLE = "application/vnd.bentoml+pickle"
+
+
+def everywhere(client):
+    """Send the canary in every field and on every road that ends in an error; return the answers."""
+    texts = {field.name: CANARY for field in INPUTS if field.kind in ("text", "choice")}
+    numbers = {field.name: NUMBER for field in INPUTS if field.kind in ("number", "whole")}
+    wrong = [PATIENT | {field.name: texts.get(field.name, NUMBER)} for field in INPUTS]
+    wrong += [texts | numbers, PATIENT | {CANARY: CANARY}, {CANARY: {CANARY: [CANARY]}}, CANARY]
+    file = GOOD + f"{CANARY},{CANARY},{NUMBER},{CANARY},{CANARY},{CANARY},{CANARY},{CANARY}\n"
+    upload = {"roster": (f"{CANARY}.csv", file.encode())}
+    yield from (client.post("/assess", json={"runner": row}) for row in wrong)
+    yield client.post("/assess_roster", json={"runners": [RUNNER, *wrong]})
+    yield client.post("/assess_roster", json={"runners": wrong, CANARY: CANARY})
+    yield client.post("/score_roster", files=upload)
+    yield client.post("/score_roster", files={"roster": (f"{CANARY}.{CANARY}", file.encode())})
+    yield client.post("/score_roster", files={"roster": ("x.csv", f"{CANARY}\n{CANARY}\n".encode())})
+    yield client.post("/score_roster", files=upload | {"map": (CANARY, f"[{CANARY}".encode())})
+    for path in ("/assess", "/assess_roster", "/score_roster"):
+        yield client.post(path, content=f'{{"{CANARY}": {CANARY}', headers=JSON)
+        yield client.post(path, content=CANARY, headers={"Content-Type": f"{CANARY}/{CANARY}"})
+        yield client.post(
+            path, content=b"\x80\x04" + CANARY.encode(), headers={"Content-Type": "application/vnd.bentoml+pickle"}
+        )
+    yield client.get(f"/{CANARY}?{CANARY}={CANARY}", headers={"User-Agent": CANARY, "Authorization": CANARY})
+    yield client.get(f"/page/{CANARY}")
+    yield client.request(CANARY.upper(), "/assess")
+
+
+@pytest.fixture
+def spans(client):
+    """Return what a hospital's tracing would collect."""
+    from bentoml._internal.container import BentoMLContainer
+
+    found = InMemorySpanExporter()
+    BentoMLContainer.tracer_provider.get().add_span_processor(SimpleSpanProcessor(found))
+    return found
+
+
+def test_no_text_and_no_value_of_a_request_is_logged_counted_traced_or_kept(
+    client, logged, spans, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
+    answers = list(everywhere(client))
+    assert {answer.status_code for answer in answers} >= {200, 400, 404, 405, 415, 422}
+    assert not [answer for answer in answers if answer.status_code >= 500]
+    theirs = [line for line in logged().splitlines() if "httpx" not in line]  # the client's own log
+    kept = [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
+    traced = [span.to_json() for span in spans.get_finished_spans()]
+    for told in ("\n".join(theirs), client.get("/metrics").text, "".join(kept), "".join(traced)):
+        assert CANARY not in told and "7654321" not in told
+    for answer in answers:
+        if answer.status_code >= 400:
+            assert CANARY not in answer.text and CANARY not in str(answer.headers)
+
+
+def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, bundle, tmp_path, monkeypatch):
+    from hashlib import sha256
+
+    from starlette.testclient import TestClient
+
+    from serving.desk import application
+    from serving.door import door_from
+    from serving.guard import Guard
+    from serving.service import LIVE
+
+    monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
+    door = door_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
+    audited = TestClient(Guard(application(LIVE), LIVE, door, {}), headers={"Authorization": "Bearer k"})
+    body = json.dumps({"runners": [RUNNER, PATIENT | {"runner_id": CANARY, "age_years": 300}]}).encode()
+    answer = audited.post("/assess_roster", content=body, headers=JSON).json()
+    audited.post("/score_roster", files={"roster": ("r.csv", GOOD.encode())})
+    audited.post("/assess_roster", content=b"{", headers=JSON)
+    audited.get("/about")
+    audited.get("/tables")
+    first, second = (json.loads(line) for line in (tmp_path / "audit").read_text().splitlines())
+    assert set(first) == {"time", "route", "key", "bundle", "input", "risks"}
+    assert first["input"] == sha256(body).hexdigest() and first["bundle"] == bundle.name
+    assert first["key"] == sha256(b"k").hexdigest()[:8]
+    assert first["risks"] == [answer["rows"][0]["assessment"]["risk"]["probability"], None]
+    assert second["counts"] == {"in": 2, "scored": 2, "rejected": 0} and second["route"] == "/score_roster"
+    assert (tmp_path / "audit").stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_unpickled_while_it_serves(client, monkeypatch):
+    def refuse(*_args, **_more):
+        raise AssertionError("something was unpickled")
+
+    monkeypatch.setattr(pickle, "loads", refuse)
+    monkeypatch.setattr(pickle, "load", refuse)
+    monkeypatch.setattr(pickle, "Unpickler", refuse)
+    answers = [answer.status_code for answer in everywhere(client)]
+    assert 415 in answers and 200 in answers and max(answers) < 500
+    assert client.post("/reload").status_code == 200
+
+
+@pytest.mark.parametrize("route", ["/assess", "/assess_roster", "/score_roster"])
+@pytest.mark.parametrize(
+    "media", ["application/vnd.bentoml+pickle", "application/octet-stream", "application/x-pickle"]
+)
+def test_a_pickled_body_is_refused_unread(client, route, media):
+    answer = client.post(route, content=pickle.dumps({"runner": RUNNER}), headers={"Content-Type": media})
+    assert answer.status_code == 415

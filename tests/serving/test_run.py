@@ -1,0 +1,54 @@
+"""What `pfps serve` refuses before it starts."""
+
+import socket
+import sys
+
+import pytest
+
+from pfps_ml.cli import main
+from pfps_ml.errors import InputError
+from serving.door import door_from
+from serving.run import _allowed, _listening
+
+KEYS = door_from({"PFPS_API_KEYS": "k"})
+NONE = door_from({})
+
+
+def explained(capsys, *arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(["serve", *arguments])
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.1.2.3", "::"])
+def test_without_keys_it_does_not_listen_to_other_machines(capsys, monkeypatch, host):
+    monkeypatch.delenv("PFPS_API_KEYS", raising=False)
+    assert "set PFPS_API_KEYS" in explained(capsys, "--host", host)
+    assert _allowed(host, KEYS) == host
+    assert _allowed("127.0.0.1", NONE) == "127.0.0.1" and _allowed("::1", NONE) == "::1"
+
+
+def test_a_host_that_is_no_address_and_a_port_that_is_taken_are_explained(capsys):
+    assert "expected an IP address for --host" in explained(capsys, "--host", "localhost")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"expected to listen on 127.0.0.1 port {port}" in explained(capsys, "--port", port)
+    with pytest.raises(InputError):
+        _listening("192.0.2.1", 0)
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
+def test_its_socket_names_its_protocol_so_that_small_answers_do_not_wait_for_40_ms(host, family):
+    with _listening(host, 0) as listener:
+        assert (listener.family, listener.proto) == (family, socket.IPPROTO_TCP)
+
+
+def test_keys_that_cannot_be_read_stop_it(capsys, monkeypatch):
+    monkeypatch.setenv("PFPS_API_KEYS", "/nowhere/at/all")
+    assert "expected a file of keys" in explained(capsys)
+
+
+def test_without_bentoml_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "bentoml", None)
+    assert "pip install 'pfps-ml[serve]'" in explained(capsys)

@@ -1,0 +1,118 @@
+"""Where to spend the hours: the suggested measurements against every set of measurements that fits."""
+
+import numpy as np
+import pytest
+
+from pfps_ml.bundle import released_bundle
+from pfps_ml.errors import FactError
+from pfps_ml.knowledge.checker import check, complete
+from pfps_ml.knowledge.dictionary import ONSET_FIELDS
+from pfps_ml.knowledge.measuring import minutes_of
+from pfps_ml.learning.additive import probability
+from pfps_ml.randomness import generator
+from pfps_ml.squad.hours import plan
+from pfps_ml.squad.measurements import Choice, Squad, choices_of, outcomes
+
+EXACT = 10**9  # outcomes: none are merged
+
+
+def small_squad(seed, runners=4, choices=7):
+    """Return a squad whose measurements move risks by much more than real ones do, so that plans matter."""
+    draw = generator(seed, "hours")
+    log_odds, made = draw.normal(-2, 0.7, runners), []
+    for at in range(choices):
+        runner, minutes = int(draw.integers(runners)), float(draw.choice([0.5, 1, 2, 4]))
+        moves, shares = draw.normal(0, 1, 3), draw.dirichlet(np.ones(3))
+        now = probability(log_odds[runner])
+        for _ in range(50):  # as in a released model, the mean of what may be learnt is what is thought today
+            moves += (now - probability(log_odds[runner] + moves) @ shares) / (now * (1 - now))
+        made.append(Choice(runner, f"field-{at}", minutes, moves, shares))
+    return Squad(log_odds, int(draw.integers(1, runners)), tuple(made))
+
+
+def best_of_all(squad, minutes):
+    best = 0.0
+    for chosen in range(1 << len(squad.choices)):
+        some = [choice for at, choice in enumerate(squad.choices) if chosen >> at & 1]
+        if sum(choice.minutes for choice in some) <= minutes:
+            best = max(best, squad.gain(some, EXACT))
+    return best
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_the_suggested_measurements_fit_the_time_and_reach_the_optimum_nearly(seed):
+    squad = small_squad(seed)
+    minutes = 0.4 * sum(choice.minutes for choice in squad.choices)
+    found = plan(squad, minutes)
+    assert found.minutes <= minutes + 1e-6
+    assert squad.gain(found.chosen, EXACT) >= 0.95 * best_of_all(squad, minutes)
+
+
+def test_measurements_that_only_together_change_who_is_first_are_found_together():
+    """One alone of the second runner's three never lifts that runner above the first; all three do."""
+    lift = np.array([-0.4, 0.4])
+    choices = tuple(Choice(1, f"field-{at}", 1.0, lift, np.array([0.5, 0.5])) for at in range(3))
+    squad = Squad(np.array([0.0, -1.0]), 1, choices)
+    assert all(squad.gain([choice]) < 1e-9 for choice in choices)
+    assert len(plan(squad, 3.0).chosen) == 3
+
+
+def test_runners_who_change_places_only_with_each_other_are_found_from_above():
+    """Each of two moves too little alone; the time is too short for all, so that something must be given up."""
+    apart = np.array([-0.6, 0.6])
+    choices = tuple(Choice(runner, name, 1.0, move, np.array([0.5, 0.5])) for runner, name, move in
+                    ((0, "a", apart), (1, "a", apart), (0, "b", apart / 50), (1, "b", apart / 50)))  # fmt: skip
+    squad = Squad(np.array([0.0, -1.0]), 1, choices)
+    assert plan(squad, 2.0).gain >= 0.95 * best_of_all(squad, 2.0) > 0
+
+
+def test_nothing_is_suggested_where_nothing_would_change():
+    squad = Squad(np.array([0.0, -4.0]), 1, (Choice(1, "field", 1.0, np.array([-0.1, 0.1]), np.array([0.5, 0.5])),))
+    assert plan(squad, 60.0).chosen == ()
+    assert plan(squad, 60.0).gain == pytest.approx(0.0)
+
+
+def test_no_time_buys_nothing():
+    assert plan(small_squad(1), 0.0).chosen == ()
+
+
+def test_a_risk_after_a_measurement_has_todays_risk_as_its_mean():
+    for log_odds in (-4.0, -2.0, 1.5):
+        found = outcomes(log_odds, small_squad(2).choices[:4])
+        assert found.risks @ found.shares == pytest.approx(float(probability(np.array(log_odds))), abs=1e-9)
+        assert found.risks.max() <= 1
+
+
+def test_merging_neighbouring_outcomes_keeps_nearly_all_of_a_gain_and_never_adds_to_it():
+    squad = small_squad(5, choices=6)
+    whole, merged = squad.gain(squad.choices, EXACT), squad.gain(squad.choices)
+    assert merged == pytest.approx(whole, rel=0.05)
+    assert merged <= whole + 1e-3
+
+
+def test_what_may_be_measured_is_what_is_missing_and_moves_the_risk_as_the_model_says():
+    bundle = released_bundle()
+    columns = complete(check({"age_years": [30.0, 40.0], "sex": ["female", "male"], "height_cm": [170.0, None],
+                              "prior_pfps": ["yes", None]}).values)  # fmt: skip
+    found = choices_of(bundle, columns)
+    assert {choice.field for choice in found if choice.runner == 0} == {
+        name for name in ONSET_FIELDS if name not in ("age_years", "sex", "prior_pfps")
+    }
+    asked = next(choice for choice in found if choice.runner == 1 and choice.field == "prior_pfps")
+    now = bundle.predictor.onset.margin(columns)[1, 0]
+    for code, move in enumerate(asked.moves):
+        after = {name: column[[1]] for name, column in columns.items()} | {"prior_pfps": np.array([float(code)])}
+        assert bundle.predictor.onset.margin(after)[0, 0] == pytest.approx(now + move)
+
+
+def test_a_derived_field_takes_the_minutes_of_its_missing_parts():
+    given = {"age_years": [30.0, 40.0], "sex": ["female", "male"], "height_cm": [170.0, None]}
+    choices = choices_of(released_bundle(), complete(check(given).values))
+    found = {choice.runner: choice.minutes for choice in choices if choice.field == "bmi"}
+    assert found == {0: minutes_of("weight_kg"), 1: minutes_of("weight_kg") + minutes_of("height_cm")}
+
+
+@pytest.mark.parametrize("name", ["runner_id", "bmi", "nonsense"])
+def test_what_nobody_measures_takes_no_minutes_but_an_error(name):
+    with pytest.raises(FactError, match=name):
+        minutes_of(name)

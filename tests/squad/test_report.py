@@ -1,0 +1,277 @@
+"""The squad report: what it answers, what it refuses to invent, and that it is one page that nothing can get into."""
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pfps_ml.cli import main
+from pfps_ml.errors import InputError, MissingLibrary, OutputError
+from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.squad.answers import Answers, Wanted
+from pfps_ml.squad.printing import browser, pictured, printed
+from pfps_ml.squad.report import report_page, write_squad
+from pfps_ml.squad.screening import LARGEST, screen
+from tests.rosters import roster
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "examples" / "squad.csv"
+HEADER = "runner_id,club,age_years,sex,prior_pfps,sessions_per_week,current_knee_pain\n"
+SQUAD = HEADER + "".join(
+    f"S-{at},Club,{20 + at},{'female' if at % 2 else 'male'},{'yes' if at < 3 else 'no'},{at % 7},no\n"
+    for at in range(12)
+)
+
+
+class Reader(HTMLParser):
+    """Collects the text of a page, and the tags and attributes that it uses."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.texts, self.attributes = [], [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        self.attributes += attrs
+
+    def handle_data(self, data):
+        self.texts.append(data)
+
+    @property
+    def text(self):
+        return re.sub(r"\s+", " ", " ".join(self.texts))
+
+
+def made(bundle, folder, text=SQUAD, **wanted):
+    answers = Answers(screen(roster(folder, text), bundle), Wanted(**wanted))
+    return answers, Reader(report_page(answers))
+
+
+@pytest.fixture(scope="module")
+def example(bundle):
+    answers = Answers(screen(EXAMPLE, bundle), Wanted())
+    return answers, report_page(answers)
+
+
+def test_it_answers_how_many_cases_who_first_and_where_to_spend_the_hours(example):
+    text = Reader(example[1]).text
+    headings = ("How many cases to expect", "Who to see first", "Where to spend the next 6 hours",
+                "All runners, by risk",
+                "What drives the risks", "Is the list worth using?", "What measuring would bring",
+                "Outside what the model has seen", "How good the data are", "How these numbers came about")  # fmt: skip
+    assert all(heading in text for heading in headings)
+    assert text.count(NOTICE) == 2
+
+
+def test_every_runner_of_the_example_is_in_the_report_once_scored_in_pain_or_rejected(example):
+    answers, page = example
+    squad = answers.screening
+    assert len(squad.squad) + len(squad.in_pain) + len(list(squad.rejected())) == len(squad.roster.ids) == 30
+    text = Reader(page).text
+    assert all(name in text for name in squad.roster.ids)
+    assert "Age: expected a number from 10 to 90 years, got 255" in text
+
+
+def test_runners_are_ordered_by_risk_and_the_first_are_on_the_list(example):
+    answers, _ = example
+    assert (np.diff(answers.risks) <= 0).all()
+    assert answers.budget.first.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_the_page_asks_no_other_host_and_runs_nothing(example):
+    reader = Reader(example[1])
+    assert not {"script", "link", "img", "iframe", "object", "form"} & set(reader.tags)
+    assert not [name for name, _ in reader.attributes if name.startswith("on") or name in ("src", "href", "xlink:href")]
+    assert "default-src 'none'" in dict(reader.attributes)["content"] or "default-src" in example[1]
+    assert "http" not in example[1].replace("http-equiv", "")
+
+
+def test_every_picture_has_a_name_and_its_table(example):
+    reader = Reader(example[1])
+    assert reader.tags.count("figure") == 2
+    assert example[1].count("The numbers behind this picture") == 2
+    assert reader.tags.count("svg") == [value for _, value in reader.attributes].count("img")
+
+
+def test_the_reasons_and_risks_are_those_of_scoring(example, bundle):
+    answers, _ = example
+    squad = answers.screening
+    top = squad.found.as_dict(int(squad.squad[0]))
+    assert top["risk"]["probability"] == answers.risks[0]
+    known = [reason for reason in top["reasons"] if reason["log_odds"]]
+    assert [reason.label for reason in squad.reasons(0)][:3] == [reason["label"] for reason in known[:3]]
+    drivers = {name: value for name, value in squad.drivers(0).items() if value is not None}
+    points = sum(reason["percentage_points"] for reason in top["reasons"] if reason["value"] is not None)
+    assert sum(drivers.values()) == pytest.approx(points)
+
+
+def test_no_text_of_the_roster_but_its_ids_is_in_the_report_and_an_id_is_never_read_as_html(bundle, tmp_path):
+    text = (SQUAD.replace("runner_id,", "notes,runner_id,").replace("\nS-", "\n<b>secret</b>,S-")
+            .replace("S-0,", "<script>x</script>,").replace(",Club,", ",Harbour Striders,"))  # fmt: skip
+    answers = Answers(screen(roster(tmp_path, text), bundle), Wanted())
+    page = report_page(answers)
+    assert "secret" not in page
+    assert "Harbour" not in page
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_who_has_knee_pain_is_named_first_and_not_scored(bundle, tmp_path):
+    answers, page = made(bundle, tmp_path, SQUAD.replace("S-4,Club,24,male,no,4,no", "S-4,Club,24,male,no,4,yes"))
+    assert answers.screening.in_pain == ["S-4"]
+    assert len(answers.risks) == 11
+    assert "Knee pain now: a visit comes first S-4" in page.text
+
+
+def test_a_squad_of_one_is_told_so_and_nobody_is_put_first(bundle, tmp_path):
+    answers, page = made(bundle, tmp_path, HEADER + "S-1,Club,30,female,yes,3,no\n")
+    assert "One runner is no squad" in page.text
+    assert answers.budget is None
+    assert answers.plan is None
+    assert "no order is needed" in page.text
+    assert "1 runner in 12 months" in page.text
+
+
+def test_a_squad_of_whom_nothing_is_measured_gets_no_order(bundle, tmp_path):
+    rows = "".join(f"S-{at},{20 + at},female\n" for at in range(10))
+    answers, page = made(bundle, tmp_path, "runner_id,age_years,sex\n" + rows)
+    assert "Only age and sex are known of anybody" in page.text
+    assert answers.budget is None
+    assert "No order is given" in page.text
+    assert answers.forecast is not None
+
+
+def test_where_all_rows_are_rejected_only_that_is_said(bundle, tmp_path):
+    answers, page = made(bundle, tmp_path, HEADER + "S-1,Club,300,female,yes,3,no\nS-2,Club,300,male,no,3,no\n")
+    assert "No row of this file could be used" in page.text
+    assert "2 rejected" in page.text
+    assert answers.forecast is None
+    assert "How many cases" not in page.text
+
+
+def test_where_everybody_has_knee_pain_nobody_is_scored(bundle, tmp_path):
+    answers, page = made(bundle, tmp_path, HEADER + "S-1,Club,30,female,yes,3,yes\n")
+    assert "everybody needs a visit" in page.text
+    assert answers.forecast is None
+
+
+def test_two_seasons_in_one_file_get_no_squad_numbers(bundle, tmp_path):
+    lines = SQUAD.splitlines()
+    text = "\n".join([lines[0] + ",Season", *(f"{line},20{24 + at % 2}" for at, line in enumerate(lines[1:]))]) + "\n"
+    answers, page = made(bundle, tmp_path, text)
+    assert answers.screening.seasons == 2
+    assert "mixes 2 seasons" in page.text
+    assert answers.forecast is None
+    assert answers.budget is None
+    assert answers.plan is None
+    assert "All runners, by risk" in page.text
+
+
+def test_an_id_that_stands_twice_is_said_to_be_maybe_a_second_season(bundle, tmp_path):
+    _, page = made(bundle, tmp_path, SQUAD + "S-1,Club,30,female,yes,3,no\n")
+    assert "two seasons are in one file" in page.text
+
+
+def test_a_row_without_an_id_is_named_by_its_line(bundle, tmp_path):
+    _, page = made(bundle, tmp_path, SQUAD + ",Club,30,female,yes,3,no\n")
+    assert "(row 13)" in page.text
+
+
+def test_where_everybody_can_be_seen_no_order_is_needed(bundle, tmp_path):
+    answers, page = made(bundle, tmp_path, flags=12)
+    assert answers.budget is None
+    assert "that is everybody" in page.text
+
+
+def test_what_is_outside_the_training_data_is_named_with_its_range(bundle, tmp_path):
+    _, page = made(bundle, tmp_path, SQUAD.replace("S-4,Club,24,male,no,4", "S-4,Club,24,male,no,21"))
+    assert re.search(r"S-4 \s*Sessions a week \s*21.0 sessions", page.text)
+
+
+def test_where_nobody_is_outside_the_training_data_that_is_said(bundle, tmp_path):
+    _, page = made(bundle, tmp_path, SQUAD.replace(",0,no\n", ",3,no\n"))
+    assert "Outside what the model has seen Nobody." in page.text
+
+
+def test_a_list_of_runners_of_equal_risk_is_said_to_be_not_worth_using(bundle, tmp_path):
+    text = HEADER + "".join(f"S-{at},Club,30,female,no,3,no\n" for at in range(12))
+    answers, page = made(bundle, tmp_path, text)
+    assert "not worth using" in page.text
+    assert not answers.budget.is_worth_it
+
+
+def test_at_a_price_where_nobody_need_be_seen_the_model_is_said_to_be_not_worth_using(bundle, tmp_path):
+    text = HEADER + "S-0,Club,30,female,yes,3,no\n" + "".join(f"S-{at},Club,40,male,no,3,no\n" for at in range(1, 60))
+    answers, page = made(bundle, tmp_path, text, flags=50)
+    assert answers.budget.best != "list" or answers.budget.gain < 0.1
+    assert "not worth using" in page.text
+
+
+def test_hours_that_find_less_than_a_tenth_of_a_case_are_hardly_worth_it(bundle, tmp_path):
+    answers, page = made(bundle, tmp_path, hours=0.5)
+    assert answers.plan.gain < 0.1
+    assert answers.plan.minutes <= 30
+    assert "Hardly worth it" in page.text
+
+
+def test_where_everything_is_known_there_is_nothing_to_measure(bundle, tmp_path):
+    given = {"height_cm": 170, "weight_kg": 60, "running_experience_years": 5, "weekly_distance_km": 30,
+             "longest_run_spike_pct": 0, "weekly_change_pct": 0, "step_rate_spm": 170, "prior_knee_injury": "no",
+             "prior_running_injury_12m": "no", "early_specialisation": "no", "hip_abduction_nm_kg": 1.5,
+             "hip_external_rotation_nm_kg": 0.6, "knee_extension_nm_kg": 2.4, "foot_posture_index": 2,
+             "navicular_drop_mm": 6, "squat_fppa_deg": 8, "squat_collapse": "no"}  # fmt: skip
+    lines = SQUAD.splitlines()
+    more = "," + ",".join(map(str, given.values()))
+    text = "\n".join([lines[0] + "," + ",".join(given), *(line + more for line in lines[1:])]) + "\n"
+    answers, page = made(bundle, tmp_path, text)
+    assert "Everything that the model reads is known of everybody" in page.text
+    assert answers.squad.choices == ()
+
+
+def test_more_rows_than_a_squad_has_are_refused_with_what_to_do(bundle, tmp_path):
+    text = HEADER + "".join(f"S-{at},Club,30,female,no,3,no\n" for at in range(LARGEST + 1))
+    with pytest.raises(InputError, match="pfps score"):
+        screen(roster(tmp_path, text), bundle)
+
+
+def test_the_command_writes_the_page_and_prints_the_short_of_it(models_home, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("PFPS_MODELS", str(models_home))
+    main_exit = 0
+    try:
+        main(["squad", str(EXAMPLE), "-o", str(tmp_path / "squad.html"), "--hours", "2", "--flags", "3"])
+    except SystemExit as done:
+        main_exit = done.code or 0
+    assert main_exit == 0
+    assert "Where to spend the next 2 hours" in (tmp_path / "squad.html").read_text(encoding="utf-8")
+    assert "27 runners" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", ["squad.docx", "squad"])
+def test_another_ending_than_html_or_pdf_is_refused_before_anything_is_read(bundle, tmp_path, name):
+    with pytest.raises(OutputError, match=r"\.html or \.pdf"):
+        write_squad(tmp_path / "not-there.csv", tmp_path / name, bundle)
+
+
+def test_without_a_chromium_a_pdf_is_refused_with_what_to_do(bundle, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(MissingLibrary, match="Install it"):
+        write_squad(EXAMPLE, tmp_path / "squad.pdf", bundle)
+    assert not (tmp_path / "squad.pdf").exists()
+
+
+def test_a_chromium_that_prints_nothing_is_said(tmp_path, monkeypatch):
+    broken = tmp_path / "chromium"
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(OutputError, match="from a browser"):
+        printed("<p>page</p>")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(browser() is None, reason="no Chromium")
+def test_a_chromium_prints_the_page_on_a4_and_takes_its_picture(example, tmp_path):
+    assert printed(example[1]).startswith(b"%PDF")
+    assert pictured(example[1], 600, 400).startswith(b"\x89PNG")

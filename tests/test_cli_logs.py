@@ -1,0 +1,111 @@
+"""`pfps load`, `pfps pseudonymise` and `pfps guide` as they are typed: what is printed, and the exit codes."""
+
+import csv
+import logging
+from pathlib import Path
+
+import pytest
+
+from pfps_ml.cli import main
+from pfps_ml.knowledge.guide import guide_page
+from pfps_ml.personal import warning
+from tests.logs.made import PLAIN, plain
+
+ROOT = Path(__file__).resolve().parents[1]
+NAMES = ("Anna Beispiel", "anna@example.org", "+49 170 000000")
+PERSONAL = (
+    "runner_id,Name,E-Mail,Mobile,age_years,sex\n"
+    f"R-1,{','.join(NAMES)},30,female\nR-2,Ben Muster,ben@example.org,0170 000 001,31,male\n"
+)
+
+
+@pytest.fixture
+def pfps(capsys):
+    def run(*arguments):
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as done:
+            code = done.code or 0
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def personal(tmp_path):
+    path = tmp_path / "roster.csv"
+    path.write_text(PERSONAL)
+    return path
+
+
+def test_the_guide_is_printed_or_written(pfps, tmp_path):
+    assert pfps("guide")[1] == guide_page()
+    assert pfps("guide", "-o", tmp_path / "M.md")[0] == 0
+    assert (tmp_path / "M.md").read_text(encoding="utf-8") == guide_page()
+
+
+def test_a_log_is_summed_and_the_account_printed(pfps, tmp_path):
+    (tmp_path / "log.csv").write_text(PLAIN + plain("2026-05-31", 5))
+    out = tmp_path / "loads.csv"
+    code, told, error = pfps("load", tmp_path / "log.csv", "-o", out, "--runner", "R-1", "--at", "2026-06-01")
+    assert (code, error) == (0, "")
+    assert "2026-06-01" in told and "does not cover" in told and f"Written: {out}" in told
+
+
+def test_a_log_that_cannot_be_read_exits_with_2_and_shows_neither_id_nor_text(pfps, tmp_path):
+    (tmp_path / "Anna.csv").write_text("date,distance_km\nAnna,Anna\n")
+    code, told, error = pfps("load", tmp_path, "-o", tmp_path / "loads.csv")
+    assert (code, told) == (2, "")
+    assert "file 1 of 1" in error and "distance_km" in error
+    assert "Anna" not in error.replace(str(tmp_path), "")
+    assert not (tmp_path / "loads.csv").exists()
+
+
+def test_a_roster_with_names_is_warned_of_in_one_line_without_a_value(pfps, personal, bundle_folder, caplog):
+    caplog.set_level(logging.DEBUG)
+    out = personal.with_name("out.csv")
+    code, told, error = pfps("score", personal, "-o", out, "--bundle", bundle_folder)
+    assert code == 0
+    assert error.count("\n") == 1
+    for words in ("column 2 (names)", "column 3 (email addresses)", "column 4 (phone numbers)", "pfps pseudonymise"):
+        assert words in error
+    said = told + error + caplog.text
+    assert not [value for value in (*NAMES, "Ben", "R-1") if value in said]
+    assert warning([]) != ""
+
+
+def test_a_roster_without_names_is_not_warned_of(pfps, tmp_path, bundle_folder):
+    code, _, error = pfps(
+        "score", ROOT / "data/examples/roster.csv", "-o", tmp_path / "out.csv", "--bundle", bundle_folder
+    )
+    assert (code, error) == (0, "")
+
+
+def test_a_roster_goes_out_with_pseudonyms_and_comes_back_with_names(pfps, personal, bundle_folder):
+    folder = personal.parent
+    key, sent, scored, back = (folder / name for name in ("key", "sent.csv", "scored.csv", "back.csv"))
+    code, told, error = pfps("pseudonymise", personal, "--key", key, "--new-key", "-o", sent)
+    assert (code, error) == (0, "")
+    assert not [value for value in (*NAMES, "R-1") if value in told + sent.read_text()]
+    assert pfps("score", sent, "-o", scored, "--bundle", bundle_folder)[2] == ""
+    code, told, _ = pfps("pseudonymise", "--back", scored, "--key", key, "--roster", personal, "-o", back)
+    assert code == 0 and "R-1" not in told
+    with back.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["runner_id"], row["Name"], row["status"]) for row in rows] == [
+        ("R-1", "Anna Beispiel", "scored"), ("R-2", "Ben Muster", "scored"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", [[], ["--back", "x.csv"], ["r.csv", "--back", "x.csv", "--roster", "r.csv"]])
+def test_what_cannot_be_meant_is_refused(pfps, tmp_path, wanted):
+    code, _, error = pfps("pseudonymise", *wanted, "--key", tmp_path / "key", "-o", tmp_path / "out.csv")
+    assert code == 2 and "--back SCORED --roster ROSTER" in error
+
+
+@pytest.fixture(scope="module")
+def bundle_folder(models_home):
+    return models_home / "pfps-0.0.1"
