@@ -113,6 +113,12 @@ def against_peers(bundle: Bundle, found: Peers, runs: int = RUNS) -> pd.DataFram
     return frame.assign(times=frame["microseconds"] / frame["microseconds"].iloc[0])
 
 
+def merging_cost(bundle: Bundle) -> float:
+    """Return the most, log-odds, by which merging cells and dropping terms can have moved a released margin."""
+    released = bundle.predictor
+    return scorer(released.onset, released.explainer, (released.interval.evidence, released.interval.sampling)).cost
+
+
 def whole_assessment(bundle: Bundle, rows: int = ROWS, runs: int = RUNS) -> pd.DataFrame:
     """Return rows a second of the released bundle in memory: checking, assessing, and with the table's texts."""
     observed = simulate_onset(CohortConfig(), 0, rows).observed
@@ -189,6 +195,7 @@ def main() -> None:
         shown = [(r.what, f"{r.rows:,}", f"{r.microseconds:.2f}", f"{r.times:.1f}") for r in engine.itertuples()]
         title = f"{ROWS:,} rows, 360 trees of depth two{about}, medians of {RUNS} runs"
         table(title, ("what", "rows timed", "µs a row", "times the first"), shown)
+    say(f"Merging cells and dropping terms moved no margin by more than {merging_cost(bundle):.1g} log-odds")
     steps = [(r.what, f"{r.rows_s:,.0f}") for r in whole_assessment(bundle).itertuples()]
     table("The released bundle in memory", ("what", "rows/s"), steps)
     alone = [(r.what, f"{r.milliseconds:.3f}") for r in one_runner(bundle, found).itertuples()]
@@ -242,6 +249,7 @@ __all__ = [
     "against_peers",
     "cost_by_rows",
     "draw_cost",
+    "merging_cost",
     "one_runner",
     "peers",
     "small_roster",

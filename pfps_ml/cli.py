@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pfps_ml import __version__, cli_private
+from pfps_ml import __version__, cli_cohort, cli_private
 from pfps_ml.errors import InputError, MissingLibrary, OutputError, PfpsError
 from pfps_ml.options import Answered, Flags, Hours, Mended, Page, Sheet, Since, Toml, Workbook, cluster_of, spelt_out
 from pfps_ml.screen import progress, waiting
@@ -64,6 +64,7 @@ Host = Annotated[
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(cli_private.app)
+app.add_typer(cli_cohort.app)
 
 
 def _version(wanted: bool) -> None:
@@ -82,12 +83,12 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
     from pfps_ml.knowledge.contracts import template as header
 
-    if not workbook:
+    if not workbook and not (out and out.suffix.lower() == ".xlsx"):
         _deliver(header(), out)
         return
     from pfps_ml.files.templates import template_book
 
-    _deliver_bytes(template_book(), out)
+    _deliver_bytes(template_book(), out, ".xlsx")
 
 
 @app.command("map")
@@ -100,7 +101,8 @@ def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
         proposed = propose_map(roster, sheet)
     show_proposal(proposed)
     if proposed.needed:
-        _deliver(map_text(proposed), out)
+        _deliver(map_text(proposed), out, ".toml")
+        typer.echo(f"Look it through. Then: pfps score {roster} --map {out or 'map.toml'} -o OUT", err=True)
 
 
 @app.command()
@@ -240,19 +242,19 @@ def _bundle(folder: Path | None) -> "Bundle":
     return released_bundle() if folder is None else load_bundle(folder)
 
 
-def _deliver(text: str, out: Path | None) -> None:
+def _deliver(text: str, out: Path | None, *endings: str) -> None:
     if out is None:
         typer.echo(text, nl=False)
     else:
-        _deliver_bytes(text.encode(), out)
+        _deliver_bytes(text.encode(), out, *endings)
 
 
-def _deliver_bytes(content: bytes, out: Path | None) -> None:
+def _deliver_bytes(content: bytes, out: Path | None, *endings: str) -> None:
     from pfps_ml.outputs import check_output, write_whole
 
     if out is None:
         raise InputError("expected -o FILE.xlsx for a workbook, got none. A workbook is nothing to print.")
-    check_output(out)
+    check_output(out, endings)
     write_whole(out, content)
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
 

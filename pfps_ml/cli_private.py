@@ -14,7 +14,7 @@ Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Na
 Log = Annotated[
     Path, typer.Argument(metavar="LOG", help="activities.csv, .fit, .gpx, or a folder of them.", show_default=False)
 ]
-Changed = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The result, .csv or .parquet.")]
+Changed = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The result, .csv, .xlsx or .parquet.")]
 Day = Annotated[
     datetime | None, typer.Option("--at", formats=["%Y-%m-%d"], help="Last day that counts; the logs' last.")
 ]

@@ -134,6 +134,40 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True)
+class ValidationConfig:
+    """How a released bundle is judged on a cohort from outside.
+
+    A cell with fewer than `fewest_events` cases, or others, shows neither figures nor counts of cases. A share of drift
+    (population stability index) below `drift_moderate` is called none, from `drift_large` on large: the usual cut-offs,
+    and an assumption. The other numbers are the widths of 95 % intervals (Riley and others 2021) from which a verdict
+    on observed/expected, slope, AUROC and standardised net benefit is given.
+    """
+
+    fewest_events: int = 5
+    drift_moderate: float = 0.1
+    drift_large: float = 0.25
+    width_observed_expected: float = 0.2
+    width_slope: float = 0.2
+    width_auroc: float = 0.1
+    width_net_benefit: float = 0.2
+
+
+@dataclass(frozen=True)
+class RecalibrationConfig:
+    """How far a cohort may move a bundle.
+
+    Below `fewest_events` cases (or others) nothing is changed; each coefficient asks for `events_per_coefficient` of
+    them: a rule of thumb. `alpha` is the level of the closed test that chooses between no change, intercept, slope and
+    groups. `site_sd` is by how much the log-odds of sites are expected to differ: wide on purpose, an assumption.
+    """
+
+    fewest_events: int = 10
+    events_per_coefficient: int = 10
+    alpha: float = 0.05
+    site_sd: float = 0.5
+
+
+@dataclass(frozen=True)
 class ReleaseConfig:
     """What a candidate must hold on the clubs that training never saw before models/CURRENT may name it.
 
@@ -162,6 +196,8 @@ class Config:
     pathways: PathwayConfig = field(default_factory=PathwayConfig)
     product: ProductConfig = field(default_factory=ProductConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+    validation: ValidationConfig = field(default_factory=ValidationConfig)
+    recalibration: RecalibrationConfig = field(default_factory=RecalibrationConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
 
 
@@ -223,7 +259,9 @@ __all__ = [
     "OnsetConfig",
     "PathwayConfig",
     "ProductConfig",
+    "RecalibrationConfig",
     "ReleaseConfig",
     "SplitConfig",
+    "ValidationConfig",
     "load_config",
 ]

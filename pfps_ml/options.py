@@ -13,7 +13,9 @@ Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps sco
 Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]
 
 Page = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The report, .html, or .pdf with a Chromium.")]
-Hours = Annotated[float, typer.Option("--hours", min=0, metavar="H", help="Hours that there are for measuring.")]
+Hours = Annotated[
+    float, typer.Option("--hours", min=0, max=10_000, metavar="H", help="Hours that there are for measuring.")
+]
 Flags = Annotated[int, typer.Option("--flags", min=1, metavar="N", help="How many runners can be seen first.")]
 Since = Annotated[Path | None, typer.Option("--since", metavar="FILE", help="An earlier roster, to say what changed.")]
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from pfps_ml.errors import OutputError
 
 ADVICE = "Nothing was written; what was there before is whole."
+GO_ON = "What is done is kept: the same command goes on from there."
 
 
 def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
@@ -41,6 +42,20 @@ def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
         raise OutputError(f"expected a folder, got no such folder: {out.parent}. Make it first. {ADVICE}")
 
 
+def check_apart(out: Path, *kept: Path) -> None:
+    """Refuse a destination that is one of the files that are still needed once the result is there.
+
+    Raises
+    ------
+    OutputError
+        If it is, by whatever name.
+    """
+    for path in kept:
+        same = out.exists() and path.exists() and out.samefile(path)
+        if same or os.path.realpath(out) == os.path.realpath(path):
+            raise OutputError(f"expected another file than one that is read or kept, got the same: {path}. {ADVICE}")
+
+
 def write_whole(out: Path, content: bytes) -> None:
     """Put `content` at `out` in one step, so that nobody ever sees half a file (see `written_whole`)."""
     with written_whole(out) as file:
@@ -62,7 +77,7 @@ def written_whole(out: Path, beside: Path | None = None) -> Iterator[BinaryIO]:
         If the disk is full or the folder cannot be written; the old file is whole and no temporary file stays.
     """
     name = None
-    with explained(out):
+    with explained(out, GO_ON if beside else ADVICE):
         target = destination(out)
         try:
             handle, name = tempfile.mkstemp(dir=beside or target.parent, prefix=".pfps-", suffix=".part")
@@ -95,8 +110,8 @@ def destination(out: Path) -> Path:
 
 
 @contextmanager
-def explained(out: Path) -> Iterator[None]:
-    """Turn what a disk or a folder refuses into an error that says what to do.
+def explained(out: Path, advice: str = ADVICE) -> Iterator[None]:
+    """Turn what a disk or a folder refuses into an error that says what to do, and what there is.
 
     Raises
     ------
@@ -107,7 +122,7 @@ def explained(out: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or "a name that leads nowhere"
-        raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {ADVICE}") from error
+        raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {advice}") from error
 
 
-__all__ = ["check_output", "destination", "explained", "write_whole", "written_whole"]
+__all__ = ["GO_ON", "check_apart", "check_output", "destination", "explained", "write_whole", "written_whole"]

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 from pfps_ml.errors import InputError
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import Size, open_source, pieces, read_piece
+from pfps_ml.files.heads import delimiter_of, head_of
 from pfps_ml.files.plans import NAMES
 from pfps_ml.knowledge.spellings import plain
 
@@ -57,6 +59,8 @@ _PEOPLE = frozenset({"player", "athlete", "patient", "client", "spieler", "joueu
 _CODES = frozenset({"id", "nr", "no", "number", "code"})  # a player's number is no name
 _EMAIL = re.compile(r"[^\s@]+@[^\s@]+\.\w{2,}")
 _DATE = re.compile(r"\d{1,2}[-./ ]\d{1,2}[-./ ](\d{4})|(\d{4})[-./]\d{1,2}[-./]\d{1,2}")
+_ISO = re.compile(r"\d{4}-\d\d-\d\d")
+_DECIMAL = re.compile(r"(0|[1-9]\d*)\.\d+")
 _PHONE = re.compile(r"(?=[+(0]|\d+[ ()/-])\+?[\d ()/.-]{7,20}")
 _GIVEN = re.compile(r"[^\W\d_][\w'\u2019.-]*(,? [^\W\d_][\w'\u2019.-]*){1,3}")
 _LOOKED_AT = 1_000  # rows of a roster that shall be scored
@@ -113,7 +117,13 @@ def warning(found: Sequence[Spotted]) -> str:
 def _kind(name: str, cells: list[str]) -> str | None:
     if any(_EMAIL.search(cell) for cell in cells):
         return EMAIL
-    return _by_header(name) or _by_content(cells)
+    kind = _by_header(name) or _by_content(cells)
+    return None if kind == BIRTH and _ages_alone(cells) else kind
+
+
+def _ages_alone(cells: list[str]) -> bool:
+    """Return whether all are born on the same day of a year, as `pfps pseudonymise` writes it: no more than an age."""
+    return len(cells) > 1 and len({cell[4:] for cell in cells}) == 1 and all(map(_ISO.fullmatch, cells))
 
 
 def _by_header(name: str) -> str | None:
@@ -147,7 +157,7 @@ def _is_birth(cell: str) -> bool:
 
 def _is_phone(cell: str) -> bool:
     digits = sum(letter.isdigit() for letter in cell)
-    return _PHONE.fullmatch(cell) is not None and _DATE.match(cell) is None and digits >= 7
+    return bool(_PHONE.fullmatch(cell)) and not _DATE.match(cell) and not _DECIMAL.fullmatch(cell) and digits >= 7
 
 
 def _is_name(cell: str) -> bool:
@@ -158,11 +168,9 @@ def _csv_head(path: Path) -> tuple[list[str], list[list[str]]]:
     with path.open("rb") as file:
         data = file.read(_HEAD)
     text = data.decode("utf-8-sig", errors="replace")
-    first = text.partition("\n")[0]
-    delimiter = max(",;\t", key=first.count)
-    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    header = next(rows)
-    body = [row for row, _ in zip(rows, range(_LOOKED_AT), strict=False)]
+    delimiter = delimiter_of(text, NAMES)
+    header, end, _, _ = head_of(text, delimiter, NAMES, len(data) == _HEAD)
+    body = list(islice(csv.reader(io.StringIO(text[end:], newline=""), delimiter=delimiter), _LOOKED_AT))
     return header, [[row[at] if at < len(row) else "" for row in body] for at in range(len(header))]
 
 

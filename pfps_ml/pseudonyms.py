@@ -20,11 +20,12 @@ from pfps_ml.errors import InputError, OutputError
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.files.mapping import translate
-from pfps_ml.outputs import ADVICE, check_output, explained
+from pfps_ml.outputs import ADVICE, check_apart, check_output, explained
 from pfps_ml.personal import spot
 from pfps_ml.rewriting import Draft, read_draft, write_draft
 
 SHORTEST = 32  # bytes of a key: as long as the hash
+LONGEST = 1 << 16
 _LETTERS = 24  # of a pseudonym: 96 bits, so that two ids of a federation never meet
 Lines = list[tuple[str, str]]
 
@@ -55,16 +56,20 @@ def read_key(path: Path) -> bytes:
     Raises
     ------
     InputError
-        If it is not there, is too short, or others than its owner can read it.
+        If it is not there, is no file, is too short or too long, or others than its owner can read it.
     """
     try:
-        mode, key = path.stat().st_mode, path.read_bytes().strip()
+        mode = path.stat().st_mode
+        known = stat.S_ISREG(mode) and path.stat().st_size <= LONGEST  # a pipe would be waited for without end
+        key = path.read_bytes().strip() if known else b""
     except OSError as error:
         raise InputError(
             f"expected a key that can be read: {path}, got: {error.strerror}. --new-key makes one."
         ) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise InputError(f"expected a key that only its owner can read: {path}, got more. Run: chmod 600 {path}")
+    if not known:
+        raise InputError(f"expected a key: {path}, got no file or one of more than {LONGEST:,} bytes.")
     if len(key) < SHORTEST:
         raise InputError(f"expected a key of at least {SHORTEST} bytes: {path}, got {len(key)}. --new-key makes one.")
     return key
@@ -100,11 +105,8 @@ def pseudonymise(roster: Path, key_file: Path, out: Path, new: bool = False, map
         If the key or the result cannot be written.
     """
     check_output(out, ENDINGS)
+    check_apart(out, roster, key_file)  # without both there is no way back
     draft = read_draft(roster, mapping)
-    if out.exists() and out.samefile(roster):
-        raise OutputError(
-            f"expected another file than the roster, got the same: without it there is no way back. {ADVICE}"
-        )
     if new:
         new_key(key_file)
     key = read_key(key_file)
@@ -141,6 +143,7 @@ def give_back(scored: Path, key_file: Path, roster: Path, out: Path, mapping: Pa
         If the result cannot be written.
     """
     check_output(out, ENDINGS)
+    check_apart(out, roster, key_file)
     key, back, original = read_key(key_file), read_draft(scored, mapping), read_draft(roster, mapping)
     counts = Counter(original.ids.dropna())
     known = {pseudonym(text, key): text for text in counts}
@@ -204,4 +207,4 @@ def _cells(draft: Draft) -> list[list[str | None]]:
     return [texts(each.combine_chunks()).to_pylist() if at in theirs else [] for at, each in columns]
 
 
-__all__ = ["SHORTEST", "give_back", "new_key", "pseudonym", "pseudonymise", "read_key"]
+__all__ = ["LONGEST", "SHORTEST", "give_back", "new_key", "pseudonym", "pseudonymise", "read_key"]

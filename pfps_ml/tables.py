@@ -37,13 +37,13 @@ def show_account(summary: "Summary", out: Path | None = None) -> None:
         Console().print(f"Written: {out}{hint}", markup=False, highlight=False, soft_wrap=True)
 
 
-def show_lines(lines: Sequence[tuple[str, str]], out: Path) -> None:
-    """Print what was done, line by line, and where the result went."""
+def show_lines(lines: Sequence[tuple[str, str]], out: Path | None) -> None:
+    """Print what was done, line by line, and where the result went; None if nothing was written."""
     table = Table(show_header=False, box=None, pad_edge=False)
     for what, how in lines:
         table.add_row(what, how)
     Console().print(table)
-    Console().print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)
+    Console().print(f"Written: {out}" if out else "Nothing was written.", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_faults(faults: tuple[Fault, ...]) -> None:
@@ -62,14 +62,19 @@ def show_faults(faults: tuple[Fault, ...]) -> None:
 
 def show_proposal(proposed: "Proposed") -> None:
     """Print what each column of a roster seems to be, with three of its values if they are numbers or levels."""
-    table = Table("column", "field", "read as", "values", "to look at", show_lines=True)
+    table = Table("column and values", Column("read as", width=27, overflow="fold"), "to look at", show_lines=True)
     for each in proposed.columns:
         told = each.declared or {}
-        read = "not read" if not each.field or each.asked else ", ".join(_told(key, told[key]) for key in told)
+        read = [each.field, *(() if each.asked else (_told(key, told[key]) for key in told))]
+        read += ["not read" + " yet" * bool(each.asked)] if each.asked or not each.field else []
         notes = [*([f"ASKED: {each.asked}"] if each.asked else []), *each.notes]
-        table.add_row(*map(escape, (each.column, each.field, read, ", ".join(each.samples), " ".join(notes))))
+        name = " ".join(each.column.split())
+        cells = "\n".join(filter(None, (name, ", ".join(each.samples)))), "\n".join(filter(None, read)), " ".join(notes)
+        table.add_row(*map(escape, cells))
     console = Console(stderr=True)
     console.print(table)
+    if asked := sum(bool(each.asked) for each in proposed.columns):
+        console.print(f"Not read until the map answers what is ASKED: {asked} column(s).", style="bold")
     for name in proposed.lacking:
         console.print(f"No column seems to be {name}, which is required.", style="bold")
     if not proposed.needed:

@@ -1,7 +1,6 @@
 """The onset model judged on held-out clubs: every figure with its interval, whole and apart, and the pictures."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -22,13 +21,10 @@ from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, tier_fields
 from pfps_ml.knowledge.field import TIERS
 from pfps_ml.learning.additive import AdditiveModel, probability
 from pfps_ml.prediction import Estimate, Predictor
+from pfps_ml.validation.groups import TIER_LABELS, groups_of
 from pipelines.frames import Frames, onset_features
 
 _PICTURED = 2_000  # runners in the picture of reasons: more dots hide each other
-_TIER_LABELS = {
-    "questionnaire": "Questionnaire only", "log": "With a training log", "field test": "With field tests",
-    "dynamometry": "With dynamometry",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,22 +96,6 @@ def answered(what: str, estimate: Estimate) -> dict[str, object]:
             "evidence": share, "sampling": 1 - share}  # fmt: skip
 
 
-def groups_of(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
-    """Return each runner's sex, age band, and the dearest kind of measurement that they have."""
-    edges = config.product.age_edges
-    names = [f"{low} to {high - 1} years" for low, high in pairwise(edges)]
-    reached = np.zeros(len(X), dtype=int)
-    for at, tier in enumerate(TIERS):
-        own = [name for name in X if BY_NAME[str(name)].obtained == tier]
-        reached[X[own].notna().any(axis=1).to_numpy()] = at
-    labels = [_TIER_LABELS[tier] for tier in TIERS]
-    return {
-        "sex": X["sex"].map(dict(enumerate(BY_NAME["sex"].levels))),
-        "age": pd.Series(pd.cut(X["age_years"], edges, right=False, labels=names)),
-        "measured": pd.Series(pd.Categorical.from_codes(reached, labels)),
-    }
-
-
 def _excess(runners: Runners, settings: EvaluationConfig) -> dict[str, object]:
     weights = club_resamples(runners.y, runners.clubs, settings.seed, settings.bootstraps)
     draws = np.array([excess_log_loss(runners.truth, runners.p, weight) for weight in weights])
@@ -131,7 +111,7 @@ def _tiers(runners: Runners, predictor: Predictor, settings: EvaluationConfig) -
     rows, risks = runners.X[equipped], {}
     for tier in TIERS:
         hidden = [str(name) for name in rows if name not in tier_fields(tier)]
-        risks[_TIER_LABELS[tier]] = risk_of(predictor.onset, rows.assign(**dict.fromkeys(hidden, np.nan)))
+        risks[TIER_LABELS[tier]] = risk_of(predictor.onset, rows.assign(**dict.fromkeys(hidden, np.nan)))
     return compare_parts(runners.y[equipped], risks, runners.clubs[equipped], settings)
 
 
@@ -141,4 +121,4 @@ def _reasons(X: pd.DataFrame, predictor: Predictor) -> displays.Display:
     return displays.reasons(shown, X.head(_PICTURED), float(base.mean()))
 
 
-__all__ = ["Runners", "answered", "groups_of", "onset_pictures", "onset_tables", "risk_of"]
+__all__ = ["Runners", "answered", "onset_pictures", "onset_tables", "risk_of"]

@@ -22,5 +22,7 @@ class ValueFreeLogs(logging.Filter):
 # BentoML logs what an endpoint raises on this one, with the message
 for _logger in (LOG, logging.getLogger("bentoml._internal.server.http_app")):
     _logger.addFilter(ValueFreeLogs())
+# it tells which characters of an upload it did not like, and all that it reads in its debugging
+logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 __all__ = ["LOG", "ValueFreeLogs"]

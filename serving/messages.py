@@ -1,6 +1,6 @@
 """What a request may say, and what is wrong with one that may not: all of it derived from the dictionary."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Annotated, Any, TypeVar
 
 import pandas as pd
@@ -22,6 +22,9 @@ _WHOLE = tuple(field.name for field in INPUTS if field.kind == "whole")
 MOST = 5_000  # rows of a request
 REASONS = 3
 _FINITE = 1e300
+_TOLD = 100  # faults of a row: more than there are fields
+_MEANT = 200  # unknown keys of a request that are compared with the fields' names: each takes a tenth of a millisecond
+Meanings = MutableMapping[str, str | None]  # of unknown keys, the fields that they seem to mean
 _GOT = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "nothing"}
 
 
@@ -83,7 +86,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def read(model: type[Message], body: bytes) -> Message:
-    """Read a request's JSON strictly: nothing is coerced, dropped or guessed.
+    """Read a request's JSON strictly: nothing is coerced or guessed; of a key that stands twice, the last counts.
 
     Raises
     ------
@@ -96,16 +99,20 @@ def read(model: type[Message], body: bytes) -> Message:
         return model.model_validate_json(body)
     except ValidationError as error:
         # from None: the validation error holds the values, and a chained error may reach a log
-        raise _explained(model, error.errors(include_url=False, include_context=False)) from None
+        raise _explained(model, error) from None
 
 
-def read_row(row: Any, at: int) -> tuple[BaseModel | None, tuple[Fault, ...]]:
-    """Read one row of a roster as strictly as a request; return it, or else what is wrong with it."""
+def read_row(row: Any, at: int, meanings: Meanings) -> tuple[BaseModel | None, tuple[Fault, ...]]:
+    """Read one row of a roster as strictly as a request; return it, or else what is wrong with it.
+
+    What unknown keys seem to mean is found once for all rows, and kept in `meanings`.
+    """
     try:
         return Runner.model_validate(row), ()
     except ValidationError as error:
-        errors = error.errors(include_url=False, include_context=False)
-        return None, tuple(dict.fromkeys(_row_fault(each["loc"], each, at) for each in errors))
+        if error.error_count() > _TOLD:
+            return None, (Fault(at, None, _far_too_many(error)),)
+        return None, tuple(dict.fromkeys(_row_fault(each["loc"], each, at, meanings) for each in _errors(error)))
 
 
 def coded(runners: Sequence[BaseModel]) -> pd.DataFrame:
@@ -128,12 +135,22 @@ def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in _ASKED}
 
 
-def _explained(model: type[BaseModel], errors: Iterable[Mapping[str, Any]]) -> InputError:
-    errors = list(errors)
+def _explained(model: type[BaseModel], error: ValidationError) -> InputError:
+    if error.error_count() > _TOLD:
+        return _invalid([Fault(None, None, _far_too_many(error))])
+    errors, meanings = _errors(error), dict[str, str | None]()
     if errors[0]["type"] == "json_invalid":
         return InputError(f"expected JSON, got something else ({errors[0]['msg']}); see /schema")
     # a thousand unknown keys are one fault, not a reply larger than the request
-    return _invalid(dict.fromkeys(_fault(_SHAPES[model], error) for error in errors))
+    return _invalid(dict.fromkeys(_fault(_SHAPES[model], each, meanings) for each in errors))
+
+
+def _errors(error: ValidationError) -> Sequence[Mapping[str, Any]]:
+    return error.errors(include_url=False, include_context=False)
+
+
+def _far_too_many(error: ValidationError) -> str:
+    return f"expected only the fields that /schema names, got {error.error_count():,} faults, most of them other keys"
 
 
 def _invalid(faults: Iterable[Fault]) -> InvalidInput:
@@ -141,21 +158,21 @@ def _invalid(faults: Iterable[Fault]) -> InvalidInput:
     return InvalidInput(f"expected a request as /schema describes it, got {len(found)} fault(s) in it", found)
 
 
-def _fault(shape: str, error: Mapping[str, Any]) -> Fault:
+def _fault(shape: str, error: Mapping[str, Any], meanings: Meanings) -> Fault:
     place, kind = error["loc"], error["type"]
     if place[:1] == ("runner",) and len(place) > 1:
-        return _row_fault(place[1:], error, 0)
+        return _row_fault(place[1:], error, 0, meanings)
     got = "another key" if kind == "extra_forbidden" else "nothing" if kind == "missing" else _got(error["input"])
     return Fault(None, None, f"expected {shape}, got {got}")
 
 
-def _row_fault(place: Sequence[Any], error: Mapping[str, Any], row: int) -> Fault:
+def _row_fault(place: Sequence[Any], error: Mapping[str, Any], row: int, meanings: Meanings) -> Fault:
     """Put one fault of a row into the dictionary's words; keys, texts and pseudonyms are never repeated."""
     if not place:
         return Fault(row, None, f"expected an object with a runner's fields, got {_got(error['input'])}")
     field = _FIELDS.get(str(place[0]))
     if field is None:
-        return _unknown(str(place[0]), row)
+        return _unknown(str(place[0]), row, meanings)
     if error["type"] == "missing":
         return Fault(row, field.name, f"is required: expected {field.limits}, got nothing")
     if field.kind == "text":
@@ -163,8 +180,10 @@ def _row_fault(place: Sequence[Any], error: Mapping[str, Any], row: int) -> Faul
     return Fault(row, field.name, f"expected {field.limits}, got {_got(error['input'], field)}")
 
 
-def _unknown(key: str, row: int) -> Fault:
-    likely = meant(key)
+def _unknown(key: str, row: int, meanings: Meanings) -> Fault:
+    if key not in meanings and len(meanings) < _MEANT:
+        meanings[key] = meant(key[:_TOLD])
+    likely = meanings.get(key)
     if likely is None:
         return Fault(row, None, "expected only the fields that /schema names, got another key")
     expected = _FIELDS[likely].limits
@@ -184,6 +203,7 @@ __all__ = [
     "EXAMPLES",
     "MOST",
     "AssessRequest",
+    "Meanings",
     "Message",
     "RosterRequest",
     "Runner",

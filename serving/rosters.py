@@ -10,7 +10,7 @@ from pfps_ml.bundle import Bundle
 from pfps_ml.errors import Fault
 from pfps_ml.files.duplicates import SHARED, plain_ids
 from pfps_ml.knowledge.checker import check
-from serving.messages import columns_of, read_row
+from serving.messages import Meanings, columns_of, read_row
 
 _NAMELESS = "is required: expected a pseudonym, got nothing"
 
@@ -25,7 +25,8 @@ def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, 
     reasons
         How many reasons of each are named; the parts of all other fields are one sum.
     """
-    read = [read_row(row, at) for at, row in enumerate(rows)]
+    meanings: Meanings = {}
+    read = [read_row(row, at, meanings) for at, row in enumerate(rows)]
     ids = [row.get("runner_id") if isinstance(row, dict) else None for row in rows]
     ids = [each if isinstance(each, str) else None for each in ids]
     faults = [[*unnamed, *wrong] for unnamed, (_, wrong) in zip(_of_ids(ids), read, strict=True)]

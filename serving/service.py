@@ -1,8 +1,10 @@
 """The BentoML service, thin: a request becomes a one-row frame, `assess` answers, a message goes back."""
 
 import bentoml
+from bentoml._internal.server.http import traffic
 from pydantic import BaseModel
 from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pfps_ml.errors import PfpsError
 from serving.asked import answered
@@ -18,12 +20,27 @@ LIVE, DOOR = LiveBundle(), door_from()
 TOGETHER = Together(LIVE)
 
 
+class _Untimed:
+    """Stands where BentoML's own timer would, which keeps a kilobyte of each request until its time would be over.
+
+    The guard has a timer, which ends with the answer.
+    """
+
+    def __init__(self, app: ASGIApp, timeout: float) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+# there is no setting for it: a time must be given, and none is short enough and long enough
+traffic.TimeoutMiddleware = _Untimed
+
+
 @bentoml.service(
     name="pfps",
     workers=1,
     http={"host": DOOR.host, "port": 3000},
-    # the guard's own patience ends sooner: its answer has the shape of our errors
-    traffic={"timeout": int(DOOR.patience) + 10},
     # paths and content types are free text of the sender's: the guard counts routes, and a proxy keeps the access log
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},

@@ -6,10 +6,13 @@ They work on files, and files about people's health do not belong on a server's 
 import re
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
+from io import BytesIO
 from mimetypes import guess_type
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -17,10 +20,12 @@ from pfps_ml.bundle import Bundle
 from pfps_ml.errors import InputError, MissingLibrary
 from pfps_ml.files.dialects import Size
 from pfps_ml.roster import EFFORT, score_roster
+from serving.errors import TooLarge
 from serving.routes import ROUTES
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
 LARGEST = ROUTES["/score_roster"].largest
+MOST = 100_000  # rows: in memory some 400 MB, and two seconds for whoever waits
 _HERE = replace(EFFORT, workers=1, size=Size(rows=LARGEST, characters=LARGEST + 1))  # one piece, in this process
 CSV = ".csv"
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
@@ -75,11 +80,15 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
     ------
     InputError
         If it cannot be read as a roster.
+    TooLarge
+        If it has more rows than are scored at once, however small it is as a file.
     MissingLibrary
         If this machine has no folder in memory.
     """
     if not MEMORY.is_dir():
         raise MissingLibrary(f"expected a folder in memory at {MEMORY}, got none; rosters are never put on a disk")
+    if (rows := _rows(upload)) > MOST:
+        raise TooLarge(f"expected at most {MOST:,} rows, got {rows:,}; `pfps score` scores rosters of any size")
     with TemporaryDirectory(prefix="pfps-", dir=MEMORY) as folder:
         source, out, mapping = (Path(folder) / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
         source.write_bytes(upload.roster)
@@ -89,9 +98,19 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
         return out.read_bytes(), {"in": found.rows, "scored": found.scored, "rejected": found.rejected}
 
 
+def _rows(upload: Upload) -> int:
+    """Return how many rows a file has at most, or 0 if its reader counts them (a workbook) or cannot read it."""
+    if upload.ending == ".parquet":
+        try:
+            return int(pq.read_metadata(BytesIO(upload.roster)).num_rows)
+        except (pa.ArrowException, OSError):
+            return 0
+    return max(upload.roster.count(b"\n"), upload.roster.count(b"\r")) if upload.ending == CSV else 0
+
+
 def media_type(ending: str) -> str:
     """Return the media type of a roster file."""
     return guess_type(f"roster{ending}")[0] or "application/octet-stream"
 
 
-__all__ = ["CSV", "LARGEST", "MEMORY", "Upload", "media_type", "read_upload", "score_upload"]
+__all__ = ["CSV", "LARGEST", "MEMORY", "MOST", "Upload", "media_type", "read_upload", "score_upload"]

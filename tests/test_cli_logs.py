@@ -109,3 +109,31 @@ def test_what_cannot_be_meant_is_refused(pfps, tmp_path, wanted):
 @pytest.fixture(scope="module")
 def bundle_folder(models_home):
     return models_home / "pfps-0.0.1"
+
+
+HEADLESS = PERSONAL.partition("\n")[2]
+RAGGED = PERSONAL + "R-3,Cleo Probe\nR-4,Dora Fall,d@example.org,0170,33,female,one,too,many\n"
+TWICE = PERSONAL.replace("R-2", "R-1").replace("31,male", "Ben Muster,Ben Muster")
+
+
+@pytest.mark.parametrize("text", [HEADLESS, RAGGED, TWICE, PERSONAL.replace("sex", "sexx")])
+@pytest.mark.parametrize("verb", ["check", "map", "score", "pseudonymise", "load", "load into", "rejected"])
+def test_whatever_is_wrong_no_name_address_number_or_id_is_printed_or_logged(
+    pfps, tmp_path, bundle_folder, caplog, verb, text
+):
+    caplog.set_level(logging.DEBUG)
+    source, out, log = tmp_path / "roster.csv", tmp_path / "out.csv", tmp_path / "log.csv"
+    source.write_text(text)
+    log.write_text(PLAIN + plain("2026-05-31", 5))
+    arguments = {
+        "check": ("check", source), "map": ("map", source), "rejected": ("rejected", source, "-o", out),
+        "score": ("score", source, "-o", out, "--bundle", bundle_folder),
+        "pseudonymise": ("pseudonymise", source, "--key", tmp_path / "key", "--new-key", "-o", out),
+        "load": ("load", source, "-o", out, "--runner", "R-1"),
+        "load into": ("load", log, "--into", source, "-o", out, "--runner", "R-1"),
+    }[verb]  # fmt: skip
+    _, told, error = pfps(*arguments)
+    said = told + error + caplog.text
+    assert not [
+        value for value in (*NAMES, "Ben", "Cleo", "Dora", "0170", "example.org", "R-1", "R-2") if value in said
+    ]

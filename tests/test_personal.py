@@ -5,6 +5,7 @@ import pytest
 
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.personal import ADDRESS, BIRTH, DOCUMENT, EMAIL, NAME, PHONE, TEXT, Spotted, spot, spot_in_head, warning
+from pfps_ml.roster import score_roster
 
 
 def kind(header, *cells):
@@ -39,6 +40,7 @@ def test_a_column_of_any_header_is_known_by_its_content(cells, expected):
     ["", None],
     ["Harbour Striders", "Harbour Striders", "Riverside Runners"], ["Left knee", "Right knee", "Left knee"],
     ["left knee", "right knee", "both knees"], ["Anna Beispiel"], ["45:30", "1:02:10"], ["A 1", "B 2", "C 3"],
+    ["0.0123456", "0.25"], ["12.3456789"],
 ])  # fmt: skip
 def test_what_says_nothing_of_the_kind_is_left_alone(cells):
     assert kind("column_7", *cells) is None
@@ -67,6 +69,20 @@ def test_the_head_of_a_file_of_any_format_or_folder_is_looked_at(tmp_path):
         assert spot_in_head(tmp_path / name) == [Spotted(2, NAME)]
 
 
+def test_a_title_above_the_header_hides_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text("Harbour Striders, season\n\nrunner_id;Name;age_years;sex\nR-1;x;30;male\n")
+    assert spot_in_head(tmp_path / "a.csv") == [Spotted(2, NAME)]
+
+
+def test_the_scores_that_were_added_are_not_taken_for_anything(tmp_path, bundle):
+    source = tmp_path / "a.xlsx"
+    pd.DataFrame({"runner_id": ["R-1", "R-2"], "age_years": [30, 41], "sex": ["male", "female"]}).to_excel(
+        source, index=False
+    )
+    score_roster(source, source, bundle)
+    assert spot_in_head(source) == []
+
+
 @pytest.mark.parametrize(("name", "content"), [
     ("none.csv", None), ("empty.csv", b""), ("bad.parquet", b"x"), ("r.txt", b"x"), ("nul.csv", b'a,b\n"\x00'),
 ])  # fmt: skip
@@ -79,3 +95,8 @@ def test_what_cannot_be_read_is_left_to_whoever_scores_it(tmp_path, name, conten
 def test_an_empty_parquet_file_says_nothing(tmp_path):
     pd.DataFrame({"runner_id": pd.Series([], dtype=str)}).to_parquet(tmp_path / "a.parquet")
     assert spot_in_head(tmp_path / "a.parquet") == []
+
+
+def test_days_of_birth_that_tell_no_more_than_an_age_are_no_days_of_birth():
+    assert kind("DOB", "1991-01-28", "1992-01-28", "") is None
+    assert kind("DOB", "1991-01-28", "1992-01-29") == kind("DOB", "1991-01-28") == kind("DOB", "x", "y") == BIRTH

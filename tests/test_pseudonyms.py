@@ -2,12 +2,13 @@
 
 import hashlib
 import hmac
+import os
 
 import pandas as pd
 import pytest
 
 from pfps_ml.errors import InputError, InvalidInput, OutputError
-from pfps_ml.pseudonyms import SHORTEST, give_back, new_key, pseudonym, pseudonymise, read_key
+from pfps_ml.pseudonyms import LONGEST, SHORTEST, give_back, new_key, pseudonym, pseudonymise, read_key
 from pfps_ml.roster import read_roster, score_roster
 from tests.rosters import cells, roster
 
@@ -51,6 +52,21 @@ def test_a_key_that_others_can_read_or_that_is_short_is_refused(tmp_path, mode, 
         read_key(path)
     with pytest.raises(InputError, match="--new-key makes one"):
         read_key(tmp_path / "none")
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to nowhere", "too long", "blank"])
+def test_what_is_no_key_is_refused_at_once(tmp_path, kind):
+    path = tmp_path / "key"
+    made = {
+        "folder": path.mkdir, "pipe": lambda: os.mkfifo(path), "link to nowhere": lambda: path.symlink_to("nowhere"),
+        "too long": lambda: path.write_bytes(b"k" * (LONGEST + 1)), "blank": lambda: path.write_bytes(b" \n" * 40),
+    }  # fmt: skip
+    made[kind]()
+    if kind != "link to nowhere":
+        path.chmod(0o700 if kind == "folder" else 0o600)
+    with pytest.raises(InputError, match=r"^expected a key") as caught:
+        read_key(path)
+    assert "kkkk" not in caught.value.message
 
 
 def test_ids_are_replaced_names_left_out_and_every_row_kept(tmp_path, key):
@@ -122,11 +138,19 @@ def test_a_workbook_may_come_in_and_go_out(tmp_path, key):
     assert [row["Team"] for row in cells(tmp_path / "again.csv")] == ["Red", "Red", "Blue", "Blue", "Blue"]
 
 
-def test_the_original_is_never_replaced_because_it_is_the_way_back(tmp_path, key):
-    given = roster(tmp_path, TEXT)
-    with pytest.raises(OutputError, match="no way back"):
-        pseudonymise(given, key, given)
-    assert given.read_text() == TEXT
+def test_neither_the_original_nor_the_key_is_ever_replaced_because_they_are_the_way_back(tmp_path, key):
+    given, sent = roster(tmp_path, TEXT), tmp_path / "sent.csv"
+    pseudonymise(given, key, sent)
+    linked, before = tmp_path / "key.csv", key.read_bytes()
+    linked.symlink_to(key)
+    for out in (given, linked):
+        with pytest.raises(OutputError, match="another file"):
+            pseudonymise(given, key, out)
+        with pytest.raises(OutputError, match="another file"):
+            give_back(sent, key, given, out)
+    with pytest.raises(OutputError, match="another file"):
+        pseudonymise(given, tmp_path / "new.csv", tmp_path / "new.csv", new=True)
+    assert given.read_text() == TEXT and key.read_bytes() == before
 
 
 def test_a_new_key_is_not_made_for_a_roster_that_cannot_be_read(tmp_path):

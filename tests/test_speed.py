@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.speed import against_peers, cost_by_rows, draw_cost, one_runner, peers, whole_assessment
+from benchmarks.speed import against_peers, cost_by_rows, draw_cost, merging_cost, one_runner, peers, whole_assessment
 from pfps_ml.learning.trees import pair_gains
 
 
@@ -24,6 +24,10 @@ def test_the_tables_that_are_timed_are_the_trees_that_they_are_timed_against(fou
         np.testing.assert_allclose(ours.score(found.columns).log_odds, trees, rtol=0, atol=1e-10)
     assert found.plain.cost <= 1e-9
     assert (found.wide.score(found.columns).variances > 0).all(axis=1).any()
+
+
+def test_what_compiling_a_released_model_costs_is_told_and_far_below_what_is_promised(bundle):
+    assert 0 <= merging_cost(bundle) <= 1e-10
 
 
 def test_the_cost_of_rows_is_a_table_and_a_picture(found, tmp_path):

@@ -48,15 +48,11 @@ def write_book(file: BinaryIO, parts: Iterable[Any]) -> None:
     book = Workbook(write_only=True)
     sheet = book.create_sheet("roster")
     sheet.freeze_panes = "B2"
-    rows = 0
-    for number, part in enumerate(parts):
-        if number == 0:
-            sheet.append([_cell_of_text(name) for name in part.column_names])
-        rows += part.num_rows
-        if rows > MAX_ROWS:
-            raise OutputError(f"expected at most {MAX_ROWS:,} rows for a workbook, got more. {INSTEAD}")
-        for row in _rows(part):
-            sheet.append(row)
+    try:
+        _fill(sheet, parts)
+    except BaseException:
+        book.save(io.BytesIO())  # or a file with all rows so far would stay behind in the temporary folder
+        raise
     file.write(settled_book(book))
 
 
@@ -74,6 +70,18 @@ def settled_book(book: "Workbook") -> bytes:
             entry.compress_type = zipfile.ZIP_DEFLATED
             after.writestr(entry, told)
     return content.getvalue()
+
+
+def _fill(sheet: Any, parts: Iterable[Any]) -> None:
+    rows = 0
+    for number, part in enumerate(parts):
+        if number == 0:
+            sheet.append([_cell_of_text(name) for name in part.column_names])
+        rows += part.num_rows
+        if rows > MAX_ROWS:
+            raise OutputError(f"expected at most {MAX_ROWS:,} rows for a workbook, got more. {INSTEAD}")
+        for row in _rows(part):
+            sheet.append(row)
 
 
 def _rows(table: Any) -> Iterator[tuple[Any, ...]]:

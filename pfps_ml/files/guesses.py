@@ -4,14 +4,18 @@ import datetime as dt
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from pfps_ml.files.mapping import birth_date
 from pfps_ml.files.naming import Named
 from pfps_ml.knowledge.field import YES_NO, Field
-from pfps_ml.knowledge.spellings import Unit, is_unknown, level_of, missing_codes, plain, read_number, units_of
+from pfps_ml.knowledge.spellings import Unit, facts, is_unknown, level_of, missing_codes, plain, read_number, units_of
 
 _FITS = 0.9  # of the values, for a unit to be the one that is meant
+OPEN = "?"  # in place of what somebody must say: no map is read that still has it
+_CODES = frozenset("012")  # that forms have for levels, each form its own
+_HEAVY = 100  # kg: half of a squad is not heavier
 _TEN = 10  # a scale of pain from 0 to 10 is as usual as one from 0 to 100
 
 
@@ -39,21 +43,16 @@ def guess_levels(cells: Counter[str], about: Field) -> Guess:
         elif likely is None and not is_unknown(cell):
             unclear += cells[cell]
     missing = [cell for cell in cells if is_unknown(cell)]
-    if levels:
-        notes.append(
-            "These levels are likely, not certain: " + ", ".join(f"{a} for {b}" for a, b in levels.items()) + "."
-        )
+    codes = sorted(cell for cell in cells if plain(cell) in _CODES)
     asked = ""
-    if plainly & {"1"} and plainly & {"2"}:
-        asked, levels = (
-            f"which number means {' and which '.join(about.levels)}?",
-            dict.fromkeys(("1", "2"), about.levels[0]),
-        )
-    elif plainly and plainly <= {"0", "1"} and about.levels != YES_NO:
-        asked, levels = f"does 1 mean {' or '.join(about.levels)}?", dict(zip("01", about.levels, strict=True))
-    elif unclear:
+    if {"1", "2"} <= plainly or (about.levels != YES_NO and plainly and plainly <= _CODES):
+        asked, levels = f"which number means {' and which '.join(about.levels)}?", dict.fromkeys(codes, OPEN)
+    elif levels:
+        told = ", ".join(f"{theirs} for {ours}" for theirs, ours in levels.items())
+        notes.append(f"These levels are likely, not certain: {told}.")
+    if unclear and not asked:
         notes.append(f"{_cells(unclear)} neither {' nor '.join(about.levels)}: their rows will be rejected.")
-    samples = tuple(cell for cell in cells if level_of(cell, about, likely=True) or plain(cell) in ("1", "2", "0"))
+    samples = tuple(cell for cell in cells if level_of(cell, about, likely=True) or cell in codes)
     return Guess(_declared(levels=levels, missing=missing), samples, asked, tuple(notes))
 
 
@@ -68,13 +67,13 @@ def guess_number(cells: Counter[str], about: Field, named: Named) -> Guess:
         notes.append(f"{_cells(unread)} no number: their rows will be rejected.")
     if unclear:
         told = _cells(unclear).removesuffix(" is").removesuffix(" are")
-        asked, decimal = f"is the comma in {told} before the tenths or the thousands?", ","
+        asked, decimal = f'is the comma in {told} before the tenths (decimal = ",") or the thousands (".")?', OPEN
     declared = _declared(missing=missing, decimal=decimal, factor=unit.factor if unit.factor != 1 else None)
     if unit.needs == "lever":
         asked = (
             "how far is the dynamometer from the joint's axis, in metres (lever_arm_m)? A force alone is no strength."
         )
-        declared["lever_arm_m"] = "?"
+        declared["lever_arm_m"] = OPEN
     elif unit.needs == "weight":
         declared["per_kg"] = True
         notes.append("A torque: divided by each runner's weight_kg.")
@@ -102,7 +101,7 @@ def guess_birth(cells: Counter[str], today: dt.date) -> Guess:
     told = [order for order in ("year first", "day first", "month first") if _all_dates(cells, order)]
     notes = (f"A date of birth: the age is meant on {today}; set the day of the screening.",)
     asked = "" if len(told) == 1 or _iso(cells) else "what stands first in these dates, the day or the month?"
-    order = told[0] if told else "day first"
+    order = OPEN if asked else told[0] if told else "year first"
     return Guess({"born": order, "on": today}, (), asked, notes)
 
 
@@ -141,6 +140,8 @@ def _numbers(cells: Counter[str], about: Field) -> tuple[str | None, dict[str, f
 def _unit_of(numbers: dict[str, float], about: Field) -> tuple[Unit, str]:
     """Return the unit that the values fit, and what to ask if they fit none or more than one."""
     values = [number for cell, number in numbers.items() if cell not in missing_codes()]
+    if about.name == "weight_kg" and values and median(values) > _HEAVY:
+        return Unit(1), "is it in kg or in lb (then factor = 0.45359237)?"
     if not values or _share(values, 1, about) >= _FITS:
         return Unit(1), ""
     fits = {unit.factor for unit in units_of(about).values() if _share(values, unit.factor, about) >= _FITS}
@@ -158,7 +159,8 @@ def _within(value: float, about: Field) -> bool:
 
 
 def _unit_name(unit: Unit, about: Field) -> str:
-    return next(name for name, each in units_of(about).items() if each == unit) if unit.factor != 1 else about.unit
+    written = facts()["units"][about.unit]
+    return next(name for name in written if written[name] == unit.factor) if unit.factor != 1 else about.unit
 
 
 def _declared(**told: Any) -> dict[str, Any]:
@@ -169,4 +171,4 @@ def _cells(count: int) -> str:
     return "1 cell is" if count == 1 else f"{count:,} cells are"
 
 
-__all__ = ["Guess", "guess_birth", "guess_levels", "guess_number"]
+__all__ = ["OPEN", "Guess", "guess_birth", "guess_levels", "guess_number"]

@@ -100,7 +100,7 @@ def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mappi
 
 def _read(path: Path) -> Mapping:
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8"))
+        declared = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(f"expected a map that can be read: {path}, got: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -1,5 +1,6 @@
 """What the head of a roster file, and a map, decide for all of its rows."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pfps_ml.errors import InvalidInput
@@ -69,16 +70,21 @@ def plan_of(source: Source, mapping: Mapping) -> Plan:
     return Plan(tuple(header), tuple(kept), mapping, source.decimal_comma, visit)
 
 
+def scored_before(header: Sequence[str]) -> bool:
+    """Return whether a file came from us: scored, or the rejected rows of one that was."""
+    return SCORED.issubset(header) or tuple(header[-2:]) == ACCOUNT
+
+
 def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int], list[str]]:
     """Take off the columns of an earlier scoring, or name those of a file never scored whose names they need."""
     from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
 
     ours = frozenset({*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS})
-    if not SCORED.issubset(header) and header[-2:] != ACCOUNT:
+    if not scored_before(header):
         return list(range(len(header))), [name for name in dict.fromkeys(header) if name in ours]
     # the earlier scoring added the id that the map made
     made = {"runner_id"}.intersection(column.field for column in mapping.columns if column.field != column.source)
     return [place for place, name in enumerate(header) if name not in ours | made], []
 
 
-__all__ = ["ACCOUNT", "NAMES", "SCORED", "Plan", "plan_of"]
+__all__ = ["ACCOUNT", "NAMES", "SCORED", "Plan", "plan_of", "scored_before"]

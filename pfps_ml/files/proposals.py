@@ -9,11 +9,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from pfps_ml.errors import InputError
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import Size, Source, pieces, read_piece
 from pfps_ml.files.guesses import Guess, guess_birth, guess_levels, guess_number
 from pfps_ml.files.headers import meant
-from pfps_ml.files.naming import Named, surely_named, unit_in
+from pfps_ml.files.naming import HEAD_ROWS, Named, surely_named, unit_in
 from pfps_ml.knowledge.checker import MISSING
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS
 from pfps_ml.knowledge.spellings import plain
@@ -74,16 +75,26 @@ def propose(source: Source, sheet: str | None, today: dt.date) -> Proposed:
         The sheet that was asked for, if any.
     today
         The day on which ages from dates of birth are meant, until somebody says another.
+
+    Raises
+    ------
+    InputError
+        If no name means anything: then it is no header, and what it says may be somebody's name.
     """
-    first = next(pieces(source, Size()))
-    table = read_piece(source, first).table
+    first = next(pieces(source, Size()), None)
+    columns = read_piece(source, first).table.columns if first else [pa.array([], pa.string())] * len(source.header)
     names = [_named(name) for name in source.header]
+    if not any(names):
+        raise InputError(
+            f"expected a header among the first {HEAD_ROWS} rows, got no name that means anything to us. Put a row of "
+            "names above the runners, such as those of `pfps template`."
+        )
     found = [
-        _proposal(name, named, _cells(table.column(at)), today) if named else Proposal(name)
-        for at, (name, named) in enumerate(zip(source.header, names, strict=True))
+        _proposal(name, named, _cells(column), today) if named else Proposal(name)
+        for name, named, column in zip(source.header, names, columns, strict=True)
     ]
     found = _one_each(found)
-    told = {each.field for each in found if each.field and not each.asked}
+    told = {each.field for each in found}
     lacking = tuple(each.name for each in INPUTS if each.required and each.name not in told)
     return Proposed(tuple(found), sheet, lacking)
 

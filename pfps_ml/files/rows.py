@@ -17,7 +17,7 @@ from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import Sheet, told_shape
 from pfps_ml.files.duplicates import SHARED, Shared, plain_ids
 from pfps_ml.files.mapping import translate
-from pfps_ml.files.plans import ACCOUNT, SCORED, Plan
+from pfps_ml.files.plans import ACCOUNT, Plan, scored_before
 from pfps_ml.files.spelt import check_spelt
 from pfps_ml.knowledge.checker import Checked, check
 from pfps_ml.knowledge.dictionary import INPUTS
@@ -93,7 +93,7 @@ def has_decimal_comma(sheet: Sheet, plan: Plan) -> bool:
 def _misfits(sheet: Sheet) -> list[Fault]:
     """Return the rows that do not fit the header, or did not when they were first scored: they fit only since then."""
     names = sheet.table.column_names
-    if not (SCORED | set(ACCOUNT)).issubset(names):
+    if not (scored_before(names) and set(ACCOUNT).issubset(names)):
         return list(sheet.faults)
     found = {fault.row: fault for fault in sheet.faults}
     status, problems = (_as_text(sheet.table.column(names.index(name))).to_pandas() for name in ACCOUNT)

@@ -9,6 +9,7 @@ from pfps_ml.errors import Fault
 
 KM = {"km": 1.0, "mi": 1.609344, "m": 0.001}
 PACES = (150.0, 720.0)  # seconds a kilometre: nobody's usual run is faster or slower
+YEARS = (1980, 2100)  # of runs: no watch is older, and a date far from them is a slip of a finger
 _RUN = re.compile(r"run(ning)?\b", re.IGNORECASE)  # Run, Trail Run, TrailRun, Treadmill Running
 
 
@@ -39,6 +40,11 @@ class Activity:
     def day(self) -> date:
         """The day on which it began."""
         return self.start.date()
+
+
+def is_likely(day: date) -> bool:
+    """Return whether somebody may have run on a day, and kept a log of it."""
+    return YEARS[0] <= day.year <= YEARS[1]
 
 
 def is_run(sport: str) -> bool:
@@ -73,4 +79,4 @@ def clock(seconds: float) -> str:
     return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
 
 
-__all__ = ["KM", "PACES", "Activity", "clock", "is_run", "local", "pace_fault", "paces"]
+__all__ = ["KM", "PACES", "YEARS", "Activity", "clock", "is_likely", "is_run", "local", "pace_fault", "paces"]

@@ -8,16 +8,17 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from pfps_ml.knowledge.checker import MISSING
-from pfps_ml.logs.activity import local
+from pfps_ml.logs.activity import is_likely, local
 
 _BLANK = MISSING | {"--"}
-_CLOCK = re.compile(r"(?:(\d+):)?(\d+):(\d{2}(?:\.\d+)?)")
+_CLOCK = re.compile(r"(?:(\d{1,5}):)?(\d{1,5}):(\d{2}(?:\.\d{1,9})?)")
 _FORMS: dict[str, tuple[str, ...]] = {
     "Strava": ("%b %d, %Y, %I:%M:%S %p", "%d %b %Y, %H:%M:%S"),
     "dotted": ("%d.%m.%Y", "%d.%m.%Y %H:%M", "%d.%m.%Y %H:%M:%S"),
     "European": ("%d/%m/%Y", "%d/%m/%Y %H:%M", "%d/%m/%Y %H:%M:%S"),
     "American": ("%m/%d/%Y", "%m/%d/%Y %H:%M", "%m/%d/%Y %H:%M:%S"),
 }
+_LONGEST = 40  # characters of a number: no watch counts further
 _SAMPLE = 100  # cells: a form that fits none of them is not that of the column
 Moment = tuple[datetime, bool]  # with whether the time of the day is known
 
@@ -42,7 +43,7 @@ def number(text: str, decimal_comma: bool = False) -> float:
         if not decimal_comma and re.fullmatch(r"\d{1,3}(,\d{3})+", plain):
             raise ValueError("thousands or decimals")
         plain = plain.replace(",", ".")
-    if not re.fullmatch(r"\d*\.?\d+|\d+\.", plain):
+    if len(plain) > _LONGEST or not re.fullmatch(r"\d*\.?\d+|\d+\.", plain):
         raise ValueError("not a number")
     return float(plain)
 
@@ -94,9 +95,10 @@ def moments(texts: Sequence[str], utc: bool) -> tuple[list[Moment | None], str]:
 
 def _tried(read: Callable[[str], Moment], text: str) -> Moment | None:
     try:
-        return read(text)
+        moment = read(text)
     except ValueError:
         return None
+    return moment if is_likely(moment[0]) else None
 
 
 def _iso(text: str) -> Moment:

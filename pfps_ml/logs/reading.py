@@ -48,7 +48,7 @@ def read_logs(log: Path, runner: str | None = None, units: str | None = None) ->
     """
     if units not in (None, "km", "mi"):
         raise InputError("expected --units km or --units mi, got something else.")
-    files, aside = _files(log)
+    files, aside = files_of(log)
     entries: dict[str, list[Activity]] = {}
     faults: list[Fault] = []
     for at, path in enumerate(files, start=1):
@@ -68,8 +68,14 @@ def read_logs(log: Path, runner: str | None = None, units: str | None = None) ->
     return Logs(entries, len(files), aside, sum(not PACES[0] <= each <= PACES[1] for each in pace))
 
 
-def _files(log: Path) -> tuple[list[Path], int]:
-    """Return the files to read, in the order of their names, and how many others are there."""
+def files_of(log: Path) -> tuple[list[Path], int]:
+    """Return the files to read, in the order of their names, and how many others are there.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     if not log.is_dir():
         if log.suffix.lower() not in _ALL:
             raise InputError(f"expected a log that ends in {', '.join(_ALL)}, or a folder, got another ending.")
@@ -102,4 +108,4 @@ def days_of(logs: Logs) -> Iterator[Activity]:
         yield from activities
 
 
-__all__ = ["Logs", "days_of", "read_logs"]
+__all__ = ["Logs", "days_of", "files_of", "read_logs"]

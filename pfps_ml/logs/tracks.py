@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pfps_ml.errors import Fault, InputError, MissingLibrary
-from pfps_ml.logs.activity import Activity, is_run, local
+from pfps_ml.logs.activity import Activity, is_likely, is_run, local
 
 LARGEST = 1 << 26  # bytes: a day of recording has a tenth of it
 INSTALL = 'expected {} to read this log, but it is not installed: `pip install "pfps-ml[load]"`'
@@ -72,7 +72,7 @@ def read_gpx(path: Path) -> tuple[list[Activity], list[Fault]]:
 
 def _session(message: Any, offset: timedelta | None) -> Activity | None:
     start = message.get_value("start_time", fallback=None)
-    if not isinstance(start, datetime):
+    if not isinstance(start, datetime) or not is_likely(start):
         return None
     clock = local(start) if offset is None else (start + offset).replace(tzinfo=None)
     run = is_run(str(message.get_value("sport", fallback="")))
@@ -96,12 +96,12 @@ def _offset(messages: list[Any]) -> timedelta | None:
 
 def _positive(message: Any, name: str) -> float | None:
     value = message.get_value(name, fallback=None)
-    return float(value) if isinstance(value, int | float) and value > 0 else None
+    return float(value) if isinstance(value, int | float) and 0 < value < float("inf") else None
 
 
 def _track(track: Any) -> Activity | None:
     start = track.get_time_bounds().start_time
-    if start is None:
+    if start is None or not is_likely(start):
         return None
     seconds = track.get_moving_data().moving_time or track.get_duration()
     steps = [2 * cadence for cadence in _cadences(track) if cadence > 0]  # of one foot

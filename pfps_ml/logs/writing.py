@@ -10,13 +10,15 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from pfps_ml.errors import InputError
 from pfps_ml.files.cells import Dialect, texts
 from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.files.mapping import translate
 from pfps_ml.knowledge.checker import is_missing
-from pfps_ml.logs.reading import days_of, read_logs
+from pfps_ml.logs.activity import YEARS, is_likely
+from pfps_ml.logs.reading import days_of, files_of, read_logs
 from pfps_ml.logs.sums import FIGURES, Load, load_of
-from pfps_ml.outputs import check_output
+from pfps_ml.outputs import check_apart, check_output
 from pfps_ml.rewriting import Draft, read_draft, write_draft
 
 Loads = Mapping[str, Load]
@@ -63,9 +65,12 @@ def write_loads(log: Path, out: Path, wish: Wish) -> Lines:
     MissingLibrary
         If FIT or GPX shall be read without the library that can.
     OutputError
-        If the result cannot be written; what was there before is whole.
+        If the result cannot be written, or would take the place of a log; what was there before is whole.
     """
+    if wish.at and not is_likely(wish.at):
+        raise InputError(f"expected a last day from {YEARS[0]} to {YEARS[1]}, got another.")
     check_output(out, ENDINGS)
+    check_apart(out, *files_of(log)[0])
     logs = read_logs(log, wish.runner, wish.units)
     at = wish.at or max(activity.day for activity in days_of(logs))
     loads = {runner: load_of(activities, at) for runner, activities in sorted(logs.entries.items())}

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
 from typing import Any
 
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
-from distributed.comm.core import connect
+from distributed.comm.core import CommClosedError, connect
 
 from pfps_ml.errors import ClusterError, PartlyDone
 from pfps_ml.runs.workers import Each
@@ -23,7 +25,12 @@ class Given(WorkerPlugin):
     """
 
     def __init__(self, name: str, given: Any) -> None:
-        self.name, self.given = name, given
+        self.name, self.given, self.version = name, given, version("pfps-ml")
+
+    def setup(self, worker: Any) -> None:
+        """Refuse a worker with another version, which would write other bytes."""
+        if (here := version("pfps-ml")) != self.version:
+            raise ClusterError(f"expected pfps-ml {self.version} at {worker.address}, got {here}")
 
 
 @contextmanager
@@ -42,7 +49,8 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
     ClusterError
         If the address does not answer.
     """
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)  # what it complains of is told, or mended, here
+    for name in ("distributed", "distributed.client"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what it complains of is told, or mended, here
     if address is None:
         local = LocalCluster(workers, threads_per_worker=1, dashboard_address=None)  # type: ignore[no-untyped-call]
         with local as cluster, _client(cluster) as client:
@@ -78,25 +86,46 @@ def on_cluster(client: Client, given: Any) -> Iterator[Each]:
 
     Raises
     ------
+    ClusterError
+        If a worker cannot load this version.
     PartlyDone
-        If the same piece of work ended several workers.
+        If the same piece of work ended several workers, or the scheduler went away.
     """
     name = f"pfps-{uuid.uuid4()}"
-    client.register_plugin(Given(name, given))
-
-    def each(function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
-        for future in [client.submit(_do, name, function, item, pure=False) for item in items]:
-            yield future.result()
-
     try:
-        yield each
+        _hand_out(client, Given(name, given))
+        yield lambda function, items: _in_order(client, name, function, items)
     except KilledWorker as error:
         raise PartlyDone(
             "expected the workers of the cluster to stay, but one partition after the other ended several of them "
             "(have they too little memory?). Run the same command again: it goes on from the partitions that are whole."
         ) from error
+    except (CancelledError, CommClosedError) as error:
+        raise PartlyDone(
+            "expected the scheduler of the cluster to stay, but it went away. Start it, and run the same command "
+            "again: it goes on from the partitions that are whole."
+        ) from error
     finally:
-        client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
+        if client.status == "running":
+            with suppress(Exception):  # where it never came it need not be taken away
+                client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
+
+
+def _hand_out(client: Client, plugin: Given) -> None:
+    try:
+        client.register_plugin(plugin)
+    except (CancelledError, CommClosedError):
+        raise
+    except Exception as error:  # whatever a worker without us, or with other libraries, ends in
+        raise ClusterError(
+            f"expected workers that can load pfps-ml {plugin.version}, got one that cannot. "
+            "Install the same version, and the same libraries, where the workers run."
+        ) from error
+
+
+def _in_order(client: Client, name: str, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
+    for future in [client.submit(_do, name, function, item, pure=False) for item in items]:
+        yield future.result()
 
 
 def _do(name: str, function: Callable[..., Any], item: Iterable[Any]) -> Any:

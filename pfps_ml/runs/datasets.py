@@ -4,8 +4,6 @@ Every partition is one file in and one file out, of the same name, written whole
 does no harm. What was done stands in `manifest.json`, with the rows of every partition and of all.
 """
 
-import json
-import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
@@ -19,19 +17,19 @@ from pfps_ml.files.dialects import pieces
 from pfps_ml.files.duplicates import Shared, find_shared
 from pfps_ml.files.mapping import Mapping as Map
 from pfps_ml.files.mapping import load_mapping
-from pfps_ml.outputs import explained, write_whole, written_whole
-from pfps_ml.runs.parts import only_run
+from pfps_ml.outputs import GO_ON, explained, written_whole
+from pfps_ml.runs.accounts import DESK, MANIFEST, at_work, keep, kept, refuse_another, write_manifest
 from pfps_ml.runs.scoring import Summary
-from pfps_ml.runs.stream import Effort, Task, Tell, of_ids, open_task, score_in_turn, silent, total
+from pfps_ml.runs.steady import CHANGED, stamp_of
+from pfps_ml.runs.stream import Effort, Task, Tell, digest_of_map, of_ids, open_task, score_in_turn, silent, total
 from pfps_ml.runs.workers import Each, cores, working
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
 
-FORMAT = "pfps-dataset/1"
-MANIFEST = "manifest.json"
 Lend = Callable[[Any], AbstractContextManager[Each]]
-_DESK = ".pfps"  # in the output: what an unfinished run needs to go on
+Tasks = Mapping[str, Task | None]  # of every partition, by name; None if it is broken
+_OTHERS = (".csv", ".xlsx", ".xlsm")  # rosters, too, but no part of a data set
 
 
 @dataclass(frozen=True)
@@ -54,19 +52,18 @@ def score_dataset(
     names = _partitions(folder, out)
     # whole paths, because a worker of a cluster stands in a folder of its own
     estate = Estate(folder.resolve(), out.resolve(), load_mapping(mapping), effort)
-    tasks = [_glance(estate, name) for name in names]
-    estate = replace(estate, visit=any(task.plan.visit for task in tasks if task))
-    run = _run_of(estate, bundle, dict(zip(names, tasks, strict=True)))
+    tasks = {name: _glance(estate, name) for name in names}
+    estate = replace(estate, visit=any(task.plan.visit for task in tasks.values() if task))
+    run = _run_of(estate, bundle, tasks)
     with explained(out):
-        _refuse_another(out, run)
-    with lender(effort.workers, effort.cluster) as lend, explained(out), _at_work(out, run):
+        refuse_another(out, run)
+    with lender(effort.workers, effort.cluster) as lend, explained(out), at_work(out, run):
         with lend(estate) as each:
             estate = replace(estate, shared=_shared(each, names, run["input"], tell), bundle=bundle)
         with lend(estate) as each:
-            accounts = list(_scored(each, names, tell))
+            accounts = list(_scored(each, tasks, tell))
         summary = _reconciled(tasks, accounts)
-        content = {"format": FORMAT, "run": run, **asdict(summary), "partitions": accounts}
-        write_whole(out / MANIFEST, dump(content))
+        write_manifest(out, run, summary, accounts)
     _tell_broken(accounts, out)
     return summary
 
@@ -103,12 +100,13 @@ def lender(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[L
         yield lambda given: on_cluster(client, given)
 
 
-def _scored(each: Each, names: list[str], tell: Tell) -> Iterator[dict[str, Any]]:
+def _scored(each: Each, tasks: Tasks, tell: Tell) -> Iterator[dict[str, Any]]:
     rows = 0
     tell("Scoring", 0, 0)
-    for done, account in enumerate(each(score_partition, ((name,) for name in names)), start=1):
+    items = ((name, task.source.digest if task else None) for name, task in tasks.items())
+    for done, account in enumerate(each(score_partition, items), start=1):
         rows += account["rows"] or 0
-        tell("Scoring", done / len(names), rows)
+        tell("Scoring", done / len(tasks), rows)
         yield account
 
 
@@ -122,33 +120,59 @@ def ids_of_partition(estate: Estate, name: str, function: Callable[..., Any], ar
         return []
 
 
-def score_partition(estate: Estate, name: str) -> dict[str, Any]:
-    """Score one partition, unless it is done, and return its account; one that is broken says why."""
-    if kept := _kept(estate.out, name):
-        return kept
+def score_partition(estate: Estate, name: str, digest: str | None) -> dict[str, Any]:
+    """Score one partition, unless it is done, and return its account; one that is broken says why.
+
+    Parameters
+    ----------
+    estate, name
+        The data set, and which of its files.
+    digest
+        That of the file when the run began; None if it was broken.
+    """
     target = estate.out / name
-    with explained(target):
-        target.parent.mkdir(parents=True, exist_ok=True)
+    with explained(target, GO_ON):
         try:
-            with written_whole(target, estate.out / _DESK) as file:
-                summary = score_in_turn(_task(estate, name), _given(estate.bundle), file, silent)
+            task = _task(estate, name)
+            if task.source.digest != digest:
+                raise InputError(CHANGED)
+            if account := kept(estate.out, name, task.source.rows):
+                return account
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(target, estate.out / DESK) as file:
+                summary = score_in_turn(task, _given(estate.bundle), file, silent)
         except InputError as error:
             faults = [f"{fault.field or 'file'}: {fault.message}" for fault in error.faults]
             return {"name": name, "rows": None, "error": "; ".join([error.message, *faults])}
-        account = {"name": name, **asdict(summary), "bytes": target.stat().st_size}
-        _keep(estate.out, account)
-    return account
+        return keep(estate.out, name, summary)
 
 
 def _partitions(folder: Path, out: Path) -> list[str]:
     """Return the names of the partitions; those that begin with a dot or an underscore are other programs' notes."""
     if out.resolve().is_relative_to(folder.resolve()):
         raise OutputError(f"expected an output outside the data set, got one inside it: {out}. Name another folder.")
-    found = (path.relative_to(folder) for path in folder.rglob("*.parquet") if path.is_file())
-    names = sorted(path.as_posix() for path in found if not any(part[0] in "._" for part in path.parts))
+    if out.suffix.lower() in _OTHERS:
+        raise OutputError(f"expected the name of a folder for a data set, got that of a file: {out}.")
+    found = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    found = {name: path for name, path in found.items() if not any(part[0] in "._" for part in name.split("/"))}
+    if left := sorted(name for name, path in found.items() if _is_left_out(name, path)):
+        raise InputError(
+            "expected Parquet files alone in a data set, got something that would be left out. Take it away or score "
+            "it by itself.", [Fault(None, None, repr(name)) for name in left],
+        )  # fmt: skip
+    names = sorted(name for name, path in found.items() if name.lower().endswith(".parquet") and not path.is_dir())
     if not names:
         raise InputError(f"expected files that end in .parquet, got a folder without any: {folder}.")
     return names
+
+
+def _is_left_out(name: str, path: Path) -> bool:
+    """Return whether rows may be meant that nobody would read: another roster, or a folder that is elsewhere."""
+    return path.suffix.lower() in _OTHERS or (path.is_dir() and path.is_symlink()) or not _is_text(name)
+
+
+def _is_text(name: str) -> bool:
+    return name.encode(errors="replace").decode() == name
 
 
 def _task(estate: Estate, name: str) -> Task:
@@ -163,14 +187,12 @@ def _glance(estate: Estate, name: str) -> Task | None:
         return None  # whoever scores it says why
 
 
-def _run_of(estate: Estate, bundle: "Bundle", tasks: Mapping[str, Task | None]) -> dict[str, Any]:
+def _run_of(estate: Estate, bundle: "Bundle", tasks: Tasks) -> dict[str, Any]:
     """Return what the partitions of an output depend on."""
-    found = {
-        name: task.source.digest if task else (estate.folder / name).stat().st_size for name, task in tasks.items()
-    }
+    found = {name: task.source.digest if task else stamp_of(estate.folder / name) for name, task in tasks.items()}
     return {
         "input": digest(dump(found)), "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
-        "map": digest(repr(estate.mapping).encode()), "size": asdict(estate.effort.size),
+        "map": digest_of_map(estate.mapping), "size": asdict(estate.effort.size),
     }  # fmt: skip
 
 
@@ -183,60 +205,9 @@ def _shared(each: Each, names: list[str], key: str, tell: Tell) -> Shared:
     return find_shared(every, key)
 
 
-@contextmanager
-def _at_work(out: Path, run: Mapping[str, Any]) -> Iterator[None]:
-    """Hold the output folder for this run alone, and take away what only an unfinished run needs at its end."""
-    out.mkdir(exist_ok=True)
-    desk = out / _DESK
-    desk.mkdir(mode=0o700, exist_ok=True)
-    with only_run(desk / "lock", out):
-        for draft in desk.glob("*.part"):
-            draft.unlink()
-        (desk / "run.json").write_bytes(dump(run))
-        for account in _read(out / MANIFEST).get("partitions", []):
-            if "error" not in account:
-                _keep(out, account)
-        yield
-        shutil.rmtree(desk)
-
-
-def _refuse_another(out: Path, run: Mapping[str, Any]) -> None:
-    before = [told for told in (_read(out / MANIFEST).get("run"), _read(out / _DESK / "run.json")) if told]
-    if any(told != run for told in before):
-        raise OutputError(
-            f"expected a new folder, or that of the same run, got one with another run's manifest (of another input, "
-            f"map, bundle or version): {out}. Name another folder, or delete this one."
-        )
-    if not before and out.exists() and any(path.name != _DESK for path in out.iterdir()):
-        raise OutputError(f"expected a new or empty folder, got one with something in it: {out}. Name another.")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        return dict(json.loads(path.read_bytes()))
-    except (OSError, ValueError):
-        return {}
-
-
-def _keep(out: Path, account: Mapping[str, Any]) -> None:
-    place = _account(out, account["name"])
-    draft = place.with_suffix(".draft")
-    draft.write_bytes(dump(account))
-    draft.replace(place)
-
-
-def _kept(out: Path, name: str) -> dict[str, Any] | None:
-    account, path = _read(_account(out, name)), out / name
-    return account if account and path.is_file() and path.stat().st_size == account["bytes"] else None
-
-
-def _account(out: Path, name: str) -> Path:
-    return out / _DESK / f"{digest(name.encode())}.json"
-
-
-def _reconciled(tasks: list[Task | None], accounts: list[dict[str, Any]]) -> Summary:
+def _reconciled(tasks: Tasks, accounts: list[dict[str, Any]]) -> Summary:
     """Return the account of all partitions, having held each to the rows that its file has."""
-    for task, account in zip(tasks, accounts, strict=True):
+    for task, account in zip(tasks.values(), accounts, strict=True):
         if "error" not in account and task and account["rows"] != task.source.rows:
             raise OutputError(f"expected {task.source.rows} rows of {account['name']}, got {account['rows']}.")
     fields = ("rows", "scored", "rejected", "problems")
@@ -257,4 +228,4 @@ def _given(bundle: "Bundle | None") -> "Bundle":
     return bundle
 
 
-__all__ = ["FORMAT", "MANIFEST", "Estate", "Lend", "ids_of_partition", "lender", "score_dataset", "score_partition"]
+__all__ = ["Estate", "Lend", "ids_of_partition", "lender", "score_dataset", "score_partition"]

@@ -1,6 +1,6 @@
 """The parts of an output, and how they are put together: lines of text, row groups of Parquet, rows of a workbook."""
 
-import os
+import shutil
 from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import ExitStack
@@ -13,6 +13,8 @@ import pyarrow.parquet as pq
 from pfps_ml.files.bookwriting import write_book
 from pfps_ml.files.cells import Dialect, csv_header, csv_lines
 from pfps_ml.files.plans import ACCOUNT
+
+_BLOCK = 1 << 20  # bytes that are copied at once
 
 
 def write_part(file: BinaryIO, table: Any, dialect: Dialect | None, first: bool) -> None:
@@ -74,12 +76,8 @@ def _read(part: Path) -> Any:
 
 
 def _copy(part: Path, file: BinaryIO) -> None:
-    """Append a file to another without taking it into this process."""
-    file.flush()
     with part.open("rb") as content:
-        left = os.fstat(content.fileno()).st_size
-        while left:
-            left -= os.sendfile(file.fileno(), content.fileno(), None, left)
+        shutil.copyfileobj(content, file, _BLOCK)
 
 
 def _told(schema: Any) -> dict[bytes, bytes]:

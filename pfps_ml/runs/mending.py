@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from pfps_ml.errors import InputError
 from pfps_ml.files.dialects import ENDINGS, Size, open_source, pieces, read_piece
 from pfps_ml.files.plans import ACCOUNT, NAMES
-from pfps_ml.outputs import check_output, written_whole
+from pfps_ml.outputs import check_apart, check_output, written_whole
 from pfps_ml.runs.joining import join
 
 
@@ -35,9 +35,10 @@ def repeat_rejected(scored: Path, out: Path) -> int:
     InputError
         If the file is no scored roster; nothing is written.
     OutputError
-        If the result cannot be written.
+        If the result cannot be written, or would take the place of the scored roster.
     """
     check_output(out, ENDINGS)
+    check_apart(out, scored)  # the scored rows would be gone
     source = open_source(scored, NAMES | frozenset(ACCOUNT))
     kept = _kept(source.header)
     ending, counts = out.suffix.lower(), list[int]()

@@ -8,6 +8,7 @@ output's format: the parts of another run are thrown away, since they belong to 
 import fcntl
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,14 +39,14 @@ class Parts:
         with self.path(number).open("wb") as file:
             write(file)
         draft = self.folder / f"{number:06d}.draft"
-        draft.write_bytes(dump({"digest": _digest(self.path(number)), **asdict(summary)}))
+        draft.write_bytes(dump({"digest": digest_of(self.path(number)), **asdict(summary)}))
         draft.replace(self._account(number))
 
     def whole(self, number: int) -> Summary | None:
         """Return the account of a part if it is whole."""
         try:
             told = json.loads(self._account(number).read_bytes())
-            if told.pop("digest") != _digest(self.path(number)):
+            if told.pop("digest") != digest_of(self.path(number)):
                 return None
             return Summary(**told)
         except (OSError, ValueError, LookupError, TypeError):
@@ -76,6 +77,8 @@ def parts_beside(out: Path, run: Mapping[str, Any]) -> Iterator[Parts]:
     folder = out.with_name(f".{out.name}.parts")
     folder.mkdir(mode=0o700, exist_ok=True)
     with only_run(folder / "lock", out):
+        for draft in folder.glob(".pfps-*"):
+            draft.unlink()  # half an output
         if not _same(folder / "run.json", run):
             for path in folder.iterdir():
                 if path.name != "lock":
@@ -103,6 +106,12 @@ def only_run(place: Path, out: Path) -> Iterator[None]:
                     "Wait for it, end it, or name another output."
                 )
             time.sleep(0.05)
+        # the other one has ended well, and taken its folder away: this lock holds nobody off any more
+        if not place.exists() or not os.path.samestat(os.fstat(lock.fileno()), place.stat()):
+            raise OutputError(
+                f"expected to be the only run that writes {out}, got another one that has just ended. "
+                "See what it wrote; run the same command again if you want more."
+            )
         yield
 
 
@@ -114,7 +123,8 @@ def _locked(lock: Any) -> bool:
     return True
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """Return the hash of what a file holds."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -126,4 +136,4 @@ def _same(path: Path, run: Mapping[str, Any]) -> bool:
         return False
 
 
-__all__ = ["Parts", "only_run", "parts_beside"]
+__all__ = ["Parts", "digest_of", "only_run", "parts_beside"]

@@ -21,10 +21,11 @@ from pfps_ml.files.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.files.mapping import Mapping, load_mapping
 from pfps_ml.files.plans import NAMES, Plan, plan_of
 from pfps_ml.files.rows import has_decimal_comma, id_texts, read_rows
-from pfps_ml.outputs import check_output, destination, explained, written_whole
+from pfps_ml.outputs import GO_ON, check_output, destination, explained, written_whole
 from pfps_ml.runs.joining import join, write_part
 from pfps_ml.runs.parts import Parts, parts_beside
 from pfps_ml.runs.scoring import CHUNK, Summary, scored_columns, summary_of
+from pfps_ml.runs.steady import Stamp, check_steady, stamp_of
 from pfps_ml.runs.workers import Each, cores, in_turn, working
 
 if TYPE_CHECKING:
@@ -73,6 +74,8 @@ class Task:
         The pieces of a CSV file, once they are known.
     book
         Whether a workbook is written.
+    stamp
+        What the disk said of the file before it was read.
     """
 
     source: Source
@@ -82,6 +85,7 @@ class Task:
     shared: Shared = field(default_factory=Shared)
     spans: tuple[Span, ...] = ()
     book: bool = False
+    stamp: Stamp | None = None
 
 
 @dataclass(frozen=True)
@@ -132,9 +136,11 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     InputError
         As for `pfps_ml.roster.score_roster`.
     """
+    stamp = stamp_of(source)
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
     plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
-    return Task(opened, plan, opened.dialect if ending == ".csv" else None, effort, book=ending == ".xlsx")
+    dialect = opened.dialect if ending == ".csv" else None
+    return Task(opened, plan, dialect, effort, book=ending == ".xlsx", stamp=stamp)
 
 
 def settled(task: Task, each: Each, tell: Tell) -> Task:
@@ -187,12 +193,25 @@ def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> S
 
 
 def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summary]:
-    """Return some rows of the output, and their account."""
+    """Return some rows of the output, and their account.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or was written to since it was first looked at.
+    """
     rows = read_rows(read_piece(task.source, piece), task.plan, task.shared)
     table = rows.table
     for name, column in scored_columns(bundle, rows.checked, task.plan.visit, task.effort.chunk).items():
         table = table.append_column(name, column)
+    # after the reading, so that no rows of another file are ever kept
+    check_steady(task.source.path, task.stamp)
     return table, summary_of(rows.checked)
+
+
+def digest_of_map(mapping: Mapping) -> str:
+    """Return what a map is known by, in any process: a set of names has another order in each."""
+    return digest(repr((mapping.columns, mapping.given, sorted(mapping.leave), mapping.sheet)).encode())
 
 
 def total(summaries: Iterable[Summary]) -> Summary:
@@ -222,7 +241,7 @@ def _score_in_parts(desk: Desk, each: Each, file: BinaryIO, tell: Tell) -> Summa
 
 def keep_piece(desk: Desk, piece: Piece, number: int) -> Summary:
     """Keep a part of the output if it is not there yet; a worker's work in the second pass."""
-    with explained(desk.out):
+    with explained(desk.out, GO_ON):
         kept = desk.parts.whole(number)
         if kept is None:
             table, kept = score_piece(desk.task, desk.bundle, piece)
@@ -256,9 +275,9 @@ def _run_of(task: Task) -> dict[str, Any]:
     """Return what the parts of an output depend on, beside the bundle."""
     return {
         "input": task.source.digest, "ending": ".csv" if task.dialect else ".xlsx" if task.book else ".parquet",
-        "size": asdict(task.effort.size), "map": digest(repr(task.plan.mapping).encode()),
+        "size": asdict(task.effort.size), "map": digest_of_map(task.plan.mapping),
     }  # fmt: skip
 
 
-__all__ = ["Desk", "Effort", "Task", "Tell", "keep_piece", "of_ids", "open_task", "score_file", "score_in_turn",
-           "score_piece", "settled", "silent", "total"]  # fmt: skip
+__all__ = ["Desk", "Effort", "Task", "Tell", "digest_of_map", "keep_piece", "of_ids", "open_task", "score_file",
+           "score_in_turn", "score_piece", "settled", "silent", "total"]  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfps_ml.files.mapping import Mapping
-from pfps_ml.squad.budget import HARDLY, Budget, budget
+from pfps_ml.squad.budget import Budget, budget
 from pfps_ml.squad.changes import Changes, changes
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
 from pfps_ml.squad.hours import Plan, plan
@@ -70,28 +70,6 @@ class Answers:
         if self.forecast is None or not enough:
             return None
         return budget(self.risks, self.chances, self.wanted.flags, self.screening.bundle.reference["base_rate"])
-
-    @property
-    def verdict(self) -> str:
-        """Whether the list is worth using, in words."""
-        found = self.budget
-        if found is None:
-            return ""
-        count, worth = len(found.first), f"{1 / found.price:.0f} check-ups"
-        if found.gain < HARDLY:
-            return (
-                f"The model is not worth using here: its list reaches {cases(found.gain)} more cases than drawing lots."
-            )
-        if found.best != "list":
-            return (
-                f"If one case found is worth {worth}, seeing {found.best} is better than any list of {count}: "
-                "the model is not worth using at that price."
-            )
-        few, many = f"{1 / found.to_share:.0f}", f"{1 / found.from_share:.0f}"
-        return (
-            f"The list is the best choice if finding one case is worth {few} to {many} check-ups. "
-            "If it is worth more, see everybody; if less, nobody."
-        )
 
     @cached_property
     def squad(self) -> Squad:

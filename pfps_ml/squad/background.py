@@ -51,9 +51,8 @@ def since(found: Answers) -> str:
         return ""
     parts = [paragraphs(*changes.notes)]
     if changes.compared:
-        steady = changes.compared - len(changes.moved)
-        moved = f"the risk of {len(changes.moved)} moved by half a percentage point or more; that of {steady} did not."
-        parts.append(paragraphs(f"Of {runners(changes.compared)} in both files, {moved}"))
+        moved = f"the risk of {len(changes.moved) or 'none'} moved by half a percentage point or more."
+        parts.append(paragraphs(f"Of {runners(changes.compared)} scored in both files, {moved}"))
     if changes.moved:
         rows = [
             (move.runner, percent(move.before), percent(move.now), points(move.points), move.why)
@@ -64,6 +63,7 @@ def since(found: Answers) -> str:
         ("Knee pain since then", changes.in_pain),
         ("New", changes.new),
         ("No longer here", changes.gone),
+        ("In both files, but rejected: not compared", changes.unread),
     ):
         parts.append(f"<h3>{heading}</h3>{chips(names)}" if names else "")
     return section("Since the earlier file", *parts)
@@ -80,14 +80,25 @@ def method(found: Answers) -> str:
             f"Model {bundle.name}, trained on {trained['runners']:,} {kind}runners of {trained['clubs']} clubs. Its "
             "risks, reasons and intervals are those of `pfps score`.",
             f"The forecast counts cases over {WORLDS:,} ways that things may be: draws over what the evidence leaves "
-            f"open, and a club that is better or worse than others by a log rate of {spread.value:g} ({spread.low:g} "
-            f"to {spread.high:g}), which is an assumption. Runners of one club share their club, so their cases come "
-            "together and the range is wider than for strangers. The range is the shortest that holds nine in ten.",
+            f"open, and a club that has more or fewer cases than others (standard deviation of the log rate "
+            f"{spread.value:g}, {spread.low:g} to {spread.high:g}: an assumption). {_clubs(found)} Runners of one club "
+            "share their club, so their cases come together and the range is wider than for strangers. The range is "
+            "the shortest that holds nine in ten.",
             "What measuring brings is the expected number of coming cases among those seen first, with the measurement "
             "less without it. Nothing here says that seeing a runner prevents a case.",
         ),
         kind="method",
     )
+
+
+def _clubs(found: Answers) -> str:
+    """Say how many clubs the forecast counts with."""
+    given = set(found.screening.club_names)
+    count = len(given - {""})
+    if not count:
+        return "The file names no club, so all are taken for one." if given else ""
+    named = "The file names 1 club." if count == 1 else f"The file names {count} clubs."
+    return f"{named} Those without one are taken for one more." if "" in given else named
 
 
 __all__ = ["method", "quality", "since", "unusual"]

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfps_ml.squad.forecast import Forecast, forecast
+from pfps_ml.squad.words import gained
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -56,6 +57,24 @@ class Budget:
     def is_worth_it(self) -> bool:
         """Whether the model helps here: it beats both drawing lots and the better of seeing everybody or nobody."""
         return self.gain >= HARDLY and self.best == "list"
+
+    @property
+    def verdict(self) -> str:
+        """Whether the list is worth using, in words."""
+        count, worth = len(self.first), f"{1 / self.price:.0f} check-ups"
+        if self.gain < HARDLY:
+            more = f"its list reaches {gained(self.gain)} more cases than drawing lots"
+            return f"The model is not worth using here: {more}."
+        if self.best != "list":
+            return (
+                f"If one case found is worth {worth}, seeing {self.best} is better than any list of {count}: "
+                "the model is not worth using at that price."
+            )
+        few, many = f"{1 / self.to_share:.0f}", f"{1 / self.from_share:.0f}"
+        return (
+            f"The list is the best choice if finding one case is worth {few} to {many} check-ups. "
+            "If it is worth more, see everybody; if less, nobody."
+        )
 
 
 def budget(risk: Floats, chances: Floats, flags: int, price: float) -> Budget:

@@ -15,6 +15,10 @@ from pfps_ml.files.plans import NAMES, SCORED
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.squad.screening import Screening, screen
 
+_STRANGERS = (
+    "None of its runners is in this squad, so nothing can be compared. Where names were replaced by pseudonyms, both "
+    "files need those of one key."
+)
 _SMALLEST = 0.5  # percentage points: a risk that moves by less has not moved
 
 
@@ -46,7 +50,9 @@ class Changes:
     in_pain
         Who has knee pain now and had none.
     new, gone
-        Who is only in this file, or only in the earlier one.
+        Who is only in this file, or only in the earlier one; nobody, where the files have no runner in common.
+    unread
+        Who is in both files, but was rejected in one of them or both.
     notes
         What a reader must know of the earlier file.
     """
@@ -56,6 +62,7 @@ class Changes:
     in_pain: tuple[str, ...]
     new: tuple[str, ...]
     gone: tuple[str, ...]
+    unread: tuple[str, ...]
     notes: tuple[str, ...]
 
 
@@ -71,20 +78,27 @@ def changes(now: Screening, since: Path, mapping: Mapping) -> Changes:
         then, notes = screen(since, now.bundle, replace(mapping, sheet=None)), _notes(since, now)
     except InputError as error:
         raise type(error)(f"in the earlier file: {error.message}", error.faults) from error
+    earlier, latest = _named(then), _named(now)
+    if not set(earlier) & set(latest):
+        return Changes((), 0, (), (), (), (), (*notes, _STRANGERS))
     before, today = ({name: at for at, name in enumerate(each.ids)} for each in (then, now))
     both = [name for name in today if name in before]
-    if not both:
-        notes = (*notes, "None of its runners is in this squad, so nothing can be compared.")
     scored = [name for name in both if then.found.scored[before[name]] and now.found.scored[today[name]]]
     moved = [_move(name, (then, before[name]), (now, today[name])) for name in scored]
     return Changes(
         moved=tuple(sorted((m for m in moved if abs(m.points) >= _SMALLEST), key=lambda move: -move.points)),
         compared=len(scored),
         in_pain=tuple(name for name in both if then.found.scored[before[name]] and not now.found.scored[today[name]]),
-        new=tuple(name for name in today if name not in before),
-        gone=tuple(name for name in before if name not in today),
-        notes=notes,
+        new=tuple(name for name in latest if name not in earlier),
+        gone=tuple(name for name in earlier if name not in latest),
+        unread=tuple(name for name in latest if name in earlier and name not in both),
+        notes=notes if then.seasons == 1 else (*notes, f"The earlier file mixes {then.seasons} seasons."),
     )
+
+
+def _named(squad: Screening) -> tuple[str, ...]:
+    """Return every id of a file once, those of rejected rows included."""
+    return tuple(dict.fromkeys(str(name) for name in squad.roster.ids.dropna() if str(name).strip()))
 
 
 def _notes(since: Path, now: Screening) -> tuple[str, ...]:
@@ -93,7 +107,10 @@ def _notes(since: Path, now: Screening) -> tuple[str, ...]:
     if not SCORED.issubset(table.column_names):
         return (f"The earlier file had not been scored; {again}",)
     texts = table.column("bundle").to_pandas().dropna().astype(str) if "bundle" in table.column_names else []
-    same = all(text.startswith(f"{now.bundle.name} ") for text in texts)
+    named = [text for text in texts if text]  # a rejected row names none
+    if not named:
+        return (f"The earlier file does not say which bundle scored it; {again}",)
+    same = all(text.startswith(f"{now.bundle.name} ") for text in named)
     return () if same else (f"The earlier file was scored with another bundle; {again}",)
 
 

@@ -5,7 +5,7 @@ from pfps_ml.squad.budget import HARDLY, Budget
 from pfps_ml.squad.drawing import count_bars, percent
 from pfps_ml.squad.forecast import Forecast
 from pfps_ml.squad.page import built_table, chips, figure, paragraphs, section, table
-from pfps_ml.squad.words import cases, hours, named, ranged, runners
+from pfps_ml.squad.words import cases, gained, hours, named, ranged, runners
 
 
 def warnings(found: Answers) -> str:
@@ -31,12 +31,17 @@ def warnings(found: Answers) -> str:
 
 
 def pain(found: Answers) -> str:
-    """Name who has knee pain now."""
-    names = found.screening.in_pain
-    if not names:
+    """Name who has knee pain now, and say of how many that is not known."""
+    names, unknown = found.screening.in_pain, len(found.screening.not_asked)
+    if not (names or unknown):
         return ""
     text = "They are not scored: whoever has pain at the front of the knee now is seen before anybody on the list."
-    return section("Knee pain now: a visit comes first", chips(names), paragraphs(text), kind="pain")
+    asked = (
+        f"Of {runners(unknown)} it is not known whether they have knee pain now. They are scored as if they had none: "
+        "ask them first."
+    )
+    parts = [chips(names) + paragraphs(text) if names else "", paragraphs(asked if unknown else "")]
+    return section(f"Knee pain now: {'a visit comes' if names else 'ask'} first", *parts, kind="pain")
 
 
 def expected(found: Answers) -> str:
@@ -45,6 +50,9 @@ def expected(found: Answers) -> str:
     if forecast is None:
         return ""
     squad, months = found.screening, found.screening.bundle.reference["horizon_months"]
+    if len(squad.squad) == 1:
+        big = f'<p class="big">{percent(forecast.any)} <small>chance of a new case in {months:g} months</small></p>'
+        return section("How likely a case is", big, kind="card expected")
     span, count = ranged(forecast.low, forecast.high), runners(len(squad.squad))
     new = "new case" if forecast.high == 1 and forecast.low == forecast.high else "new cases"
     big = f'<p class="big">{span} <small>{new} among {count} in {months:g} months</small></p>'
@@ -55,7 +63,13 @@ def expected(found: Answers) -> str:
     why = "The range is wide because each risk is small, and nobody knows what kind of year the club will have."
     behind = table(("New cases", "Probability#", "In the range"), _counts(forecast))
     picture = figure(count_bars(forecast), behind)
-    return section("How many cases to expect", big, picture, paragraphs(said, why), kind="card expected")
+    return section(
+        "How many cases to expect",
+        big,
+        picture,
+        paragraphs(said, why if forecast.high - forecast.low > 1 else ""),
+        kind="card expected",
+    )
 
 
 def first(found: Answers) -> str:
@@ -71,24 +85,22 @@ def first(found: Answers) -> str:
 def measure(found: Answers) -> str:
     """Answer whether and where to spend hours on measuring."""
     plan = found.plan
-    heading = f"Where to spend the next {hours(found.wanted.hours)}"
-    if plan is None or found.budget is None:
+    if plan is None or found.budget is None or not found.wanted.hours:
         return ""
+    heading = f"Where to spend the next {hours(found.wanted.hours)}"
     if not found.squad.choices:
         return section(heading, paragraphs("Everything that the model reads is known of everybody."), kind="card hours")
     first, spent = f"the {len(found.budget.first)} seen first", hours(plan.minutes / 60)
     if plan.gain < HARDLY:
         everything = f"measuring everything in everybody ({hours(found.all_minutes / 60)})"
-        whole = f"{everything} {cases(found.all_measured)}"
-        if found.all_measured < HARDLY:
-            whole = f"even {everything} would not bring more than that"
         text = (
-            f"Hardly worth it. The best use of the time ({spent} of tests) would put {cases(plan.gain)} more of the "
-            f"coming cases among {first}; {whole}. Time with the runners above is better spent."
+            f"Hardly worth it. The best use of the time ({spent} of tests) would put {gained(plan.gain)} more of the "
+            f"coming cases among {first}; {everything} would put {gained(found.all_measured)} there. Time with the "
+            "runners above is better spent."
         )
     else:
         text = (
-            f"Worth it: {spent} of tests would put {cases(plan.gain)} more of the coming cases among {first}. "
+            f"Worth it: {spent} of tests would put {gained(plan.gain)} more of the coming cases among {first}. "
             "Who and what stands under “What measuring would bring”."
         )
     return section(heading, paragraphs(text), kind="card hours")
@@ -119,11 +131,15 @@ def _first_row(found: Answers, place: int) -> str:
 
 def _reach(found: Answers, budget: Budget) -> list[str]:
     count, total = len(budget.first), budget.caught.mean + budget.missed.mean
+    these, lot = ("this one", "one") if count == 1 else (f"these {count}", str(count))
     reach = (
-        f"Among these {count} are {cases(budget.caught.mean)} of the {cases(total)} cases to expect "
-        f"({cases(budget.by_lot)} if {count} were drawn by lot); {cases(budget.missed.mean)} will come from the others."
+        f"On {these} fall {cases(budget.caught.mean)} of the {cases(total)} cases to expect (on {lot} drawn by lot: "
+        f"{cases(budget.by_lot)}); {cases(budget.missed.mean)} will come from the others."
     )
-    return [reach, found.verdict]
+    risk, last = found.risks, found.risks[budget.first[-1]]
+    alike = int((risk[count:] == last).sum())
+    ties = f"{runners(alike)} more of the same risk as the last of these: whom of them to see is open." if alike else ""
+    return [reach, ties, budget.verdict]
 
 
 def _counts(found: Forecast) -> list[tuple[str, ...]]:

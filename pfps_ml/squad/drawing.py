@@ -62,9 +62,8 @@ def price_strip(ends: Sequence[float], price: float, texts: Sequence[str]) -> st
         x0, x1 = (width * edge / top for edge in edges[at : at + 2])
         if x1 - x0 > 1:
             parts.append(f'<rect class="way{at}" x="{x0:.1f}" y="24" width="{x1 - x0 - 2:.1f}" height="30" rx="3"/>')
-            parts.append(
-                f'<text class="way" x="{(x0 + x1) / 2:.1f}" y="44">{escape(text)}</text>' if x1 - x0 > 70 else ""
-            )
+            if x1 - x0 > 8 * len(text):
+                parts.append(f'<text class="way" x="{(x0 + x1) / 2:.1f}" y="44">{escape(text)}</text>')
     parts += [f'<text class="tick" x="{width * tick / top:.0f}" y="70">{tick}</text>' for tick in (10, 20, 30, 40, 60)]
     parts.append(f'<text class="axis" x="{width}" y="70">check-ups for one case</text>')
     at_price = width * min(price, top) / top

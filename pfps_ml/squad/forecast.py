@@ -65,11 +65,10 @@ class Forecast:
     def _ends(self) -> tuple[int, int]:
         """The shortest run of counts that holds the level; of several, the most probable."""
         below = np.concatenate([[0.0], np.cumsum(self.shares)])
-        for width in range(1, len(below)):
-            held = below[width:] - below[:-width]
-            if held.max() >= self.level - 1e-12:
-                return int(held.argmax()), int(held.argmax()) + width - 1
-        raise AssertionError("all counts together hold everything")
+        held = (below[width:] - below[:-width] for width in range(1, len(below)))
+        found = next(some for some in held if some.max() >= self.level - 1e-12)  # all counts hold everything
+        low = int(found.argmax())
+        return low, low + len(self.shares) - len(found)
 
 
 def club_spread(bundle: Bundle) -> Parameter:

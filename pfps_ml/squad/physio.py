@@ -8,10 +8,11 @@ from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.knowledge.field import DRIVERS, Driver
 from pfps_ml.knowledge.measuring import ASSUMPTION
 from pfps_ml.squad.answers import Answers
+from pfps_ml.squad.budget import HARDLY
 from pfps_ml.squad.drawing import percent, price_strip, risk_line
 from pfps_ml.squad.measurements import Choice
 from pfps_ml.squad.page import built_table, figure, paragraphs, section, table
-from pfps_ml.squad.words import cases, hours, named, points, signed
+from pfps_ml.squad.words import cases, gained, hours, named, points, signed
 
 _BANDS = ("low", "moderate", "high")
 _DRIVERS: dict[Driver, str] = {"hip": "Hip", "foot": "Foot and step", "knee": "Knee", "load": "Training load",
@@ -75,7 +76,7 @@ def price(found: Answers) -> str:
     if budget is None:
         return ""
     ends = sorted((1 / budget.to_share, 1 / budget.from_share))
-    texts = ("see nobody", f"see these {len(budget.first)}", "see everybody")
+    texts = ("nobody", f"these {len(budget.first)}", "everybody")
     rows = [(texts[0], "fewer than", f"{ends[0]:.0f}"), (texts[1], f"{ends[0]:.0f} to", f"{ends[1]:.0f}"),
             (texts[2], "more than", f"{ends[1]:.0f}")]  # fmt: skip
     about = (
@@ -87,8 +88,8 @@ def price(found: Answers) -> str:
         f"the list {signed(budget.benefit['list'], 2)}, everybody {signed(budget.benefit['everybody'], 2)}, nobody 0"
     )
     more = f"Net benefit there, in cases found less the price of the others seen: {benefit}."
-    behind = table(("What is best", "check-ups a case", "#"), rows)
-    return section("Is the list worth using?", paragraphs(about, found.verdict),
+    behind = table(("Whom to see", "check-ups a case", "#"), rows)
+    return section("Is the list worth using?", paragraphs(about, budget.verdict),
                    figure(price_strip(ends, 1 / budget.price, texts), behind), paragraphs(more))  # fmt: skip
 
 
@@ -119,9 +120,9 @@ def _plan(found: Answers) -> str:
         by_runner.setdefault(choice.runner, []).append(choice)
     rows = [(_name(found, at), ", ".join(_label(choice.field) for choice in each),
              _time(each)) for at, each in by_runner.items()]  # fmt: skip
-    spent, gain = hours(plan.minutes / 60), cases(plan.gain)
+    spent, gain = hours(plan.minutes / 60), gained(plan.gain)
     about = f"If there are {hours(found.wanted.hours)}: {spent} of tests, in this order ({gain} more cases)"
-    return (f"<details><summary>{escape(about)}</summary>"
+    return (f"<details{' open' if plan.gain >= HARDLY else ''}><summary>{escape(about)}</summary>"
             f'{table(("Runner", "What", "time#"), rows)}</details>')  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""Paper and pictures of a page, by the Chromium that is there: no other host is asked for anything."""
+"""A page on paper, by the Chromium that is there: no other host is asked for anything."""
 
 import os
 import shutil
@@ -26,20 +26,6 @@ def printed(page: str) -> bytes:
     OutputError
         If it prints nothing.
     """
-    return _made(page, "--print-to-pdf={}", "page.pdf", "--no-pdf-header-footer")
-
-
-def pictured(page: str, width: int = 1200, height: int = 1500) -> bytes:
-    """Return the top of a page as PNG, in pixels; errors as in `printed`."""
-    return _made(page, "--screenshot={}", "page.png", f"--window-size={width},{height}")
-
-
-def browser() -> str | None:
-    """Return the Chromium of this machine, if it has one."""
-    return next(filter(None, map(shutil.which, _NAMES)), None)
-
-
-def _made(page: str, option: str, name: str, *more: str) -> bytes:
     chromium = browser()
     if chromium is None:
         raise MissingLibrary(
@@ -47,7 +33,7 @@ def _made(page: str, option: str, name: str, *more: str) -> bytes:
             ".html and print that from any browser."
         )
     with tempfile.TemporaryDirectory(prefix="pfps-") as folder:
-        source, out = Path(folder) / "page.html", Path(folder) / name
+        source, out = Path(folder) / "page.html", Path(folder) / "page.pdf"
         source.write_text(page, encoding="utf-8")
         sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's own does not start for root
         command = [
@@ -55,8 +41,8 @@ def _made(page: str, option: str, name: str, *more: str) -> bytes:
             *_QUIET,
             *sandbox,
             f"--user-data-dir={folder}/profile",
-            option.format(out),
-            *more,
+            f"--print-to-pdf={out}",
+            "--no-pdf-header-footer",
             source.as_uri(),
         ]
         try:
@@ -68,4 +54,9 @@ def _made(page: str, option: str, name: str, *more: str) -> bytes:
             ) from error
 
 
-__all__ = ["browser", "pictured", "printed"]
+def browser() -> str | None:
+    """Return the Chromium of this machine, if it has one."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
+
+__all__ = ["browser", "printed"]

@@ -80,19 +80,30 @@ class Screening:
         return {name: column[self.squad] for name, column in self.found.columns.items()}
 
     @cached_property
-    def clubs(self) -> Ints:
-        """The club of each of the squad, as a number from 0; those without one are together in one."""
+    def not_asked(self) -> list[str]:
+        """The ids of those of the squad of whom it is not known whether they have knee pain now."""
+        unknown = np.isnan(self.columns["current_knee_pain"])
+        return [self.ids[at] for at in self.squad[unknown]]
+
+    @cached_property
+    def club_names(self) -> list[str]:
+        """The club of each of the squad, however it is spelt; empty where none is given."""
         texts = pd.Series(self.roster.table.column("club").to_pandas() if self._has("club") else None,
                           index=range(len(self.roster.ids)), dtype=object)  # fmt: skip
-        named = texts.fillna("").astype(str).str.strip().str.casefold()
-        return np.asarray(pd.factorize(named.iloc[self.rows].iloc[self.squad])[0], dtype=np.int64)
+        named = texts.fillna("").astype(str).str.split().str.join(" ").str.casefold()
+        return list(named.iloc[self.rows].iloc[self.squad])
+
+    @cached_property
+    def clubs(self) -> Ints:
+        """The club of each of the squad, as a number from 0; those without one are together in one."""
+        return np.asarray(pd.factorize(np.array(self.club_names, dtype=object))[0], dtype=np.int64)
 
     @cached_property
     def seasons(self) -> int:
         """How many seasons the rows say that they are of; 1 if they say nothing."""
-        counts = [self.roster.table.column(name).to_pandas().dropna().astype(str).str.strip().nunique()
-                  for name in self.roster.table.column_names if name.strip().lower() in _SEASONS]  # fmt: skip
-        return max([1, *map(int, counts)])
+        named = [name for name in self.roster.table.column_names if name.strip().lower() in _SEASONS]
+        texts = [self.roster.table.column(name).to_pandas().dropna().astype(str) for name in named]
+        return max([1, *(len({_season(cell) for cell in column} - {""}) for column in texts)])
 
     @cached_property
     def measured(self) -> dict[str, float]:
@@ -149,6 +160,11 @@ class Screening:
 
     def _has(self, name: str) -> bool:
         return name in self.roster.table.column_names
+
+
+def _season(cell: str) -> str:
+    """Return a season as written, but that 2025.0 is 2025."""
+    return re.sub(r"\.0+$", "", cell.strip())
 
 
 def _plain(shown: str) -> str:

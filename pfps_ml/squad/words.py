@@ -12,6 +12,13 @@ def cases(count: float) -> str:
     return f"{count:.1f}"
 
 
+def gained(count: float) -> str:
+    """Return how many more cases something reaches: small ones matter here."""
+    if 0 < count < 0.005:
+        return "less than 0.01"
+    return f"{count:.2f}" if 0 < count < 0.95 else cases(count)
+
+
 def hours(count: float) -> str:
     """Return a time: minutes below an hour and a half."""
     minutes = round(60 * count, 1 if count < 0.1 else 0)
@@ -46,4 +53,4 @@ def named(squad: Screening, place: int) -> str:
     return escape(squad.ids[int(squad.squad[place])])
 
 
-__all__ = ["cases", "hours", "named", "points", "ranged", "runners", "signed"]
+__all__ = ["cases", "gained", "hours", "named", "points", "ranged", "runners", "signed"]

@@ -12,6 +12,7 @@ import { openRoster } from "./roster.js";
 import { startTabs } from "./tabs.js";
 import { drawWhatIf } from "./whatif.js";
 
+const [SHEET, FRAME, LINE] = [1015, 28, 1.45]; // on paper: px of a page, and letters that the frame and each line take
 const PAUSE = 120; // ms: a change of several fields is one question
 
 let form;
@@ -27,8 +28,7 @@ async function start() {
   $("form").addEventListener("submit", (event) => { event.preventDefault(); later(true, 0); });
   $("print").addEventListener("click", () => window.print());
   reached("form");
-  tables = await json("/tables");
-  model = makeModel(tables);
+  await readTables();
   reached("all");
 }
 
@@ -52,7 +52,7 @@ async function answer(told) {
     const runner = form.runner();
     const found = await assess(runner, asking.signal);
     form.showFaults([]);
-    await ready();
+    await ready(found.bundle);
     show(found, runner);
     if (told) reveal();
   } catch (error) {
@@ -71,7 +71,16 @@ function reveal() {
   $("answer").focus({ preventScroll: wide });
 }
 
-const ready = async () => { while (!model) await new Promise((done) => setTimeout(done, 5)); };
+// The tables are there, and those of the bundle that answered: the service may have taken up another since.
+async function ready(bundle) {
+  while (!model) await new Promise((done) => setTimeout(done, 5));
+  if (tables.bundle !== bundle) await readTables();
+}
+
+async function readTables() {
+  tables = await json("/tables");
+  model = makeModel(tables);
+}
 
 function silence(text, faulty = []) {
   $("empty").hidden = false;
@@ -105,14 +114,22 @@ function spoken({ risk, preference, cautions }) {
   return [...parts, ...cautions].filter(Boolean).join(" ");
 }
 
+// The size of a letter on paper, in px, with which all of the answer is on one page: the more lines, the smaller.
+function letter({ cautions, reasons, pathways, tests }, given) {
+  const known = reasons.filter((reason) => reason.value !== null).length;
+  const lines = Math.ceil(given / 4) + Math.ceil(cautions.length / 2) + Math.max(known, 12) + (pathways ? 25 : 0) + (tests?.length ? 4 : 0);
+  return Math.min(11.5, SHEET / (FRAME + LINE * lines)).toFixed(2);
+}
+
 // What the patient's file must say beside the answer, on paper alone.
 function drawRecord(found, runner) {
   const given = form.fields.filter((field) => field.name in runner);
   const left = form.fields.length - given.length;
   $("record").dataset.count = given.length;
+  document.documentElement.style.setProperty("--letter", letter(found, given.length));
   $("record").replaceChildren(
     h("h2", {}, "What was entered"),
-    h("dl", {}, given.map(({ name, label, unit }) => h("div", {}, h("dt", {}, label), h("dd", {}, `${runner[name]} ${unit}`)))),
+    h("dl", {}, given.map(({ name, label, unit }) => h("div", {}, h("dt", {}, label), h("dd", {}, `${runner[name]}${unit && "\u00a0"}${unit}`)))),
     h("p", {}, `Not measured: ${left} further fields. ${new Date().toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" })}. ` +
       `Model ${found.bundle}, trained on ${found.trained_on.simulated ? "simulated data" : "a real cohort"}.`));
 }

@@ -3,6 +3,7 @@
 import { $, capital, h } from "./dom.js";
 
 const SILENT = "not measured";
+const NUMBER = /^[-+]?(\d{1,9}(\.\d{0,9})?|\.\d{1,9})$/; // no 0x1F, no 1e999: what a person means by a number
 
 export function drawForm(schema, home, changed) {
   const asked = schema.$defs.Runner;
@@ -79,8 +80,8 @@ function given({ name, kind }) {
   const text = $(`f-${name}`).value.trim();
   if (text === "" || text.toLowerCase() === SILENT) return null;
   // 1,9 is 1.9; 1,900 may mean thousands, and is for the service to refuse as a text
-  const number = Number(text.replace(/^([-+]?\d+),(\d{1,2})$/, "$1.$2"));
-  return kind === "text" || Number.isNaN(number) ? text : number;
+  const plain = text.replace(/^\u2212/, "-").replace(/^([-+]?\d+),(\d{1,2})$/, "$1.$2");
+  return kind !== "text" && NUMBER.test(plain) ? Number(plain) : text;
 }
 
 function showFaults(fields, faults) {

@@ -12,11 +12,15 @@ export function drawPathways(home, answer, { tables }) {
   home.replaceChildren(
     h("h2", {}, "Pathways side by side"),
     h("p", { class: "hint" }, `Counted, of 100 patients like this one: ${tables.outcomes.success.meaning}`),
-    h("p", { class: preference.preferred ? "verdict found" : "verdict" },
-      h("strong", {}, preference.preferred ? "One pathway is preferred. " : "No pathway is preferred. "),
-      !preference.preferred && "The model does not know which would help this patient most. ", preference.text),
+    drawVerdict(preference),
     h("div", { class: "arms" }, pathways.map((each) => drawArm(each, preference, axis, tables))),
     h("p", { class: "hint" }, "Dark figures: even at the low end of the 90 % interval. Outlined figures: only at its high end."));
+}
+
+function drawVerdict({ preferred, text }) {
+  if (preferred) return h("div", { class: "verdict found" }, h("p", {}, h("strong", {}, "One pathway is preferred. "), text));
+  return h("div", { class: "verdict" }, h("p", {}, h("strong", {}, "No pathway is preferred. "),
+    "The model does not know which would help this patient most."), h("p", { class: "hint" }, text));
 }
 
 function drawArm(found, { acceptable, preferred }, axis, { arms, reference_arm: usual, outcomes }) {
@@ -31,15 +35,18 @@ function drawArm(found, { acceptable, preferred }, axis, { arms, reference_arm: 
     h("p", { class: "chip" }, chip),
     h("div", { class: "chance" },
       people(found.low, found.probability, found.high, said),
-      h("div", {}, h("p", { class: "count" }, inHundred(found.probability)),
+      h("div", {}, h("p", { class: "count" }, kept(inHundred(found.probability))),
         h("p", { class: "range" }, `${Math.round(100 * found.low)} to ${Math.round(100 * found.high)}`))),
     found.arm === usual ? h("p", { class: "versus hint" }, "The others are compared with this.") : drawEffect(found, axis));
 }
 
+// A count and its hundred stay on one line.
+const kept = (text) => text.replace("in 100", "in\u00a0100");
+
 function drawEffect({ effect, effect_low: low, effect_high: high }, axis) {
   const verdict = low > 0 ? "more than with usual care" : high < 0 ? "fewer than with usual care" : "may be more or fewer than with usual care";
   return h("div", { class: "versus" },
-    h("p", {}, h("strong", {}, `${inHundredMore(effect)} in 100`), ` (${inHundredMore(low)} to ${inHundredMore(high)})`),
+    h("p", {}, h("strong", {}, `${inHundredMore(effect)} in 100`), " ", h("span", { class: "together" }, `(${inHundredMore(low)} to ${inHundredMore(high)})`)),
     h("div", { class: "forest", role: "img", "aria-label": `${points(100 * effect, 0)} percentage points, ` +
       `90 % interval ${points(100 * low, 0)} to ${points(100 * high, 0)}` },
     h("div", { class: "zero", style: { left: place(0, axis) } }), interval(low, effect, high, axis)),

@@ -1,6 +1,6 @@
 // The reasons: bars that lead from the average to this runner's risk, by driver; then what to measure next.
 
-import { capital, h, percent, points } from "./dom.js";
+import { capital, h, points } from "./dom.js";
 import { focus } from "./form.js";
 
 const SMALL = 0.05; // percentage points: less is shown as nothing
@@ -17,10 +17,10 @@ export function drawReasons(home, answer, { tables }) {
   home.replaceChildren(
     h("h2", {}, "What makes up this risk"),
     h("div", { class: "bars" },
-      total("Average runner in the training data", start, axis),
+      total("Average of all runners", start, axis),
       rows, rest(known, shown),
       total("This runner", 100 * answer.risk.probability, axis)),
-    h("p", { class: "hint" }, "Percentage points. Reasons are associations, not causes. What was not measured is no reason."));
+    h("p", { class: "hint" }, "Percentage points, which add up from the first bar to the last. Reasons are associations, not causes. What was not measured is no reason."));
 }
 
 function grouped(tables, reasons) {
@@ -62,7 +62,7 @@ function bar(label, number, from, to, { from: low, to: high }) {
 function total(label, value, axis) {
   const style = { left: "0%", width: `${(100 * (value - axis.from)) / (axis.to - axis.from)}%` };
   return h("div", { class: "bar total" }, h("span", {}, label), h("span", { class: "track" }, h("i", { style })),
-    h("span", { class: "number" }, percent(value / 100)));
+    h("span", { class: "number" }, `${value.toFixed(1)}\u00a0%`));
 }
 
 function rest(known, shown) {

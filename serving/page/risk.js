@@ -6,7 +6,7 @@ import { interval, people, place, roundUp } from "./scale.js";
 
 // The end of the scale, and the step of its marks.
 const STEPS = new Map([[0.1, 0.02], [0.2, 0.05], [0.3, 0.1], [0.4, 0.1], [0.6, 0.2], [0.8, 0.2], [1, 0.2]]);
-const NARROW = 0.13; // share of the scale below which a band's name does not fit
+const LETTER = 0.026; // share of the scale, on a phone, that a letter of a band's name takes
 
 export function drawRisk(home, answer, { tables, values }) {
   const { risk } = answer;
@@ -33,8 +33,11 @@ export function drawRisk(home, answer, { tables, values }) {
       people(low, probability, high, said)),
     drawScale(risk, peers(tables, values), tables.reference.bands),
     h("p", { class: "said" }, said),
-    h("p", { class: "hint" }, "The bands are multiples of the average risk of all runners: an assumption."));
+    h("p", { class: "hint" }, bandsSaid(tables.reference.bands)));
 }
+
+const bandsSaid = ({ low_below: low, high_from: high }) => `Bands: low below ${percent(low)}, high from ${percent(high)}, moderate between. ` +
+  "They are multiples of the average risk of all runners: an assumption.";
 
 function drawScale({ probability, low, high, average }, cell, bands) {
   const axis = { from: 0, to: roundUp(Math.max(high, average) * 1.04, [...STEPS.keys()]) };
@@ -45,7 +48,7 @@ function drawScale({ probability, low, high, average }, cell, bands) {
   return h("div", { class: "scale", role: "img", "aria-label": `Risk ${percent(probability)}, 90 % interval ${span(low, high)}; ` +
     `the average runner of that age and sex (${who}) has ${percent(average)}` },
   h("div", { class: "zones" }, zones.map(([name, start, end]) => h("div", { class: `zone ${name}`,
-    style: { left: place(start, axis), width: `calc(${place(end, axis)} - ${place(start, axis)})` } }, end - start > NARROW * axis.to && h("span", {}, name)))),
+    style: { left: place(start, axis), width: `calc(${place(end, axis)} - ${place(start, axis)})` } }, end - start > LETTER * name.length * axis.to && h("span", {}, name)))),
   interval(low, probability, high, axis),
   h("div", { class: "marks" }, mark(average, average > axis.to / 2 ? "before" : "after", `average ${percent(average)} (${who})`)),
   h("div", { class: "axis" }, steps.map((step) => h("span", { style: { left: place(step, axis) } }, `${+(100 * step).toFixed(1)} %`))));

@@ -19,7 +19,7 @@ const COLUMNS = [
 ];
 
 // The service's words, shorter where the column says the rest.
-const brief = (text) => (text ?? "").replace(/would move the risk by ([\d.]+) percentage points on average/, "± $1").replace(" percentage points", "");
+const brief = (text) => (text ?? "").replace(/would move the risk by ([\d.]+) percentage points on average/, "± $1").replace(" percentage points", "").replace("(-", "(\u2212");
 
 let ready = false;
 let rows = [];

@@ -19,30 +19,25 @@ FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 FLOOR = {"errors", "config", "randomness"}
 SCIENCE = {"cohort", "learning", "evaluation"}
 # what each room may reach; `product` is every module directly in pfps_ml/ that is not named here
+COHORT = {"intake", "checks", "validation", "recalibration"}  # the rooms of a real cohort
+_FACTS = {"floor", "knowledge", "product"}
 REACH = {
     "floor": {"floor"},
     "knowledge": {"floor", "knowledge"},
     **{room: {"floor", "knowledge", room} for room in SCIENCE},
-    "files": {"floor", "knowledge", "product", "files"},
-    "runs": {"floor", "knowledge", "product", "files", "runs"},
-    "product": {"floor", "knowledge", "product", "files", "runs", *SCIENCE},
-    "squad": {"floor", "knowledge", "product", "files", "runs", "squad", "learning"},
+    "files": {*_FACTS, "files"},
+    "runs": {*_FACTS, "files", "runs"},
+    "product": {*_FACTS, "files", "runs", *SCIENCE},
+    "squad": {*_FACTS, "files", "runs", "squad", "learning"},
+    "intake": {*_FACTS, "files", "intake"},
+    "checks": {*_FACTS, "intake", "checks", "learning", "evaluation"},
+    "validation": {*_FACTS, "intake", "checks", "validation", "learning", "evaluation"},
+    "recalibration": {*_FACTS, *COHORT, "learning", "evaluation"},
     "surface": set[str](),  # pfps_ml/__init__.py names its modules as text and imports them when asked
-    "cli": {"floor", "knowledge", "product", "files", "runs", "squad", "tracking", "serving", "surface"},
-    "tracking": {"floor", "knowledge", "product", "runs", "surface"},
-    "serving": {"floor", "knowledge", "product", "files", "serving", "surface"},
-    "pipelines": {
-        "floor",
-        "knowledge",
-        "product",
-        "files",
-        "runs",
-        "squad",
-        "tracking",
-        "pipelines",
-        "surface",
-        *SCIENCE,
-    },
+    "cli": {*_FACTS, "files", "runs", "squad", "tracking", "serving", "surface", "cli", *COHORT},
+    "tracking": {*_FACTS, "runs", "surface"},
+    "serving": {*_FACTS, "files", "serving", "surface"},
+    "pipelines": {*_FACTS, "files", "runs", "squad", "tracking", "pipelines", "surface", *SCIENCE, *COHORT},
 }
 
 
@@ -80,6 +75,8 @@ def room_of(module: str) -> str:
         return "surface"
     if parts[1] in FLOOR:
         return "floor"
+    if parts[1].startswith("cli_"):  # some commands stand in files of their own
+        return "cli"
     return parts[1] if parts[1] in REACH else "product"
 
 

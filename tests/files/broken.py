@@ -93,6 +93,15 @@ def two_levels():
     return book(rows, change=change)
 
 
+def with_macros():
+    """Return a workbook that says it has macros, and has what would be one."""
+    kinds = (b"spreadsheetml.sheet.main+xml", b"ms-excel.sheet.macroEnabled.main+xml")
+    content = io.BytesIO(remade(good(), "[Content_Types].xml", lambda told: told.replace(*kinds)))
+    with zipfile.ZipFile(content, "a") as made:
+        made.writestr("xl/vbaProject.bin", b"\xd0\xcf\x11\xe0 Auto_Open: Shell rm" * 1_000)
+    return content.getvalue()
+
+
 def chart_only():
     made = __import__("openpyxl").Workbook()
     made.create_chartsheet("chart")
@@ -146,7 +155,7 @@ BOOKS = (
     Broken("last season hidden.xlsx", lambda: hidden("S1"), (2, 0)),
     Broken("two squads.xlsx", lambda: book((HEAD, *ROWS), (HEAD, *ROWS)), "Name one with --sheet"),
     Broken("a cover before the squad.xlsx", lambda: book((("Please fill in",),), (HEAD, *ROWS)), (2, 0)),
-    Broken("macros.xlsm", good, (2, 0)),
+    Broken("macros.xlsm", with_macros, (2, 0)),
     Broken("a chart only.xlsx", chart_only, "without"),
     Broken("nothing.xlsx", lambda: book(()), "without any cell"),
     Broken("a name twice.xlsx", lambda: book(((*HEAD[:4], "sex"), *ROWS)), "1 fault"),

@@ -3,10 +3,14 @@
 import re
 from pathlib import Path
 
+import pytest
+
+from pfps_ml.errors import FactError
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS
 from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.guide import guide_page
+from pfps_ml.knowledge.measuring import minutes_of
 from pfps_ml.knowledge.procedures import MEASURED, PROCEDURES, unmeasured
 
 ROOT = Path(__file__).parents[2]
@@ -68,3 +72,9 @@ def test_the_page_begins_with_what_costs_least_and_ends_with_the_visit():
 def test_the_committed_guide_is_what_the_command_writes():
     stale = "run `pfps guide -o docs/MEASURING.md`"
     assert (ROOT / "docs" / "MEASURING.md").read_text(encoding="utf-8") == PAGE, stale
+
+
+@pytest.mark.parametrize("name", ["bmi", "runner_id", "shoe_size"])
+def test_what_nobody_measures_takes_no_minutes(name):
+    with pytest.raises(FactError, match="that a person obtains"):
+        minutes_of(name)

@@ -1,5 +1,7 @@
 """How people write what the dictionary names: certain where it is, ambiguous where it is, and nothing else."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -113,3 +115,8 @@ def test_a_strength_may_come_as_a_torque_or_a_force_which_need_more():
 def test_words_for_not_known_are_known():
     assert all(is_unknown(word) for word in ("?", "k.A.", "Unbekannt", "not tested", "weiss nicht", "onbekend"))
     assert not is_unknown("0")
+
+
+def test_a_choice_of_other_levels_knows_its_own_names_alone():
+    other = replace(SEX, levels=("left", "right"))
+    assert [level_of(text, other) for text in ("Left", "RIGHT ", "f", "yes")] == ["left", "right", None, None]

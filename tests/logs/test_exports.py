@@ -183,3 +183,13 @@ def test_whose_log_it_is_must_be_known(tmp_path):
 def test_a_unit_that_is_none_is_refused(tmp_path):
     with pytest.raises(InputError, match="--units km or --units mi"):
         read_logs(tmp_path / "log.csv", "R-1", "yards")
+
+
+@pytest.mark.parametrize("day", ["0001-01-01", "1979-12-31", "9999-12-31", "0001-01-01T00:00:00+14:00"])
+def test_a_day_on_which_nobody_kept_a_log_is_no_date(refused, day):
+    assert "expected a date such as 2026-05-31" in refused(PLAIN + plain(DAY, 5) + plain(day, 5))[1]
+
+
+@pytest.mark.parametrize(("km", "duration"), [("9" * 400, "0:30:00"), ("5", "9" * 400 + ":30:00")])
+def test_a_number_without_end_is_no_number(refused, km, duration):
+    assert "expected a" in refused(f"{PLAIN}{DAY},{km},{duration},\n")[1]

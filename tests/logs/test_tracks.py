@@ -93,6 +93,7 @@ def test_a_gpx_track_without_a_sport_counts_as_a_run(tmp_path, kind, is_run):
 
 def test_a_gpx_route_without_times_or_with_declarations_is_refused(tmp_path):
     assert "a route is no run" in faults_of(written(tmp_path, "a.gpx", gpx(START, times=False)))[0]
+    assert "a route is no run" in faults_of(written(tmp_path, "y.gpx", gpx(START.replace(year=1979))))[0]
     bomb = gpx(START).replace("<gpx", '<!DOCTYPE g [<!ENTITY a "b">]><gpx', 1)
     assert "damaged" in faults_of(written(tmp_path, "b.gpx", bomb))[0]
     assert "damaged" in faults_of(written(tmp_path, "c.gpx", gpx(START, cadence="Anna")))[0]

@@ -167,3 +167,18 @@ def test_the_example_logs_show_what_is_told_and_what_is_not(tmp_path):
     assert begun["weekly_distance_km"] == silent["weekly_distance_km"] == tracks["weekly_distance_km"] == ""
     assert silent["step_rate_spm"] == "172"
     assert (lines["runs recorded twice"], lines["rest and other sports"]) == ("1", "4")
+
+
+def test_no_result_takes_the_place_of_a_log(logs, tmp_path):
+    log = tmp_path / "log.csv"
+    log.write_text(PLAIN + plain(LAST, 5))
+    for source, out in ((log, log), (tmp_path, log)):
+        with pytest.raises(OutputError, match="another file"):
+            write_loads(source, out, Wish("R-1"))
+    assert log.read_text() == PLAIN + plain(LAST, 5)
+
+
+@pytest.mark.parametrize("day", [date(1, 1, 1), date(1979, 12, 31), date(9999, 12, 31)])
+def test_a_last_day_that_no_log_can_have_is_refused(logs, tmp_path, day):
+    with pytest.raises(InputError, match="from 1980 to 2100"):
+        write_loads(logs, tmp_path / "out.csv", Wish(at=day))

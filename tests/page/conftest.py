@@ -1,4 +1,8 @@
-"""The clinician's page in headless Chromium, at a service of its own on the released bundle: what people meet."""
+"""The clinician's page in headless Chromium, at a service of its own on the released bundle: what people meet.
+
+One service and one browser for all of this folder; they end with it, because playwright's loop must not meet the loops
+of other tests. `test_screens.py` is quick; the rest is slow.
+"""
 
 import pytest
 
@@ -8,7 +12,7 @@ from pipelines.browser import browsing, chromium, opened, served
 MISSING = "no Chromium on this machine: make browser"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address():
     """Return the address of the service."""
     if chromium() is None:
@@ -17,15 +21,15 @@ def address():
         yield found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def bundle():
     """Return the released bundle."""
     return released_bundle()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def browser():
-    """Return a browser; for a module, because playwright's loop must end before other tests begin theirs."""
+    """Return a browser."""
     if chromium() is None:
         pytest.skip(MISSING)
     with browsing() as found:

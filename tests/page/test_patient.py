@@ -10,7 +10,7 @@ from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, FIELDS
 from pfps_ml.prediction import onset_to_json, pathways_to_json, predictor_from_json
 from pipelines.browser import answered
 from pipelines.screenshots import PATIENT, RUNNER
-from tests.page.test_runner import assessed
+from tests.page.looking import assessed
 
 pytestmark = pytest.mark.slow
 
@@ -35,7 +35,10 @@ def test_pathways_stand_side_by_side_against_usual_care_with_their_intervals(pag
     for arm, found in zip(page.locator(".arm").all(), answer["pathways"], strict=True):
         low, likely, high = (round(100 * found[name]) for name in ("low", "probability", "high"))
         text = arm.inner_text()
-        assert f"about {likely} in 100" in text.replace("\n", " ") and f"{low} to {high}" in text
+        assert (
+            f"about {likely} in 100" in text.replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
+            and f"{low} to {high}" in text
+        )
         if found["effect"] is not None:
             more = round(100 * found["effect"])
             assert ("no more" if more == 0 else f"{abs(more)} {'more' if more > 0 else 'fewer'}") in text

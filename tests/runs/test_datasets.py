@@ -1,6 +1,8 @@
 """Data sets: every partition comes back, nothing is lost or doubled, and the manifest accounts for all of it."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import pandas as pd
@@ -172,7 +174,7 @@ def test_an_output_inside_the_data_set_is_refused(bundle, source, out):
 
 def test_an_output_that_is_a_file_or_has_no_home_is_refused(tmp_path, bundle, source):
     (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "none" / "out"):
+    for out in (tmp_path / "file", tmp_path / "none" / "out", tmp_path / "out.csv"):
         with pytest.raises(OutputError):
             score_roster(source, out, bundle)
     assert (tmp_path / "file").read_text() == "mine"
@@ -183,6 +185,27 @@ def test_a_folder_without_parquet_is_refused(tmp_path, bundle):
     with pytest.raises(InputError, match="without any"):
         score_roster(tmp_path / "in", tmp_path / "out", bundle)
     assert left(tmp_path) == ["in"]
+
+
+@pytest.mark.parametrize("other", ["club.csv", "deep/club.XLSX", "linked", os.fsdecode(b"p\xff.parquet")])
+def test_what_would_be_left_out_of_a_data_set_is_refused_before_any_work(tmp_path, bundle, source, other):
+    path = shutil.copytree(source, tmp_path / "in") / other
+    path.symlink_to(source) if other == "linked" else path.write_text("more runners")
+    with pytest.raises(InputError, match="left out") as caught:
+        score_roster(tmp_path / "in", tmp_path / "out", bundle)
+    assert [fault.message for fault in caught.value.faults] == [repr(other)]
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_partition_may_be_spelt_in_capitals_in_any_script_and_be_a_link(tmp_path, bundle, source):
+    folder = tmp_path / "läufer 走"
+    folder.mkdir()
+    (folder / "Zoë 1.PARQUET").symlink_to(source / "p0.parquet")
+    (folder / "gone.parquet").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(PartlyDone) as caught:
+        score_roster(folder, tmp_path / "out", bundle)
+    assert [fault.field for fault in caught.value.faults] == ["gone.parquet"]
+    assert pq.read_metadata(tmp_path / "out" / "Zoë 1.PARQUET").num_rows == manifest(tmp_path / "out")["rows"] == 150
 
 
 def test_a_map_renames_the_columns_of_every_partition(tmp_path, bundle):
@@ -199,4 +222,4 @@ def test_a_partition_that_comes_back_with_other_rows_is_an_error(source):
     task = open_task(source / "p0.parquet", Mapping(), ".parquet", effort(), part=True)
     account = {"name": "p0.parquet", "rows": 149, "scored": 149, "rejected": 0, "problems": {}}
     with pytest.raises(OutputError, match="expected 150 rows of p0"):
-        _reconciled([task], [account])
+        _reconciled({"p0.parquet": task}, [account])

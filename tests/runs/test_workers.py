@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from pathlib import Path
 
@@ -52,6 +53,16 @@ def test_a_worker_knows_what_it_was_given_and_leaves_the_stopping_to_its_parent(
     finally:
         signal.signal(signal.SIGINT, before)
         workers.pa.set_cpu_count(threads)
+
+
+def test_a_worker_whose_parent_is_gone_ends_at_once(monkeypatch):
+    done = []
+    gone = threading.Thread(target=done.append, args=("parent",))  # what can be waited for, as a process can
+    gone.start()
+    monkeypatch.setattr(workers, "parent_process", lambda: gone)
+    monkeypatch.setattr(workers.os, "_exit", done.append)
+    workers._end_with_parent()
+    assert done == ["parent", 1]
 
 
 def linger(pipe):

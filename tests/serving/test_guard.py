@@ -1,6 +1,8 @@
 """The guard alone: what BentoML's own server would let through or never answer."""
 
+import gc
 import json
+from asyncio import TimerHandle
 
 import anyio
 import pytest
@@ -10,7 +12,9 @@ from serving.guard import Guard
 from serving.live import LiveBundle
 from serving.messages import AssessRequest
 from serving.rates import Rates
-from tests.serving.client import RUNNER
+from tests.serving.client import RUNNER, THEIRS
+
+pytestmark = THEIRS
 
 OPEN = Door(None, Rates(60))
 
@@ -92,6 +96,16 @@ def test_a_route_that_takes_too_long_is_answered_in_the_shape_of_our_errors():
 def test_a_body_that_never_ends_is_answered_too():
     sent = through(guard(None, Door(None, Rates(60), patience=0.01)), [])
     assert statuses(sent) == [504]
+
+
+def test_nothing_is_kept_of_a_request_once_it_is_answered(client):
+    def waiting():
+        gc.collect()
+        return sum(isinstance(each, TimerHandle) and not each.cancelled() for each in gc.get_objects())
+
+    before = waiting()
+    assert [client.get("/livez").status_code for _ in range(40)] == [200] * 40
+    assert waiting() < before + 10
 
 
 @pytest.mark.parametrize(

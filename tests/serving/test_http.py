@@ -151,7 +151,7 @@ def test_a_bento_is_code_and_bundle_only_and_serves_from_anywhere(models_home, t
     (inside / "models" / released).rename(inside / "models" / "elsewhere")
     (inside / "models" / "CURRENT").write_text("elsewhere\n")
     (tmp_path / "empty").mkdir()
-    with process_of((BIN / "bentoml", "serve", tag), tmp_path, "", cwd=tmp_path / "empty") as (http, _, _):
+    with process_of((BIN / "bentoml", "serve", "pfps:latest"), tmp_path, "", cwd=tmp_path / "empty") as (http, _, _):
         assert ask(http, **PATIENT).json()["bundle"] == "elsewhere"
         assert http.get("/").headers["content-type"].startswith("text/html")
 

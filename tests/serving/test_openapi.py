@@ -108,6 +108,6 @@ def test_a_few_generated_requests_are_answered_as_documented(client, document):
 
 @pytest.mark.slow
 def test_thousands_of_generated_requests_are_answered_as_documented(client, document):
-    statuses = explore(document, client, 300)
+    statuses = explore(document, client, 400)
     assert len(statuses) >= 2_000 and max(statuses) < 500
-    assert {200, 400, 415, 422} <= set(statuses)
+    assert {200, 400, 422} <= set(statuses)  # it sends no other media types: those have tests of their own

@@ -6,7 +6,8 @@ import pytest
 
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS
 from serving.messages import MOST
-from tests.serving.client import JSON, PATIENT, RUNNER, THEIRS, ask, refusal
+from serving.routes import ROUTES
+from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, ask, refusal
 
 pytestmark = THEIRS
 
@@ -80,7 +81,7 @@ def test_the_checker_of_rosters_has_the_last_word(client, monkeypatch):
 
     lax = rosters.read_row
     monkeypatch.setattr(
-        "serving.rosters.read_row", lambda row, at: (lax(row, at)[0].model_copy(update={"age_years": 255}), ())
+        "serving.rosters.read_row", lambda *row: (lax(*row)[0].model_copy(update={"age_years": 255}), ())
     )
     [row] = send(client, RUNNER).json()["rows"]
     assert row["problems"] == "age_years: expected a number from 10 to 90 years, got 255"
@@ -108,6 +109,28 @@ def test_a_request_of_another_shape_is_told_the_right_one(client, body):
 def test_a_body_that_is_not_json_or_not_called_so_is_refused(client):
     assert refusal(client.post("/assess_roster", content=b"{", headers=JSON), 400)["code"] == "unreadable"
     assert refusal(client.post("/assess_roster", content=json.dumps({})), 415)["code"] == "media_type"
+
+
+def test_unknown_keys_without_end_are_one_problem_and_soon_told(client):
+    keys = {f"{CANARY}{i}": 1 for i in range(50_000)}
+    [first, second] = send(client, keys, RUNNER | {"weigth_kg": 60}).json()["rows"]
+    assert "got 50,002 faults, most of them other keys" in first["problems"] and CANARY not in first["problems"]
+    assert "if it is weight_kg" in second["problems"]
+    [fault] = refusal(client.post("/assess", json={"runner": keys}), 422)["faults"]
+    assert fault["field"] is None and "50,002 faults" in fault["message"]
+
+
+def test_each_row_may_have_keys_of_its_own_and_only_the_first_are_compared_with_the_fields(client):
+    rows = [{f"key {at} {i}": 1 for i in range(90)} for at in range(100)]
+    last = send(client, *rows, {"weigth_kg": 1}).json()["rows"][-1]
+    assert "got another key" in last["problems"] and "weight_kg" not in last["problems"]
+
+
+def test_a_body_that_is_too_large_is_refused(client):
+    for route in ("/assess_roster", "/score_roster"):
+        media = {"Content-Type": ROUTES[route].media}
+        assert refusal(client.post(route, content=bytes(ROUTES[route].largest + 1), headers=media), 413)
+    assert {route.largest for route in ROUTES.values() if route.media} == {2_000_000, 20_000_000}
 
 
 def test_more_rosters_than_can_wait_are_asked_to_come_again(client):

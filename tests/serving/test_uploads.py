@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.roster import score_roster
-from serving.uploads import MEMORY
+from serving.uploads import MEMORY, MOST
 from tests.rosters import EXAMPLE, GOOD
 from tests.serving.client import CANARY, THEIRS, refusal
 
@@ -105,6 +105,27 @@ def test_a_file_that_cannot_be_read_is_explained_without_its_name(client, conten
 )
 def test_a_form_of_another_shape_is_told_the_right_one(client, request_):
     assert "expected a form with a roster file" in refusal(client.post("/score_roster", **request_), 400)["message"]
+
+
+def test_what_is_wrong_with_a_form_is_told_its_sender_and_not_the_log(client, logged):
+    broken = f"--x\r\n{CANARY}[: y\r\n\r\nz".encode()
+    headers = {"content-type": "multipart/form-data; boundary=x"}
+    refusal(client.post("/score_roster", content=broken, headers=headers), 400)
+    told = logged()
+    assert "invalid character" not in told and "multipart" not in told and CANARY not in told
+
+
+def many_rows(ending):
+    """Return a small file with more rows than are scored at once."""
+    frame, content = pd.DataFrame({"runner_id": ["a"] * (MOST + 1), "age_years": 20, "sex": "male"}), io.BytesIO()
+    (frame.to_parquet if ending == ".parquet" else frame.to_csv)(content, index=False)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_a_small_file_with_very_many_rows_is_refused_unread(client, ending):
+    error = refusal(send(client, many_rows(ending), f"r{ending}"), 413)
+    assert error["code"] == "too_large" and "100,000 rows" in error["message"]
 
 
 def test_without_a_folder_in_memory_nothing_is_scored(client, monkeypatch, tmp_path):

@@ -6,15 +6,10 @@ from math import prod
 import numpy as np
 import pytest
 
-from pfps_ml.bundle import released_bundle
 from pfps_ml.knowledge.checker import check, complete
+from pfps_ml.learning.additive import probability
 from pfps_ml.randomness import generator
 from pfps_ml.squad.forecast import Forecast, club_spread, forecast, worlds
-
-
-@pytest.fixture(scope="module")
-def released():
-    return released_bundle()
 
 
 def rows(count, **given):
@@ -64,17 +59,29 @@ def test_runners_of_one_club_fall_ill_together_more_than_strangers_do(released):
 
 
 def test_the_mean_rate_of_clubs_is_that_of_the_model(released):
-    """Clubs differ around the risk that the model gives: over clubs alone it stays what it is."""
-    columns = rows(1)
-    members = released.predictor.onset.margin(columns)
-    interval = released.predictor.interval
-    assert interval.evidence
-    found = worlds(released, columns, np.zeros(1, dtype=int))
-    log_odds = np.log(found / (1 - found))
-    # the spread is that of draws, resamples and clubs together, and the middle is the model's
-    expected = members[0, 1 : 1 + interval.evidence].var() + members[0, 1 + interval.evidence :].var() + 0.2**2
-    assert log_odds.var() == pytest.approx(expected, rel=0.5)
-    assert np.median(log_odds) == pytest.approx(members[0, 0], abs=0.1)
+    """Clubs differ around the rate that the model gives: over clubs it stays what it is, whatever is drawn."""
+    found = worlds(released, rows(1), np.zeros(1, dtype=int))
+    assert rate(found).mean() == pytest.approx(rate(every_world(released)).mean(), rel=0.01)
+
+
+def test_the_spread_of_the_worlds_is_that_of_draws_resamples_and_clubs_together(released):
+    spread = club_spread(released)
+    clubs = np.mean([spread.at((at + 0.5) / 500) ** 2 for at in range(500)])
+    found = np.log(rate(worlds(released, rows(1), np.zeros(1, dtype=int))))
+    assert found.var() == pytest.approx(np.log(rate(every_world(released))).var() + clubs, rel=0.1)
+
+
+def every_world(released):
+    """Return the risk of one runner at an average club, by every draw with every resample."""
+    members, interval = released.predictor.onset.margin(rows(1))[0], released.predictor.interval
+    draws, resamples = members[1 : 1 + interval.evidence], members[1 + interval.evidence :]
+    gaps = interval.of_draws**0.5 * (draws - draws.mean())
+    return probability(members[0] + np.add.outer(gaps, resamples - resamples.mean()))
+
+
+def rate(chances):
+    """Return cases a runner and horizon, from the chance of at least one."""
+    return -np.log1p(-chances)
 
 
 def test_a_squad_has_the_same_forecast_whoever_asks(released):

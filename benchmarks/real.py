@@ -1,0 +1,89 @@
+"""Real data tried: what the checks and the validation say of an open cohort; writes REAL_DATA.md.
+
+`python -m benchmarks.real` reads ../shared/data, where it is there (see its README for sources and licences); nothing
+of it is kept here but counts and figures.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+
+from pfps_ml.bundle import released_bundle
+from pfps_ml.intake.cohort import Cohort, Columns, read_cohort
+from pfps_ml.validation.external import Validation, validate
+
+DATA = Path("../shared/data")
+PAGE = Path("REAL_DATA.md")
+_MAP = Path("data/mappings/ferber_ric.toml")
+_NAMES = ("pfps", "patellofemoral pain syndrome")
+_COLUMNS = Columns(
+    outcome="diagnosed", period="year", person="sub_id", measured_on="seen", happened_on="told", second="hurt"
+)
+
+
+def treadmill_frame(folder: Path) -> pd.DataFrame:
+    """Return the sessions of runners with patellofemoral pain and of those said to have no diagnosis.
+
+    `diagnosed` is the diagnosis, `hurt` the severity that was asked for apart from it; both are of the session's day.
+    """
+    meta = pd.read_csv(folder / "run_data_meta.csv")
+    diagnosis = meta["SpecInjury"].fillna("").str.strip().str.lower()
+    joint = meta["InjJoint"].fillna("").str.strip().str.lower().isin(("", "no injury"))
+    severity = meta["InjDefn"].fillna("").str.strip().str.lower()
+    case = diagnosis.isin(_NAMES)
+    none = (severity == "no injury") & joint & diagnosis.isin(("", "no injury"))
+    day = meta["datestring"].str.slice(0, 10)
+    hurt = severity.map(lambda told: "" if not told else "no" if told == "no injury" else "yes")
+    told = meta.assign(diagnosed=case.astype(int), hurt=hurt, year=day.str.slice(0, 4), seen=day, told=day)
+    return told[case | none].reset_index(drop=True)
+
+
+def treadmill(folder: Path) -> tuple[Cohort, Validation]:
+    """Read the treadmill cohort as if it were one of onset, and judge the released bundle on it."""
+    with TemporaryDirectory() as place:
+        path = Path(place) / "treadmill.csv"
+        treadmill_frame(folder).to_csv(path, index=False)
+        cohort = read_cohort(path, _COLUMNS, _MAP)
+    return cohort, validate(released_bundle(), cohort)
+
+
+def page(folder: Path = DATA) -> str:
+    """Return the page, Markdown."""
+    return "\n".join(_lines(folder)) + "\n"
+
+
+def _lines(folder: Path) -> Iterator[str]:
+    _, found = treadmill(folder / "ferber_ric")
+    yield from ("# Real data tried", "", "Written by `python -m benchmarks.real`, from data that are not part of this")
+    yield "project. No open cohort of the onset of runner's knee is known, so nothing here says how good a model is."
+    yield from ("", "## A treadmill clinic, cross-sectional", "")
+    yield "Sessions of the Running Injury Clinic, Calgary (Ferber and others, Sci Data 2024;11:1232, CC BY 4.0):"
+    yield "runners with a diagnosis of patellofemoral pain against those without any, read through"
+    yield f"`{_MAP}` as if they were a cohort of onset. The checks must see that they are none."
+    yield from ("", f"**{found.verdict.text}**", "", "| rows | |", "|---|---|")
+    yield from (f"| {row.what} | {row.rows:,} |" for row in found.tables["account"].itertuples())
+    yield from ("", "| check | verdict | why |", "|---|---|---|")
+    yield from (f"| [{each.code}]({each.page}) {each.title} | {each.verdict} | {each.why} |" for each in found.checks)
+    figures = found.tables["onset"].set_index("metric").loc[["auroc", "observed_expected"]]
+    yield from ("", f"The figures, which validate nothing ({found.subject['intervals'].partition(':')[0]} resampled):")
+    yield from ("", "| figure | value | 95 % interval |", "|---|---|---|")
+    yield from (f"| {row.label} | {row.value:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in figures.itertuples())
+    drifted = found.tables["drift"].query("drift != 'none'")
+    told = ", ".join(f"{row.label} ({row.drift}, {row.psi:.2f})" for row in drifted.itertuples()) or "none"
+    yield from ("", f"Drift against the training data: {told}.")
+
+
+def main() -> None:
+    """Write the page."""
+    if not (DATA / "ferber_ric").is_dir():
+        raise SystemExit(
+            f"expected the treadmill cohort in {DATA / 'ferber_ric'}, got no such folder; nothing written."
+        )
+    PAGE.write_text(page(), encoding="utf-8")
+    print(f"written: {PAGE}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""The checks' codes, titles and pages: what each looks for, what its verdicts mean, and what to do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Verdict = Literal["pass", "warn", "fail", "not applicable"]
+PAGE = "docs/CHECKS.md"
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What a check is about: its title, what it looks for, when it warns or fails, and what to do then."""
+
+    title: str
+    looks: str
+    limits: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check as it came out; `why` holds counts and names of columns, never a value or an id."""
+
+    code: str
+    verdict: Verdict
+    why: str
+
+    @property
+    def title(self) -> str:
+        """What it is about."""
+        return TOPICS[self.code].title
+
+    @property
+    def page(self) -> str:
+        """Where it is explained."""
+        return f"{PAGE}#{self.code.lower()}"
+
+
+TOPICS = {
+    "C01": Topic(
+        "Outcome known before the predictors",
+        "Whether cases were cases already when the predictors were measured: by the days of both (`--measured-on`, "
+        "`--happened-on`), by knee pain at the start, and by any single field that tells cases from others as no "
+        "measurement of the time before could.",
+        "Fails if an outcome is dated on or before the screening, if more than a fifth of the cases had knee pain at "
+        "the start, or if one field alone has an AUROC of 0.9 or more.",
+        "Use the last screening before the outcome, and leave out who was a case then. A frame in which predictors and "
+        "outcome are of the same day is cross-sectional: no validation of onset follows from it.",
+    ),
+    "C02": Topic(
+        "Follow-up shorter than the horizon",
+        "Whether runners without an episode were followed over the whole horizon (`--follow-up`, or the column "
+        "follow_up_months).",
+        "Fails if more than a tenth of those without an episode were lost before it; warns if any were. They are set "
+        "aside, which makes the outcome look more frequent than it is.",
+        "Follow for longer, or predict over the shorter time with a bundle of that horizon.",
+    ),
+    "C03": Topic(
+        "Repeated runners across folds",
+        "Whether rows of one person can fall into different folds, so that a model is judged on somebody it has seen. "
+        "Clubs are kept whole, so a person may come twice within a club.",
+        "Fails if a person has rows in more than one club, or in a file without clubs.",
+        "Keep one row a person, or give every person one club.",
+    ),
+    "C04": Topic(
+        "A column that stands for the site or the year",
+        "Whether period (`--period`) or club alone tells the outcome, on rows that its rates were not taken from; and "
+        "whether a field is little else than the period or the club.",
+        "Fails if the period alone has an AUROC of 0.6 or more (p below 0.001), or half the variance of a field lies "
+        "between periods or clubs while they tell the outcome. Warns if the club alone has 0.65 or more.",
+        "Find out how runners came to be in the file: cases and others may have been collected in different years. "
+        "Compare within a year, and leave out fields that were measured in another way.",
+    ),
+    "C05": Topic(
+        "Missingness that gives the label away",
+        "Whether a field was recorded more often in cases than in others, or less often.",
+        "Fails if recording alone has an AUROC of 0.55 or more (0.45 or less) and is no chance (p below 0.01, over all "
+        "fields); warns if it is no chance but smaller.",
+        "Leave out what was recorded because somebody fell ill. What a club cannot measure is missing for everybody "
+        "in it and does no harm.",
+    ),
+    "C06": Topic(
+        "Too few events for the parameters",
+        "The number of runners that a model of these fields needs (Riley and others, BMJ 2020;368:m441): little "
+        "overfitting (shrinkage 0.9), little optimism (0.05 of Nagelkerke's R2), and the mean risk to 0.05. The R2 "
+        "expected is 15 % of the largest possible.",
+        "Fails with fewer than 10 events; warns below the number needed.",
+        "Do not train from nothing: start at the reference bundle, which local data then move as far as they can "
+        "bear, or only recalibrate it.",
+    ),
+    "C07": Topic(
+        "Overlap between arms",
+        "Whether patients who may have an arm had a real chance of it, as far as what is recorded tells (propensities "
+        "from patients of other folds).",
+        "Warns if 2 % of the chances are below the floor that effects are weighted with, fails at 10 %.",
+        "Where nobody had an alternative nothing can be compared: leave those patients out, and say so.",
+    ),
+    "C08": Topic(
+        "Label noise",
+        "Rows of one person and period that contradict each other, rows that are alike in every field and differ in "
+        "the outcome, and a second column that says who is a case (`--second`).",
+        "Fails if the second column contradicts the outcome in 2 % of the rows, or one person contradicts themselves; "
+        "warns at fewer contradictions, and if rows alike in at least 8 fields differ.",
+        "Settle who was a case with whoever recorded it, blind to the predictions.",
+    ),
+}
+
+
+def judged(code: str, failed: Sequence[str], warned: Sequence[str], passed: str) -> Check:
+    """Return a check that failed or warned of something, or passed."""
+    verdict: Verdict = "fail" if failed else "warn" if warned else "pass"
+    return Check(code, verdict, "; ".join([*failed, *warned]) or passed)
+
+
+def guide_page() -> str:
+    """Return the page that explains every check, as Markdown."""
+    return "\n".join(_lines()) + "\n"
+
+
+def _lines() -> Iterator[str]:
+    yield from ("# The checks before training", "")
+    yield "`pfps audit COHORT` runs them; so do `pfps evaluate` and training on a real cohort. A check passes, warns,"
+    yield "fails, or is not applicable because the file does not say what it needs. This page is written from the code."
+    for code, topic in TOPICS.items():
+        yield from ("", f'<a id="{code.lower()}"></a>', "", f"## {code}: {topic.title}", "")
+        yield from (f"**Looks at.** {topic.looks}", "", f"**Verdict.** {topic.limits}", "", f"**Do.** {topic.remedy}")
+
+
+__all__ = ["PAGE", "TOPICS", "Check", "Topic", "Verdict", "guide_page", "judged"]

@@ -1,0 +1,88 @@
+"""How many runners a verdict on a model needs: the published criteria for external validation.
+
+Riley and others (Stat Med 2021;40:4230) ask that each 95 % interval be no wider than a width chosen beforehand:
+observed/expected, calibration slope, AUROC (standard error of Newcombe 2006), and standardised net benefit at a
+threshold. The rate and the spread of the risks are those found in the cohort.
+"""
+
+from math import asinh, ceil, inf
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.config import ValidationConfig
+from pfps_ml.evaluation.logistic import logit
+from pfps_ml.evaluation.metrics import auroc
+
+Floats = NDArray[np.float64]
+_Z = 1.959964
+_MOST = 10**8
+
+
+def rows_for_ratio(rate: float, width: float) -> int:
+    """Return the runners at which the 95 % interval of observed/expected around 1 is `width` wide."""
+    reach = width / 2
+    error = asinh(reach) / _Z  # exp(z e) - exp(-z e) = width
+    return ceil((1 - rate) / (rate * error**2))
+
+
+def rows_for_slope(p: Floats, width: float) -> float:
+    """Return the runners at which the 95 % interval of the calibration slope is `width` wide; infinite if all alike."""
+    margin, weight = logit(p), p * (1 - p)
+    own, mixed, square = weight.mean(), (weight * margin).mean(), (weight * margin**2).mean()
+    told = own * square - mixed**2
+    return float(ceil(own / (told * (width / 2 / _Z) ** 2))) if told > 1e-12 else inf
+
+
+def rows_for_auroc(area: float, rate: float, width: float) -> int:
+    """Return the runners at which the 95 % interval of the AUROC is `width` wide."""
+    low, high, wanted = 2, _MOST, width / 2 / _Z
+    while low < high:
+        rows = (low + high) // 2
+        half = rows / 2 - 1
+        inside = 1 + half * (1 - area) / (2 - area) + half * area / (1 + area)
+        if np.sqrt(area * (1 - area) * inside / (rows**2 * rate * (1 - rate))) <= wanted:
+            high = rows
+        else:
+            low = rows + 1
+    return low
+
+
+def rows_for_net_benefit(y: Floats, p: Floats, threshold: float, width: float) -> int:
+    """Return the runners at which the 95 % interval of the standardised net benefit is `width` wide."""
+    rate, acted = float(y.mean()), p >= threshold
+    found, spared = float(acted[y == 1].mean()), float((~acted[y == 0]).mean())
+    price = (1 - rate) / rate * threshold / (1 - threshold)
+    spread = found * (1 - found) / rate + price**2 * spared * (1 - spared) / (1 - rate)
+    spread += price**2 * (1 - spared) ** 2 / (rate * (1 - rate))
+    return max(ceil(spread / (width / 2 / _Z) ** 2), 1)
+
+
+def size_table(y: Floats, p: Floats, threshold: float, settings: ValidationConfig) -> pd.DataFrame:
+    """Return what each verdict needs: metric, label, width, needed (runners), here, enough.
+
+    Parameters
+    ----------
+    y, p
+        Outcomes, 0 or 1 (both), and predicted risks.
+    threshold
+        The risk at which somebody would act.
+    settings
+        The widths.
+    """
+    rate = float(y.mean())
+    act = f"Standardised net benefit at {threshold:.1%}"
+    ratio, area = settings.width_observed_expected, settings.width_auroc
+    slope, benefit = settings.width_slope, settings.width_net_benefit
+    rows = [
+        ("observed_expected", "Observed / expected", ratio, float(rows_for_ratio(rate, ratio))),
+        ("calibration_slope", "Calibration slope", slope, rows_for_slope(p, slope)),
+        ("auroc", "AUROC", area, float(rows_for_auroc(auroc(y, p), rate, area))),
+        ("net_benefit", act, benefit, float(rows_for_net_benefit(y, p, threshold, benefit))),
+    ]
+    table = pd.DataFrame(rows, columns=["metric", "label", "width", "needed"]).assign(here=len(y))
+    return table.assign(enough=table["here"] >= table["needed"])
+
+
+__all__ = ["rows_for_auroc", "rows_for_net_benefit", "rows_for_ratio", "rows_for_slope", "size_table"]

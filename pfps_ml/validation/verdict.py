@@ -1,0 +1,94 @@
+"""What may be concluded of a model from a cohort: only what the cohort is large and sound enough for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml.checks.audit import NOT_ONSET
+from pfps_ml.checks.guide import Check
+
+_CLOSE = 1e-9
+_IDEAL = {"observed_expected": 1.0, "calibration_slope": 1.0}
+_COLUMNS = ["metric", "label", "value", "low", "high", "needed", "here", "verdict"]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Whether there is a verdict, and what it says: `none` if the cohort cannot bear one."""
+
+    said: Literal["holds", "does not hold", "none"]
+    text: str
+
+
+def verdict_of(
+    checks: list[Check], tables: Mapping[str, pd.DataFrame], threshold: float, horizon: float
+) -> tuple[Verdict, pd.DataFrame]:
+    """Return the verdict on a bundle, and that on each figure.
+
+    Parameters
+    ----------
+    checks
+        What may make the figures look better than they are.
+    tables
+        `onset`, `decision` and `size`.
+    threshold
+        The risk at which acting is judged.
+    horizon
+        Months over which the outcome was asked for.
+
+    Returns
+    -------
+    verdict
+        None is given where a check fails or runners are too few.
+    table
+        metric, label, value, low, high, needed, here (runners), verdict.
+    """
+    judged = _judged(tables, threshold)
+    failed = [check for check in checks if check.verdict == "fail"]
+    if cross := [check for check in failed if check.code in NOT_ONSET]:
+        why = "; ".join(f"{check.code} {check.title.lower()}" for check in cross)
+        text = f"No validation of onset within {horizon:g} months follows from this cohort ({why})."
+        return Verdict("none", text), judged
+    if failed:
+        why = "; ".join(f"{check.code} {check.title.lower()}" for check in failed)
+        return Verdict("none", f"No verdict: the cohort fails {why}. The figures may be better than the model."), judged
+    lacking = judged[judged["here"] < judged["needed"]]
+    if not lacking.empty:
+        most, here = lacking["needed"].max(), int(judged["here"].iloc[0])
+        text = f"No verdict: it needs {most:,.0f} runners such as these, and here are {here:,}; too few to judge "
+        return Verdict("none", f"{text}{', '.join(label.lower() for label in lacking['label'])}."), judged
+    wrong = judged[judged["verdict"].str.startswith("off")]
+    if wrong.empty:
+        return Verdict("holds", "The model holds here, to the widths that were asked for."), judged
+    return Verdict("does not hold", f"The model does not hold here: {', '.join(wrong['label'].str.lower())}."), judged
+
+
+def _judged(tables: Mapping[str, pd.DataFrame], threshold: float) -> pd.DataFrame:
+    figures = tables["onset"].set_index("metric")
+    curve = tables["decision"]
+    at = curve.iloc[(curve["threshold"] - threshold).abs().argmin()]
+    rows = []
+    for need in tables["size"].itertuples():
+        known = str(need.metric) in figures.index
+        row = figures.loc[str(need.metric)] if known else None
+        found = at[["gain", "gain_low", "gain_high"]] if row is None else row[["value", "low", "high"]]
+        value, low, high = map(float, found)
+        said = _said(str(need.metric), low, high) if need.enough else "too few runners to judge"
+        label = need.label if known else f"Net benefit gained at {threshold:.0%}"
+        rows.append((need.metric, label, value, low, high, need.needed, need.here, said))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _said(metric: str, low: float, high: float) -> str:
+    if metric in _IDEAL:
+        ideal = _IDEAL[metric]
+        return "no sign of being off" if low - _CLOSE <= ideal <= high + _CLOSE else "off: its interval leaves 1 out"
+    none = 0.5 if metric == "auroc" else 0.0
+    shown = "discriminates" if metric == "auroc" else "of use at that threshold"
+    return shown if low > none else f"off: not shown to be better than {np.format_float_positional(none, trim='-')}"
+
+
+__all__ = ["Verdict", "verdict_of"]

@@ -1,0 +1,168 @@
+"""The checks before training: each sees the fault that it is for, and passes where there is none."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pfps_ml.checks.audit import audit, checks_table
+from pfps_ml.checks.guide import TOPICS, guide_page
+from pfps_ml.checks.size import rows_to_train
+from tests.cohorts import CASE, cohort_frame, cohort_of
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def verdicts(folder, frame=None, **columns):
+    return {check.code: check for check in audit(cohort_of(folder, frame, **columns))}
+
+
+def said(folder, code, frame=None, **columns):
+    return verdicts(folder, frame, **columns)[code]
+
+
+def test_a_sound_cohort_fails_nothing_and_says_what_could_not_be_checked(tmp_path):
+    found = verdicts(tmp_path, cohort_frame(900, 90), period="season")
+    assert {code: check.verdict for code, check in found.items()} == {
+        "C01": "not applicable", "C02": "not applicable", "C03": "pass", "C04": "pass", "C05": "not applicable",
+        "C06": "warn", "C07": "not applicable", "C08": "pass"}  # fmt: skip
+    assert all(check.why for check in found.values())
+
+
+def test_every_check_has_its_page_in_the_guide():
+    page = (ROOT / "docs" / "CHECKS.md").read_text(encoding="utf-8")
+    assert page == guide_page()
+    for code, topic in TOPICS.items():
+        assert f"## {code}: {topic.title}" in page
+        assert f'<a id="{code.lower()}"></a>' in page
+
+
+def test_the_table_of_checks_names_the_page_of_each(tmp_path):
+    table = checks_table(audit(cohort_of(tmp_path)))
+    assert list(table["code"]) == list(TOPICS)
+    assert table["page"].str.match(r"docs/CHECKS\.md#c0\d").all()
+
+
+def test_an_outcome_dated_before_its_screening_fails(tmp_path):
+    frame = cohort_frame().assign(seen="2025-03-01", hurt="2025-09-01")
+    assert said(tmp_path, "C01", frame, measured_on="seen", happened_on="hurt").verdict == "pass"
+    frame.loc[frame[CASE] == 1, "hurt"] = "2025-03-01"
+    found = said(tmp_path, "C01", frame, measured_on="seen", happened_on="hurt")
+    assert (found.verdict, found.why) == ("fail", "30 cases are dated on or before their screening")
+
+
+def test_cases_with_knee_pain_at_the_start_fail(tmp_path):
+    frame = cohort_frame().assign(current_knee_pain="no")
+    frame.loc[frame[CASE] == 1, "current_knee_pain"] = ["yes"] * 7 + ["no"] * 23
+    assert "7 of 30 cases" in said(tmp_path, "C01", frame).why
+
+
+def test_a_field_that_knows_the_outcome_fails(tmp_path):
+    frame = cohort_frame()
+    frame["weekly_distance_km"] = np.where(frame[CASE] == 1, 5, 30 + frame.index % 9)
+    assert said(tmp_path, "C01", frame).why == "Weekly distance alone has an AUROC of 1.00"
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0, "pass"), (20, "warn"), (40, "fail")])
+def test_follow_up_shorter_than_the_horizon_warns_and_then_fails(tmp_path, lost, verdict):
+    frame = cohort_frame().assign(follow_up_months=12)
+    frame.loc[frame.index[frame[CASE] == 0][:lost], "follow_up_months"] = 6
+    found = said(tmp_path, "C02", frame)
+    assert found.verdict == verdict
+    assert found.why.startswith(f"{lost} of 270")
+
+
+def test_a_person_in_two_clubs_or_in_none_fails_and_within_one_club_does_not(tmp_path):
+    frame = cohort_frame().assign(who=[str(at % 150) for at in range(300)])
+    assert frame["club"].iloc[0] == frame["club"].iloc[150]
+    assert said(tmp_path, "C03", frame, person="who").verdict == "pass"
+    assert said(tmp_path, "C03", frame.drop(columns="club"), person="who").verdict == "fail"
+    frame["who"] = [str(at // 2) for at in range(300)]
+    assert "150 of them in more than one club" in said(tmp_path, "C03", frame, person="who").why
+
+
+def test_a_period_that_tells_the_outcome_fails_with_the_fields_that_stand_for_it(tmp_path):
+    frame = cohort_frame(900, 90)
+    frame["season"] = np.where(frame[CASE] == 1, 2020, 2020 + frame.index % 5)
+    frame["step_rate_spm"] = 150 + 10 * (frame["season"] - 2020) + frame.index % 3
+    found = said(tmp_path, "C04", frame, period="season")
+    assert found.verdict == "fail"
+    assert "period alone has an AUROC" in found.why
+    assert "Step rate stands for the period" in found.why
+
+
+def test_a_club_that_tells_the_outcome_warns(tmp_path):
+    frame = cohort_frame(900, 90)
+    frame["club"] = np.where(frame[CASE] == 1, "A", "Club " + (frame.index % 5).astype(str))
+    frame.loc[frame.index % 4 == 0, "club"] = "A"
+    assert said(tmp_path, "C04", frame).verdict == "warn"
+
+
+def test_without_clubs_and_periods_nothing_can_stand_for_them(tmp_path):
+    assert said(tmp_path, "C04", cohort_frame().drop(columns="club")).verdict == "not applicable"
+
+
+@pytest.mark.parametrize(("cases", "others", "verdict"), [(0.0, 0.0, "pass"), (0.9, 0.1, "fail"), (0.28, 0.2, "pass")])
+def test_missingness_that_gives_the_label_away_fails(tmp_path, cases, others, verdict):
+    frame = cohort_frame(900, 90)
+    rank = frame.groupby(CASE).cumcount() / frame.groupby(CASE)[CASE].transform("size")
+    frame.loc[rank < np.where(frame[CASE] == 1, cases, others), "step_rate_spm"] = np.nan
+    frame.loc[0, "weight_kg"] = np.nan
+    assert said(tmp_path, "C05", frame).verdict == verdict
+
+
+def test_small_but_certain_missingness_warns(tmp_path):
+    frame = cohort_frame(6000, 3000)
+    rank = frame.groupby(CASE).cumcount() / frame.groupby(CASE)[CASE].transform("size")
+    frame.loc[rank < np.where(frame[CASE] == 1, 0.16, 0.1), "step_rate_spm"] = np.nan
+    assert said(tmp_path, "C05", frame).verdict == "warn"
+
+
+@pytest.mark.parametrize(("rows", "cases", "verdict"), [(300, 8, "fail"), (300, 30, "warn"), (6000, 1200, "pass")])
+def test_too_few_events_fail_and_few_warn(tmp_path, rows, cases, verdict):
+    assert said(tmp_path, "C06", cohort_frame(rows, cases)).verdict == verdict
+
+
+def test_the_sample_size_is_that_of_the_published_example():
+    # Riley and others 2020, with a rate of 0.174 and 30 parameters at R2 = 0.15 of the largest: the first criterion
+    largest = 1 - (0.174**0.174 * 0.826**0.826) ** 2
+    assert largest == pytest.approx(0.603, abs=0.001)
+    expected = 30 / ((0.9 - 1) * np.log(1 - 0.15 * largest / 0.9))
+    assert rows_to_train(30, 0.174) == np.ceil(expected)
+    assert rows_to_train(60, 0.174) > rows_to_train(30, 0.174)
+
+
+def test_arms_that_were_chosen_by_a_field_have_no_overlap_and_randomised_ones_have(tmp_path):
+    frame = cohort_frame(600, 60)
+    frame["given"] = np.where(frame.index % 2 == 0, "hip", "usual_care")
+    frame["sex"] = "female"
+    assert said(tmp_path, "C07", frame, arm="given").verdict == "pass"
+    frame["given"] = np.where(frame["weekly_distance_km"] > 35, "hip", "usual_care")
+    assert said(tmp_path, "C07", frame, arm="given").verdict == "fail"
+    assert said(tmp_path, "C07", frame.assign(given="hip"), arm="given").verdict == "not applicable"
+
+
+def test_labels_that_contradict_each_other_fail_or_warn(tmp_path):
+    frame = cohort_frame().assign(also=cohort_frame()[CASE], who=[str(at // 2) for at in range(300)])
+    assert said(tmp_path, "C08", frame, second="also").verdict == "pass"
+    assert said(tmp_path, "C08", frame.assign(also=1 - frame["also"]), second="also").verdict == "fail"
+    frame.loc[0, "also"] = 1 - frame.loc[0, "also"]
+    assert said(tmp_path, "C08", frame, second="also").verdict == "warn"
+    assert "contradict themselves" in said(tmp_path, "C08", frame, person="who").why
+
+
+def test_a_duplicated_runner_with_another_outcome_is_a_contradiction(tmp_path):
+    frame = cohort_frame()
+    case, other = frame.index[frame[CASE] == 1][0], frame.index[frame[CASE] == 0][0]
+    frame.loc[other, "runner_id"] = frame.loc[case, "runner_id"]
+    found = verdicts(tmp_path, frame)
+    assert found["C08"].verdict == "fail"
+    assert "R-" not in found["C08"].why
+
+
+def test_rows_alike_in_every_field_that_differ_in_the_outcome_warn(tmp_path):
+    frame = cohort_frame()
+    case, other = frame.index[frame[CASE] == 1][0], frame.index[frame[CASE] == 0][0]
+    alike = [name for name in frame if name not in ("runner_id", CASE)]
+    frame.loc[other, alike] = frame.loc[case, alike]
+    assert said(tmp_path, "C08", frame).verdict == "warn"

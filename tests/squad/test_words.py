@@ -1,0 +1,42 @@
+"""How the report says numbers: never more exactly than they are known, and never as nothing what is something."""
+
+import pytest
+
+from pfps_ml.squad.words import cases, gained, hours, points, ranged, runners, signed
+
+
+@pytest.mark.parametrize(("count", "text"), [(0.0, "0.0"), (0.04, "less than 0.1"), (0.05, "0.1"), (1.46, "1.5")])
+def test_expected_cases_have_one_decimal(count, text):
+    assert cases(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0.0, "0.0"), (0.004, "less than 0.01"), (0.012, "0.01"), (0.094, "0.09"), (1.26, "1.3")]
+)
+def test_what_is_gained_has_two_decimals_below_one_so_that_a_tenth_can_be_told_from_less(count, text):
+    assert gained(count) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"),
+    [(1 / 60, "1 minute"), (0.075, "4.5 minutes"), (0.5, "30 minutes"), (1.5, "1.5 hours"), (6.0, "6 hours")],
+)
+def test_times_are_minutes_below_an_hour_and_a_half(count, text):
+    assert hours(count) == text
+
+
+def test_a_range_of_one_count_is_that_count():
+    assert (ranged(2, 2), ranged(0, 3)) == ("2", "0 to 3")
+
+
+def test_one_runner_is_no_runners():
+    assert (runners(1), runners(2)) == ("1 runner", "2 runners")
+
+
+def test_what_rounds_to_zero_has_no_sign():
+    assert (signed(-0.001, 2), points(-0.04), points(1.25), points(-2.0)) == (
+        "0.00",
+        "0.0",
+        "+1.2",
+        "\N{MINUS SIGN}2.0",
+    )

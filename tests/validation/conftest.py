@@ -1,0 +1,13 @@
+"""What the tests of external validation share: simulated runners, brought in as a cohort."""
+
+import pytest
+
+from pfps_ml.intake.cohort import Columns, read_cohort
+from tests.cohorts import written
+
+
+@pytest.fixture(scope="session")
+def cohort(frames, tmp_path_factory):
+    """Return 2,000 runners with outcomes."""
+    frame = frames.onset.drop(columns="draw").head(2000)
+    return read_cohort(written(tmp_path_factory.mktemp("cohort"), frame, "cohort.parquet"), Columns())
