@@ -9,7 +9,7 @@ READY := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check lint serve ui bench bench-skill bench-null browser documents wheel lock
+.PHONY: help demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve browser screenshots documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -55,6 +55,10 @@ bench-null: export OMP_NUM_THREADS := 1
 bench-null: $(READY) ## how often a pathway is preferred where none is better, and how good preferences are
 	$(BIN)/python -m benchmarks.preference $(QUICK)
 
+bench-serve: export OMP_NUM_THREADS := 1
+bench-serve: $(READY) ## the endpoint beside an empty one, a roster, 60 s of load with a swap (4 minutes, idle machine)
+	$(BIN)/python -m benchmarks.serve
+
 # Debian's Chromium, for the tests and screenshots of the page. Skipped, without the network, where it is there.
 browser: ## install Chromium (Debian or Ubuntu; root or sudo)
 	@if command -v chromium >/dev/null; then echo "chromium is there: $$(command -v chromium)"; exit 0; fi; \
@@ -63,6 +67,11 @@ browser: ## install Chromium (Debian or Ubuntu; root or sudo)
 	$$as_root apt-get update -q && \
 	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends chromium </dev/null || \
 	{ echo "Chromium could not be installed: as root, run 'apt-get install chromium', then this again" >&2; exit 1; }
+
+screenshots: export OMP_NUM_THREADS := 1
+screenshots: $(READY) ## the pictures of the page and of the squad report in docs/ (needs Chromium: make browser)
+	$(BIN)/python -m pipelines.screenshots
+	$(BIN)/python -m pipelines.squad_pictures
 
 documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims
 	$(BIN)/pfps dictionary -o DICTIONARY.md

@@ -102,7 +102,7 @@ def spot_in_head(roster: Path) -> list[Spotted]:
     try:
         path = next(iter(sorted(roster.rglob("*.parquet"))), roster) if roster.is_dir() else roster
         header, columns = _HEADS.get(path.suffix.lower(), _first_piece)(path)
-    except (OSError, InputError, pa.ArrowException, csv.Error, StopIteration):
+    except (OSError, InputError, UnicodeError, pa.ArrowException, csv.Error, StopIteration):
         return []  # whoever scores it says what is wrong
     # whatever scoring adds is written by us, and says nothing of the kind
     return [each for each in spot(header, columns) if each.kind != TEXT]

@@ -16,7 +16,7 @@ from urllib.request import urlopen
 from pfps_ml.errors import MissingLibrary
 
 HOUSE = Path(__file__).parents[1]
-PATIENCE = 60.0  # seconds for the service to start
+PATIENCE = 120.0  # seconds for the service to start, on a machine with much else to do
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 360, "height": 740}
 _FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update")
 

@@ -70,8 +70,9 @@ def _phone(page: Any) -> None:
 
 def _save(part: Any, name: str) -> None:
     picture = Image.open(BytesIO(part.screenshot())).convert("RGB")
-    # flat colours: a palette holds them all, in a third of the bytes
-    picture.quantize(256, dither=Image.Dither.NONE).save(OUT / f"page-{name}.png", optimize=True)
+    # few colours: a palette holds them, in half of the bytes
+    palette = picture.quantize(256)
+    picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(OUT / f"page-{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

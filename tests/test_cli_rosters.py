@@ -44,7 +44,7 @@ def test_the_squad_is_mapped_loaded_scored_and_mended_at_first_try(pfps, tmp_pat
     code, told, error = pfps("score", EXAMPLE, "-o", tmp_path / "out.xlsx", *model)
     assert (code, told) == (2, "") and "`pfps map ROSTER -o map.toml` proposes" in error
     code, told, error = pfps("map", EXAMPLE, "-o", toml)
-    assert code == 0 and f"Written: {toml}" in error
+    assert code == 0 and f"Written: {toml}" in error and f"--map {toml}" in error
     declared = tomllib.loads(toml.read_text(encoding="utf-8"))
     assert len(declared["columns"]) == 19 and declared["leave"] == ["hip abd (N)"]
     loaded = tmp_path / "loaded.xlsx"
@@ -70,7 +70,8 @@ def test_the_map_is_shown_with_what_each_column_is_read_as_and_what_is_asked(pfp
     shown = "hip abd (N)|running_experience_years|times 0.453592|divided by weight_kg|0 = no, 1 = yes|missing: 999, ?"
     for words in f"{shown}|age on|ASKED: how far|not read yet|1.83, 1.62, 1.74".split("|"):
         assert words in table
-    assert max(map(len, table.splitlines())) <= 80 and "…" not in table
+    assert {len(line) for line in table.splitlines() if line[0] in "┏┡├└│"} == {80} and "…" not in table
+    assert "-o map.toml writes it." in table
     assert "P. 01" not in table + toml and "late" not in table + toml
     assert "Not read until the map answers what is ASKED: 1 column(s)." in table
 

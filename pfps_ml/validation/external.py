@@ -91,7 +91,9 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
         "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
         "checks": checks_table(checks),
         "size": size_table(runners.y, runners.p, _threshold(runners.y), config.validation),
-        "case_mix": case_mix(runners.y, runners.p, runners.groups, settings, bundle.manifest["metrics"].get("auroc")),
+        "case_mix": case_mix(
+            runners.y, runners.p, runners.groups, settings, bundle.manifest.get("metrics", {}).get("auroc")
+        ),
         "drift": drift_table(runners.X, bundle.reference, bundle.manifest["trained_on"]["runners"], config.validation),
     }
     apart = _apart(runners, config, settings)

@@ -59,11 +59,11 @@ def verdict_of(
     if not lacking.empty:
         most, here = lacking["needed"].max(), int(judged["here"].iloc[0])
         text = f"No verdict: it needs {most:,.0f} runners such as these, and here are {here:,}; too few to judge "
-        return Verdict("none", f"{text}{', '.join(label.lower() for label in lacking['label'])}."), judged
+        return Verdict("none", f"{text}{', '.join(map(_within, lacking['label']))}."), judged
     wrong = judged[judged["verdict"].str.startswith("off")]
     if wrong.empty:
         return Verdict("holds", "The model holds here, to the widths that were asked for."), judged
-    return Verdict("does not hold", f"The model does not hold here: {', '.join(wrong['label'].str.lower())}."), judged
+    return Verdict("does not hold", f"The model does not hold here: {', '.join(map(_within, wrong['label']))}."), judged
 
 
 def _judged(tables: Mapping[str, pd.DataFrame], threshold: float) -> pd.DataFrame:
@@ -80,6 +80,11 @@ def _judged(tables: Mapping[str, pd.DataFrame], threshold: float) -> pd.DataFram
         label = need.label if known else f"Net benefit gained at {threshold:.0%}"
         rows.append((need.metric, label, value, low, high, need.needed, need.here, said))
     return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _within(label: str) -> str:
+    """Return a label as it stands within a sentence."""
+    return label if label.isupper() else label[0].lower() + label[1:]
 
 
 def _said(metric: str, low: float, high: float) -> str:

@@ -66,14 +66,19 @@ const riskColumn = (row) => Object.keys(row).find((name) => /^risk_\d+m$/.test(n
 
 function tell(text, faults = []) {
   $("roster-told").replaceChildren(text, faults.length ? h("ul", {}, faults.slice(0, 20).map((fault) =>
-    h("li", {}, `${fault.row === null ? "" : `Row ${fault.row + 1}, `}${fault.field ?? ""}: ${fault.message}`))) : "");
+    h("li", {}, placed(fault)))) : "");
+}
+
+function placed({ row, field, message }) {
+  const place = [row === null ? "" : `row ${row + 1}`, field].filter(Boolean).join(", ");
+  return place ? `${place}: ${message}` : capital(message);
 }
 
 function show(file) {
   shown = PAGE;
   const count = (test) => rows.filter(test).length;
   const told = [
-    [rows.length, "rows"], [count((row) => row.status === "scored"), "scored"], [count((row) => row.status === "rejected"), "rejected"],
+    [rows.length, rows.length === 1 ? "row" : "rows"], [count((row) => row.status === "scored"), "scored"], [count((row) => row.status === "rejected"), "rejected"],
     ...BANDS.map((band) => [count((row) => row.risk_band === band), `${band} risk`]),
     [count((row) => row.status === "scored" && row.risk === null), "with knee pain now: no risk"],
   ];

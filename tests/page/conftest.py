@@ -4,11 +4,14 @@ One service and one browser for all of this folder; they end with it, because pl
 of other tests. `test_screens.py` is quick; the rest is slow.
 """
 
+from pathlib import Path
+
 import pytest
 
 from pfps_ml.bundle import released_bundle
 from pipelines.browser import browsing, chromium, opened, served
 
+MODELS = Path(__file__).resolve().parents[2] / "models"  # whatever PFPS_MODELS other tests set
 MISSING = "no Chromium on this machine: make browser"
 
 
@@ -17,14 +20,14 @@ def address():
     """Return the address of the service."""
     if chromium() is None:
         pytest.skip(MISSING)
-    with served() as found:
+    with served({"PFPS_MODELS": str(MODELS)}) as found:
         yield found
 
 
 @pytest.fixture(scope="package")
 def bundle():
     """Return the released bundle."""
-    return released_bundle()
+    return released_bundle(MODELS)
 
 
 @pytest.fixture(scope="package")

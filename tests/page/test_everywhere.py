@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.knowledge.dictionary import INPUTS
-from pipelines.browser import PHONE, answered, fill, opened, served
+from pipelines.browser import PHONE, WIDE, answered, fill, opened, served
 from pipelines.screenshots import PATIENT, ROSTER, RUNNER
 from tests.page.looking import violations
 
@@ -20,9 +20,11 @@ _OUTSIDE = {field.name: field.levels[-1] if field.kind == "choice" else int(fiel
 WORST = _OUTSIDE | {"runner_id": "a-pseudonym-that-a-register-made-0001", "club": "Lake", "current_knee_pain": "no"}
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_in_light_or_dark_on_any_screen(browser, address, scheme):
-    page = opened(browser, address, color_scheme=scheme)
+@pytest.mark.parametrize(
+    ("scheme", "screen"), [("light", WIDE), ("dark", WIDE), ("dark", PHONE), ("light", TABLETS[0])]
+)
+def test_axe_finds_nothing_in_any_state_of_any_screen(browser, address, scheme, screen):
+    page = opened(browser, address, screen, color_scheme=scheme)
     assert violations(page) == []
     fill(page, RUNNER | {"age_years": 130})
     page.click("button[type=submit]")

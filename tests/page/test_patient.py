@@ -35,10 +35,7 @@ def test_pathways_stand_side_by_side_against_usual_care_with_their_intervals(pag
     for arm, found in zip(page.locator(".arm").all(), answer["pathways"], strict=True):
         low, likely, high = (round(100 * found[name]) for name in ("low", "probability", "high"))
         text = arm.inner_text()
-        assert (
-            f"about {likely} in 100" in text.replace("\n", " ").replace("\N{NO-BREAK SPACE}", " ")
-            and f"{low} to {high}" in text
-        )
+        assert f"about {likely} in 100" in " ".join(text.split()) and f"{low} to {high}" in text
         if found["effect"] is not None:
             more = round(100 * found["effect"])
             assert ("no more" if more == 0 else f"{abs(more)} {'more' if more > 0 else 'fewer'}") in text
@@ -80,7 +77,12 @@ def test_a_preferred_pathway_stands_out(page):
     def prefer(route):
         reply = route.fetch()
         answer = reply.json()
-        answer["preference"] |= {"acceptable": ["hip"], "preferred": "hip", "text": "Hip strengthening: likelier."}
+        found = answer["preference"] or {}  # none before the visit's first field is there
+        answer["preference"] = found | {
+            "acceptable": ["hip"],
+            "preferred": "hip",
+            "text": "Hip strengthening: likelier.",
+        }
         route.fulfill(response=reply, json=answer)
 
     # no released bundle has earned a preference yet, so the service's answer is changed on its way

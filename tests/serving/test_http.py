@@ -50,7 +50,11 @@ def process_of(command, folder, models, cwd=HOUSE, **environment):
             yield http, process, log
     finally:
         process.terminate()
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=30)
+        finally:
+            process.kill()  # nothing is left behind, even by one that does not end in good order; else it does nothing
+            process.wait()
 
 
 @pytest.fixture

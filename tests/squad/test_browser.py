@@ -1,6 +1,7 @@
 """The report in a real browser: it asks no other host, fits every width, and prints with its tables."""
 
 import pytest
+from PIL import Image
 
 from pfps_ml.squad.answers import Wanted
 from pfps_ml.squad.printing import browser, printed
@@ -33,23 +34,23 @@ def opened(chromium, folder, page, **settings):
 
 @pytest.mark.parametrize("text", [SQUAD, LONG], ids=["ids", "long ids"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_wider_than_the_screen_and_nobody_else_is_asked(chromium, bundle, tmp_path, text, width):
-    page = report_page(answered(bundle, tmp_path, text))
+def test_nothing_is_wider_than_the_screen_and_nobody_else_is_asked(chromium, released, tmp_path, text, width):
+    page = report_page(answered(released, tmp_path, text))
     shown, asked = opened(chromium, tmp_path, page, viewport={"width": width, "height": 740})
     assert shown.evaluate("document.documentElement.scrollWidth") == width
     assert asked == [(tmp_path / "squad.html").as_uri()]
 
 
-def test_on_paper_the_tables_behind_the_later_pictures_are_there(chromium, bundle, tmp_path):
-    shown, _ = opened(chromium, tmp_path, report_page(answered(bundle, tmp_path)))
+def test_on_paper_the_tables_behind_the_later_pictures_are_there(chromium, released, tmp_path):
+    shown, _ = opened(chromium, tmp_path, report_page(answered(released, tmp_path)))
     table = shown.locator(".back figure details table")
     assert not table.is_visible()
     shown.emulate_media(media="print")
     assert table.bounding_box()["height"] > 0
 
 
-def test_the_coachs_page_is_one_page_of_paper(chromium, bundle, tmp_path):
-    write_squad(squad_pictures.ROSTER, tmp_path / "squad.html", bundle, Wanted())
+def test_the_coachs_page_is_one_page_of_paper(chromium, released, tmp_path):
+    write_squad(squad_pictures.ROSTER, tmp_path / "squad.html", released, Wanted())
     text = (tmp_path / "squad.html").read_text(encoding="utf-8")
     shown, _ = opened(chromium, tmp_path, text, viewport={"width": 694, "height": 1010})
     shown.emulate_media(media="print")
@@ -57,18 +58,19 @@ def test_the_coachs_page_is_one_page_of_paper(chromium, bundle, tmp_path):
     assert front["y"] + front["height"] < 269 / 25.4 * 96  # A4 without its margins, in pixels
 
 
-def test_a_pdf_is_written_where_there_is_a_chromium(bundle, tmp_path):
+def test_a_pdf_is_written_where_there_is_a_chromium(released, tmp_path):
     source = roster(tmp_path, SQUAD)
-    write_squad(source, tmp_path / "squad.pdf", bundle)
+    write_squad(source, tmp_path / "squad.pdf", released)
     assert (tmp_path / "squad.pdf").read_bytes().startswith(b"%PDF")
     assert printed("<p>page</p>").startswith(b"%PDF")
 
 
-def test_the_pictures_of_the_readme_and_the_guide_are_made_from_the_example(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(squad_pictures, "OUT", tmp_path)
-    monkeypatch.setattr(squad_pictures, "HOUSE", tmp_path)
-    squad_pictures.main()
-    assert sorted(path.name for path in tmp_path.glob("*.png")) == [
-        "squad-drivers.png", "squad-runners.png", "squad.png",
-    ]  # fmt: skip
-    assert "squad.png" in capsys.readouterr().out
+def test_the_pictures_of_the_readme_and_the_guide_are_made_from_the_example(chromium, released, tmp_path):
+    squad_pictures.pictures(chromium, released, tmp_path)
+    sizes = {}
+    for path in tmp_path.glob("*.png"):
+        with Image.open(path) as picture:
+            sizes[path.name] = picture.size
+    assert set(sizes) == {"squad.png", "squad-runners.png", "squad-drivers.png"}
+    assert {width for width, _ in sizes.values()} == {1000}
+    assert sizes["squad.png"][1] > 900

@@ -1,0 +1,234 @@
+"""The figures that the reports may quote: each is read from the bundle, its card or a table; none is typed."""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pfps_ml.bundle import Bundle
+from pfps_ml.checks.size import rows_to_train
+from pfps_ml.config import ValidationConfig
+from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, SCREENING, SUCCESS, VISIT
+from pfps_ml.knowledge.evidence import ledger
+from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.validation.samplesize import rows_for_auroc, rows_for_ratio
+
+CALIBRATION = Path("docs/calibration.csv")
+PLAUSIBILITY = Path("PLAUSIBILITY.md")
+_ROW = re.compile(r"\|(.+)\|")
+_ROUND = 5e-6  # the manifest has six decimals
+Rows = list[list[str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """What figures are read from.
+
+    Attributes
+    ----------
+    manifest, reference
+        Of the bundle.
+    onset, pathways
+        Its models as JSON.
+    card
+        The tables of its card, by the first two words of their headers.
+    tenths
+        Predicted and observed risk of tenths of the held-out runners, if they are those of this bundle.
+    plausible
+        What PLAUSIBILITY.md says comes back.
+    """
+
+    manifest: dict[str, Any]
+    reference: dict[str, Any]
+    onset: dict[str, Any]
+    pathways: dict[str, Any]
+    card: dict[str, Rows]
+    tenths: pd.DataFrame
+    plausible: tuple[str, ...]
+
+
+def figures(bundle: Bundle) -> dict[str, str]:
+    """Return every figure that a bundle holds, by the name that answers quote it with.
+
+    What a bundle does not hold (one of a real cohort has no scenario) has no name here.
+    """
+    source, found = _source(bundle), {}
+    for name, read in _FIGURES.items():
+        try:
+            found[name] = read(source)
+        except (LookupError, TypeError):
+            continue
+    return found
+
+
+def card_tables(card: str) -> dict[str, Rows]:
+    """Return the tables of a model card: the rows of each, by the first two columns of its header."""
+    tables: dict[str, Rows] = {}
+    rows: Rows | None = None
+    for line in card.splitlines():
+        match = _ROW.fullmatch(line.strip())
+        cells = [cell.strip() for cell in match[1].split("|")] if match else []
+        if not cells:
+            rows = None
+        elif rows is None:
+            rows = tables.setdefault(", ".join(cells[:2]), [])
+        elif set(cells[0]) != {"-"}:
+            rows.append(cells)
+    return tables
+
+
+def _source(bundle: Bundle) -> Source:
+    parts = {name: json.loads((bundle.path / f"{name}.json").read_bytes()) for name in ("onset", "pathways")}
+    said = re.search(r"(\d+) of (\d+) figures come back", PLAUSIBILITY.read_text(encoding="utf-8"))
+    simulated = said.groups() if said and bundle.manifest["trained_on"].get("simulated") else ()
+    source = Source(
+        dict(bundle.manifest), dict(bundle.reference), **parts, card=card_tables(bundle.card),
+        tenths=pd.read_csv(CALIBRATION), plausible=simulated,
+    )  # fmt: skip
+    return source if _of_this_bundle(source) else replace(source, tenths=pd.DataFrame())
+
+
+def _of_this_bundle(source: Source) -> bool:
+    """Return whether the tracked table of calibration gives the bundle's own observed / expected."""
+    tenths, ratio = source.tenths, source.manifest.get("metrics", {}).get("observed_expected", {}).get("value", 0)
+    seen, expected = (float((tenths["n"] * tenths[name]).sum()) for name in ("observed", "predicted"))
+    return abs(seen / expected - ratio) < _ROUND
+
+
+def _config(source: Source, *path: str) -> Any:
+    found: Any = source.manifest["config"]
+    for key in path:
+        found = found[key]
+    return found
+
+
+def _metric(name: str) -> Callable[[Source], str]:
+    def read(source: Source) -> str:
+        found = source.manifest["metrics"][name]
+        return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+
+    return read
+
+
+def _of_card(table: str, say: Callable[[list[str]], str]) -> Callable[[Source], str]:
+    return lambda source: "; ".join(map(say, source.card[table]))
+
+
+def _cases(source: Source) -> int:
+    return round(source.reference["base_rate"] * source.manifest["trained_on"]["runners"])
+
+
+def _held_cases(source: Source) -> int:
+    return round(float((source.tenths["n"] * source.tenths["observed"]).sum()))
+
+
+def _held_runners(source: Source) -> int:
+    return int(source.tenths["n"].sum())
+
+
+def _held_clubs(source: Source) -> int:
+    made = source.manifest["config"]["cohort"]
+    return int(made["runners"] // made["runners_per_club"]) - int(source.manifest["trained_on"]["clubs"])
+
+
+def _values(source: Source) -> int:
+    """Return how many numbers the main onset model's tables have."""
+    return sum(len(term["values"]) for term in source.onset["model"]["terms"])
+
+
+def _needed(source: Source, parameters: int) -> str:
+    return f"{rows_to_train(parameters, source.reference['base_rate']):,}"
+
+
+def _for_ratio(source: Source) -> int:
+    return rows_for_ratio(_held_cases(source) / _held_runners(source), _WIDTHS.width_observed_expected)
+
+
+def _for_auroc(source: Source) -> int:
+    area = source.manifest["metrics"]["auroc"]["value"]
+    return rows_for_auroc(area, _held_cases(source) / _held_runners(source), _WIDTHS.width_auroc)
+
+
+def _measured(source: Source, least: bool) -> str:
+    shares = {BY_NAME[name].label: source.reference["fields"][name]["measured"] for name in ONSET_FIELDS}
+    name = (min if least else max)(shares, key=lambda each: shares[each])
+    return f"{shares[name]:.0%}" if not least else f"{shares[name]:.0%} ({name})"
+
+
+def _parameters(source: Source) -> str:
+    scenario = load_scenario(source.manifest["trained_on"]["scenario"])
+    every = [*scenario.runners.values(), *scenario.patients.values()]
+    assumed = sum(each.assumption for each in every)
+    return f"{len(every) - assumed} parameters cite rows of the ledger and {assumed} are marked as assumptions"
+
+
+def _gate(source: Source) -> str:
+    gate = source.pathways["gate"]
+    beaten = sum(each["passed"] for each in gate["comparisons"])
+    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten"
+
+
+_WIDTHS = ValidationConfig()
+_FIGURES: dict[str, Callable[[Source], str]] = {
+    "bundle": lambda s: s.manifest["name"],
+    "created": lambda s: s.manifest["created"][:10],
+    "scenario": lambda s: load_scenario(s.manifest["trained_on"]["scenario"]).name,
+    "runners": lambda s: f"{s.manifest['trained_on']['runners']:,}",
+    "patients": lambda s: f"{s.manifest['trained_on']['patients']:,}",
+    "clubs": lambda s: f"{s.manifest['trained_on']['clubs']:,}",
+    "cases": lambda s: f"{_cases(s):,}",
+    "held_runners": lambda s: f"{_held_runners(s):,}",
+    "held_cases": lambda s: f"{_held_cases(s):,}",
+    "held_clubs": lambda s: f"{_held_clubs(s)}",
+    "held_patients": lambda s: s.card["pathway, patients"][0][1],
+    "base_rate": lambda s: f"{s.reference['base_rate']:.1%}",
+    "horizon": lambda s: f"{s.reference['horizon_months']:g} months",
+    "onset": lambda s: ONSET.label,
+    "success": lambda s: f"{SUCCESS.label} ({SUCCESS.meaning.rstrip('.')})",
+    "screening": lambda s: f"{len(SCREENING)}",
+    "visit": lambda s: f"{len(VISIT)}",
+    "fields": lambda s: f"{len(ONSET_FIELDS)}",
+    "values": lambda s: f"{_values(s)}",
+    "needed_fields": lambda s: _needed(s, len(ONSET_FIELDS)),
+    "needed_values": lambda s: _needed(s, _values(s)),
+    "needed_ratio": lambda s: f"{_for_ratio(s):,}",
+    "needed_auroc": lambda s: f"{_for_auroc(s):,}",
+    "least_measured": lambda s: _measured(s, True),
+    "most_measured": lambda s: _measured(s, False),
+    "auroc": _metric("auroc"),
+    "slope": _metric("calibration_slope"),
+    "intercept": _metric("calibration_intercept"),
+    "ratio": _metric("observed_expected"),
+    "ici": _metric("ici"),
+    "brier": _metric("brier"),
+    "scaled_brier": _metric("scaled_brier"),
+    "every_figure": _of_card("figure, value", lambda row: f"{row[0]} {row[1]} ({row[2]})"),
+    "effects": _of_card("pathway, patients", lambda row: f"{row[0]} {row[2]} ({row[3]})"),
+    "answered": _of_card("answer, rows", lambda row: f"{row[0]} {row[2]}"),
+    "gate": _gate,
+    "level": lambda s: f"{_config(s, 'product', 'level'):.0%}",
+    "low_band": lambda s: f"{_config(s, 'product', 'low_band_below'):g}",
+    "high_band": lambda s: f"{_config(s, 'product', 'high_band_from'):g}",
+    "held_share": lambda s: f"{_config(s, 'split', 'held_out_share'):.0%}",
+    "folds": lambda s: f"{_config(s, 'split', 'folds')}",
+    "resamples": lambda s: f"{_config(s, 'evaluation', 'bootstraps')}",
+    "replicates": lambda s: f"{_config(s, 'onset', 'bootstraps')}",
+    "draws": lambda s: f"{_config(s, 'cohort', 'draws')}",
+    "masked": lambda s: f"{_config(s, 'onset', 'masked_share'):.0%}",
+    "knots": lambda s: f"{_config(s, 'onset', 'knots')}",
+    "floor": lambda s: f"{_config(s, 'pathways', 'propensity_floor'):g}",
+    "smooth": lambda s: f"{s.manifest['recipe']['smooth_weight']:.2f}",
+    "boost": lambda s: f"{s.manifest['recipe']['boost_weight']:.2f}",
+    "trees": lambda s: f"{s.manifest['recipe']['trees']}",
+    "pairs": lambda s: f"{len(s.manifest['recipe']['pairs'])}",
+    "parameters": _parameters,
+    "ledger": lambda s: f"{len(ledger())}",
+    "plausible": lambda s: f"{s.plausible[0]} of {s.plausible[1]}",
+    "cell": lambda s: f"{_WIDTHS.fewest_events}",
+}  # fmt: skip
+
+__all__ = ["CALIBRATION", "PLAUSIBILITY", "Source", "card_tables", "figures"]
