@@ -73,12 +73,13 @@ screenshots: $(READY) ## the pictures of the page and of the squad report in doc
 	$(BIN)/python -m pipelines.screenshots
 	$(BIN)/python -m pipelines.squad_pictures
 
-documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims
+documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims, reports
 	$(BIN)/pfps dictionary -o DICTIONARY.md
 	$(BIN)/python -m pipelines.samples
 	$(BIN)/python -m pipelines.plausibility
 	$(BIN)/python -m pipelines.trials
 	$(BIN)/python -m pipelines.claims
+	$(BIN)/python -m pipelines.reporting
 
 wheel: $(READY) ## dist/*.whl with the released bundle inside
 	$(BIN)/python -m hatchling build -t wheel

@@ -16,6 +16,7 @@ from pfps_ml.validation.external import Validation, validate
 
 DATA = Path("../shared/data")
 PAGE = Path("REAL_DATA.md")
+_MODELS = Path("models")  # the page is about what this checkout releases
 _MAP = Path("data/mappings/ferber_ric.toml")
 _NAMES = ("pfps", "patellofemoral pain syndrome")
 _COLUMNS = Columns(
@@ -46,7 +47,7 @@ def treadmill(folder: Path) -> tuple[Cohort, Validation]:
         path = Path(place) / "treadmill.csv"
         treadmill_frame(folder).to_csv(path, index=False)
         cohort = read_cohort(path, _COLUMNS, _MAP)
-    return cohort, validate(released_bundle(), cohort)
+    return cohort, validate(released_bundle(_MODELS), cohort)
 
 
 def page(folder: Path = DATA) -> str:

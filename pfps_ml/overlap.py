@@ -24,10 +24,12 @@ class Overlap:
 
     def outside(self, columns: Mapping[str, Floats], patients: Bools, eligible: Bools) -> Bools:
         """Return which arms that are open to a patient were hardly ever given to the like, shape (arms, rows)."""
+        if patients.all():
+            chance = self.model.chances(columns).T
+            return np.asarray((chance < self.floor) & eligible)
         found = np.zeros(eligible.shape, dtype=bool)
         if patients.any():
-            some = columns if patients.all() else {name: column[patients] for name, column in columns.items()}
-            chance = self.model.chances(some).T
+            chance = self.model.chances({name: column[patients] for name, column in columns.items()}).T
             found[:, patients] = (chance < self.floor) & eligible[:, patients]
         return found
 

@@ -21,6 +21,10 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
+_PAIRS = np.array([*combinations(range(len(ARMS)), 2)]).T  # of arms, the earlier one first
+_AGAINST_USUAL = {ARMS[j].name: at for at, (i, j) in enumerate(_PAIRS.T) if ARMS[i].name == REFERENCE_ARM}
+
+
 @dataclass(frozen=True)
 class Interval:
     """How the members of a model become an interval: around the first, t times the root of two variances' sum.
@@ -157,12 +161,11 @@ class Predictor:
         margins = np.array([usual, *(usual + each for each in added)])
         chances, interval = probability(margins), self.pathway_interval
         success = _on_logit(margins[..., 0], interval.variances(margins), interval)
-        first, second = np.array([*combinations(range(len(ARMS)), 2)]).T
+        first, second = _PAIRS
         lead = _difference(chances[second] - chances[first], interval)
         better = np.zeros((len(ARMS), len(ARMS), len(usual)), dtype=bool)
         better[second, first], better[first, second] = lead.low > 0, lead.high < 0
-        effects = {ARMS[j].name: lead.part(at) for at, (i, j) in enumerate(zip(first, second, strict=True))
-                   if ARMS[i].name == REFERENCE_ARM}  # fmt: skip
+        effects = {name: lead.part(at) for name, at in _AGAINST_USUAL.items()}
         return {arm.name: success.part(at) for at, arm in enumerate(ARMS)}, effects, better
 
     def _compared_of(self, values: Values, patients: Bools) -> tuple[dict[str, Estimate], dict[str, Estimate], Bools]:

@@ -12,13 +12,15 @@ import pandas as pd
 from pfps_ml.bundle import Bundle
 from pfps_ml.checks.size import rows_to_train
 from pfps_ml.config import ValidationConfig
+from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.validation.samplesize import rows_for_auroc, rows_for_ratio
 
-CALIBRATION = Path("docs/calibration.csv")
-PLAUSIBILITY = Path("PLAUSIBILITY.md")
+HOUSE = Path(__file__).resolve().parents[1]
+CALIBRATION = HOUSE / "docs" / "calibration.csv"
+PLAUSIBILITY = HOUSE / "PLAUSIBILITY.md"
 _ROW = re.compile(r"\|(.+)\|")
 _ROUND = 5e-6  # the manifest has six decimals
 Rows = list[list[str]]
@@ -39,7 +41,7 @@ class Source:
     tenths
         Predicted and observed risk of tenths of the held-out runners, if they are those of this bundle.
     plausible
-        What PLAUSIBILITY.md says comes back.
+        PLAUSIBILITY.md; empty for a bundle of real data.
     """
 
     manifest: dict[str, Any]
@@ -48,7 +50,7 @@ class Source:
     pathways: dict[str, Any]
     card: dict[str, Rows]
     tenths: pd.DataFrame
-    plausible: tuple[str, ...]
+    plausible: str
 
 
 def figures(bundle: Bundle) -> dict[str, str]:
@@ -60,7 +62,7 @@ def figures(bundle: Bundle) -> dict[str, str]:
     for name, read in _FIGURES.items():
         try:
             found[name] = read(source)
-        except (LookupError, TypeError):
+        except (LookupError, TypeError, FactError):
             continue
     return found
 
@@ -83,11 +85,10 @@ def card_tables(card: str) -> dict[str, Rows]:
 
 def _source(bundle: Bundle) -> Source:
     parts = {name: json.loads((bundle.path / f"{name}.json").read_bytes()) for name in ("onset", "pathways")}
-    said = re.search(r"(\d+) of (\d+) figures come back", PLAUSIBILITY.read_text(encoding="utf-8"))
-    simulated = said.groups() if said and bundle.manifest["trained_on"].get("simulated") else ()
+    plausible = PLAUSIBILITY.read_text(encoding="utf-8") if bundle.manifest["trained_on"].get("simulated") else ""
     source = Source(
         dict(bundle.manifest), dict(bundle.reference), **parts, card=card_tables(bundle.card),
-        tenths=pd.read_csv(CALIBRATION), plausible=simulated,
+        tenths=pd.read_csv(CALIBRATION), plausible=plausible,
     )  # fmt: skip
     return source if _of_this_bundle(source) else replace(source, tenths=pd.DataFrame())
 
@@ -96,7 +97,7 @@ def _of_this_bundle(source: Source) -> bool:
     """Return whether the tracked table of calibration gives the bundle's own observed / expected."""
     tenths, ratio = source.tenths, source.manifest.get("metrics", {}).get("observed_expected", {}).get("value", 0)
     seen, expected = (float((tenths["n"] * tenths[name]).sum()) for name in ("observed", "predicted"))
-    return abs(seen / expected - ratio) < _ROUND
+    return bool(abs(seen / expected - ratio) < _ROUND)
 
 
 def _config(source: Source, *path: str) -> Any:
@@ -119,7 +120,7 @@ def _of_card(table: str, say: Callable[[list[str]], str]) -> Callable[[Source], 
 
 
 def _cases(source: Source) -> int:
-    return round(source.reference["base_rate"] * source.manifest["trained_on"]["runners"])
+    return round(float(source.reference["base_rate"]) * int(source.manifest["trained_on"]["runners"]))
 
 
 def _held_cases(source: Source) -> int:
@@ -166,10 +167,23 @@ def _parameters(source: Source) -> str:
     return f"{len(every) - assumed} parameters cite rows of the ledger and {assumed} are marked as assumptions"
 
 
+def _said(source: Source, words: str) -> tuple[str, str]:
+    """Return the two numbers in some words of PLAUSIBILITY.md, wherever its lines break."""
+    first, second = re.findall(words, " ".join(source.plausible.split()))[0]
+    return first, second
+
+
 def _gate(source: Source) -> str:
     gate = source.pathways["gate"]
     beaten = sum(each["passed"] for each in gate["comparisons"])
-    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten"
+    said = "so one may be named" if gate["passed"] else "so none is ever named"
+    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten, {said}"
+
+
+def _persons(source: Source) -> str:
+    if source.manifest["trained_on"]["simulated"]:
+        return "was trained on simulated data and holds nothing of anybody"
+    return "was trained on a cohort: look through its counts before it leaves the house"
 
 
 _WIDTHS = ValidationConfig()
@@ -184,7 +198,7 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "held_runners": lambda s: f"{_held_runners(s):,}",
     "held_cases": lambda s: f"{_held_cases(s):,}",
     "held_clubs": lambda s: f"{_held_clubs(s)}",
-    "held_patients": lambda s: s.card["pathway, patients"][0][1],
+    "held_patients": lambda s: f"{int(s.card['pathway, patients'][0][1]):,}",
     "base_rate": lambda s: f"{s.reference['base_rate']:.1%}",
     "horizon": lambda s: f"{s.reference['horizon_months']:g} months",
     "onset": lambda s: ONSET.label,
@@ -203,12 +217,8 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "slope": _metric("calibration_slope"),
     "intercept": _metric("calibration_intercept"),
     "ratio": _metric("observed_expected"),
-    "ici": _metric("ici"),
-    "brier": _metric("brier"),
-    "scaled_brier": _metric("scaled_brier"),
     "every_figure": _of_card("figure, value", lambda row: f"{row[0]} {row[1]} ({row[2]})"),
     "effects": _of_card("pathway, patients", lambda row: f"{row[0]} {row[2]} ({row[3]})"),
-    "answered": _of_card("answer, rows", lambda row: f"{row[0]} {row[2]}"),
     "gate": _gate,
     "level": lambda s: f"{_config(s, 'product', 'level'):.0%}",
     "low_band": lambda s: f"{_config(s, 'product', 'low_band_below'):g}",
@@ -216,8 +226,8 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "held_share": lambda s: f"{_config(s, 'split', 'held_out_share'):.0%}",
     "folds": lambda s: f"{_config(s, 'split', 'folds')}",
     "resamples": lambda s: f"{_config(s, 'evaluation', 'bootstraps')}",
-    "replicates": lambda s: f"{_config(s, 'onset', 'bootstraps')}",
-    "draws": lambda s: f"{_config(s, 'cohort', 'draws')}",
+    "resampled": lambda s: f"{s.onset['interval']['sampling']}",
+    "draws": lambda s: f"{s.onset['interval']['evidence']}",
     "masked": lambda s: f"{_config(s, 'onset', 'masked_share'):.0%}",
     "knots": lambda s: f"{_config(s, 'onset', 'knots')}",
     "floor": lambda s: f"{_config(s, 'pathways', 'propensity_floor'):g}",
@@ -227,8 +237,11 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "pairs": lambda s: f"{len(s.manifest['recipe']['pairs'])}",
     "parameters": _parameters,
     "ledger": lambda s: f"{len(ledger())}",
-    "plausible": lambda s: f"{s.plausible[0]} of {s.plausible[1]}",
+    "plausible": lambda s: "{} of {}".format(*_said(s, "(\\d+) of (\\d+) figures come back")),
+    "independent": lambda s: "{1} of {0}".format(*_said(s, "of (\\d+) independent held-out figures, (\\d+) come back")),
+    "persons": _persons,
+    "origin": lambda s: "simulated" if s.manifest["trained_on"]["simulated"] else "a cohort brought by its user",
     "cell": lambda s: f"{_WIDTHS.fewest_events}",
 }  # fmt: skip
 
-__all__ = ["CALIBRATION", "PLAUSIBILITY", "Source", "card_tables", "figures"]
+__all__ = ["CALIBRATION", "HOUSE", "PLAUSIBILITY", "Source", "card_tables", "figures"]

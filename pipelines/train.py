@@ -14,7 +14,8 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pfps_ml.bundle import digest, dump, golden_answers
 from pfps_ml.config import Config, load_config
-from pfps_ml.errors import CohortError, OutputError
+from pfps_ml.errors import CohortError, InputError, OutputError
+from pfps_ml.intake.cohort import Columns
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
@@ -29,6 +30,7 @@ from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OBSERVED, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
+from pipelines.local import LOCAL, Asked, By, Event, Map, Name, Outcome, Real, Start, train_on_file
 
 CANDIDATE = OUT / "candidate"
 PARTS = ("onset.json", "pathways.json", "reference.json", "golden.json")
@@ -198,21 +200,35 @@ def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, o
     }
 
 
-def main(
+def main(  # noqa: PLR0913, PLR0917
     folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
     scenario: Annotated[
         str | None, typer.Option(help="The simulated scenario; by default what the frames say.")
     ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
-    out: Annotated[Path, typer.Option("-o", help="Folder of the candidate.")] = CANDIDATE,
-) -> None:
-    """Train a candidate on validated frames."""
+    out: Annotated[
+        Path | None, typer.Option("-o", help=f"Folder of the candidate ({CANDIDATE}), or of the new bundle ({LOCAL}).")
+    ] = None,
+    cohort: Real = None, bundle: Start = None, mapping: Map = None, outcome: Outcome = ONSET.name, event: Event = None,
+    follow_up: Name = None, period: Name = None, person: Name = None, measured_on: Name = None,
+    happened_on: Name = None, second: Name = None, by: By = "",
+) -> None:  # fmt: skip
+    """Train a candidate on validated frames; with --cohort a bundle on real runners, starting at a released one."""
+    columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
+    asked = Asked(columns, mapping, bundle, by)
+    if cohort is not None and (scenario is not None or folder != DATA / "reference"):
+        raise InputError("expected either frames that were simulated or --cohort FILE, got both; leave one out")
+    if cohort is not None:
+        train_on_file(cohort, asked, load_config(config), out or LOCAL)
+        return
+    if asked != Asked():
+        raise InputError("expected --cohort FILE beside options that are about a cohort, got none; add it")
     frames = read_frames(folder)
     scenario = scenario_of(frames, scenario)
     with steps("train", STEPS) as tell:
         candidate = train(frames, load_config(config), scenario, tell)
-    write_candidate(candidate, out)
-    say(f"candidate in {out}; judge it with `python -m pipelines.evaluate`")
+    write_candidate(candidate, out or CANDIDATE)
+    say(f"candidate in {out or CANDIDATE}; judge it with `python -m pipelines.evaluate`")
 
 
 def make_folder(folder: Path) -> None:

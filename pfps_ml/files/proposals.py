@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,6 +21,7 @@ from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS
 from pfps_ml.knowledge.spellings import plain
 
 SAMPLES = 3
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -120,12 +122,17 @@ def _lines(each: Proposal) -> Iterable[str]:
     declared = {"from": each.column, **(each.declared or {})}
     hash_ = "# " if each.asked else ""
     if each.asked:
-        yield f"# ASKED: {each.asked} Then take the # away, and the name out of `leave` above."
+        yield f"# ASKED: {_said(each.asked)} Then take the # away, and the name out of `leave` above."
     yield f"{hash_}[columns.{each.field}]"
     for note in each.notes:
-        yield f"# {note}"
+        yield f"# {_said(note)}"
     for key, value in declared.items():
         yield f"{hash_}{key} = {_toml(value)}"
+
+
+def _said(text: str) -> str:
+    """Return a text as a comment may hold it: signs of control, a line's end among them, would end it."""
+    return _CONTROL.sub("?", text)
 
 
 def _toml(value: Any) -> str:

@@ -64,16 +64,21 @@ class PropensityModel:
         found, states = np.zeros((count(columns), len(ARMS))), _states(columns)
         for place in np.unique(states) if len(states) > 1 else states:
             rows, own = np.flatnonzero(states == place), _STATES[place] if _STATES[place] in self.states else _OTHERWISE
-            table, arms = self._tables[own], [_NAMES.index(name) for name in self.states[own]]
-            read = dict.fromkeys((*table.grid.fields, *_REQUIRED))
+            table, arms, read = self._tables[own]
             part = {name: np.asarray(columns[name], dtype=np.float64)[rows] for name in read}
             odds = np.exp(np.hstack(table.members(part)))
             found[rows[:, None], arms] = odds / odds.sum(axis=1, keepdims=True)
         return found
 
     @cached_property
-    def _tables(self) -> dict[str, Compiled]:
-        return {state: compile_models(list(models.values())) for state, models in self.states.items()}
+    def _tables(self) -> dict[str, tuple[Compiled, list[int], tuple[str, ...]]]:
+        """Every state's table, the places of its arms, and the columns that are read."""
+        found = {}
+        for state, models in self.states.items():
+            table = compile_models(list(models.values()))
+            read = dict.fromkeys((*table.grid.fields, *_REQUIRED))
+            found[state] = table, [_NAMES.index(name) for name in models], tuple(read)
+        return found
 
 
 def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: "Basis") -> PropensityModel:

@@ -41,6 +41,9 @@ def _lines(facts: Mapping[str, Any], choice: Choice) -> Iterator[str]:
     yield from (f"| scale of {name} | {scale:.3f} |" for name, scale in facts["scales"].items())
     yield f"| observed / expected before | {facts['observed_expected_before']:.3f} |"
     yield f"| observed / expected after | {facts['observed_expected_after']:.3f} |"
+    if choice.table.empty:
+        yield from ("", f"How far: {choice.why}.")
+        return
     yield from ("", f"Chosen by a closed test: {choice.why}.", "", "| update | against | p |", "|---|---|---|")
     yield from (f"| {row.update} | {row.against} | {row.p:.3g} |" for row in choice.table.itertuples())
 

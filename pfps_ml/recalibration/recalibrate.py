@@ -1,7 +1,7 @@
 """`pfps recalibrate`: a new bundle from a released one and a cohort, or nothing where the cohort cannot bear it."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from pfps_ml.recalibration.update import Update, gaussian_update
 from pfps_ml.validation.samplesize import rows_for_ratio
 
 Floats = NDArray[np.float64]
+Chooser = Callable[[Directions, Floats, RecalibrationConfig], Choice]
 _TENTH = 0.1
 _FEW = "C06"  # too few events is no fault: then nothing is changed
 _MADE = ("format", "name", "files", "dictionary_fingerprint")  # of a manifest, by whoever writes it
@@ -55,8 +56,9 @@ class Recalibration:
 
 
 def recalibrate(
-    bundle: Bundle, cohort: Cohort, settings: RecalibrationConfig | None = None, by: str = ""
-) -> Recalibration:
+    bundle: Bundle, cohort: Cohort, settings: RecalibrationConfig | None = None, by: str = "",
+    choose: Chooser = closed_test,
+) -> Recalibration:  # fmt: skip
     """Choose an update of a bundle and make it; nothing is written.
 
     Parameters
@@ -69,6 +71,8 @@ def recalibrate(
         Fewest events, level of the tests, spread between sites.
     by
         Who updates, for the card; no name of a runner.
+    choose
+        What decides how much is updated; training on a cohort decides otherwise than a test.
 
     Raises
     ------
@@ -87,7 +91,7 @@ def recalibrate(
             "nothing was changed. See what was set aside with `pfps audit`."
         )
     found = directions(bundle.predictor, values)
-    choice = closed_test(found, y, settings)
+    choice = choose(found, y, settings)
     facts = {"from": bundle.name, "cohort": cohort.digest, "runners": len(y), "cases": int(y.sum()), "by": by}
     facts["runners_for_ratio"] = rows_for_ratio(float(y.mean()), 2 * _TENTH)
     if choice.level is None:
@@ -168,4 +172,4 @@ def _parts(bundle: Bundle, values: Mapping[str, Floats], update: Update) -> dict
     return {name: dump(content) for name, content in held.items()}
 
 
-__all__ = ["Recalibration", "lines_of", "recalibrate", "write_recalibrated"]
+__all__ = ["Chooser", "Recalibration", "lines_of", "recalibrate", "write_recalibrated"]

@@ -151,6 +151,11 @@ def test_any_name_of_a_column_and_any_level_can_be_written_as_toml(tmp_path):
     assert told["columns"]["sex"] == {"from": name, "levels": {level: "male"}, "on": dt.date(2026, 1, 2)}
 
 
+def test_a_level_with_signs_of_control_is_named_in_a_comment_that_goes_on(tmp_path):
+    read = read_by_proposal(tmp_path, 'runner_id,age_years,sex\nR-1,30,"U\x7f"\nR-2,30,"u\n"\n')
+    assert list(read.values["sex"]) == [1, 1]
+
+
 def test_categories_and_several_pieces_of_a_column_are_looked_at_alike(tmp_path):
     pd.DataFrame({"id": ["a", "b"], "Sex": pd.Categorical(["F", None]), "Age": [30, 31]}).to_parquet(
         tmp_path / "r.parquet"
