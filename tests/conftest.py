@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 from pfps_ml.bundle import Bundle, load_bundle
+from pfps_ml.cli import main
 from pfps_ml.config import CohortConfig, Config, OnsetConfig, PathwayConfig
 from pipelines.evaluate import Evaluation, evaluate
 from pipelines.frames import Frames
@@ -67,3 +68,20 @@ def models_home(candidate: Candidate, evaluation: Evaluation, tmp_path_factory: 
 def bundle(models_home: Path) -> Bundle:
     """Return the small released bundle, loaded as a user would."""
     return load_bundle(models_home / "pfps-0.0.1")
+
+
+@pytest.fixture
+def pfps(capsys):
+    """Return a function that gives a command to `pfps`: its exit code, what it prints and what it complains of."""
+
+    def run(*arguments):
+        code = 0
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as done:
+            code = done.code or 0
+        captured = capsys.readouterr()
+        assert "Traceback" not in captured.out + captured.err
+        return code, captured.out, captured.err
+
+    return run

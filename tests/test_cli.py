@@ -8,28 +8,12 @@ from pathlib import Path
 import pytest
 
 from pfps_ml import __version__
-from pfps_ml.cli import main
 from pfps_ml.knowledge.contracts import NOTICE, dictionary_page, template
 from pfps_ml.knowledge.scenario import load_scenario, scenario_names
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "data" / "examples" / "roster.csv"
 HEADER = "runner_id,age_years,sex\n"
-
-
-@pytest.fixture
-def pfps(capsys):
-    def run(*arguments):
-        code = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as done:
-            code = done.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return run
 
 
 def python(code, *arguments):

@@ -3,7 +3,6 @@
 import pandas as pd
 import pytest
 
-from pfps_ml.cli import main
 from pfps_ml.comparisons import EXPERIMENT, TABLE, TAG
 from pfps_ml.records import Artifact, Tag
 from pfps_ml.tracking import track
@@ -15,22 +14,11 @@ BRIER = {**ROW, "metric": "brier", "label": "Brier score", "value": 0.05, "low":
 
 
 @pytest.fixture
-def pfps(capsys, tmp_path, monkeypatch):
+def pfps(pfps, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     monkeypatch.setenv("COLUMNS", "200")
-
-    def run(*arguments):
-        code = 0
-        try:
-            main(list(arguments))
-        except SystemExit as done:
-            code = done.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return run
+    return pfps
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.cli import main
 from pfps_ml.knowledge.guide import guide_page
 from pfps_ml.personal import warning
 from tests.logs.made import PLAIN, plain
@@ -17,21 +16,6 @@ PERSONAL = (
     "runner_id,Name,E-Mail,Mobile,age_years,sex\n"
     f"R-1,{','.join(NAMES)},30,female\nR-2,Ben Muster,ben@example.org,0170 000 001,31,male\n"
 )
-
-
-@pytest.fixture
-def pfps(capsys):
-    def run(*arguments):
-        code = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as done:
-            code = done.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture

@@ -6,28 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.cli import main
 from pipelines.squad import PLAYERS, SQUAD, squad_book
 from tests.rosters import GOOD, cells, roster
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / SQUAD
 LOGS = EXAMPLE.parent / "logs"
-
-
-@pytest.fixture
-def pfps(capsys):
-    def run(*arguments):
-        code = 0
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as done:
-            code = done.code or 0
-        captured = capsys.readouterr()
-        assert "Traceback" not in captured.out + captured.err
-        return code, captured.out, captured.err
-
-    return run
 
 
 @pytest.fixture
