@@ -1,16 +1,18 @@
-"""Real data tried: what the checks and the validation say of an open cohort; writes REAL_DATA.md.
+"""Real data tried: what the checks and the pathways say of open cohorts and trials; writes REAL_DATA.md.
 
 `python -m benchmarks.real` reads ../shared/data, where it is there (see its README for sources and licences); nothing
 of it is kept here but counts and figures.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
 
+from benchmarks.trial_page import PICTURE, Found, found_in, picture, trial_lines
 from pfps_ml.bundle import released_bundle
+from pfps_ml.evaluation.drawing import DPI
 from pfps_ml.intake.cohort import Cohort, Columns, read_cohort
 from pfps_ml.validation.external import Validation, validate
 
@@ -50,15 +52,16 @@ def treadmill(folder: Path) -> tuple[Cohort, Validation]:
     return cohort, validate(released_bundle(_MODELS), cohort)
 
 
-def page(folder: Path = DATA) -> str:
-    """Return the page, Markdown."""
-    return "\n".join(_lines(folder)) + "\n"
+def page(folder: Path = DATA, found: Sequence[Found] | None = None) -> str:
+    """Return the page, Markdown; trials are tried unless they were."""
+    trials = found_in(folder) if found is None else found
+    return "\n".join((*_lines(folder), *trial_lines(trials))) + "\n"
 
 
 def _lines(folder: Path) -> Iterator[str]:
     _, found = treadmill(folder / "ferber_ric")
     yield from ("# Real data tried", "", "Written by `python -m benchmarks.real`, from data that are not part of this")
-    yield "project. No open cohort of the onset of runner's knee is known, so nothing here says how good a model is."
+    yield "project. No open cohort or trial of runner's knee is known, so nothing here says how good a model is."
     yield from ("", "## A treadmill clinic, cross-sectional", "")
     yield "Sessions of the Running Injury Clinic, Calgary (Ferber and others, Sci Data 2024;11:1232, CC BY 4.0):"
     yield "runners with a diagnosis of patellofemoral pain against those without any, read through"
@@ -82,8 +85,11 @@ def main() -> None:
         raise SystemExit(
             f"expected the treadmill cohort in {DATA / 'ferber_ric'}, got no such folder; nothing written."
         )
-    PAGE.write_text(page(), encoding="utf-8")
-    print(f"written: {PAGE}")
+    found = found_in(DATA)
+    PAGE.write_text(page(DATA, found), encoding="utf-8")
+    if found:
+        picture(found).savefig(PICTURE, dpi=DPI, metadata={"Software": None})
+    print(f"written: {PAGE}{f' and {PICTURE}' if found else ', no trial in ' + str(DATA)}")
 
 
 if __name__ == "__main__":

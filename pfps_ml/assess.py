@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.knowledge.checker import complete
-from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.contracts import origin_of
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, VISIT
 from pfps_ml.knowledge.field import DRIVERS, Arm
 from pfps_ml.learning.additive import probability
@@ -39,7 +39,7 @@ VISIT_COLUMNS = (
     "preferred_pathway",
 )
 _BANDS = ("low", "moderate", "high")
-_MARK = "trained on simulated data; not a medical device"
+_MARK = "{} (trained on {}; not a medical device)"
 
 
 class Assessment(TypedDict):
@@ -98,13 +98,14 @@ class Assessments:
         risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
                  zip(ROSTER_COLUMNS, (found.risk.value, found.risk.low, found.risk.high), strict=False)}  # fmt: skip
         reasons = reason_columns(self._inputs, found, self._points, self.scored, REASONS)
+        mark = _MARK.format(self.bundle.name, origin_of(self.bundle.manifest))
         frame = pd.DataFrame({
             **risks,
             "risk_band": listed(np.where(self.scored, self.bands, SILENT), _BANDS),
             **{f"reason_{rank + 1}": column for rank, column in enumerate(reasons)},
             "measure_next": measure_column(self.columns, self.bundle.gain_tables.fields, self._gains, self.scored),
             "cautions": once(self._caution_keys, lambda key: " ".join(self.bundle.cautions.said(key))),
-            "bundle": listed(np.zeros(len(self), dtype=np.int64), (f"{self.bundle.name} ({_MARK})",)),
+            "bundle": listed(np.zeros(len(self), dtype=np.int64), (mark,)),
         })  # fmt: skip
         return frame.join(self._visit_table()) if visit else frame
 
@@ -113,7 +114,7 @@ class Assessments:
         patient = bool(self.patients[row])
         return {
             "bundle": self.bundle.name,
-            "trained_on": {**self.bundle.manifest["trained_on"], "notice": NOTICE},
+            "trained_on": {**self.bundle.manifest["trained_on"], "notice": self.bundle.notice},
             "risk": self._risk(row) if self.scored[row] else None,
             "reasons": self.reasons(row, most) if self.scored[row] else [],
             "drivers": self._drivers(row),

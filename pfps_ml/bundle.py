@@ -20,7 +20,7 @@ from pfps_ml.cautions import Cautions, cautions_of
 from pfps_ml.errors import BundleError, BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
 from pfps_ml.gains import GainTables, gain_tables
 from pfps_ml.knowledge.checker import check, complete
-from pfps_ml.knowledge.contracts import fingerprint
+from pfps_ml.knowledge.contracts import fingerprint, notice_of
 from pfps_ml.overlap import Overlap, overlap_of
 from pfps_ml.prediction import Prediction, Predictor, predictor_from_json
 from pfps_ml.reference import check_reference
@@ -61,6 +61,11 @@ class Bundle:
     reference: Mapping[str, Any]
     card: str
     overlap: Overlap | None = None
+
+    @cached_property
+    def notice(self) -> str:
+        """What every answer says of it."""
+        return notice_of(self.manifest)
 
     @cached_property
     def gain_tables(self) -> GainTables:
@@ -249,6 +254,13 @@ def _manifest(path: Path) -> dict[str, Any]:
             f"expected {' and '.join(lacking)} in the manifest of {path.name}, got none or something else; "
             "restore the bundle from where it was released"
         )
+    try:
+        notice_of(manifest)
+    except _MISSHAPEN as error:
+        raise BundleFormat(
+            f"expected the manifest of {path.name} to say how many runners it was trained and updated on, got another "
+            "shape; restore the bundle"
+        ) from error
     return manifest
 
 
@@ -280,17 +292,6 @@ def _text(content: bytes, part: str) -> str:
 
 
 __all__ = [
-    "FORMAT",
-    "PARTS",
-    "TOLERANCE",
-    "Bundle",
-    "digest",
-    "dump",
-    "golden_answers",
-    "load_bundle",
-    "manifest_of",
-    "released_bundle",
-    "reproduce",
-    "same_release",
-    "save_bundle",
-]
+    "FORMAT", "PARTS", "TOLERANCE", "Bundle", "digest", "dump", "golden_answers", "load_bundle", "manifest_of",
+    "released_bundle", "reproduce", "same_release", "save_bundle",
+]  # fmt: skip

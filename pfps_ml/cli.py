@@ -125,7 +125,6 @@ def score(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.files.mapping import load_mapping
-    from pfps_ml.knowledge.contracts import NOTICE
     from pfps_ml.personal import spot_in_head, warning
     from pfps_ml.roster import score_roster
     from pfps_ml.runs.stream import Effort
@@ -134,9 +133,10 @@ def score(  # noqa: PLR0913, PLR0917
     if found := spot_in_head(roster):
         Console(stderr=True).print(warning(found), markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
-        summary = score_roster(roster, out, _bundle(bundle), load_mapping(mapping, sheet), effort, tell)
+        models = _bundle(bundle)
+        summary = score_roster(roster, out, models, load_mapping(mapping, sheet), effort, tell)
     show_account(summary, out)
-    Console().print(NOTICE, style="italic", soft_wrap=True)
+    Console().print(models.notice, style="italic", soft_wrap=True)
 
 
 @app.command()

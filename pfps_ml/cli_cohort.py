@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,13 +18,14 @@ if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
     from pfps_ml.checks.guide import Check
     from pfps_ml.intake.cohort import Cohort, Columns
+    from pfps_ml.validation.external import Validation
 
 _NEEDED = ("scipy", "matplotlib")
 Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.1.0.")]
 Real = Annotated[Path, typer.Argument(metavar="COHORT", help="A roster with outcomes, .csv, .xlsx or .parquet.")]
 Report = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of report.html and report.json.")]
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the cohort.")]
-Outcome = Annotated[str, typer.Option(metavar="NAME", help="The column of the outcome.")]
+Outcome = Annotated[str | None, typer.Option(metavar="NAME", help="The column of the outcome.")]
 Event = Annotated[str | None, typer.Option(metavar="LEVEL", help="Its level that means a case: 2, or injured.")]
 FollowUp = Annotated[str | None, typer.Option(metavar="NAME", help="Months that each runner was followed.")]
 Period = Annotated[str | None, typer.Option(metavar="NAME", help="When a row was collected: year, season, wave.")]
@@ -32,6 +34,13 @@ MeasuredOn = Annotated[str | None, typer.Option(metavar="NAME", help="Day of the
 HappenedOn = Annotated[str | None, typer.Option(metavar="NAME", help="Day of the outcome.")]
 Second = Annotated[str | None, typer.Option(metavar="NAME", help="Another column that says who is a case.")]
 Arm = Annotated[str | None, typer.Option(metavar="NAME", help="The pathway that each patient had.")]
+ArmLevel = Annotated[
+    list[str] | None, typer.Option(metavar="LEVEL=ARM", help="What the file calls an arm: 2=hip. May be repeated.")
+]
+Randomised = Annotated[bool, typer.Option("--randomised", help="Chance allocated the pathways of patients.")]
+Against = Annotated[
+    Path | None, typer.Option("--against", metavar="BUNDLE", help="Another bundle, to say what is gained over it.")
+]
 New = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the new bundle, not there yet.")]
 By = Annotated[str, typer.Option(metavar="TEXT", help="Who updates, for the card.")]
 Logged = Annotated[bool, typer.Option("--mlflow", help="Log figures and report to MLflow.")]
@@ -41,15 +50,18 @@ app = typer.Typer()
 
 @app.command()
 def audit(  # noqa: PLR0913, PLR0917
-    cohort: Real, mapping: Map = None, outcome: Outcome = ONSET.name, event: Event = None, follow_up: FollowUp = None,
+    cohort: Real, mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: FollowUp = None,
     period: Period = None, person: Person = None, measured_on: MeasuredOn = None, happened_on: HappenedOn = None,
-    second: Second = None, arm: Arm = None,
+    second: Second = None, arm: Arm = None, arm_level: ArmLevel = None,
 ) -> None:  # fmt: skip
-    """Check a cohort before anything is trained on it; exit code 2 if a check fails."""
+    """Check a cohort of runners, or of patients, before anything is trained on it; exit code 2 if a check fails."""
     from pfps_ml.checks.audit import audit as run
     from pfps_ml.intake.cohort import Columns
+    from pfps_ml.intake.table import arm_levels
 
-    columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second, arm)
+    columns = Columns(
+        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
+    )
     read = _read(cohort, columns, mapping)
     found = run(read)
     _show(read, found)
@@ -59,46 +71,62 @@ def audit(  # noqa: PLR0913, PLR0917
 
 @app.command()
 def evaluate(  # noqa: PLR0913, PLR0917
-    bundle: Subject, cohort: Real, out: Report, mapping: Map = None, outcome: Outcome = ONSET.name,
+    bundle: Subject, cohort: Real, out: Report, mapping: Map = None, outcome: Outcome = None,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
-    measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, mlflow: Logged = False,
+    measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, arm: Arm = None,
+    arm_level: ArmLevel = None, randomised: Randomised = False, other: Against = None, mlflow: Logged = False,
 ) -> None:  # fmt: skip
-    """Validate a bundle on a cohort with outcomes: figures, calibration, drift, case-mix, and whether it is enough."""
+    """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
     from pfps_ml.intake.cohort import Columns, make_result_folder
+    from pfps_ml.intake.table import arm_levels
+    from pfps_ml.validation.against import compared, lines_of_gains
     from pfps_ml.validation.external import validate
-    from pfps_ml.validation.report import EXPERIMENT, lines_of, records_of, write_validation
+    from pfps_ml.validation.patients import validate_pathways
+    from pfps_ml.validation.report import lines_of, write_validation
 
-    columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
-    subject = _bundle(bundle)
+    columns = Columns(
+        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
+    )
+    subject, held = _bundle(bundle), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject.reference["horizon_months"])
+    if held and read.arm is not None:
+        raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
+    if randomised and read.arm is None:
+        raise InputError("expected a column of arms beside --randomised, got a cohort of runners; add --arm NAME.")
     with waiting("Judging"):
-        found = validate(subject, read)
+        found = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
+        found = compared(found, subject, held, read) if held else found
         make_result_folder(out)
         page, _ = write_validation(found, out)
-    show_lines(lines_of(found), page)
+    show_lines([*lines_of(found), *lines_of_gains(found)], page)
     if mlflow:
-        from pfps_ml.tracking import track
-
-        track(records_of(found, out), f"validation of {subject.name}", EXPERIMENT)
+        _track(found)
 
 
 @app.command()
 def recalibrate(  # noqa: PLR0913, PLR0917
     bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.name,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
-    measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None,
+    measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, mlflow: Logged = False,
 ) -> None:  # fmt: skip
     """Update a bundle with a cohort's outcomes as far as they can bear; CURRENT is never moved."""
     from pfps_ml.intake.cohort import Columns
-    from pfps_ml.recalibration.recalibrate import lines_of, write_recalibrated
+    from pfps_ml.recalibration.recalibrate import lines_of
     from pfps_ml.recalibration.recalibrate import recalibrate as update
+    from pfps_ml.recalibration.result import write_recalibrated
 
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
     subject = _bundle(bundle)
     found = update(subject, _read(cohort, columns, mapping, subject.reference["horizon_months"]), by=by)
-    if found.update is not None:
-        write_recalibrated(found, subject, out)
-    show_lines(lines_of(found), out if found.update is not None else None)
+    written = out if found.update is not None else None
+    if written:
+        write_recalibrated(found, subject, written)
+    show_lines(lines_of(found), written)
+    if mlflow:
+        from pfps_ml.recalibration.records import EXPERIMENT, records_of_update
+        from pfps_ml.tracking import track
+
+        track(records_of_update(found, written), f"update of {subject.name}", EXPERIMENT)
 
 
 def _read(source: Path, columns: "Columns", mapping: Path | None, horizon: float = ONSET.horizon_months) -> "Cohort":
@@ -108,6 +136,20 @@ def _read(source: Path, columns: "Columns", mapping: Path | None, horizon: float
         raise MissingLibrary(f"expected {' and '.join(lacking)}, got none. Install them: pip install 'pfps-ml[train]'")
     with waiting("Reading"):
         return read_cohort(source, columns, mapping, horizon)
+
+
+def _track(found: "Validation") -> None:
+    """Log a validation as it may leave the house: its reports number the clubs."""
+    from pfps_ml.tracking import track
+    from pfps_ml.validation.against import gains
+    from pfps_ml.validation.report import EXPERIMENT, records_of, write_validation
+    from pfps_ml.validation.unnamed import unnamed
+
+    hidden = unnamed(found)
+    with TemporaryDirectory(prefix="pfps-") as place:
+        write_validation(hidden, Path(place))
+        told = [*records_of(hidden, Path(place)), *gains(hidden)]
+        track(told, f"validation of {found.subject['bundle']}", EXPERIMENT)
 
 
 def _bundle(folder: Path) -> "Bundle":

@@ -140,7 +140,9 @@ class ValidationConfig:
     A cell with fewer than `fewest_events` cases, or others, shows neither figures nor counts of cases. A share of drift
     (population stability index) below `drift_moderate` is called none, from `drift_large` on large: the usual cut-offs,
     and an assumption. The other numbers are the widths of 95 % intervals (Riley and others 2021) from which a verdict
-    on observed/expected, slope, AUROC and standardised net benefit is given.
+    on observed/expected, slope, AUROC and standardised net benefit is given; and on a pathway's mean effect (a
+    difference of success: 0.2 is 10 points either way) and on the slope of its effects, which at a width of 1 cannot
+    hold both "as predicted" and "not at all". `folds` is how many give each patient the chance of every arm.
     """
 
     fewest_events: int = 5
@@ -150,21 +152,39 @@ class ValidationConfig:
     width_slope: float = 0.2
     width_auroc: float = 0.1
     width_net_benefit: float = 0.2
+    width_effect: float = 0.2
+    width_differences: float = 1.0
+    folds: int = 5
 
 
 @dataclass(frozen=True)
 class RecalibrationConfig:
     """How far a cohort may move a bundle.
 
-    Below `fewest_events` cases (or others) nothing is changed; each coefficient asks for `events_per_coefficient` of
-    them: a rule of thumb. `alpha` is the level of the closed test that chooses between no change, intercept, slope and
-    groups. `site_sd` is by how much the log-odds of sites are expected to differ: wide on purpose, an assumption.
+    Below `fewest_events` cases (or others), seen or expected by the bundle, nothing is changed; each coefficient asks
+    for `events_per_coefficient` of both: a rule of thumb. `alpha` is the level of the closed test that chooses between
+    no change, intercept, slope and groups. `site_sd` is by how much the log-odds of sites are expected to differ: wide
+    on purpose, an assumption.
     """
 
     fewest_events: int = 10
     events_per_coefficient: int = 10
     alpha: float = 0.05
     site_sd: float = 0.5
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How a cohort moves a bundle that is trained on it (see `recalibration.trained`).
+
+    Below `fewest_events` cases (or others) nothing is trained. How much populations differ is in the draws over the
+    evidence; of a bundle without any, their log-odds are expected to differ by `site_sd`, an assumption. Clubs are told
+    from the cohort as a whole where it has two to `most_clubs`; of more, the mean is known.
+    """
+
+    fewest_events: int = 10
+    site_sd: float = 0.5
+    most_clubs: int = 200
 
 
 @dataclass(frozen=True)
@@ -198,6 +218,7 @@ class Config:
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
     validation: ValidationConfig = field(default_factory=ValidationConfig)
     recalibration: RecalibrationConfig = field(default_factory=RecalibrationConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
     release: ReleaseConfig = field(default_factory=ReleaseConfig)
 
 
@@ -262,6 +283,7 @@ __all__ = [
     "RecalibrationConfig",
     "ReleaseConfig",
     "SplitConfig",
+    "TrainingConfig",
     "ValidationConfig",
     "load_config",
 ]

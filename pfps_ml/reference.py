@@ -13,6 +13,7 @@ from pfps_ml.errors import BundleFormat
 from pfps_ml.knowledge.dictionary import BY_NAME
 
 Floats = NDArray[np.float64]
+SMALLEST = 5  # people: of fewer nothing is said
 _DECIMALS = 8
 _FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"), ("horizon_months",))
 _NAMED = 5  # faults in one message
@@ -20,9 +21,13 @@ _FINITE = 1e300
 
 
 def build_reference(
-    runners: pd.DataFrame, patients: pd.DataFrame, risk: Floats, base_rate: float, config: ProductConfig
-) -> dict[str, Any]:
+    runners: pd.DataFrame, patients: pd.DataFrame, risk: Floats, base_rate: float, config: ProductConfig,
+    of_people: bool = False,
+) -> dict[str, Any]:  # fmt: skip
     """Describe the training data of a bundle.
+
+    Of people, every value is the mean of at least `SMALLEST` of them, so that it is nobody's own; levels and groups of
+    age and sex with fewer are not told apart, and nobody is counted.
 
     Parameters
     ----------
@@ -32,7 +37,10 @@ def build_reference(
         Predicted risk of every runner, shape (runners,).
     base_rate
         Observed share of runners with a new episode; the bands are multiples of it.
+    of_people
+        Whether the rows are of people, and not simulated.
     """
+    describe = _describe_people if of_people else _describe
     columns = {**{name: patients[name] for name in patients}, **{name: runners[name] for name in runners}}
     return {
         "base_rate": round(base_rate, _DECIMALS),
@@ -41,8 +49,8 @@ def build_reference(
             "high_from": round(config.high_band_from * base_rate, _DECIMALS),
             "assumption": "multiples of the base rate of the training data; not evidence",
         },
-        "averages": _averages(runners, risk, config.age_edges),
-        "fields": {name: _describe(columns[name], config) for name in sorted(map(str, columns))},
+        "averages": _averages(runners, risk, config.age_edges, of_people),
+        "fields": {name: describe(columns[name], config) for name in sorted(map(str, columns))},
     }
 
 
@@ -122,16 +130,17 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, float | int) and not isinstance(value, bool) and -_FINITE < value < _FINITE
 
 
-def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...]) -> list[dict[str, Any]]:
-    cells = []
+def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...], of_people: bool) -> list[dict[str, Any]]:
+    cells, fewest, everybody = [], SMALLEST if of_people else 1, np.ones(len(risk), dtype=bool)
     for code, sex in enumerate(BY_NAME["sex"].levels):
         of_sex = (runners["sex"] == code).to_numpy()
         for low, high in pairwise(edges):
             inside = of_sex & runners["age_years"].between(low, high, inclusive="left").to_numpy()
-            # an empty cell answers with its sex, an absent sex with everybody: never with an invented number
-            rows = inside if inside.any() else of_sex if of_sex.any() else np.ones(len(risk), dtype=bool)
-            mean = round(float(risk[rows].mean()), _DECIMALS)
-            cells.append({"sex": sex, "age_from": low, "age_below": high, "risk": mean, "n": int(inside.sum())})
+            # a cell with too few answers with its sex, a sex with too few with everybody: never an invented number
+            rows = next((each for each in (inside, of_sex) if each.sum() >= fewest), everybody)
+            cell = {"sex": sex, "age_from": low, "age_below": high, "risk": round(float(risk[rows].mean()), _DECIMALS)}
+            # by the counts of the others, and their means, those of a small cell would be known
+            cells.append(cell if of_people else {**cell, "n": int(inside.sum())})
     return cells
 
 
@@ -151,4 +160,29 @@ def _describe(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
     return {"measured": measured, "values": values, "shares": [1 / count] * count, "low": low, "high": high}
 
 
-__all__ = ["average", "build_reference", "check_reference"]
+def _describe_people(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
+    """Describe one field as `_describe` does, but of fewer than SMALLEST people nothing."""
+    field, known = BY_NAME[str(column.name)], np.sort(column.dropna().to_numpy(dtype=float))
+    if field.levels:
+        counts = np.bincount(known.astype(int), minlength=len(field.levels))
+        counts[counts < SMALLEST] = 0
+        values, shares = [float(code) for code in range(len(counts))], counts / max(counts.sum(), 1)
+        measured = round(float(counts.sum() / len(column)), _DECIMALS)
+        return {"measured": measured, "values": values, "shares": shares.round(_DECIMALS).tolist()}
+    if len(known) < SMALLEST:
+        return {"measured": 0.0, "values": [], "shares": [], "low": field.low, "high": field.high}
+    groups = np.array_split(known, min(config.reference_quantiles, len(known) // SMALLEST))
+    means = [round(float(group.mean()), 0 if field.kind == "whole" else _DECIMALS) for group in groups]
+    shares = np.array([len(group) for group in groups]) / len(known)
+    wanted = max(SMALLEST, round(2 * config.unusual * len(known)))
+    low, high = (round(float(_outermost(group, wanted).mean()), _DECIMALS) for group in (groups[0], groups[-1][::-1]))
+    measured = round(len(known) / len(column), _DECIMALS)
+    return {"measured": measured, "values": means, "shares": shares.round(_DECIMALS).tolist(), "low": low, "high": high}
+
+
+def _outermost(group: Floats, wanted: int) -> Floats:
+    """Return the first of a group, or all of it where the others would be too few to be told by the difference."""
+    return group[:wanted] if len(group) - wanted >= SMALLEST else group
+
+
+__all__ = ["SMALLEST", "average", "build_reference", "check_reference"]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.evaluation.metrics import METRICS
-from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.contracts import notice_of
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, SUCCESS
 from pipelines.gate import Check
 
@@ -15,21 +15,35 @@ INTENDED_USE = (
     "Research and teaching, and local validation: a club physio or clinician may see how a risk, its reasons and its "
     "uncertainty can be shown. Not for decisions about a runner's or patient's care."
 )
-LIMITS = (
-    "Trained on simulated data; no runner or patient was studied.",
+_SHARED = (
     "Differences between patients in what a pathway adds are shrunk; how often the intervals of effects hold the true "
     "effect of a fresh patient, `make bench` prints.",
     "A preference between pathways is named only where held-out patients bear it out; most often it is not.",
-    "Reasons are associations in the simulated data; only levers may suggest an action.",
-    "Risk bands are multiples of the base rate: an assumption.",
 )
-NOT_DONE = (
-    "No external validation: nobody outside the simulated world was scored and followed up.",
-    "No real runners or patients, no ethics approval, no registration as a medical device.",
+_BANDS = "Risk bands are multiples of the base rate: an assumption."
+_LIMITS = (
+    "Trained on simulated data; no runner or patient was studied.", *_SHARED,
+    "Reasons are associations in the simulated data; only levers may suggest an action.", _BANDS,
+)  # fmt: skip
+_LIMITS_OF_PEOPLE = (
+    "Trained on a cohort that its user brought: who they were, how they were measured and followed, and whether they "
+    "agreed, only those who collected it can say.", *_SHARED,
+    "Reasons are associations in that cohort; only levers may suggest an action.", _BANDS,
+)  # fmt: skip
+_OPEN = (
     "No comparison with what physios or clinicians would have said, and no study of what showing a risk changes.",
     "No check of fairness beyond sex and age: nothing else about a person is recorded.",
-    "The clubs held out come from the same simulated world as those trained on.",
 )
+_NOT_DONE = (
+    "No external validation: nobody outside the simulated world was scored and followed up.",
+    "No real runners or patients, no ethics approval, no registration as a medical device.", *_OPEN,
+    "The clubs held out come from the same simulated world as those trained on.",
+)  # fmt: skip
+_NOT_DONE_OF_PEOPLE = (
+    "No external validation: nobody outside the cohort was scored and followed up.",
+    "No registration as a medical device; the software asks for no ethics approval.", *_OPEN,
+    "The clubs held out come from the same cohort as those trained on.",
+)  # fmt: skip
 _LABELS = {arm.name: arm.label for arm in ARMS}
 
 
@@ -58,21 +72,32 @@ def model_card(
     made = facts["trained_on"]
     origin = f"simulated, scenario `{made['scenario']}`" if made["simulated"] else "a cohort brought by its user"
     lines = [
-        f"# {name}", "", f"**{NOTICE}**", "", "## What it predicts", "",
+        f"# {name}", "", f"**{notice_of(facts)}**", "", "## What it predicts", "",
         f"- {ONSET.label}: {ONSET.meaning}", f"- {SUCCESS.label} under each pathway: {SUCCESS.meaning}", "",
         "## Intended use", "", INTENDED_USE, "", "## Training data", "",
         f"{made['runners']:,} runners and {made['patients']:,} patients of {made['clubs']} clubs ({origin}).",
         "Clubs held out: none of the figures below comes from a club that training saw.", "",
         "## Onset on the held-out clubs", "",
-        *_table(("figure", "value", "95 % interval"), map(figure, _rows(tables["onset"]))), "",
+        *markdown_table(("figure", "value", "95 % interval"), map(figure, _rows(tables["onset"]))), "",
         "## Pathways on the held-out clubs", "", *_pathways(tables), "",
         "## Preference gate", "", *_preference(verdict), "",
         "## Intervals", "", *_intervals(tables), "",
         "## Release gate", "", *_gate(checks), "",
-        "## The model", "", *_recipe(facts["recipe"]), "", "## Limits", "", *(f"- {each}" for each in LIMITS), "",
-        "## What was not done", "", *(f"- {each}" for each in NOT_DONE),
+        "## The model", "", *_recipe(facts["recipe"]), "",
+        "## Limits", "", *(f"- {each}" for each in limits_of(made)), "",
+        "## What was not done", "", *(f"- {each}" for each in not_done(made)),
     ]  # fmt: skip
     return "\n".join(lines) + "\n"
+
+
+def limits_of(made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what a bundle cannot do, by what it was trained on."""
+    return _LIMITS if made["simulated"] else _LIMITS_OF_PEOPLE
+
+
+def not_done(made: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what nobody did for a bundle, by what it was trained on."""
+    return _NOT_DONE if made["simulated"] else _NOT_DONE_OF_PEOPLE
 
 
 def headline(figures: pd.DataFrame) -> dict[str, dict[str, float]]:
@@ -85,21 +110,21 @@ def _pathways(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     yield "Mean difference from usual care in the probability of success, adjusted for assignment."
     yield ""
     header = ("pathway", "patients", "effect", "95 % interval", "unadjusted")
-    yield from _table(header, (
+    yield from markdown_table(header, (
         (_LABELS[str(row.arm)], row.n, f"{row.effect:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}", f"{row.naive:+.3f}")
         for row in _rows(tables["effects"])
     ))  # fmt: skip
     yield from ("", "Mean success if all had what a rule names (doubly robust), and how far choosing by the model "
                 "leads that rule.", "")  # fmt: skip
     header = ("rule", "success", "95 % interval", "lead of the model", "95 % interval")
-    yield from _table(header, (
+    yield from markdown_table(header, (
         (row.label, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}", f"{row.lead:+.3f}",
          f"{row.lead_low:+.3f} to {row.lead_high:+.3f}")
         for row in _rows(tables["policies"])
     ))  # fmt: skip
     yield from ("", "Whether patients differ in an effect as predicted (slope 1: as predicted, 0: no sign of it).", "")
     header = ("pathway", "slope", "95 % interval", "p, slope above 0", "p, slope of 1")
-    yield from _table(header, (
+    yield from markdown_table(header, (
         (_LABELS[str(row.arm)], f"{row.slope:.2f}", f"{row.slope_low:.2f} to {row.slope_high:.2f}",
          f"{row.p_differs:.3f}", f"{row.p_calibrated:.3f}")
         for row in _rows(tables["heterogeneity"])
@@ -114,7 +139,7 @@ def _preference(verdict: Mapping[str, Any] | None) -> Iterator[str]:
     yield f"A preference between pathways {said}: it is earned only if the effects beat every simpler account on"
     yield f"patients that they were not fitted on (doubly robust loss, each one-sided at {verdict['level']:.0%})."
     yield ""
-    yield from _table(("against", "loss saved", "standard error", "p", "verdict"), (
+    yield from markdown_table(("against", "loss saved", "standard error", "p", "verdict"), (
         (each["label"], f"{each['difference']:+.5f}", f"{each['standard_error']:.5f}", f"{each['p']:.3f}",
          "beaten" if each["passed"] else "not beaten")
         for each in verdict["comparisons"]
@@ -128,7 +153,7 @@ def _intervals(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
         yield "The cohort held no draws over the evidence, so only the second part is known."
     yield ""
     header = ("answer", "rows", "answered", "width", "evidence", "sampling")
-    yield from _table(header, (
+    yield from markdown_table(header, (
         (row.what, f"{row.n:,}", f"{row.answered:.1%}", f"{row.width:.3f}", _share(row.evidence), _share(row.sampling))
         for row in _rows(tables["answered"])
     ))  # fmt: skip
@@ -138,7 +163,7 @@ def _gate(checks: Sequence[Check]) -> Iterator[str]:
     yield "A candidate that fails one of these is not released. The held-out cases are few, so most figures are refused"
     yield "only where their whole interval lies outside the range: passing is no proof of being right."
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ("figure", "found", "expected", "verdict"), ((c.what, c.found, c.expected, c.verdict) for c in checks)
     )
 
@@ -158,7 +183,8 @@ def _rows(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples(index=False)
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
+    """Yield the lines of a table in Markdown."""
     yield f"| {' | '.join(header)} |"
     yield "|" + "---|" * len(header)
     for row in rows:
@@ -174,4 +200,4 @@ def _recipe(recipe: Mapping[str, Any]) -> list[str]:
     ]
 
 
-__all__ = ["INTENDED_USE", "LIMITS", "NOT_DONE", "figure", "headline", "model_card"]
+__all__ = ["INTENDED_USE", "figure", "headline", "limits_of", "markdown_table", "model_card", "not_done"]

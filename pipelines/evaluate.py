@@ -16,10 +16,11 @@ from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.learning.split import Split, split_clubs
 from pfps_ml.prediction import predictor_from_json
+from pfps_ml.validation.pathways import PICTURED, pathway_pictures, pathway_tables
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OUT, Frames, read_frames
 from pipelines.judge_onset import Runners, onset_pictures, onset_tables
-from pipelines.judge_pathways import PICTURED, Treated, pathway_pictures, pathway_tables, pathways_answered
+from pipelines.judge_pathways import held_out_patients, pathways_answered
 from pipelines.judge_refits import refitted_pictures
 from pipelines.texts import TEXTS
 from pipelines.train import CANDIDATE, Candidate, digests, make_folder
@@ -33,7 +34,7 @@ _ABOUT = {"runners": "runners trained on", "patients": "patients trained on", "c
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the held-out clubs say of a candidate: every table and display by name, and which candidate and clubs."""
+    """What the held-out clubs say of a candidate: every table and display by name, and which candidate."""
 
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, displays.Display]
@@ -57,9 +58,8 @@ class Evaluation:
         return self.tables[name] if name in self.tables else self.pictures[name].frame()
 
     def _sections(self, drawn: Mapping[str, bytes]) -> list[Section]:
-        facts = {**self.subject, "clubs": ", ".join(self.subject["clubs"])}
-        names = [_ABOUT.get(key, key).replace("_", " ") for key in facts]
-        about = pd.DataFrame({"what": names, "value": list(map(str, facts.values()))})
+        names = [_ABOUT.get(key, key).replace("_", " ") for key in self.subject]
+        about = pd.DataFrame({"what": names, "value": list(map(str, self.subject.values()))})
         found = [Section("What was evaluated", "Training saw none of these clubs.", about)]
         for name, (heading, text) in TEXTS.items():
             if name in self.tables or name in self.pictures:
@@ -101,8 +101,8 @@ def evaluate(
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), predictor)
     tables, pictures = onset_tables(runners, predictor, config), onset_pictures(runners, predictor, config)
     tell("pathway effects")
-    treated = Treated.of(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
-    found = pathway_tables(treated, config)
+    treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
+    found = pathway_tables(treated, config.evaluation)
     tables |= {name: found[name] for name in found if name not in PICTURED}
     pictures |= pathway_pictures(found)
     tables["answered"] = pd.concat([tables["answered"], pathways_answered(treated)], ignore_index=True)
@@ -112,7 +112,7 @@ def evaluate(
     subject = {
         "candidate": candidate.identity, **candidate.facts["trained_on"], "split": split.digest,
         "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
-        "patients_evaluated": len(treated.X), "clubs": sorted(set(runners.clubs)),
+        "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
     return Evaluation(tables, pictures, subject)
 

@@ -6,7 +6,7 @@ has to prove itself: its whole interval must lie above chance. The limits are in
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,22 +15,29 @@ import pandas as pd
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.errors import Fault, InputError, ReleaseRefused
 from pfps_ml.knowledge.dictionary import ARMS, REFERENCE_ARM
+from pfps_ml.validation.against import AGAINST
+from pipelines.validated import Validated
 
+_ICI = "Integrated calibration index"
+_NORMAL = 1.96  # standard errors to either side of a 95 % interval
 READ = ("onset", "answered", "effects", "overlap", "policies", "heterogeneity")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One figure, what must hold of it, and whether it does."""
+    """One figure, what must hold of it, whether it does, and whether there were runners enough to judge it."""
 
     what: str
     found: str
     expected: str
     holds: bool
+    judged: bool = True
 
     @property
     def verdict(self) -> str:
         """What a person reads."""
+        if not self.judged:
+            return "not judged: too few runners"
         return "holds" if self.holds else "REFUSED"
 
 
@@ -54,6 +61,41 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
 def checks(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> list[Check]:
     """Hold the figures of an evaluation to the limits, all of them."""
     return [*_onset(tables["onset"].set_index("metric"), limits), *_rows(tables, limits), *_pathways(tables, limits)]
+
+
+def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
+    """Hold the figures of a bundle on a cohort that it had not seen to the limits, all of them.
+
+    The calibration index of a perfect model is above 0 by chance: it is judged only where the rate of cases, which is
+    easier to know, is known to within the limit (95 %).
+
+    Parameters
+    ----------
+    found
+        The validation; if it was compared with another bundle, that is judged, too.
+    limits
+        What must hold.
+    """
+    tables, rate = found.tables, found.cases / found.runners
+    told = _NORMAL * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
+    onset = [replace(each, holds=each.holds or not told, judged=told) if each.what == _ICI else each
+             for each in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip
+    return [*onset, _sound(found, "Checks of the cohort"), *_against(tables.get(AGAINST))]
+
+
+def checks_of_patients(found: Validated | None) -> list[Check]:
+    """Hold pathways that patients moved to what other patients say of them; none may have been shown to be wrong.
+
+    Parameters
+    ----------
+    found
+        The validation on patients; None if there is none, which is refused.
+    """
+    what, expected = "Pathways, moved by patients", "not shown to be wrong on others (--pathways)"
+    if found is None:
+        return [Check(what, "not validated", expected, False)]
+    return [Check(what, found.said, expected, found.said != "does not hold"),
+            _sound(found, "Checks of the cohort of patients")]  # fmt: skip
 
 
 def hold_to_gate(found: list[Check]) -> None:
@@ -92,7 +134,21 @@ def _onset(figures: pd.DataFrame, limits: ReleaseConfig) -> Iterator[Check]:
         holds = bool(low[name] <= most_ok and high[name] >= least_ok)
         yield Check(what, shown(name), f"an interval that meets {least_ok:g} to {most_ok:g}", holds)
     most = f"an interval that begins at {limits.ici_up_to:g} or below"
-    yield Check("Integrated calibration index", shown("ici"), most, bool(low["ici"] <= limits.ici_up_to))
+    yield Check(_ICI, shown("ici"), most, bool(low["ici"] <= limits.ici_up_to))
+
+
+def _sound(found: Validated, what: str) -> Check:
+    failed = list(found.tables["checks"].query("verdict == 'fail'")["code"])
+    return Check(what, f"{', '.join(failed) or 'none'} failed", "none failed", not failed)
+
+
+def _against(compared: pd.DataFrame | None) -> Iterator[Check]:
+    if compared is None:
+        return
+    for row in compared[compared["gain"].notna() & (compared["metric"] == "log_loss")].itertuples():
+        gained = f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})"
+        expected = "an interval that does not lie below 0"
+        yield Check(f"Log loss saved, against {row.against}", gained, expected, bool(row.gain_high >= 0))
 
 
 def _rows(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> Iterator[Check]:
@@ -120,4 +176,4 @@ def _pathways(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> Iter
         yield Check(f"{labels[str(name)]}: who gains most", found, expected, not wrong < least)
 
 
-__all__ = ["READ", "Check", "checks", "hold_to_gate", "read_tables"]
+__all__ = ["READ", "Check", "checks", "checks_of_patients", "checks_outside", "hold_to_gate", "read_tables"]

@@ -1,7 +1,7 @@
 """Release a candidate that passes the gate: a name, a card, a manifest; written whole, and models/CURRENT moved."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -11,16 +11,18 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.bundle import digest, manifest_of, same_release, save_bundle
+from pfps_ml.bundle import digest
 from pfps_ml.config import ProductConfig, ReleaseConfig, load_config
-from pfps_ml.errors import InputError, OutputError
-from pipelines.card import INTENDED_USE, LIMITS, NOT_DONE, headline, model_card
+from pfps_ml.errors import InputError
+from pfps_ml.tracking import expect_store
+from pipelines.card import INTENDED_USE, headline, limits_of, model_card, not_done
 from pipelines.console import command, say, table
 from pipelines.evaluate import EVALUATION, SUBJECT
 from pipelines.gate import Check, checks, hold_to_gate, read_tables
+from pipelines.promotion import judge_bundle, release_bundle
+from pipelines.shelf import MODELS, place, point
 from pipelines.train import CANDIDATE, PARTS
 
-MODELS = Path("models")
 _PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 
 
@@ -94,40 +96,21 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str, limits
     """
     ready = judge(candidate, evaluation, limits)
     hold_to_gate(ready.checks)
-    try:
-        return _write(models, number, ready)
-    except OSError as error:
-        raise OutputError(f"expected to write into {models}, but cannot ({error.strerror}); nothing moved") from error
+
+    def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+        verdict = json.loads(ready.parts["pathways.json"]).get("gate")
+        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict)
+        return {**ready.parts, "card.md": card.encode("utf-8")}, _facts(name, ready)
+
+    folder = place(models, number, made)
+    point(models, folder.name)
+    return folder
 
 
 def show_checks(found: Sequence[Check]) -> None:
     """Print every check of the gate with its limit."""
     header = ("figure", "found", "expected", "verdict")
     table("Release gate", header, ((check.what, check.found, check.expected, check.verdict) for check in found))
-
-
-def _write(models: Path, number: str, ready: Ready) -> Path:
-    for name in _names(number):
-        verdict = json.loads(ready.parts["pathways.json"]).get("gate")
-        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict)
-        whole = {**ready.parts, "card.md": card.encode("utf-8")}
-        manifest = manifest_of(name, whole, _facts(name, ready))
-        folder = models / name
-        if not folder.exists():
-            save_bundle(folder, whole, manifest)
-        elif not same_release(folder, manifest):
-            continue
-        _point(models, name)
-        return folder
-    raise AssertionError("names do not run out")
-
-
-def _names(number: str) -> Iterator[str]:
-    yield f"pfps-{number}"
-    again = 2
-    while True:
-        yield f"pfps-{number}-{again}"
-        again += 1
 
 
 def _facts(name: str, ready: Ready) -> dict[str, Any]:
@@ -138,31 +121,33 @@ def _facts(name: str, ready: Ready) -> dict[str, Any]:
         "packages": {package: version(package) for package in _PACKAGES},
         "metrics": headline(ready.tables["onset"]),
         "intended_use": INTENDED_USE,
-        "limits": [*LIMITS, *NOT_DONE],
+        "limits": [*limits_of(ready.facts["trained_on"]), *not_done(ready.facts["trained_on"])],
     }
 
 
-def _point(models: Path, name: str) -> None:
-    draft = models / ".CURRENT.draft"
-    draft.write_text(f"{name}\n", encoding="utf-8")
-    draft.replace(models / "CURRENT")
-
-
-def main(
-    candidate: Annotated[Path, typer.Argument(help="Folder of the candidate.")] = CANDIDATE,
-    evaluation: Annotated[Path, typer.Option(help="Folder of its evaluation.")] = EVALUATION,
+def main(  # noqa: PLR0913, PLR0917
+    candidate: Annotated[Path, typer.Argument(help="Folder of the candidate, or of a bundle.")] = CANDIDATE,
+    evaluation: Annotated[Path, typer.Option(help="Folder of the candidate's evaluation.")] = EVALUATION,
+    validation: Annotated[Path | None, typer.Option(help="Of a bundle: what `pfps evaluate` wrote of it.")] = None,
+    pathways: Annotated[Path | None, typer.Option(help="Of a bundle: the same on patients.")] = None,
     models: Annotated[Path, typer.Option(help="Folder of bundles.")] = MODELS,
-    number: Annotated[str, typer.Option("--version", help="Version to release as.")] = ProductConfig.version,
+    number: Annotated[str | None, typer.Option("--version", help="Version to release as.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML whose [release] holds the limits.")] = None,
 ) -> None:
-    """Release a candidate that has been evaluated and passes the gate."""
+    """Release a candidate that was evaluated, or with --validation a bundle that was validated, if the gate passes."""
     limits = load_config(config).release
-    show_checks(judge(candidate, evaluation, limits).checks)
-    folder = release(candidate, evaluation, models, number, limits)
+    if validation:
+        expect_store()
+        ready = judge_bundle(candidate, validation, limits, pathways)
+        show_checks(ready.checks)
+        folder = release_bundle(ready, models, number)
+    else:
+        show_checks(judge(candidate, evaluation, limits).checks)
+        folder = release(candidate, evaluation, models, number or ProductConfig.version, limits)
     say(f"released {folder}; {models / 'CURRENT'} names it")
 
 
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["MODELS", "Ready", "judge", "release", "show_checks"]
+__all__ = ["Ready", "judge", "release", "show_checks"]

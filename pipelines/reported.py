@@ -13,10 +13,15 @@ from pfps_ml.bundle import Bundle
 from pfps_ml.checks.size import rows_to_train
 from pfps_ml.config import ValidationConfig
 from pfps_ml.errors import FactError
+from pfps_ml.knowledge.contracts import origin_of, people_of, size_of
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.recalibration.card import level_of
+from pfps_ml.reference import SMALLEST
 from pfps_ml.validation.samplesize import rows_for_auroc, rows_for_ratio
+from pipelines.items import Known
+from pipelines.validated import Validated, outside_figures
 
 HOUSE = Path(__file__).resolve().parents[1]
 CALIBRATION = HOUSE / "docs" / "calibration.csv"
@@ -56,15 +61,26 @@ class Source:
 def figures(bundle: Bundle) -> dict[str, str]:
     """Return every figure that a bundle holds, by the name that answers quote it with.
 
-    What a bundle does not hold (one of a real cohort has no scenario) has no name here.
+    What a bundle does not hold (one of a real cohort has no scenario) has no name here; nor has, of an updated one,
+    what was true before only.
     """
     source, found = _source(bundle), {}
+    older = {name for update in bundle.manifest.get("updates", []) for name in _OLDER[people_of(update)]}
     for name, read in _FIGURES.items():
+        if name in older:
+            continue
         try:
             found[name] = read(source)
         except (LookupError, TypeError, FactError):
             continue
     return found
+
+
+def known_of(bundle: Bundle, validated: Validated | None = None) -> Known:
+    """Return what can be said of a bundle, and of its validation on a cohort from outside if there was one."""
+    outside = outside_figures(validated) if validated else {}
+    simulated = bool(bundle.manifest["trained_on"].get("simulated"))
+    return Known(figures(bundle) | outside, simulated, bool(bundle.manifest.get("updates")), validated is not None)
 
 
 def card_tables(card: str) -> dict[str, Rows]:
@@ -181,12 +197,43 @@ def _gate(source: Source) -> str:
 
 
 def _persons(source: Source) -> str:
+    if source.manifest.get("updates"):
+        return (
+            "was updated on a cohort: of it, it holds a few coefficients, the mean risk, counts of runners and cases, "
+            "and the digest of the file, by which whoever has the file can tell that it was used"
+        )
     if source.manifest["trained_on"]["simulated"]:
         return "was trained on simulated data and holds nothing of anybody"
-    return "was trained on a cohort: look through its counts before it leaves the house"
+    return "was trained on a cohort: look through it before it leaves the house"
+
+
+def _updates(source: Source) -> str:
+    return "; ".join(
+        f"{level_of(each)} of `{each['from']}`, on {size_of(each)} (cohort {each['cohort'][:12]}, the beginning of its "
+        "digest)"
+        for each in source.manifest["updates"]
+    )
+
+
+def _of_onset(source: Source) -> dict[str, Any]:
+    """Return the last update on runners; one on patients says nothing of onset."""
+    return [each for each in source.manifest["updates"] if people_of(each) == "runners"][-1]
+
+
+def _update_ratio(source: Source) -> str:
+    last = next((each for each in reversed(source.manifest["updates"]) if "runners" in each), None)
+    if last is None:
+        return "not known, for only the pathways were updated"
+    return f"{last['observed_expected_before']:.2f} before and {last['observed_expected_after']:.2f} after"
 
 
 _WIDTHS = ValidationConfig()
+# of what a card says of a bundle, and what was counted of its training, an update leaves these behind
+_OLDER = {
+    "runners": ("cases", "base_rate", "needed_fields", "needed_values", "every_figure", "held_runners", "held_clubs",
+                "needed_ratio", "needed_auroc"),
+    "patients": ("effects", "every_figure", "held_patients"),
+}  # fmt: skip
 _FIGURES: dict[str, Callable[[Source], str]] = {
     "bundle": lambda s: s.manifest["name"],
     "created": lambda s: s.manifest["created"][:10],
@@ -242,6 +289,11 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "persons": _persons,
     "origin": lambda s: "simulated" if s.manifest["trained_on"]["simulated"] else "a cohort brought by its user",
     "cell": lambda s: f"{_WIDTHS.fewest_events}",
+    "smallest": lambda s: f"{SMALLEST}",
+    "learned": lambda s: origin_of(s.manifest),
+    "updates": _updates,
+    "update_ratio": _update_ratio,
+    "update_needed": lambda s: f"{_of_onset(s)['runners_for_ratio']:,}",
 }  # fmt: skip
 
-__all__ = ["CALIBRATION", "HOUSE", "PLAUSIBILITY", "Source", "card_tables", "figures"]
+__all__ = ["CALIBRATION", "HOUSE", "PLAUSIBILITY", "Source", "card_tables", "figures", "known_of"]

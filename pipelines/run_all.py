@@ -26,7 +26,8 @@ from pipelines.card import figure
 from pipelines.console import command, say, steps, table
 from pipelines.evaluate import EVALUATION, Evaluation
 from pipelines.frames import DATA, OUT, Frames, data_digest, read_frames
-from pipelines.release import MODELS, judge, release, show_checks
+from pipelines.release import judge, release, show_checks
+from pipelines.shelf import MODELS
 from pipelines.simulate import write_cohort
 from pipelines.train import CANDIDATE, Candidate, write_candidate
 

@@ -16,6 +16,7 @@ from pfps_ml.bundle import digest, dump, golden_answers
 from pfps_ml.config import Config, load_config
 from pfps_ml.errors import CohortError, InputError, OutputError
 from pfps_ml.intake.cohort import Columns
+from pfps_ml.intake.table import arm_levels
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
@@ -30,13 +31,38 @@ from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OBSERVED, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
-from pipelines.local import LOCAL, Asked, By, Event, Map, Name, Outcome, Real, Start, train_on_file
+from pipelines.local import (
+    LOCAL,
+    Arm,
+    ArmLevel,
+    Asked,
+    By,
+    Event,
+    Logged,
+    Map,
+    Name,
+    Outcome,
+    PatientsMap,
+    Real,
+    Start,
+    Succeeded,
+    Success,
+    Visited,
+    train_on_files,
+)  # fmt: skip
 
 CANDIDATE = OUT / "candidate"
+_MAKING = ("split", "onset", "pathways", "product")  # of the configuration: what a bundle is made by
 PARTS = ("onset.json", "pathways.json", "reference.json", "golden.json")
 STEPS = 9
 _GOLDEN_ROWS, _SKIPPED = 24, 0.3
 Progress = Callable[[str], None]
+Folder = Annotated[Path, typer.Argument(help="Folder with the frames.")]
+Simulated = Annotated[str | None, typer.Option(help="The simulated scenario; by default what the frames say.")]
+Choices = Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")]
+Out = Annotated[
+    Path | None, typer.Option("-o", help=f"Folder of the candidate ({CANDIDATE}), or of the new bundle ({LOCAL}).")
+]
 Floats = NDArray[np.float64]
 
 
@@ -101,7 +127,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
     rate = float(frames.onset.loc[rows, ONSET.name].mean())
-    reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product)
+    reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product, scenario is None)
     reference[KEY] = overlap_to_json(pathways.propensity_, config.pathways.propensity_floor)
     reference["horizon_months"] = load_scenario(scenario).horizon_months if scenario else ONSET.horizon_months
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
@@ -195,34 +221,32 @@ def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, o
         "split_digest": split.digest,
         "data_digest": digests(frames),
         "seed": made.get("seed"),
-        "config": {**asdict(config), "cohort": made},
+        "config": {**{name: asdict(getattr(config, name)) for name in _MAKING}, "cohort": made},
         "recipe": {k: round(v, DECIMALS) if isinstance(v, float) else v for k, v in asdict(onset.recipe_).items()},
     }
 
 
 def main(  # noqa: PLR0913, PLR0917
-    folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
-    scenario: Annotated[
-        str | None, typer.Option(help="The simulated scenario; by default what the frames say.")
-    ] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", help=f"Folder of the candidate ({CANDIDATE}), or of the new bundle ({LOCAL}).")
-    ] = None,
-    cohort: Real = None, bundle: Start = None, mapping: Map = None, outcome: Outcome = ONSET.name, event: Event = None,
-    follow_up: Name = None, period: Name = None, person: Name = None, measured_on: Name = None,
-    happened_on: Name = None, second: Name = None, by: By = "",
+    folder: Folder = DATA / "reference", scenario: Simulated = None, config: Choices = None, out: Out = None,
+    cohort: Real = None, patients: Visited = None, bundle: Start = None, by: By = "", mlflow: Logged = False,
+    mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: Name = None, period: Name = None,
+    person: Name = None, measured_on: Name = None, happened_on: Name = None, second: Name = None,
+    patients_map: PatientsMap = None, arm: Arm = None, arm_level: ArmLevel = None, success: Success = None,
+    success_level: Succeeded = None,
 ) -> None:  # fmt: skip
-    """Train a candidate on validated frames; with --cohort a bundle on real runners, starting at a released one."""
-    columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
-    asked = Asked(columns, mapping, bundle, by)
-    if cohort is not None and (scenario is not None or folder != DATA / "reference"):
-        raise InputError("expected either frames that were simulated or --cohort FILE, got both; leave one out")
-    if cohort is not None:
-        train_on_file(cohort, asked, load_config(config), out or LOCAL)
+    """Train a candidate on validated frames; with --cohort or --patients, a bundle on real people."""
+    real = Asked(
+        cohort, patients, Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second),
+        Columns(success, success_level, arm=arm, arm_levels=arm_levels(arm_level)), mapping, patients_map, bundle, by,
+        mlflow,
+    )  # fmt: skip
+    if any((cohort, patients)):
+        if scenario is not None or folder != DATA / "reference":
+            raise InputError("expected frames that were simulated, or --cohort FILE and --patients FILE, got both")
+        train_on_files(real, load_config(config), out or LOCAL)
         return
-    if asked != Asked():
-        raise InputError("expected --cohort FILE beside options that are about a cohort, got none; add it")
+    if real != Asked():
+        raise InputError("expected --cohort FILE or --patients FILE beside options that are about them, got none")
     frames = read_frames(folder)
     scenario = scenario_of(frames, scenario)
     with steps("train", STEPS) as tell:

@@ -10,7 +10,7 @@ from pydantic import Field as PydanticField
 from pfps_ml.errors import Fault, InputError, InvalidInput
 from pfps_ml.files.headers import meant
 from pfps_ml.knowledge.checker import check
-from pfps_ml.knowledge.contracts import NOTICE, request_model
+from pfps_ml.knowledge.contracts import CARE, request_model
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.knowledge.field import Field
 
@@ -49,7 +49,7 @@ _STRICT = ConfigDict(
 AssessRequest = create_model(
     "AssessRequest",
     __config__=_STRICT,
-    __doc__="One runner or patient to assess. " + NOTICE,
+    __doc__="One runner or patient to assess. " + CARE,
     runner=(Runner, PydanticField(description="One runner or patient; only age_years and sex are required.")),
 )
 
@@ -61,7 +61,7 @@ _Row = Annotated[Any, WithJsonSchema({"description": _ROW})]
 RosterRequest = create_model(
     "RosterRequest",
     __config__=_STRICT,
-    __doc__="Runners or patients to assess. " + NOTICE,
+    __doc__="Runners or patients to assess. " + CARE,
     __validators__={"whole": field_validator("reasons", mode="before")(_whole)},
     runners=(list[_Row], PydanticField(min_length=1, max_length=MOST, description="Rows, in the order of the answer.")),
     reasons=(int, PydanticField(default=REASONS, ge=0, le=100, description="How many reasons a row names, largest "

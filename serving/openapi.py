@@ -64,7 +64,7 @@ def document(bundle: Bundle | None) -> dict[str, Any]:
             "title": "pfps-ml",
             "version": __version__,
             "summary": "Explained risk of runner's knee, and treatment pathways for patients",
-            "description": NOTICE,
+            "description": bundle.notice if bundle else NOTICE,
         },
         "paths": {path: {route.method.lower(): _operation(route, bundle)} for path, route in ROUTES.items()},
         "components": {

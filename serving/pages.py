@@ -54,7 +54,7 @@ def about(live: LiveBundle) -> dict[str, Any]:
     return {
         "name": "pfps-ml",
         "version": __version__,
-        "notice": NOTICE,
+        "notice": bundle.notice if bundle else NOTICE,
         "bundle": bundle.name if bundle else None,
         "created": manifest.get("created"),
         "trained_on": manifest.get("trained_on"),

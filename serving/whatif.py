@@ -8,7 +8,6 @@ from typing import Any
 from starlette.responses import Response
 
 from pfps_ml.bundle import Bundle, digest, dump
-from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
 from pfps_ml.knowledge.field import DRIVERS, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
@@ -50,7 +49,7 @@ def tables(bundle: Bundle) -> dict[str, Any]:
     """
     return {
         "bundle": bundle.name,
-        "notice": NOTICE,
+        "notice": bundle.notice,
         "trained_on": bundle.manifest["trained_on"],
         "fields": [_field(field) for field in FIELDS],
         "drivers": list(DRIVERS),

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from pfps_ml.intake.cohort import Columns, read_cohort
-from pfps_ml.knowledge.dictionary import ONSET
+from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
 
-CASE = ONSET.name
+CASE, DONE = ONSET.name, SUCCESS.name
 
 
 def cohort_frame(rows=300, cases=30):
@@ -20,6 +20,15 @@ def cohort_frame(rows=300, cases=30):
         "season": 2020 + at * 37 % 101 % 3,
         CASE: (at * 31 % rows < cases).astype(int),
     })  # fmt: skip
+
+
+def patients_frame(rows=300, successes=120):
+    """Return made-up patients in six clinics with three arms; every so-manieth is a success, whatever they had."""
+    at = pd.Series(range(rows))
+    return cohort_frame(rows, 0).drop(columns=CASE).assign(
+        worst_pain_mm=at * 23 % 101, symptom_duration_months=1 + at * 41 % 60, bilateral=["no", "yes"] * (rows // 2),
+        arm=["usual_care", "hip", "orthotic"] * (rows // 3), **{DONE: (at * 31 % rows < successes).astype(int)},
+    )  # fmt: skip
 
 
 def written(folder, frame, name="cohort.csv"):

@@ -144,6 +144,13 @@ def test_a_manifest_that_is_no_manifest_is_refused(copy, content):
         load_bundle(copy)
 
 
+@pytest.mark.parametrize("updates", [3, [3], [{"cohort": "a", "runners": "many"}], [{"runners": 3}]])
+def test_a_manifest_that_does_not_say_how_many_runners_it_was_updated_on_is_refused(copy, updates):
+    rewrite(copy, "manifest.json", lambda manifest: manifest.update(updates=updates))
+    with pytest.raises(BundleFormat, match="trained and updated on"):
+        load_bundle(copy)
+
+
 @pytest.mark.parametrize("key", ["files", "trained_on"])
 @pytest.mark.parametrize("value", [None, [], "text"])
 def test_a_manifest_without_what_is_read_of_it_is_refused_by_name(copy, key, value):

@@ -50,10 +50,10 @@ TOPICS = {
     ),
     "C02": Topic(
         "Follow-up shorter than the horizon",
-        "Whether runners without an episode were followed over the whole horizon (`--follow-up`, or the column "
-        "follow_up_months).",
-        "Fails if more than a tenth of those without an episode were lost before it; warns if any were. They are set "
-        "aside, which makes the outcome look more frequent than it is.",
+        "Whether runners without an episode, and all patients, were followed over the whole horizon (`--follow-up`, or "
+        "the column follow_up_months): 12 months, and 12 weeks.",
+        "Fails if more than a tenth of them were lost before it; warns if any were. They are set aside, which makes "
+        "the outcome look more frequent than it is, and success as frequent as among those who stayed.",
         "Follow for longer, or predict over the shorter time with a bundle of that horizon.",
     ),
     "C03": Topic(
@@ -84,7 +84,8 @@ TOPICS = {
         "Too few events for the parameters",
         "The number of runners that a model of these fields needs (Riley and others, BMJ 2020;368:m441): little "
         "overfitting (shrinkage 0.9), little optimism (0.05 of Nagelkerke's R2), and the mean risk to 0.05. The R2 "
-        "expected is 15 % of the largest possible.",
+        "expected is 15 % of the largest possible. In patients, every field counts for success under usual care and "
+        "for what each other arm adds.",
         "Fails with fewer than 10 events; warns below the number needed.",
         "Do not train from nothing: start at the reference bundle, which local data then move as far as they can "
         "bear, or only recalibrate it.",
@@ -93,8 +94,10 @@ TOPICS = {
         "Overlap between arms",
         "Whether patients who may have an arm had a real chance of it, as far as what is recorded tells (propensities "
         "from patients of other folds).",
-        "Warns if 2 % of the chances are below the floor that effects are weighted with, fails at 10 %.",
-        "Where nobody had an alternative nothing can be compared: leave those patients out, and say so.",
+        "Warns if 2 % of the chances are below the floor that effects are weighted with, fails at 10 %; and fails if "
+        "all had one arm, or nobody had usual care.",
+        "Where nobody had an alternative nothing can be compared: leave those patients out, and say so. A column of "
+        "arms (`arm`, or `--arm`) makes a file one of patients.",
     ),
     "C08": Topic(
         "Label noise",

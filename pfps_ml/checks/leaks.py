@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from pfps_ml.checks.guide import Check, judged
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.intake.cohort import Cohort
-from pfps_ml.knowledge.dictionary import BY_NAME, ONSET_FIELDS
+from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.randomness import generator
 
 Floats = NDArray[np.float64]
@@ -43,7 +43,7 @@ def stands_for_site(cohort: Cohort) -> Check:
 def telling_gaps(cohort: Cohort) -> Check:
     """Look for fields whose being recorded tells the outcome (C05)."""
     used = cohort.used
-    y, gaps = cohort.y[used], cohort.values.loc[used, list(ONSET_FIELDS)].isna()
+    y, gaps = cohort.y[used], cohort.values.loc[used, list(cohort.fields)].isna()
     asked = [name for name in gaps if 0 < gaps[name].sum() < len(y)]
     if not asked or min(y.sum(), len(y) - y.sum()) < _FEWEST:
         return Check("C05", "not applicable", "no field is missing in some rows only, or too few events to tell")
@@ -92,7 +92,7 @@ def _p_of_gap(missing: NDArray[np.bool_], y: Floats) -> float:
 
 def _standing(cohort: Cohort, used: NDArray[np.bool_], codes: NDArray[np.int64]) -> Iterator[str]:
     """Yield the fields most of whose variance lies between the levels."""
-    for name in ONSET_FIELDS:
+    for name in cohort.fields:
         column = pd.Series(cohort.values.loc[used, name].to_numpy(dtype=float))
         known = column.notna().to_numpy()
         own, level = column[known], codes[known]

@@ -5,7 +5,7 @@ import numpy as np
 from pfps_ml.checks.guide import Check
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.intake.cohort import Cohort
-from pfps_ml.knowledge.dictionary import BY_NAME, ONSET_FIELDS
+from pfps_ml.knowledge.dictionary import BY_NAME
 
 _TELLING = 0.9  # AUROC of a single field that no measurement before the outcome has
 _IN_PAIN = 0.2  # share of the cases with knee pain at the start
@@ -27,18 +27,23 @@ def followed(cohort: Cohort) -> Check:
     """Look for runners who were lost before the horizon (C02)."""
     if cohort.months is None:
         return Check("C02", "not applicable", "the file does not say for how long anybody was followed")
-    others = (cohort.y == 0) & ~cohort.rejected
-    lost = int((cohort.too_short & others).sum())
-    share = lost / max(int(others.sum()), 1)
-    said = f"{lost:,} of {int(others.sum()):,} without an episode were lost before {cohort.horizon:g} months"
+    runners = cohort.arm is None
+    asked = ~cohort.rejected & (cohort.y == 0 if runners else ~np.isnan(cohort.y))
+    lost = int((cohort.too_short & asked).sum())
+    share = lost / max(int(asked.sum()), 1)
+    who, until = ("without an episode", f"{cohort.horizon:g} months") if runners else ("patients", "12 weeks")
+    said = f"{lost:,} of {int(asked.sum()):,} {who} were lost before {until}"
     return Check("C02", "fail" if share > _LOST else "warn" if lost else "pass", said)
 
 
 def _by_days(cohort: Cohort) -> list[str]:
     if cohort.measured_on is None or cohort.happened_on is None:
         return []
-    early = int(((cohort.happened_on <= cohort.measured_on) & (cohort.y == 1)).sum())
-    return [f"{early:,} cases are dated on or before their screening"] if early else []
+    asked, what = cohort.y == 1, "cases are dated on or before their screening"
+    if cohort.arm is not None:
+        asked, what = ~np.isnan(cohort.y), "outcomes are dated on or before the first visit"
+    early = int(((cohort.happened_on <= cohort.measured_on) & asked).sum())
+    return [f"{early:,} {what}"] if early else []
 
 
 def _by_pain(cohort: Cohort) -> list[str]:
@@ -48,7 +53,7 @@ def _by_pain(cohort: Cohort) -> list[str]:
 
 def _by_fields(cohort: Cohort) -> list[str]:
     known, found = cohort.used, []
-    for name in ONSET_FIELDS:
+    for name in cohort.fields:
         value = cohort.values[name].to_numpy(dtype=float)
         own = known & ~np.isnan(value)
         y = cohort.y[own]

@@ -15,8 +15,9 @@ import pandas as pd
 
 from pfps_ml.errors import OutputError
 from pfps_ml.evaluation.calibration import calibration_table
-from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, MOST_FIELDS, ORANGE, as_percent, beeswarm, new_figure
+from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, MOST_FIELDS, ORANGE, as_percent, beeswarm, new_figure, notice
 from pfps_ml.evaluation.metrics import auroc, cases_by_risk, smoothed_calibration
+from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, field
 
 if TYPE_CHECKING:
@@ -207,10 +208,11 @@ def reasons(values: pd.DataFrame, data: pd.DataFrame, base: float, label: str = 
     return Reasons(values, data[list(values)], base, label)
 
 
-def png(display: Display) -> bytes:
-    """Return the picture as PNG, without a stamp of the library that drew it."""
-    stream = io.BytesIO()
-    display.plot().savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+def png(display: Display, said: str = NOTICE) -> bytes:
+    """Return the picture as PNG, with what the models say of themselves, and no stamp of the library that drew it."""
+    stream, figure = io.BytesIO(), display.plot()
+    notice(figure, said)
+    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()
 
 

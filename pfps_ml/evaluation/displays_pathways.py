@@ -39,6 +39,8 @@ class Effects:
         axes.errorbar(effect, places + 0.1, xerr=[effect - low, high - effect], fmt="o", color=BLUE, markersize=7,
                       capsize=3, label="Adjusted, 95 % interval")  # fmt: skip
         axes.plot(naive, places - 0.15, "D", color=ORANGE, fillstyle="none", markersize=6, label="Raw difference")
+        if "predicted" in shown:
+            axes.plot(100 * shown["predicted"], places + 0.25, "|", color=INK, markersize=11, label="Predicted")
         for place in places[np.isnan(effect)]:
             axes.text(0, place, " no data", color=INK, va="center")
         axes.set_yticks(
@@ -181,9 +183,13 @@ class Propensities:
 
     def plot(self) -> "Figure":
         """Return both spreads of every arm; where they do not overlap, effects are extrapolated."""
-        figure = new_figure("Estimated chance of each pathway, by what patients had", height=4.8)
-        panels = figure.subplots(2, (len(ARMS) + 1) // 2, sharex=True).ravel()
-        for axes, arm in zip(panels, ARMS, strict=False):
+        arms = [arm for arm in ARMS if (self.table["arm"] == arm.name).any()]
+        rows = -(-len(arms) // 2)
+        figure = new_figure("Estimated chance of each pathway, by what patients had", height=0.4 + 2.2 * rows)
+        panels = figure.subplots(max(rows, 1), 2, sharex=True).ravel()
+        for axes in panels[len(arms) :]:
+            axes.set_visible(False)
+        for axes, arm in zip(panels, arms, strict=False):
             seen = self.table[self.table["arm"] == arm.name]
             edges = [*seen["low"], seen["high"].iloc[-1]]
             for column, name, color in (("n_others", "Had another", BLUE), ("n_had", "Had it", ORANGE)):

@@ -27,8 +27,13 @@ def new_figure(title: str, height: float) -> "Figure":
     # no pyplot: such a figure is drawn by Agg when saved, and vanishes when nobody holds it
     figure = Figure(figsize=(800 / DPI, height), layout="constrained")
     figure.suptitle(title, x=0.01, ha="left", fontsize=11, color=INK)
-    figure.supxlabel(NOTICE, x=0.99, ha="right", fontsize=7, color="#666666")
+    notice(figure, NOTICE)
     return figure
+
+
+def notice(figure: "Figure", said: str) -> None:
+    """Write what the models have to say of themselves into the figure's corner, in place of what stands there."""
+    figure.supxlabel(said, x=0.99, ha="right", fontsize=7, color="#666666")
 
 
 def as_percent(figure: "Figure", *sides: Any) -> "Figure":
@@ -98,4 +103,16 @@ def _quiet_import() -> Iterator[None]:
         yield
 
 
-__all__ = ["BLUE", "DPI", "GREY", "INK", "MOST_FIELDS", "ORANGE", "as_percent", "beeswarm", "forest", "new_figure"]
+__all__ = [
+    "BLUE",
+    "DPI",
+    "GREY",
+    "INK",
+    "MOST_FIELDS",
+    "ORANGE",
+    "as_percent",
+    "beeswarm",
+    "forest",
+    "new_figure",
+    "notice",
+]

@@ -98,11 +98,34 @@ def arm_scores(y: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity:
     CohortError
         If a frame lacks an arm or a row, holds NaN, or an outcome is neither 0 nor 1.
     """
-    had, success = _arms(arm), np.asarray(y, dtype=float)
+    success = np.asarray(y, dtype=float)
+    if len(success) != len(np.asarray(arm)) or not np.isin(success, (0.0, 1.0)).all():
+        raise CohortError(f"expected an outcome of 0 or 1 for each of {len(np.asarray(arm))} patients; complete them")
+    return outcome_scores(success, arm, outcome, propensity)
+
+
+def outcome_scores(values: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
+    """Return what `arm_scores` does for an outcome in a unit of its own: points of pain or function, kilograms.
+
+    Parameters
+    ----------
+    values
+        The outcome, any number.
+    outcome
+        Predicted outcome under each arm, in the same unit.
+    arm, propensity
+        As in `arm_scores`.
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row, or anything holds NaN.
+    """
+    had, seen = _arms(arm), np.asarray(values, dtype=float)
     _check_frames(len(had), outcome=outcome, propensity=propensity)
-    if len(success) != len(had) or not np.isin(success, (0.0, 1.0)).all():
-        raise CohortError(f"expected an outcome of 0 or 1 for each of {len(had)} patients; complete them")
-    return pd.DataFrame({name: _augmented(success, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS})
+    if len(seen) != len(had) or not np.isfinite(seen).all():
+        raise CohortError(f"expected an outcome for each of {len(had)} patients; complete them")
+    return pd.DataFrame({name: _augmented(seen, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS})
 
 
 def adjusted_effects(
@@ -137,15 +160,37 @@ def adjusted_effects(
     CohortError
         If a frame lacks an arm or a row, holds NaN, or an outcome is neither 0 nor 1.
     """
-    scores, had, success = arm_scores(y, arm, outcome, propensity), _arms(arm), np.asarray(y, dtype=float)
-    _check_frames(len(had), eligible=eligible)
+    return mean_effects(arm_scores(y, arm, outcome, propensity), y, arm, eligible, groups)
+
+
+def mean_effects(
+    scores: pd.DataFrame, values: npt.ArrayLike, arm: Labels, eligible: pd.DataFrame, groups: Labels
+) -> pd.DataFrame:
+    """Return what `adjusted_effects` does from scores that are there, in the unit of the outcome.
+
+    Parameters
+    ----------
+    scores
+        What `arm_scores` or `outcome_scores` returned.
+    values
+        The outcome that they were made of.
+    arm, eligible, groups
+        As in `adjusted_effects`.
+
+    Raises
+    ------
+    CohortError
+        If a frame lacks an arm or a row, or an arm is unknown.
+    """
+    had, seen_values = _arms(arm), np.asarray(values, dtype=float)
+    _check_frames(len(had), eligible=eligible, scores=scores)
     clinic = np.asarray(groups)
     if len(clinic) != len(had):
         raise CohortError(f"expected a group for each of {len(had)} patients, got {len(clinic)}; complete them")
     rows = []
     for name in ACTIVE_ARMS:
         own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
-        treated, usual = success[own & (had == name)], success[own & (had == REFERENCE_ARM)]
+        treated, usual = seen_values[own & (had == name)], seen_values[own & (had == REFERENCE_ARM)]
         seen = bool(treated.size and usual.size)
         gain = (scores[name] - scores[REFERENCE_ARM]).to_numpy()[own]
         effect, low, high = clustered_mean(gain, clinic[own], LEVEL) if seen else (np.nan,) * 3
@@ -238,4 +283,14 @@ def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.Dat
             raise CohortError(f"expected {rows} complete rows in {name}, got {len(frame)}, or NaN among them")
 
 
-__all__ = ["RARE", "adjusted_effects", "arm_scores", "pehe", "policy_share", "propensity_counts", "propensity_overlap"]
+__all__ = [
+    "RARE",
+    "adjusted_effects",
+    "arm_scores",
+    "mean_effects",
+    "outcome_scores",
+    "pehe",
+    "policy_share",
+    "propensity_counts",
+    "propensity_overlap",
+]

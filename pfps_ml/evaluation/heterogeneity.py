@@ -74,6 +74,12 @@ def _slope(predicted: Array, score: Array, clinic: npt.ArrayLike) -> tuple[float
     return *fit.contrast([0, 1], LEVEL), fit.above([0, 1]), 2 * min(above, 1 - above)
 
 
+def group_members(predicted: Array, count: int) -> npt.NDArray[np.int64]:
+    """Return the group of each patient, from 0 (the least was predicted) on; equal groups, fewer where many tie."""
+    edges = np.unique(np.quantile(predicted, np.arange(1, count) / count))
+    return np.asarray(np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1], dtype=np.int64)
+
+
 def group_effects(
     effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: npt.ArrayLike, count: int
 ) -> pd.DataFrame:
@@ -106,8 +112,7 @@ _GROUP = ("group", "n", "predicted", "observed", "low", "high",
 
 
 def _groups(predicted: Array, score: Array, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
-    edges = np.unique(np.quantile(predicted, np.arange(1, count) / count))
-    member = np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1]
+    member = group_members(predicted, count)
     design = (member[:, None] == np.arange(member.max() + 1)).astype(float)
     means, own = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
     # the distance from the predictions, not the effect, is what is tested: predictions differ within a group too
@@ -122,4 +127,4 @@ def _groups(predicted: Array, score: Array, clinic: npt.ArrayLike, count: int) -
     ]  # fmt: skip
 
 
-__all__ = ["best_linear_predictor", "effect_scores", "group_effects"]
+__all__ = ["best_linear_predictor", "effect_scores", "group_effects", "group_members"]

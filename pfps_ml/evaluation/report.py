@@ -54,7 +54,7 @@ class Section:
     drawn: bytes = b""
 
 
-def write_report(folder: Path, title: str, sections: Sequence[Section]) -> Path:
+def write_report(folder: Path, title: str, sections: Sequence[Section], notice: str = NOTICE) -> Path:
     """Write `report.html` into the folder and return its path; an older report stays whole until it is replaced.
 
     Raises
@@ -63,7 +63,7 @@ def write_report(folder: Path, title: str, sections: Sequence[Section]) -> Path:
         If the folder cannot be written.
     """
     path, part = folder / "report.html", folder / f".report.html.{os.getpid()}"
-    page = _page(title, sections)
+    page = _page(title, sections, notice)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part.write_text(page, encoding="utf-8")
@@ -75,9 +75,9 @@ def write_report(folder: Path, title: str, sections: Sequence[Section]) -> Path:
     return path
 
 
-def _page(title: str, sections: Sequence[Section]) -> str:
-    notice = f'<p class="notice" role="note">{escape(NOTICE)}</p>'
-    body = "\n".join(_section(section) for section in sections)
+def _page(title: str, sections: Sequence[Section], said: str) -> str:
+    notice = f'<p class="notice" role="note">{escape(said)}</p>'
+    body = "\n".join(_section(section, said) for section in sections)
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -103,13 +103,13 @@ def _page(title: str, sections: Sequence[Section]) -> str:
 """
 
 
-def _section(section: Section) -> str:
+def _section(section: Section, said: str) -> str:
     parts = [f"<section>\n<h2>{escape(section.heading)}</h2>"]
     parts += [f"<p>{escape(text.strip())}</p>" for text in section.text.split("\n\n") if text.strip()]
     if section.table is not None:
         parts.append(_table(section.table, section.heading))
     if section.figure is not None:
-        parts.append(_figure(section.figure, section.drawn or png(section.figure), section.heading))
+        parts.append(_figure(section.figure, section.drawn or png(section.figure, said), section.heading))
     return "\n".join([*parts, "</section>"])
 
 

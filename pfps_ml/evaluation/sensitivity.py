@@ -98,7 +98,7 @@ def sensitivity_bounds(
         assert pair is not None
         (lowest, low), (other, high) = pair.bounds(strength), pair.swapped().bounds(strength)
         rows.append({"strength": strength, "lowest": lowest[0], "highest": -other[0], "low": low, "high": -high})
-    return pd.DataFrame(rows, columns=["strength", "lowest", "highest", "low", "high"])
+    return pd.DataFrame(rows, columns=["strength", "lowest", "highest", "low", "high"], dtype=float)
 
 
 def measured_strengths(
@@ -221,7 +221,7 @@ def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Arra
     codes, names = pd.factorize(groups, sort=True, use_na_sentinel=False)
     stream = generator(settings.seed, "evaluation: resampled clinics")
     drawn = stream.integers(0, len(names), (settings.bootstraps, len(names)))
-    times = (drawn[:, :, None] == np.arange(len(names))).sum(axis=1)
+    times = np.array([np.bincount(each, minlength=len(names)) for each in drawn]).reshape(-1, len(names))
     return np.column_stack((np.ones(len(codes)), times[:, codes].T)).astype(float)
 
 

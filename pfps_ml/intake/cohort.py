@@ -1,25 +1,30 @@
-"""A cohort of runners with outcomes, read from any file that rosters are read from, with an account of every row."""
+"""A cohort with outcomes, read from any file that rosters are read from, with an account of every row.
+
+Runners are followed for new pain; patients, who had one of the arms, for success. A file with a column of arms is one
+of patients.
+"""
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.errors import Fault, InvalidInput, OutputError
+from pfps_ml.errors import Fault, OutputError
 from pfps_ml.files.mapping import Mapping, load_mapping
-from pfps_ml.intake.outcomes import days_of, level_texts, numbers_of, outcome_codes
+from pfps_ml.intake.outcomes import days_of, numbers_of, outcome_codes
+from pfps_ml.intake.table import Table, arms_of
 from pfps_ml.knowledge.checker import derive
-from pfps_ml.knowledge.dictionary import ARMS, ONSET
-from pfps_ml.roster import Roster, read_roster
+from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.roster import read_roster
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-FOLLOW_UP = "follow_up_months"
+ARM, FOLLOW_UP = "arm", "follow_up_months"
+TWELVE_WEEKS = 12 * 7 / (365.25 / 12)  # in months: the horizon of success
 
 
 @dataclass(frozen=True)
@@ -29,9 +34,10 @@ class Columns:
     Attributes
     ----------
     outcome, event
-        The outcome, and its level that means a case (0/1 and no/yes need none).
+        The outcome (the dictionary's, if not named), and its level that means a case or a success (0/1 and no/yes
+        need none).
     follow_up
-        Months from screening to the last news of a runner; read under its own name if the file has it.
+        Months from screening, or from the first visit, to the last news; read under its own name if the file has it.
     period
         When a row was collected: a year, a season, a wave.
     person
@@ -41,10 +47,12 @@ class Columns:
     second
         Another column that says who is a case (0/1, no/yes), to hold the first one to.
     arm
-        The pathway that a patient had, in the dictionary's words.
+        The pathway that a patient had; with it, the file is one of patients.
+    arm_levels
+        What the file calls an arm, and its name in the dictionary; where it is not told by the dictionary's words.
     """
 
-    outcome: str = ONSET.name
+    outcome: str | None = None
     event: str | None = None
     follow_up: str | None = None
     period: str | None = None
@@ -53,13 +61,19 @@ class Columns:
     happened_on: str | None = None
     second: str | None = None
     arm: str | None = None
+    arm_levels: tuple[tuple[str, str], ...] = ()
 
     @property
     def named(self) -> list[str]:
         """The columns that must be in the file."""
         others = (self.follow_up, self.period, self.person, self.measured_on, self.happened_on,
                   self.second, self.arm)  # fmt: skip
-        return [name for name in (self.outcome, *others) if name is not None]
+        return [name for name in (self.asked, *others) if name is not None]
+
+    @property
+    def asked(self) -> str:
+        """The column of the outcome."""
+        return self.outcome or (ONSET if self.arm is None else SUCCESS).name
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +85,7 @@ class Cohort:
     values
         Coded fields, derived ones included; NaN is missing.
     y
-        1 for a case, 0 for none, NaN where nothing is known; as the file says, shape (rows,).
+        1 for a case or a success, 0 for none, NaN where nothing is known; as the file says, shape (rows,).
     rejected
         Rows with a fault in a field.
     faults
@@ -85,7 +99,7 @@ class Cohort:
     second
         Who is a case by another column; None if no other was named.
     arm
-        The pathway that each patient had, None where blank; None if the file does not say.
+        The pathway that each patient had, None where blank; None for a cohort of runners.
     horizon
         Months over which the outcome is asked for.
     digest
@@ -108,40 +122,61 @@ class Cohort:
     digest: str
 
     @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the models of this outcome read."""
+        return ONSET_FIELDS if self.arm is None else PATHWAY_FIELDS
+
+    @property
+    def people(self) -> str:
+        """What its rows are of: runners or patients."""
+        return "runners" if self.arm is None else "patients"
+
+    @property
     def in_pain(self) -> Bools:
-        """Who has knee pain now, and is not scored for onset."""
-        return np.asarray(self.values["current_knee_pain"] == 1)
+        """Which runners have knee pain now, and are not scored for onset; patients have pain."""
+        return np.asarray(self.values["current_knee_pain"] == 1) & (self.arm is None)
 
     @property
     def too_short(self) -> Bools:
-        """Who was lost before the horizon without an episode: whether they had one later, nobody knows."""
+        """Who was lost before the horizon: runners without an episode until then, patients whatever was known."""
         if self.months is None:
             return np.zeros(len(self.y), dtype=bool)
-        return np.asarray((self.y == 0) & ~(self.months >= self.horizon))
+        open_still = self.y == 0 if self.arm is None else ~np.isnan(self.y)
+        return np.asarray(open_still & ~(self.months >= self.horizon))
 
     @property
     def used(self) -> Bools:
-        """Who can be evaluated: no fault, no pain at the start, and a known outcome over the whole horizon."""
-        return ~self.rejected & ~self.in_pain & ~np.isnan(self.y) & ~self.too_short
+        """Who can be evaluated: nothing sets them aside."""
+        return np.asarray(~np.any([gone for _, gone in self._aside()], axis=0))
 
     def account(self) -> list[tuple[str, int]]:
         """Return what became of every row, in the order in which rows are set aside."""
         left, lines = np.ones(len(self.y), dtype=bool), [("rows in the file", len(self.y))]
-        for what, gone in (
-            ("set aside: a fault in a field", self.rejected),
-            ("set aside: knee pain at the start", self.in_pain),
-            ("set aside: outcome not known", np.isnan(self.y)),
-            ("set aside: lost before the horizon, no episode until then", self.too_short),
-        ):
-            lines.append((what, int((left & gone).sum())))
+        for what, gone in self._aside():
+            lines.append((f"set aside: {what}", int((left & gone).sum())))
             left &= ~gone
-        return [*lines, ("evaluated", int(left.sum())), ("cases among them", int(self.y[left].sum()))]
+        events = "cases" if self.arm is None else "successes"
+        return [*lines, ("evaluated", int(left.sum())), (f"{events} among them", int(self.y[left].sum()))]
+
+    def _aside(self) -> list[tuple[str, Bools]]:
+        fault, unknown = ("a fault in a field", self.rejected), ("outcome not known", np.isnan(self.y))
+        if self.arm is None:
+            lost = ("lost before the horizon, no episode until then", self.too_short)
+            return [fault, ("knee pain at the start", self.in_pain), unknown, lost]
+        unseen = self.values[[name for name in self.fields if BY_NAME[name].asked == "visit"]].isna().all(axis=1)
+        return [
+            fault, ("arm not known", pd.isna(self.arm)), ("nothing of a visit known", unseen.to_numpy()), unknown,
+            ("lost before 12 weeks", self.too_short),
+        ]  # fmt: skip
 
 
 def read_cohort(
     source: Path, columns: Columns, mapping: Path | Mapping | None = None, horizon: float = ONSET.horizon_months
 ) -> Cohort:
     """Read a cohort; rows with faults are kept and marked.
+
+    It is one of patients if a column of arms is named; or, where no outcome is named, if there is a column `arm` and
+    none of onset.
 
     Parameters
     ----------
@@ -152,25 +187,24 @@ def read_cohort(
     mapping
         As for a roster.
     horizon
-        Months over which the outcome is asked for.
+        Months over which onset is asked for; success has 12 weeks.
 
     Raises
     ------
     InputError
-        If the file or the map cannot be read, a named column is not there, or outcome, follow-up or days are written
-        in another way than expected.
+        If the file or the map cannot be read, a named column is not there, or outcome, arm, follow-up or days are
+        written in another way than expected.
     """
     declared = load_mapping(mapping)
     roster = read_roster(source, declared)
-    table = _Table(roster, declared)
+    table = Table(roster, declared)
+    columns = _told(columns, table.names)
     table.expect(columns.named)
-    if columns.follow_up is None and FOLLOW_UP in table.names:
-        columns = Columns(**{**columns.__dict__, "follow_up": FOLLOW_UP})
     club, person, period = (table.texts(name) for name in (table.source("club"), columns.person, columns.period))
     months, (first, last) = columns.follow_up, (columns.measured_on, columns.happened_on)
     return Cohort(
         values=derive(roster.values),
-        y=outcome_codes(table.cells(columns.outcome), columns.outcome, columns.event),
+        y=outcome_codes(table.cells(columns.asked), columns.asked, columns.event),
         rejected=roster.checked.rejected,
         faults=roster.faults,
         club=np.full(len(roster.ids), None, dtype=object) if club is None else club,
@@ -180,57 +214,23 @@ def read_cohort(
         measured_on=None if first is None else days_of(table.cells(first), first),
         happened_on=None if last is None else days_of(table.cells(last), last),
         second=None if columns.second is None else outcome_codes(table.cells(columns.second), columns.second),
-        arm=None if columns.arm is None else _arms(table, columns.arm),
-        horizon=horizon,
+        arm=None if columns.arm is None else arms_of(table, columns.arm, columns.arm_levels),
+        horizon=horizon if columns.arm is None else TWELVE_WEEKS,
         digest=hashlib.sha256(source.read_bytes()).hexdigest(),
     )
 
 
-def _arms(table: "_Table", name: str) -> NDArray[np.object_]:
-    found = np.asarray(table.texts(name))
-    known = [arm.name for arm in ARMS]
-    odd = pd.Series(found[~pd.isna(found)])
-    odd = odd[~odd.isin(known)]
-    if len(odd):
-        raise InvalidInput(
-            f"expected arms of the dictionary ({', '.join(known)}) in the column {name!r}, got {odd.nunique():,} "
-            f"other(s) in {len(odd):,} rows; a trial of other arms needs a column in these words."
-        )
-    return found
+def read_patients(source: Path, columns: Columns | None = None, mapping: Path | Mapping | None = None) -> Cohort:
+    """Read a cohort of patients, whose arms are in the column `arm` if no other is named; see `read_cohort`."""
+    columns = columns or Columns()
+    return read_cohort(source, replace(columns, arm=columns.arm or ARM), mapping)
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The file's own columns, by their own names."""
-
-    roster: Roster
-    mapping: Mapping
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.roster.table.column_names)
-
-    def expect(self, names: Sequence[str]) -> None:
-        if lacking := [name for name in dict.fromkeys(names) if name not in self.names]:
-            faults = [Fault(None, None, f"expected the column {name!r} in the file, got none") for name in lacking]
-            raise InvalidInput(
-                f"expected every column that was named, got {len(lacking)} that are not in the file; an outcome of "
-                "another name is told with --outcome NAME.", faults,
-            )  # fmt: skip
-
-    def source(self, field: str) -> str | None:
-        mapped = self.mapping.target(field)
-        name = field if mapped is None else mapped.source
-        return name if name in self.names else None
-
-    def cells(self, name: str) -> list[Any]:
-        return list(self.roster.table.column(name).to_pylist())
-
-    def texts(self, name: str | None) -> NDArray[np.object_] | None:
-        if name is None:
-            return None
-        found = level_texts(self.cells(name))
-        return np.asarray(found.astype(object).where(found.notna(), None).to_numpy(dtype=object))
+def _told(columns: Columns, names: Sequence[str]) -> Columns:
+    """Return the columns with those that are read under their own name, if the file has them."""
+    if columns.arm is None and columns.outcome is None and ARM in names and ONSET.name not in names:
+        columns = replace(columns, arm=ARM)
+    return replace(columns, follow_up=FOLLOW_UP) if columns.follow_up is None and FOLLOW_UP in names else columns
 
 
 def make_result_folder(folder: Path) -> None:
@@ -247,4 +247,13 @@ def make_result_folder(folder: Path) -> None:
         raise OutputError(f"expected a folder that can be written at {folder}, got: {error.strerror}") from error
 
 
-__all__ = ["FOLLOW_UP", "Cohort", "Columns", "make_result_folder", "read_cohort"]
+__all__ = [
+    "ARM",
+    "FOLLOW_UP",
+    "TWELVE_WEEKS",
+    "Cohort",
+    "Columns",
+    "make_result_folder",
+    "read_cohort",
+    "read_patients",
+]

@@ -4,7 +4,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 _TOLD = ("group", "asked", "kind", "unit", "limits", "question", "meaning", "obtained", "role")
-NOTICE = "Trained on simulated data. Not a medical device. Validate locally before any use."
+CARE = "Not a medical device. Validate locally before any use."
+NOTICE = f"Trained on simulated data. {CARE}"
 
 
 def fingerprint() -> str:
@@ -25,6 +26,44 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
+def origin_of(manifest: Mapping[str, Any]) -> str:
+    """Return in words what a bundle learned from, as its manifest says: simulated data, or a cohort; and its updates.
+
+    Parameters
+    ----------
+    manifest
+        With `trained_on` and, if there were any, `updates`.
+    """
+    made, updates = manifest["trained_on"], manifest.get("updates", [])
+    found = "simulated data" if made.get("simulated", True) else f"{made['runners']:,} runners of a cohort"
+    if not updates:
+        return found
+    counts: dict[str, dict[str, int]] = {}
+    for each in updates:  # a cohort that was used twice has as many as once
+        people = people_of(each)
+        counts.setdefault(people, {})[each["cohort"]] = each[people]
+    told = " and ".join(f"{sum(seen.values()):,} {people}" for people, seen in counts.items())
+    cohorts = len({each["cohort"] for each in updates})
+    return f"{found}, updated on {told} of {'a cohort' if cohorts == 1 else f'{cohorts} cohorts'}"
+
+
+def people_of(update: Mapping[str, Any]) -> str:
+    """Return whom an update, as a manifest tells of it, was made on: runners (onset) or patients (pathways)."""
+    return "runners" if "runners" in update else "patients"
+
+
+def size_of(update: Mapping[str, Any]) -> str:
+    """Return in words how large the cohort of an update was."""
+    people = people_of(update)
+    events = "cases" if people == "runners" else "successes"
+    return f"{update[people]:,} {people} with {update[events]:,} {events}"
+
+
+def notice_of(manifest: Mapping[str, Any]) -> str:
+    """Return what every answer of a bundle says of it; `NOTICE` for one of simulated data alone."""
+    return f"Trained on {origin_of(manifest)}. {CARE}"
+
+
 def request_model() -> "type[BaseModel]":
     """Build the pydantic model of one runner: unknown keys forbidden, strict types, no NaN or infinity."""
     from pydantic import ConfigDict, create_model
@@ -32,7 +71,7 @@ def request_model() -> "type[BaseModel]":
     return create_model(  # type: ignore[call-overload, no-any-return]
         "Runner",
         __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True),
-        __doc__="One runner or patient. " + NOTICE,
+        __doc__="One runner or patient. " + CARE,
         **{field.name: _request_field(field) for field in INPUTS},
     )
 
@@ -125,4 +164,16 @@ def _csv(rows: list[list[str]]) -> str:
     return text.getvalue()
 
 
-__all__ = ["NOTICE", "dictionary_page", "fingerprint", "frame_schema", "request_model", "template"]
+__all__ = [
+    "CARE",
+    "NOTICE",
+    "dictionary_page",
+    "fingerprint",
+    "frame_schema",
+    "notice_of",
+    "origin_of",
+    "people_of",
+    "request_model",
+    "size_of",
+    "template",
+]

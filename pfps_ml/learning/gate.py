@@ -88,7 +88,9 @@ def judge(held: Held, ours: pd.DataFrame, same: pd.DataFrame, flat: pd.DataFrame
         "one_odds_ratio": _effects(same),
     }
     score = pd.DataFrame({name: _score(held, name, same[name].to_numpy()) for name in map(str, same)})
-    open_to, outcome = held.eligible[list(ACTIVE_ARMS)].to_numpy(), _effects(score)
+    # what is said of an arm that nobody had is the prior's: there is nothing to hold it against
+    had = np.array([(held.given == name).any() for name in ACTIVE_ARMS])
+    open_to, outcome = held.eligible[list(ACTIVE_ARMS)].to_numpy() & had, _effects(score)
     loss = np.where(open_to, (outcome - _effects(ours)) ** 2, 0.0).sum(axis=1)
     gains = {
         name: np.where(open_to, (outcome - effect) ** 2, 0.0).sum(axis=1) - loss for name, effect in rivals.items()

@@ -1,5 +1,6 @@
 """The regression behind the pathway models: its columns on one training set, and its coefficients as models."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,24 +84,38 @@ def _guessed(design: Floats, laid: Basis, X: pd.DataFrame, given: Labels) -> Flo
     return design
 
 
-def _contrast(laid: Basis, X: pd.DataFrame) -> Floats:
+def contrast_of(laid: Basis, spread: Mapping[str, float]) -> Floats:
     """Return the matrix from the design's columns (intercept, ramps, missing) to those of the regression.
 
     Each field has the mean of its ramps, which rises with the rank of a value, and how the curve leaves that line at
     each inner knot; both per standard deviation of the first. A field that nobody knows has columns of zeros.
+
+    Parameters
+    ----------
+    laid
+        Knots and centres.
+    spread
+        Standard deviation of the sum of each field's ramps; 0 where nobody knows it.
     """
-    ramps, at = laid.design(X), 1
-    columns = [np.eye(laid.width)[:, :1]]
+    at, columns = 1, [np.eye(laid.width)[:, :1]]
     for name, knots in laid.knots.items():
         count = len(knots) - 1
-        rank = ramps[:, at : at + count].sum(axis=1)[X[name].notna().to_numpy()]
-        spread = float(rank.std()) if len(rank) else 0.0
         bends = [(np.arange(count) < inner) - inner / count for inner in range(1, count)]
         block = np.zeros((laid.width, count))
-        block[at : at + count] = np.column_stack([np.ones(count), *bends]) / spread if spread > 0 else 0.0
+        if spread[name] > 0:
+            block[at : at + count] = np.column_stack([np.ones(count), *bends]) / spread[name]
         columns.append(block)
         at += count + 1
     return np.hstack(columns)
 
 
-__all__ = ["Layout"]
+def _contrast(laid: Basis, X: pd.DataFrame) -> Floats:
+    ramps, at, spread = laid.design(X), 1, {}
+    for name, knots in laid.knots.items():
+        rank = ramps[:, at : at + len(knots) - 1].sum(axis=1)[X[name].notna().to_numpy()]
+        spread[name] = float(rank.std()) if len(rank) else 0.0
+        at += len(knots)
+    return contrast_of(laid, spread)
+
+
+__all__ = ["Layout", "contrast_of"]

@@ -34,10 +34,13 @@ class Prior:
         Which scale each coefficient shares, from 0; -1 for those that share none, shape (coefficients,).
     precision
         One over the variance of those that share none, and of the slab of the others; the same shape.
+    shared
+        How large the scale of a group may be expected to be: half of the time it is below this.
     """
 
     group: Ints
     precision: Floats
+    shared: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,9 @@ class Posterior:
     draws: Floats
 
 
-def sample_posterior(design: Floats, y: Floats, prior: Prior, sweeps: tuple[int, int, int], seed: int) -> Posterior:
+def sample_posterior(
+    design: Floats, y: Floats, prior: Prior, sweeps: tuple[int, int, int], seed: int, offset: Floats | float = 0.0
+) -> Posterior:
     """Return the posterior of a logistic regression.
 
     Parameters
@@ -59,20 +64,22 @@ def sample_posterior(design: Floats, y: Floats, prior: Prior, sweeps: tuple[int,
         How many are run to settle, how many are then averaged, and how many of those are kept as draws.
     seed
         The same seed gives the same draws.
+    offset
+        Log-odds that are given beside what the coefficients add, shape (rows,).
     """
     (settle, averaged, kept), random = sweeps, generator(seed, "posterior")
     free = np.full(len(prior.group), np.inf)
     start = np.diag(np.where(prior.group < 0, prior.precision, _START))
-    near = fit_logistic(design, y, np.ones(len(y)), start, (-free, free))
-    near = _sweep(_quadratic(design, y, near), prior, (settle, settle), random).mean(axis=0)
-    found = _sweep(_quadratic(design, y, near), prior, (settle, averaged), random)
+    near = fit_logistic(design, y, np.ones(len(y)), start, (-free, free), offset)
+    near = _sweep(_quadratic(design, y, near, offset), prior, (settle, settle), random).mean(axis=0)
+    found = _sweep(_quadratic(design, y, near, offset), prior, (settle, averaged), random)
     every = np.linspace(0, averaged - 1, kept).astype(int)
     return Posterior(found.mean(axis=0), found[every])
 
 
-def _quadratic(design: Floats, y: Floats, at: Floats) -> tuple[Floats, Floats]:
+def _quadratic(design: Floats, y: Floats, at: Floats, offset: Floats | float) -> tuple[Floats, Floats]:
     """Return the curvature of the log-likelihood at a point, and its slope at zero as the quadratic has it."""
-    p = probability(design @ at)
+    p = probability(offset + design @ at)
     curvature = (design * (p * (1 - p))[:, None]).T @ design
     return curvature, curvature @ at + design.T @ (y - p)
 
@@ -82,7 +89,8 @@ def _sweep(quadratic: tuple[Floats, Floats], prior: Prior, sweeps: tuple[int, in
     shared = prior.group >= 0
     group, count = prior.group[shared], np.bincount(prior.group[shared])
     own, own_aid = np.ones(len(group)), np.ones(len(group))
-    whole, whole_aid = np.full(len(count), 1 / _START), np.ones(len(count))
+    narrow = 1 / prior.shared**2
+    whole, whole_aid = np.full(len(count), 1 / _START), np.full(len(count), narrow)
     found = np.zeros((sweeps[1], len(slope)))
     for at in range(sum(sweeps)):
         precision = prior.precision.copy()
@@ -95,7 +103,7 @@ def _sweep(quadratic: tuple[Floats, Floats], prior: Prior, sweeps: tuple[int, in
         own_aid = _inverse_gamma(1.0, 1 + 1 / own, random)
         spread = np.bincount(group, square / own)
         whole = _inverse_gamma((count + 1) / 2, 1 / whole_aid + spread / 2, random).clip(_NARROWEST)
-        whole_aid = _inverse_gamma(1.0, 1 + 1 / whole, random)
+        whole_aid = _inverse_gamma(1.0, narrow + 1 / whole, random)
         if at >= sweeps[0]:
             found[at - sweeps[0]] = beta
     return found

@@ -1,6 +1,6 @@
 """The smooth part: a piecewise-linear ridge logistic regression, monotone where the evidence settles the direction."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -91,6 +91,26 @@ def basis(X: pd.DataFrame, knots: int) -> Basis:
     centres = {name: _ramps(x, laid[name]).mean(axis=0) if len(x) else np.zeros(len(laid[name]) - 1)
                for name, x in known.items()}  # fmt: skip
     return Basis(laid, centres, {name: float(x.std()) or 1.0 if len(x) else 1.0 for name, x in known.items()})
+
+
+def basis_on(knots: Mapping[str, Floats], seen: Mapping[str, tuple[Floats, Floats]]) -> tuple[Basis, dict[str, float]]:
+    """Return the basis on knots that are laid already, and the standard deviation of the sum of each field's ramps.
+
+    Parameters
+    ----------
+    knots
+        Of every field.
+    seen
+        Values of each field, and how often each is met; the shares sum to one.
+    """
+    ramps = {name: _ramps(seen[name][0], laid) for name, laid in knots.items()}
+    centres = {name: seen[name][1] @ ramp for name, ramp in ramps.items()}
+    ranks = {name: _spread(ramp.sum(axis=1), seen[name][1]) for name, ramp in ramps.items()}
+    return Basis(dict(knots), centres, {name: _spread(*seen[name]) or 1.0 for name in knots}), ranks
+
+
+def _spread(values: Floats, shares: Floats) -> float:
+    return float(np.sqrt(shares @ (values - shares @ values) ** 2))
 
 
 def fit_logistic(design: Floats, y: Floats, weight: Floats, penalty: Floats,
@@ -191,4 +211,4 @@ def _block_diagonal(blocks: list[Floats]) -> Floats:
     return whole
 
 
-__all__ = ["Basis", "basis", "fit_logistic", "fit_path"]
+__all__ = ["Basis", "basis", "basis_on", "fit_logistic", "fit_path"]

@@ -3,6 +3,10 @@
 Vergouwe and others (Stat Med 2017;36:4529): the most extensive update that there are events for is held to no change;
 only if it fits better (likelihood ratio), the simplest update is kept that does not fit worse than it. So where nothing
 is wrong, nothing is changed in nineteen of twenty cohorts, whatever the number of updates that were possible.
+
+Events are counted as they were seen and as the bundle expects them. Those seen alone would let small clubs in by their
+luck: of 100 runners six cases are expected, and a club that has ten has mostly had a bad year. An update that is made
+only after bad years is worse than none on average, however it is shrunk; what was expected is known before any outcome.
 """
 
 from dataclasses import dataclass
@@ -12,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import RecalibrationConfig
+from pfps_ml.learning.additive import probability
 from pfps_ml.recalibration.directions import LEVELS, Directions
 from pfps_ml.recalibration.update import log_likelihood, maximum_likelihood
 
@@ -39,13 +44,11 @@ def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> 
     settings
         The fewest events, and the level of the tests.
     """
-    few = int(min(y.sum(), len(y) - y.sum()))
-    free = _freedom(found)
+    few, free = fewest(found, y), _freedom(found)
     allowed = [level for level in LEVELS
                if few >= max(settings.fewest_events, settings.events_per_coefficient * free[level])]  # fmt: skip
     if not allowed:
-        why = f"{few:,} events are too few: an update asks for {settings.fewest_events}"
-        return Choice(None, why, _table([]))
+        return Choice(None, _too_few(y, few, settings.fewest_events), _table([]))
     heights = {level: _height(found, y, level) for level in ("none", *allowed)}
     most, rows = allowed[-1], []
     for level in ("none", *allowed[:-1]):
@@ -54,6 +57,22 @@ def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> 
         if rows[-1][-1] > settings.alpha:
             return Choice(*_kept(level, most), _table(rows))
     return Choice(most, f"{most}: fits better than every simpler update", _table(rows))
+
+
+def fewest(found: Directions, y: Floats) -> float:
+    """Return how many cases, or others, there are: as seen, or as the bundle expects, whichever are fewest."""
+    return min(_rarer(float(y.sum()), len(y)), _rarer(float(probability(found.margin).sum()), len(y)))
+
+
+def _rarer(cases: float, runners: int) -> float:
+    return min(cases, runners - cases)
+
+
+def _too_few(y: Floats, few: float, least: int) -> str:
+    seen = int(_rarer(float(y.sum()), len(y)))
+    if seen < least:
+        return f"{seen:,} events are too few: an update asks for {least}"
+    return f"{seen:,} events, but the bundle expects {few:.1f}: an update asks for {least} seen and {least} expected"
 
 
 def _kept(level: str, most: str) -> tuple[str | None, str]:
@@ -84,4 +103,4 @@ def _table(rows: list[tuple[str, str, float, int, float]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["update", "against", "statistic", "freedom", "p"])
 
 
-__all__ = ["Choice", "closed_test"]
+__all__ = ["Choice", "closed_test", "fewest"]

@@ -1,5 +1,6 @@
 """The last pages: who is outside what the model has seen, how good the data are, what changed, how it was made."""
 
+from pfps_ml.knowledge.contracts import origin_of
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.squad.answers import Answers
 from pfps_ml.squad.drawing import percent
@@ -74,11 +75,12 @@ def method(found: Answers) -> str:
     bundle = found.screening.bundle
     trained, spread = bundle.manifest["trained_on"], club_spread(bundle)
     kind = "simulated " if trained["simulated"] else ""
+    updated = "".join(origin_of(bundle.manifest).partition(", ")[1:])
     return section(
         "How these numbers came about",
         paragraphs(
-            f"Model {bundle.name}, trained on {trained['runners']:,} {kind}runners of {trained['clubs']} clubs. Its "
-            "risks, reasons and intervals are those of `pfps score`.",
+            f"Model {bundle.name}, trained on {trained['runners']:,} {kind}runners of {trained['clubs']} "
+            f"clubs{updated}. Its risks, reasons and intervals are those of `pfps score`.",
             f"The forecast counts cases over {WORLDS:,} ways that things may be: draws over what the evidence leaves "
             f"open, and a club that has more or fewer cases than others (standard deviation of the log rate "
             f"{spread.value:g}, {spread.low:g} to {spread.high:g}: an assumption). {_clubs(found)} Runners of one club "

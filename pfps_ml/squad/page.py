@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from importlib.resources import files
 
-from pfps_ml.knowledge.contracts import NOTICE
-
 # the browser is told to load nothing from anywhere: only what is written in this file
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -50,18 +48,20 @@ def section(heading: str, *parts: str, kind: str = "") -> str:
     return f"<section{_class(kind)}>\n<h2>{escape(heading)}</h2>\n{body}\n</section>"
 
 
-def page(title: str, about: str, front: Sequence[str], back: Sequence[str]) -> str:
+def page(title: str, about: str, said: str, front: Sequence[str], back: Sequence[str]) -> str:
     """Return the whole page.
 
     Parameters
     ----------
     title, about
         What it is, in a word and in a line.
+    said
+        What the bundle has to say of itself.
     front, back
         Sections of the first page, which is the coach's, and of the others.
     """
     style = files("pfps_ml.squad").joinpath("style.css").read_text(encoding="utf-8")
-    notice = f'<p class="notice" role="note">{escape(NOTICE)}</p>'
+    notice = f'<p class="notice" role="note">{escape(said)}</p>'
     return f"""<!DOCTYPE html><html lang="en">
 <head>
 <meta charset="utf-8">

@@ -54,7 +54,8 @@ def report_page(found: Answers) -> str:
     """Return the report as HTML."""
     bundle, count = found.screening.bundle, runners(len(found.screening.roster.ids))
     about = f"{count} · the next {bundle.reference['horizon_months']:g} months · model {bundle.name}"
-    return page("Runner's knee in this squad", about, [part(found) for part in _FRONT], [part(found) for part in _BACK])
+    front, back = ([part(found) for part in parts] for parts in (_FRONT, _BACK))
+    return page("Runner's knee in this squad", about, bundle.notice, front, back)
 
 
 __all__ = ["ENDINGS", "report_page", "write_squad"]

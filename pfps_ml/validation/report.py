@@ -10,45 +10,14 @@ import pandas as pd
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.outputs import write_whole
 from pfps_ml.records import Artifact, Metric, Param, Record, Tag
+from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.external import Validation
+from pfps_ml.validation.texts import ONSET_TEXTS, PATIENT_TEXTS
 
 FORMAT = "pfps-validation/1"
+PATHWAYS = "pfps-validation-pathways/1"
 EXPERIMENT = "pfps-validation"
 JSON = "report.json"
-_TEXTS = {
-    "verdict": (
-        "Verdict",
-        "Of each figure: what was found, how many runners a verdict needs (the published criteria for external "
-        "validation, with the rate and the risks found here), and how many there are.",
-    ),
-    "account": ("Rows", "What became of every row of the file."),
-    "checks": ("Checks", "What may make figures look better than the model is. The guide has a page for each."),
-    "onset": ("Figures", "The calibration index of a perfect model is a little above 0, by chance."),
-    "calibration": ("Calibration", "Predicted against observed risk; fewer parts than ten where a part would have too "
-                                   "few cases."),
-    "case_mix": (
-        "Case-mix or model",
-        "An AUROC falls where runners are more alike (expected here less training) or where the model is wrong of "
-        "them (observed less expected).",
-    ),
-    "decision": (
-        "Decision curve",
-        "A model is of use at a threshold where its curve lies above acting for everybody and for nobody. Nothing "
-        "here says that acting prevents a case.",
-    ),
-    "subgroups": ("Subgroups", "Only those with enough cases; the table below has all."),
-    "cells": (
-        "Every subgroup, club and kind of measurement",
-        "Cells with fewer than 5 cases, or others, show no figure and no number of cases. The interval of a club is "
-        "over its runners.",
-    ),
-    "drift": (
-        "Drift",
-        "Population stability index of each field against the bundle's training data: below 0.1 none, from 0.25 large, "
-        "and none where chance alone exceeds it once in twenty.",
-    ),
-    "size": ("Runners needed", "For 95 % intervals of these widths (Riley and others 2021)."),
-}  # fmt: skip
 
 
 def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
@@ -59,7 +28,9 @@ def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
     OutputError
         If the folder cannot be written; what was there before is whole.
     """
-    page = write_report(folder, f"External validation of {found.subject['bundle']}", _sections(found))
+    what = "" if found.about == "onset" else "the pathways of "
+    title = f"External validation of {what}{found.subject['bundle']}"
+    page = write_report(folder, title, _sections(found), found.subject["notice"])
     write_whole(folder / JSON, as_json(found))
     return page, folder / JSON
 
@@ -67,7 +38,8 @@ def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
 def as_json(found: Validation) -> bytes:
     """Return everything but the pictures as JSON: NaN is null, and no value of a runner is in it."""
     content = {
-        "format": FORMAT, "subject": found.subject, "verdict": {"said": found.verdict.said, "text": found.verdict.text},
+        "format": FORMAT if found.about == "onset" else PATHWAYS, "subject": found.subject,
+        "verdict": {"said": found.verdict.said, "text": found.verdict.text},
         "tables": {name: _records(table) for name, table in found.tables.items()},
     }  # fmt: skip
     return (json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
@@ -76,15 +48,13 @@ def as_json(found: Validation) -> bytes:
 def records_of(found: Validation, folder: Path) -> list[Record]:
     """Return what MLflow is told: figures, verdict, digests and the two files; no value of a runner."""
     subject = found.subject
-    figures = found.tables["onset"].itertuples()
     return [
         Param("bundle", subject["bundle"]),
         Param("cohort", subject["cohort"]),
         Param("intervals", subject["intervals"]),
         Tag("verdict", found.verdict.said),
         *(Tag(check.code, check.verdict) for check in found.checks),
-        *(Metric(str(row.metric), _number(row.value), _number(row.low), _number(row.high)) for row in figures
-          if np.isfinite(_number(row.value))),
+        *_metrics(found),
         *(Artifact(folder / name) for name in ("report.html", JSON)),
     ]  # fmt: skip
 
@@ -92,30 +62,103 @@ def records_of(found: Validation, folder: Path) -> list[Record]:
 def lines_of(found: Validation) -> list[tuple[str, str]]:
     """Return what a terminal shows."""
     account = [(str(row.what), f"{row.rows:,}") for row in found.tables["account"].itertuples()]
-    rows = found.tables["onset"].set_index("metric").loc[["auroc", "observed_expected", "calibration_slope"]]
-    figures = [(str(row.label), f"{row.value:.3f} ({row.low:.3f} to {row.high:.3f})") for row in rows.itertuples()]
+    rows = found.figures.set_index("metric").loc[["auroc", "observed_expected", "calibration_slope"]]
+    figures = [(str(row.label), _shown(row.value, row.low, row.high)) for row in rows.itertuples()]
     open_checks = [(f"{each.code} {each.verdict}", each.why) for each in found.checks if each.verdict in _LOUD]
-    return [*account, *figures, *open_checks, ("verdict", found.verdict.text)]
+    return [*account, *figures, *_effect_lines(found), *open_checks, ("verdict", found.verdict.text)]
 
 
 _LOUD = ("warn", "fail")
 
 
+def _effect_lines(found: Validation) -> list[tuple[str, str]]:
+    if found.about == "onset":
+        return []
+    lines = []
+    effects = found.tables.get("effects", pd.DataFrame(columns=["effect"])).dropna(subset="effect")
+    for row in effects.to_dict("records"):
+        inside = "in" if row["predicted_inside"] else "out"
+        seen = _shown(row["effect"], row["low"], row["high"])
+        lines.append((f"effect of {row['arm']}", f"{seen}; predicted {row['predicted']:.3f}, {inside}side"))
+    *_, earned = found.tables["earned"].itertuples()
+    return [*lines, ("preference earned here", str(earned.found))]
+
+
+def _metrics(found: Validation) -> list[Metric]:
+    """Return the finite figures; those of pathways under names of their own."""
+    prefix = "" if found.about == "onset" else "success_"
+    rows = [(f"{prefix}{row.metric}", row.value, row.low, row.high) for row in found.figures.itertuples()]
+    for table, value, low, high in (("effects", "effect", "low", "high"), _SLOPES):
+        for row in found.tables.get(table, pd.DataFrame()).to_dict("records"):
+            rows.append((f"{value}_{row['arm']}", row[value], row[low], row[high]))
+    return [Metric(name, *map(_number, figures)) for name, *figures in rows if np.isfinite(_number(figures[0]))]
+
+
+_SLOPES = ("heterogeneity", "slope", "slope_low", "slope_high")
+
+
 def _sections(found: Validation) -> list[Section]:
-    trained = found.subject["trained_on"]
-    kind = "simulated " if trained.get("simulated") else ""
-    about = (
-        f"{found.verdict.text}\n\nBundle {found.subject['bundle']}, trained on {trained['runners']:,} {kind}runners. "
-        f"Cohort {found.subject['cohort'][:12]} (the beginning of its digest). Horizon "
-        f"{found.subject['horizon_months']:g} months. 95 % intervals over resampled {found.subject['intervals']}."
-    )
-    sections = [Section("In short", about)]
-    for name, (heading, text) in _TEXTS.items():
+    sections = [Section("In short", f"{found.verdict.text}\n\n{_about(found)}")]
+    for name, (heading, text) in (ONSET_TEXTS if found.about == "onset" else PATIENT_TEXTS).items():
         picture = found.pictures.get(name)
         table = None if picture else found.tables.get(name)
         if picture or table is not None:
-            sections.append(Section(heading, text, table, picture))
+            sections.append(Section(heading, text, _for_people(name, table), picture))
     return sections
+
+
+def _for_people(name: str, table: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return a table with labels instead of the names that programs read; the JSON file has both."""
+    if table is None or name == "cells":
+        return None if table is None else _compact(table)
+    named = table.assign(arm=table["arm"].replace(ARM_LABELS)) if "arm" in table else table
+    return named.drop(columns=["metric", "field"], errors="ignore") if "label" in named else named
+
+
+def _compact(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return one row a cell with the figures that people look for; the JSON file has all."""
+    own = cells[cells["metric"].isin(_LOOKED_FOR)]
+    told = [
+        "n/a" if np.isnan(value) else f"{value:.2f}" if np.isnan(low) else f"{value:.2f} ({low:.2f} to {high:.2f})"
+        for value, low, high in own[["value", "low", "high"]].itertuples(index=False)
+    ]
+    wide = own.assign(told=told).pivot(index=_CELL, columns="metric", values="told")[list(_LOOKED_FOR)]
+    labels = own.drop_duplicates("metric").set_index("metric")["label"]
+    return own[_CELL].drop_duplicates().merge(wide.rename(columns=labels.to_dict()).reset_index(), on=_CELL)
+
+
+_LOOKED_FOR = ("auroc", "brier", "observed_expected", "calibration_slope")
+_CELL = ["field", "level", "n", "events"]
+
+
+def _about(found: Validation) -> str:
+    subject, onset = found.subject, found.about == "onset"
+    trained, people = subject["trained_on"], "runners" if onset else "patients"
+    kind = "simulated " if trained.get("simulated") else ""
+    horizon = f"{subject['horizon_months']:g} months" if onset else "12 weeks"
+    text = (
+        f"Bundle {subject['bundle']}, trained on {trained[people]:,} {kind}{people}. Cohort {subject['cohort'][:12]} "
+        f"(the beginning of its digest). Horizon {horizon}. 95 % intervals over resampled {subject['intervals']}."
+    )
+    if onset:
+        return text
+    how = _RANDOMISED if subject["randomised"] else _CHOSEN
+    return f"{text}\n\n{how}"
+
+
+_RANDOMISED = (
+    "Whoever brought the cohort said that chance allocated the arms: the chance of an arm is the share that had it, "
+    "among patients to whom the same arms are open."
+)
+_CHOSEN = (
+    "Nobody said that chance allocated the arms, so effects are adjusted for what is recorded of the patients; what "
+    "moved a clinic's choice and was not recorded is not adjusted for. What it would take to overturn an effect "
+    "stands below."
+)
+
+
+def _shown(value: Any, low: Any, high: Any) -> str:
+    return f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
@@ -132,4 +175,4 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-__all__ = ["EXPERIMENT", "FORMAT", "JSON", "as_json", "lines_of", "records_of", "write_validation"]
+__all__ = ["EXPERIMENT", "FORMAT", "JSON", "PATHWAYS", "as_json", "lines_of", "records_of", "write_validation"]

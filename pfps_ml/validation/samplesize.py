@@ -20,11 +20,22 @@ _Z = 1.959964
 _MOST = 10**8
 
 
-def rows_for_ratio(rate: float, width: float) -> int:
-    """Return the runners at which the 95 % interval of observed/expected around 1 is `width` wide."""
+def rows_for_ratio(rate: float, width: float, club: float = 0.0, club_sd: float = 0.0) -> int:
+    """Return the runners at which the 95 % interval of observed/expected around 1 is `width` wide.
+
+    Parameters
+    ----------
+    rate
+        Share of cases.
+    width
+        Of the interval.
+    club, club_sd
+        If the ratio is to hold in other clubs than those of the cohort: the size of the club that a runner is in, mean
+        over runners, and the standard deviation of the log-odds between clubs. All runners of a club share its rate.
+    """
     reach = width / 2
     error = asinh(reach) / _Z  # exp(z e) - exp(-z e) = width
-    return ceil((1 - rate) / (rate * error**2))
+    return ceil(((1 - rate) / rate + club * (club_sd * (1 - rate)) ** 2) / error**2)
 
 
 def rows_for_slope(p: Floats, width: float) -> float:
@@ -59,7 +70,7 @@ def rows_for_net_benefit(y: Floats, p: Floats, threshold: float, width: float) -
     return max(ceil(spread / (width / 2 / _Z) ** 2), 1)
 
 
-def size_table(y: Floats, p: Floats, threshold: float, settings: ValidationConfig) -> pd.DataFrame:
+def size_table(y: Floats, p: Floats, threshold: float | None, settings: ValidationConfig) -> pd.DataFrame:
     """Return what each verdict needs: metric, label, width, needed (runners), here, enough.
 
     Parameters
@@ -67,20 +78,21 @@ def size_table(y: Floats, p: Floats, threshold: float, settings: ValidationConfi
     y, p
         Outcomes, 0 or 1 (both), and predicted risks.
     threshold
-        The risk at which somebody would act.
+        The risk at which somebody would act; None where nobody acts on it.
     settings
         The widths.
     """
     rate = float(y.mean())
-    act = f"Standardised net benefit at {threshold:.1%}"
     ratio, area = settings.width_observed_expected, settings.width_auroc
     slope, benefit = settings.width_slope, settings.width_net_benefit
     rows = [
         ("observed_expected", "Observed / expected", ratio, float(rows_for_ratio(rate, ratio))),
         ("calibration_slope", "Calibration slope", slope, rows_for_slope(p, slope)),
         ("auroc", "AUROC", area, float(rows_for_auroc(auroc(y, p), rate, area))),
-        ("net_benefit", act, benefit, float(rows_for_net_benefit(y, p, threshold, benefit))),
     ]
+    if threshold is not None:
+        needed = float(rows_for_net_benefit(y, p, threshold, benefit))
+        rows.append(("net_benefit", f"Standardised net benefit at {threshold:.1%}", benefit, needed))
     table = pd.DataFrame(rows, columns=["metric", "label", "width", "needed"]).assign(here=len(y))
     return table.assign(enough=table["here"] >= table["needed"])
 

@@ -47,13 +47,11 @@ def verdict_of(
         metric, label, value, low, high, needed, here (runners), verdict.
     """
     judged = _judged(tables, threshold)
-    failed = [check for check in checks if check.verdict == "fail"]
-    if cross := [check for check in failed if check.code in NOT_ONSET]:
-        why = "; ".join(f"{check.code} {check.title.lower()}" for check in cross)
-        text = f"No validation of onset within {horizon:g} months follows from this cohort ({why})."
+    cross = [check for check in checks if check.code in NOT_ONSET]
+    if failed_checks(cross):
+        text = f"No validation of onset within {horizon:g} months follows from this cohort ({failed_checks(cross)})."
         return Verdict("none", text), judged
-    if failed:
-        why = "; ".join(f"{check.code} {check.title.lower()}" for check in failed)
+    if why := failed_checks(checks):
         return Verdict("none", f"No verdict: the cohort fails {why}. The figures may be better than the model."), judged
     lacking = judged[judged["here"] < judged["needed"]]
     if not lacking.empty:
@@ -64,6 +62,11 @@ def verdict_of(
     if wrong.empty:
         return Verdict("holds", "The model holds here, to the widths that were asked for."), judged
     return Verdict("does not hold", f"The model does not hold here: {', '.join(map(_within, wrong['label']))}."), judged
+
+
+def failed_checks(checks: list[Check]) -> str:
+    """Return which checks failed, in words; empty if none did."""
+    return "; ".join(f"{check.code} {check.title.lower()}" for check in checks if check.verdict == "fail")
 
 
 def _judged(tables: Mapping[str, pd.DataFrame], threshold: float) -> pd.DataFrame:
@@ -96,4 +99,4 @@ def _said(metric: str, low: float, high: float) -> str:
     return shown if low > none else f"off: not shown to be better than {np.format_float_positional(none, trim='-')}"
 
 
-__all__ = ["Verdict", "verdict_of"]
+__all__ = ["Verdict", "failed_checks", "verdict_of"]

@@ -80,6 +80,7 @@ async function ready(bundle) {
 async function readTables() {
   tables = await json("/tables");
   model = makeModel(tables);
+  $("notice").textContent = tables.notice;
 }
 
 function silence(text, faulty = []) {
@@ -131,7 +132,7 @@ function drawRecord(found, runner) {
     h("h2", {}, "What was entered"),
     h("dl", {}, given.map(({ name, label, unit }) => h("div", {}, h("dt", {}, label), h("dd", {}, `${runner[name]}${unit && "\u00a0"}${unit}`)))),
     h("p", {}, `Not measured: ${left} further fields. ${new Date().toLocaleString("en-GB", { dateStyle: "long", timeStyle: "short" })}. ` +
-      `Model ${found.bundle}, trained on ${found.trained_on.simulated ? "simulated data" : "a real cohort"}.`));
+      `Model ${found.bundle}. ${found.trained_on.notice}`));
 }
 
 function explain(error) {

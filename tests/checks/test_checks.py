@@ -8,7 +8,7 @@ import pytest
 from pfps_ml.checks.audit import audit, checks_table
 from pfps_ml.checks.guide import TOPICS, guide_page
 from pfps_ml.checks.size import rows_to_train
-from tests.cohorts import CASE, cohort_frame, cohort_of
+from tests.cohorts import CASE, DONE, cohort_frame, cohort_of, patients_frame
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -133,13 +133,46 @@ def test_the_sample_size_is_that_of_the_published_example():
 
 
 def test_arms_that_were_chosen_by_a_field_have_no_overlap_and_randomised_ones_have(tmp_path):
-    frame = cohort_frame(600, 60)
-    frame["given"] = np.where(frame.index % 2 == 0, "hip", "usual_care")
-    frame["sex"] = "female"
-    assert said(tmp_path, "C07", frame, arm="given").verdict == "pass"
-    frame["given"] = np.where(frame["weekly_distance_km"] > 35, "hip", "usual_care")
-    assert said(tmp_path, "C07", frame, arm="given").verdict == "fail"
-    assert said(tmp_path, "C07", frame.assign(given="hip"), arm="given").verdict == "not applicable"
+    frame = patients_frame(600, 240).assign(sex="female", bilateral="no")
+    frame["arm"] = np.where(frame.index % 2 == 0, "hip", "usual_care")
+    assert said(tmp_path, "C07", frame).verdict == "pass"
+    frame["arm"] = np.where(frame["weekly_distance_km"] > 35, "hip", "usual_care")
+    assert said(tmp_path, "C07", frame).verdict == "fail"
+
+
+@pytest.mark.parametrize(("arms", "why"), [(["hip"], "one arm only"), (["hip", "orthotic"], "nobody had usual_care")])
+def test_arms_of_which_nothing_can_be_compared_fail(tmp_path, arms, why):
+    found = said(tmp_path, "C07", patients_frame().assign(arm=arms * (300 // len(arms))))
+    assert found.verdict == "fail"
+    assert why in found.why
+
+
+def test_arms_that_few_had_cannot_be_checked_for_overlap(tmp_path):
+    frame = patients_frame().assign(arm=["hip"] * 10 + ["usual_care"] * 290)
+    assert said(tmp_path, "C07", frame).verdict == "not applicable"
+
+
+def test_a_sound_cohort_of_patients_fails_nothing(tmp_path):
+    found = verdicts(tmp_path, patients_frame(600, 240), period="season")
+    assert "fail" not in {check.verdict for check in found.values()}
+    assert "240 successes in 600 patients" in found["C06"].why
+
+
+def test_patients_are_followed_for_12_weeks_and_their_outcomes_come_after_the_visit(tmp_path):
+    frame = patients_frame().assign(follow_up_months=3.0, seen="2025-03-01", told="2025-06-01")
+    days = {"measured_on": "seen", "happened_on": "told"}
+    assert said(tmp_path, "C01", frame, **days).verdict == said(tmp_path, "C02", frame).verdict == "pass"
+    frame.loc[:39, "follow_up_months"] = 1.0
+    assert said(tmp_path, "C02", frame).why == "40 of 300 patients were lost before 12 weeks"
+    frame.loc[:4, "told"] = "2025-02-01"
+    assert said(tmp_path, "C01", frame, **days).why == "5 outcomes are dated on or before the first visit"
+
+
+def test_a_patient_who_comes_twice_with_different_outcomes_is_a_contradiction(tmp_path):
+    frame = patients_frame()
+    done, other = frame.index[frame[DONE] == 1][0], frame.index[frame[DONE] == 0][0]
+    frame.loc[other, "runner_id"] = frame.loc[done, "runner_id"]
+    assert said(tmp_path, "C08", frame).verdict == "fail"
 
 
 def test_labels_that_contradict_each_other_fail_or_warn(tmp_path):

@@ -3,7 +3,16 @@ import pandas as pd
 import pytest
 
 from pfps_ml.errors import CohortError
-from pfps_ml.evaluation.effects import RARE, adjusted_effects, pehe, policy_share, propensity_counts, propensity_overlap
+from pfps_ml.evaluation.effects import (
+    RARE,
+    adjusted_effects,
+    mean_effects,
+    outcome_scores,
+    pehe,
+    policy_share,
+    propensity_counts,
+    propensity_overlap,
+)
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.randomness import generator
 
@@ -44,6 +53,18 @@ def test_confounding_misleads_the_raw_difference_and_not_the_adjusted_effect():
     for arm, true in TRUE_EFFECT.items():
         assert table.loc[arm, "low"] <= true <= table.loc[arm, "high"]
     assert table.loc["injection", "n"] == world["eligible"]["injection"].sum() < table.loc["hip", "n"] == 8_000
+
+
+def test_an_outcome_in_a_unit_of_its_own_has_its_effects_in_that_unit():
+    world = clinic(2_000)
+    scores = outcome_scores(100 - 80 * world["y"], world["arm"], 100 - 80 * world["truth"], world["propensity"])
+    found = mean_effects(scores, 100 - 80 * world["y"], world["arm"], world["eligible"], world["groups"])
+    shares = judged(world)
+    found = found.set_index("arm")
+    for name, mirrored in (("effect", "effect"), ("low", "high"), ("high", "low"), ("naive", "naive")):
+        np.testing.assert_allclose(found[name], -80 * shares[mirrored])
+    with pytest.raises(CohortError, match="expected an outcome for each of 2000 patients"):
+        outcome_scores(np.append(np.nan, world["y"][1:]), world["arm"], world["truth"], world["propensity"])
 
 
 @pytest.mark.parametrize("wrong", ["outcome", "propensity"])

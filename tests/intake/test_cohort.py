@@ -94,14 +94,6 @@ def test_days_are_read_as_iso_and_nothing_else(tmp_path):
     assert "2026-03-21" in refused(tmp_path, frame.assign(seen="3/1/2025"), measured_on="seen")
 
 
-def test_an_arm_that_is_not_in_the_dictionary_is_refused(tmp_path):
-    frame = cohort_frame().assign(given=["hip", "usual_care", "placebo"] * 100)
-    assert "100 rows" in refused(tmp_path, frame, arm="given")
-    frame["given"] = ["hip", "usual_care", ""] * 100
-    arms = cohort_of(tmp_path, frame, arm="given").arm
-    assert list(arms[:3]) == ["hip", "usual_care", None]
-
-
 def test_persons_periods_and_clubs_are_read_under_their_own_names(tmp_path):
     frame = cohort_frame().rename(columns={"club": "Verein"}).assign(who=[str(at // 2) for at in range(300)])
     mapping = tmp_path / "map.toml"

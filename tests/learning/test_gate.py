@@ -55,6 +55,17 @@ def test_effects_that_are_invented_fail():
     assert all(each.difference < 0 and each.p > 0.5 for each in found.failed)
 
 
+def test_an_arm_that_nobody_had_is_no_part_of_the_verdict():
+    held, truth = patients(0.15)
+    rows = held.given != "orthotic"
+    held = Held(held.y[rows], held.given[rows], held.eligible[rows], held.chance[rows])
+    truth = truth[rows]
+    invented = truth.assign(orthotic=generator(3, "invented").random(len(truth)))
+    found = judge(held, invented, same_as(truth), nothing(len(truth)))
+    assert found == judge(held, truth, same_as(truth), nothing(len(truth)))
+    assert found.passed
+
+
 def test_effects_equal_to_a_rivals_are_not_better_than_it():
     held, truth = patients(0.15)
     found = judge(held, same_as(truth), same_as(truth), nothing())

@@ -2,13 +2,17 @@
 
 import base64
 import re
+import shutil
 
 import pandas as pd
 import pytest
 
+from pfps_ml.knowledge.contracts import CARE
 from pfps_ml.knowledge.dictionary import INPUTS
 from pipelines.browser import PHONE, WIDE, answered, fill, opened, served
 from pipelines.screenshots import PATIENT, ROSTER, RUNNER
+from tests.bundles import rewrite
+from tests.page.conftest import MODELS
 from tests.page.looking import violations
 
 pytestmark = pytest.mark.slow
@@ -247,3 +251,18 @@ def test_nothing_is_asked_of_another_host_and_the_security_policy_holds(browser,
     assert asked and all(url.startswith((address, "data:")) for url in asked)
     assert complaints == []
     page.context.close()
+
+
+def test_a_bundle_that_was_updated_on_a_cohort_says_so_above_in_the_what_if_and_on_paper(browser, tmp_path):
+    shutil.copytree(MODELS / "pfps-0.1.0", tmp_path / "pfps-local")
+    update = {"cohort": "a", "runners": 1812}
+    rewrite(tmp_path / "pfps-local", "manifest.json", lambda manifest: manifest.update(updates=[update]))
+    (tmp_path / "CURRENT").write_text("pfps-local\n", encoding="utf-8")
+    said = f"Trained on simulated data, updated on 1,812 runners of a cohort. {CARE}"
+    with served({"PFPS_MODELS": str(tmp_path)}) as address:
+        page = opened(browser, address)
+        answered(page, RUNNER)
+        assert page.inner_text("#notice") == said
+        assert "it learned from simulated data, updated on 1,812 runners of a cohort, and" in page.inner_text("#whatif")
+        assert f"Model pfps-local. {said}" in page.locator("#record").text_content()
+        page.context.close()

@@ -9,7 +9,7 @@ import pytest
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.errors import InputError, ReleaseRefused
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
-from pipelines.card import NOT_DONE, model_card
+from pipelines.card import limits_of, model_card, not_done
 from pipelines.gate import READ, checks, hold_to_gate, read_tables
 from pipelines.release import judge, release
 from pipelines.train import write_candidate
@@ -169,15 +169,26 @@ def test_the_command_prints_every_figure_with_its_limit_and_says_what_failed(wri
 
 
 def test_the_card_states_figures_verdicts_both_parts_of_the_interval_and_what_was_not_done(bundle, evaluation):
-    card = bundle.card
+    card, made = bundle.card, bundle.manifest["trained_on"]
     for heading in ("Intervals", "Release gate", "What was not done", "Limits"):
         assert f"## {heading}\n" in card
     for row in evaluation.frame("onset").itertuples():
         assert f"| {row.label} | {row.value:.{5 if row.metric == 'excess_log_loss' else 3}f} |" in card
     for row in evaluation.frame("answered").itertuples():
         assert f"| {row.what} | {row.n:,} | 100.0% | {row.width:.3f} | {row.evidence:.0%} |" in card
-    assert card.count("| holds |") == 8 + len(ACTIVE_ARMS) and all(text in card for text in NOT_DONE)
-    assert list(NOT_DONE) == bundle.manifest["limits"][-len(NOT_DONE) :]
+    assert card.count("| holds |") == 8 + len(ACTIVE_ARMS) and all(text in card for text in not_done(made))
+    assert list(not_done(made)) == bundle.manifest["limits"][-len(not_done(made)) :]
+
+
+def test_the_card_of_a_bundle_of_people_does_not_say_that_its_data_were_simulated(candidate, tables):
+    made = {**candidate.facts["trained_on"], "simulated": False, "scenario": None}
+    card = model_card("pfps-x", {**candidate.facts, "trained_on": made}, tables, [], None)
+    assert f"**Trained on {made['runners']:,} runners of a cohort. Not a medical device." in card
+    assert "simulated" not in card
+    assert "only those who collected it can say" in card
+    for texts in (limits_of, not_done):
+        assert all(f"- {each}" in card for each in texts(made))
+        assert len(texts(made)) == len(texts(candidate.facts["trained_on"]))
 
 
 def test_the_card_says_where_an_interval_lacks_what_the_evidence_does_not_know(candidate, tables):

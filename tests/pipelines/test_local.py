@@ -2,33 +2,24 @@
 
 import json
 import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 
+from benchmarks.training import SEED, worlds
+from benchmarks.training_patients import worlds as patient_worlds
 from pfps_ml.bundle import load_bundle
-from pfps_ml.cohort.simulate import simulate_onset
-from pfps_ml.config import CohortConfig, RecalibrationConfig
 from pfps_ml.errors import CohortError, InputError, OutputError, PfpsError
-from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.intake.cohort import Columns, read_cohort
 from pfps_ml.knowledge.checker import complete
-from pfps_ml.knowledge.dictionary import ONSET, ONSET_FIELDS
-from pfps_ml.learning.additive import probability
-from pfps_ml.learning.candidates import RidgeLogistic, our_onset, risk_of
-from pfps_ml.recalibration.directions import Directions, directions
-from pfps_ml.recalibration.update import gaussian_update
+from pfps_ml.recalibration.directions import directions
+from pfps_ml.recalibration.records import EXPERIMENT
+from pfps_ml.recalibration.trained import CURVES, train_on_cohort
 from pipelines.console import command
-from pipelines.frames import coded
-from pipelines.local import as_far_as_they_bear, train_on_cohort
 from pipelines.train import main
 from tests.cohorts import CASE, cohort_frame, cohort_of, written
 from tests.recalibration.drawn import outcomes, with_outcomes
-
-SETTINGS = RecalibrationConfig()
 
 
 @pytest.fixture(scope="module")
@@ -72,22 +63,25 @@ def test_columns_of_other_names_are_read_through_a_map(bundle, often, runners, t
     path = written(tmp_path, frame, "cohort.parquet")
     main(cohort=path, mapping=mapping, outcome="knee", event="2", bundle=bundle.path, out=tmp_path / "mapped")
     update = json.loads((tmp_path / "mapped/manifest.json").read_bytes())["updates"][0]
-    own = train_on_cohort(bundle, often, SETTINGS)
+    own = train_on_cohort(bundle, often)
     assert update["scales"] == own.facts["scales"]
 
 
-def test_the_more_cases_the_further_the_model_moves_from_where_it_started(bundle, often):
-    moved = []
-    for rows in (200, 1000, 4000):
+def test_few_cases_move_the_model_less_than_they_say_by_themselves_and_many_as_far_as_they_do(bundle, often):
+    shares = []
+    for rows in (150, 4000):
         y = np.where(np.arange(len(often.y)) < rows, often.y, np.nan)
-        moved.append(train_on_cohort(bundle, with_outcomes(often, y), SETTINGS).facts["intercept"])
-    assert 0 < moved[0] < moved[1] < moved[2]
+        facts = train_on_cohort(bundle, with_outcomes(often, y)).facts
+        before, after = (np.log(facts[f"observed_expected_{when}"]) for when in ("before", "after"))
+        assert abs(after) < abs(before)
+        shares.append(1 - after / before)
+    assert 0 < shares[0] < shares[1] < 1.05
 
 
 def test_a_cohort_that_fits_is_trained_on_all_the_same_and_hardly_moves_anything(bundle, often):
     margin = directions(bundle.predictor, complete(often.values)).margin
-    found = train_on_cohort(bundle, with_outcomes(often, outcomes(margin, "fits")), SETTINGS)
-    assert found.choice.level == "groups"
+    found = train_on_cohort(bundle, with_outcomes(often, outcomes(margin, "fits")))
+    assert found.choice.level == CURVES
     assert abs(found.facts["intercept"]) < 0.3
     assert found.facts["standard_errors_after"] < found.facts["standard_errors_before"]
 
@@ -108,7 +102,7 @@ def test_too_few_cases_are_refused_as_a_command_refuses_and_nothing_is_written(b
 def test_a_cohort_that_fails_a_check_is_refused_with_its_code(bundle, tmp_path):
     frame = cohort_frame(300, 60).assign(screened="2026-03-21", known="2026-03-20")
     with pytest.raises(CohortError, match="C01"):
-        train_on_cohort(bundle, cohort_of(tmp_path, frame, measured_on="screened", happened_on="known"), SETTINGS)
+        train_on_cohort(bundle, cohort_of(tmp_path, frame, measured_on="screened", happened_on="known"))
 
 
 def test_a_folder_that_is_there_is_refused_before_anything_is_read(tmp_path):
@@ -132,49 +126,88 @@ def test_options_of_a_cohort_and_of_simulated_frames_are_not_mixed(asked):
         main(**asked)
 
 
+def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move_both(
+    bundle, often, runners, frames, tmp_path, capsys
+):
+    path = written(tmp_path, runners.assign(**{CASE: often.y.astype(int)}), "cohort.parquet")
+    patients = written(tmp_path, frames.treatment.drop(columns="draw"), "patients.parquet")
+    main(patients=patients, bundle=bundle.path, out=tmp_path / "patients", by="Clinic B")
+    alone, told = load_bundle(tmp_path / "patients"), capsys.readouterr().out
+    assert (alone.path / "onset.json").read_bytes() == (bundle.path / "onset.json").read_bytes()
+    assert (alone.path / "pathways.json").read_bytes() != (bundle.path / "pathways.json").read_bytes()
+    assert "mean effect" in told
+    assert "onset stays" in alone.card
+    assert "Clinic B" in alone.card
+    assert alone.notice.startswith(
+        f"Trained on simulated data, updated on {len(frames.treatment):,} patients of a cohort."
+    )
+    main(cohort=path, patients=patients, bundle=bundle.path, out=tmp_path / "both")
+    both = load_bundle(tmp_path / "both")
+    assert (both.path / "pathways.json").read_bytes() == (alone.path / "pathways.json").read_bytes()
+    assert (both.path / "onset.json").read_bytes() != (bundle.path / "onset.json").read_bytes()
+    assert [each["from"] for each in both.manifest["updates"]] == [bundle.name, bundle.name]
+    assert f"{len(runners):,} runners and {len(frames.treatment):,} patients of 2 cohorts" in both.notice
+    assert both.card.count("## Updated on a cohort") == 2
+
+
+def test_arms_and_success_of_other_names_are_told(bundle, frames, tmp_path):
+    own = frames.treatment.drop(columns="draw")
+    other = own.assign(arm=own["arm"].replace({"hip": "T1"}), success_12w=own["success_12w"] + 1)
+    other = other.rename(columns={"arm": "therapy", "success_12w": "better"})
+    bundles = []
+    for name, frame, asked in (
+        ("own", own, {}),
+        ("other", other, {"arm": "therapy", "arm_level": ["T1=hip"], "success": "better", "success_level": "2"}),
+    ):
+        path = written(tmp_path, frame, f"{name}.parquet")
+        main(patients=path, bundle=bundle.path, out=tmp_path / name, **asked)
+        bundles.append(load_bundle(tmp_path / name).manifest["updates"][0]["effects_after"])
+    assert bundles[0] == bundles[1]
+
+
+def test_patients_that_fail_leave_nothing_written_though_the_runners_are_fine(bundle, often, runners, frames, tmp_path):
+    path = written(tmp_path, runners.assign(**{CASE: often.y.astype(int)}), "cohort.parquet")
+    few = frames.treatment.drop(columns="draw").head(12)
+    patients = written(tmp_path, few, "patients.parquet")
+    with pytest.raises(PfpsError, match="C0"):
+        main(cohort=path, patients=patients, bundle=bundle.path, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_mlflow_is_told_of_the_update_and_of_no_runner(bundle, often, runners, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+    path = written(tmp_path, runners.assign(**{CASE: often.y.astype(int)}), "cohort.parquet")
+    main(cohort=path, bundle=bundle.path, out=tmp_path / "pfps-local", mlflow=True, by="Clinic Z")
+    from mlflow.tracking import MlflowClient
+
+    client = MlflowClient()
+    experiment = next(each for each in client.search_experiments() if each.name == EXPERIMENT)
+    run = client.search_runs([experiment.experiment_id])[0]
+    assert run.data.metrics["update_runners"] == len(runners)
+    assert run.data.tags["changed"] == "curves"
+    assert "Clinic Z" not in str(run.to_dictionary())
+
+
 @pytest.mark.slow
-def test_in_fresh_worlds_training_beats_the_reference_and_the_local_data_alone_or_is_not_shown_to_be_worse():
+def test_in_fresh_worlds_training_is_not_worse_than_the_bundle_nor_than_the_cohort_alone():
     """Twelve draws over the evidence that the released bundle never saw; judged in clubs that training never saw."""
-    bundle = load_bundle(Path("models/pfps-0.1.0"))
-    worlds = pd.concat([_losses(bundle, at) for at in range(12)])
-    mean = worlds.groupby("n").mean()
+    found = worlds(load_bundle(Path("models/pfps-0.1.0")), "reference", range(SEED - 12, SEED))
+    mean = found.groupby("n").mean()
     assert (mean["trained"] < mean["ridge"]).all()
-    assert (mean["trained"] < mean["ours"])[[100, 300, 1000]].all()
+    assert (mean["trained"] < mean["ours"]).all()
     assert (mean["trained"] < mean["reference"])[[300, 1000, 3000]].all()
-    # 100 runners seldom have 10 cases, and where they do it is by chance; 150 cases teach our own model as much
-    for n, other in ((100, "reference"), (3000, "ours")):
-        gap = worlds[worlds["n"] == n].eval(f"trained - {other}")
-        assert gap.mean() <= 2 * gap.std() / len(gap) ** 0.5
+    # 100 runners seldom have 10 cases, and then it is by chance
+    gap = found[found["n"] == 100].eval("trained - reference")
+    assert gap.mean() <= 2 * gap.std() / len(gap) ** 0.5
+    assert (mean["covered_trained"] > mean["covered_reference"] - 0.05).all()
+    assert (mean["width_trained"].diff().dropna() < 0).all()
 
 
-def _losses(bundle, at):
-    """Return the excess log loss in one world, over fresh runners, by the number of runners that were trained on."""
-    world = simulate_onset(CohortConfig(seed=78_000 + at, draw=600 + at, runners_per_club=100), 0, 9000)
-    values, y = coded(world.observed), world.observed[ONSET.name].to_numpy(dtype=float)
-    X, found, rows = values[list(ONSET_FIELDS)], directions(bundle.predictor, complete(values)), []
-    truth = world.truth["true_risk"].to_numpy()[3000:]
-    for n in (100, 300, 1000, 3000):
-        risks = {"reference": probability(found.margin), "trained": probability(_moved(bundle, found, y[:n]))}
-        risks |= {name: _alone(make, X, y[:n]) for name, make in (("ridge", RidgeLogistic), ("ours", our_onset))}
-        rows.append({"n": n, **{name: excess_log_loss(truth, risk[3000:]) for name, risk in risks.items()}})
-    return pd.DataFrame(rows)
-
-
-def _moved(bundle, found, y):
-    """Return everybody's log-odds after training on the first runners: as they were, if there are too few cases."""
-    some = Directions(found.margin[: len(y)], found.parts[: len(y)], found.members[: len(y)])
-    try:
-        choice = as_far_as_they_bear(some, y, SETTINGS)
-    except CohortError:
-        return found.margin
-    update = gaussian_update(some, y, bundle.predictor.interval, str(choice.level), SETTINGS.site_sd)
-    return found.margin + found.parts @ update.moves[0]
-
-
-def _alone(make, X, y):
-    """Return everybody's risk by a model from the first runners alone: their rate, where it cannot be fitted."""
-    try:
-        with warnings.catch_warnings(action="ignore"):  # folds without a case
-            return risk_of(make().fit(X[: len(y)].reset_index(drop=True), y), X)
-    except (PfpsError, ValueError):
-        return np.full(len(X), max(y.mean(), 0.5 / len(y)))
+@pytest.mark.slow
+def test_in_fresh_worlds_training_on_patients_is_not_worse_than_the_bundle_nor_than_the_patients_alone():
+    found = patient_worlds(load_bundle(Path("models/pfps-0.1.0")), "reference", range(SEED - 8, SEED))
+    mean = found.groupby("n").mean()
+    assert (mean["trained"] < mean["reference"]).all()
+    assert (mean["trained"] < mean["ours"]).all()
+    assert (mean["error_trained"] < mean["error_reference"])[[300, 1000, 3000]].all()

@@ -219,8 +219,9 @@ def test_the_evaluation_is_of_clubs_that_training_never_saw(evaluation, frames, 
     assert overlap["usual_care"] == config.split.held_out_share * len(frames.treatment)
     assert evaluation.frame("tiers")["events"].nunique() == 1
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
-    assert evaluation.subject["clubs"]
-    assert not set(evaluation.subject["clubs"]) & set(split.folds)
+    held_out = frames.onset["club"][split.is_held_out(frames.onset["club"])]
+    assert evaluation.subject["clubs"] == held_out.nunique()
+    assert not set(held_out) & set(split.folds)
     assert evaluation.subject["runners_evaluated"] == split.is_held_out(frames.onset["club"]).sum()
 
 

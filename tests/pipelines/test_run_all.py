@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pfps_ml.errors import Fault, ReleaseRefused
-from pfps_ml.records import Metric, Model, Tag
+from pfps_ml.records import Artifact, Dataset, Metric, Model, Tag
 from pipelines import run_all
 from pipelines.console import command
 from pipelines.run_all import records
@@ -52,6 +52,20 @@ def test_a_refused_candidate_is_tracked_with_its_figures_and_what_was_refused_bu
     assert not of(Model, found)
     assert Tag("released", "no: AUROC, Calibration slope") in found
     assert "onset_auroc" in {metric.name for metric in of(Metric, found)}
+
+
+def test_nothing_that_is_tracked_names_a_club_or_a_runner_or_holds_a_row(
+    candidate, evaluation, frames, bundle, tmp_path
+):
+    evaluation.write(tmp_path)
+    found = list(records(candidate, evaluation, frames, tmp_path, bundle))
+    assert {*tmp_path.iterdir()} == {each.path for each in of(Artifact, found)}
+    names = [*frames.onset["club"].unique(), *frames.treatment["club"].unique(), *frames.onset["runner_id"].head(50)]
+    tracked = [str(record) for record in found if not isinstance(record, Dataset)]  # of a frame only types are kept
+    tracked += [path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.suffix != ".png"]
+    tracked += [path.read_text(encoding="utf-8") for path in bundle.path.iterdir()]
+    for name in names:
+        assert not any(re.search(rf"\b{re.escape(name)}\b", text) for text in tracked), name
 
 
 @pytest.fixture

@@ -43,3 +43,16 @@ def test_clubs_that_cannot_teach_both_models_are_refused_with_what_is_there(fram
     ):
         with pytest.raises(CohortError, match=told):
             train(replace(frames, **spoilt), config, None, lambda _step: None)
+
+
+@pytest.mark.slow
+def test_where_runners_are_people_the_bundle_counts_nobody_and_describes_groups_of_five_at_least(frames, config):
+    quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(1.0,), bootstraps=2))
+    told = {name: train(frames, quick, name, lambda _step: None) for name in ("reference", None)}
+    assert all("n" in cell for cell in told["reference"].reference["averages"])
+    people = told[None]
+    assert people.facts["trained_on"]["simulated"] is False
+    assert not any("n" in cell for cell in people.reference["averages"])
+    assert people.reference["fields"] != told["reference"].reference["fields"]
+    assert onset_to_json(people.predictor) == onset_to_json(told["reference"].predictor)
+    assert people.parts()["golden.json"]  # made-up runners can have every value

@@ -10,7 +10,8 @@ from pfps_ml.bundle import load_bundle
 from pfps_ml.cli import main
 from pfps_ml.errors import CohortError, OutputError
 from pfps_ml.knowledge.checker import complete
-from pfps_ml.recalibration.recalibrate import recalibrate, write_recalibrated
+from pfps_ml.recalibration.recalibrate import recalibrate
+from pfps_ml.recalibration.result import write_recalibrated
 from pfps_ml.recalibration.rewritten import updated_reference
 from tests.cohorts import cohort_frame, written
 from tests.recalibration.drawn import outcomes, with_outcomes
@@ -34,6 +35,14 @@ def test_the_new_bundle_loads_says_what_was_updated_and_leaves_the_old_one_and_c
     assert f"{found.facts['cases']:,} cases" in new.card
     assert new.manifest["updates"][0]["from"] == bundle.name
     assert new.manifest["metrics"] == {}
+    assert new.notice == (
+        f"Trained on simulated data, updated on {len(shifted.y):,} runners of a cohort. Not a medical device. "
+        "Validate locally before any use."
+    )
+    assert f"**{new.notice}**" in new.card and bundle.notice not in new.card
+    own = [each for each in new.manifest["limits"] if not each.startswith("Before the update: ")]
+    assert own[0].startswith(f"Updated on {len(shifted.y):,} runners") and len(own) == 2
+    assert f"Before the update: {bundle.manifest['limits'][0]}" in new.manifest["limits"]
     assert before == ((models_home / "CURRENT").read_text(), (bundle.path / "manifest.json").read_bytes())
     ratio = shifted.y.mean() / new.predictor.predict(complete(shifted.values)).risk.value.mean()
     assert ratio == pytest.approx(1, abs=0.05)
@@ -49,8 +58,13 @@ def test_an_updated_bundle_can_be_updated_again(bundle, shifted, cohort, whole, 
     first = load_bundle(tmp_path / "first")
     again = with_outcomes(cohort, outcomes(whole.margin, "again", -0.8))
     write_recalibrated(recalibrate(first, again), first, tmp_path / "second")
-    updates = load_bundle(tmp_path / "second").manifest["updates"]
-    assert [each["from"] for each in updates] == [bundle.name, "first"]
+    second = load_bundle(tmp_path / "second")
+    assert [each["from"] for each in second.manifest["updates"]] == [bundle.name, "first"]
+    assert f"updated on {len(shifted.y):,} runners of a cohort." in second.notice  # the same cohort twice
+    assert second.card.count(f"**{second.notice}**") == 1 and bundle.notice not in second.card
+    limits = second.manifest["limits"]
+    assert len(limits) == len(set(limits)) == len(bundle.manifest["limits"]) + 2
+    assert not any(each.startswith("Before the update: Before") for each in limits)
 
 
 def test_a_folder_that_is_there_is_never_written_over(bundle, shifted, tmp_path):

@@ -12,7 +12,7 @@ from pfps_ml.learning.additive import AdditiveModel, Pair, probability
 from pfps_ml.learning.explain import explainer
 from pfps_ml.prediction import Interval
 from pfps_ml.randomness import generator
-from pfps_ml.recalibration.closed import closed_test
+from pfps_ml.recalibration.closed import closed_test, fewest
 from pfps_ml.recalibration.directions import LEVELS, Directions, basis_of, directions, moves_of
 from pfps_ml.recalibration.recalibrate import lines_of, recalibrate
 from pfps_ml.recalibration.rewritten import updated_predictor
@@ -116,8 +116,30 @@ def test_few_events_change_nothing_and_say_so(bundle, cohort, whole):
     y[:9] = 1
     found = recalibrate(bundle, with_outcomes(cohort, y))
     assert found.update is None
-    assert found.parts == {}
+    assert found.predictor is None and found.reference is None
     assert "9 events are too few" in dict(lines_of(found))["changed"]
+
+
+def test_a_club_in_which_luck_alone_could_bring_the_events_is_left_alone_and_told_why(whole):
+    some = part(whole, slice(0, 100))
+    y = np.zeros(100)
+    y[:14] = 1
+    expected = probability(some.margin).sum()
+    assert expected < SETTINGS.fewest_events < y.sum()
+    choice = closed_test(some, y, SETTINGS)
+    assert choice.level is None
+    assert choice.why.startswith(f"14 events, but the bundle expects {expected:.1f}: ")
+
+
+def test_events_are_counted_by_the_rarer_class_as_seen_or_as_expected(whole):
+    many = part(whole, slice(0, 1000))
+    few = np.zeros(1000)
+    few[:12] = 1
+    expected = float(probability(many.margin).sum())
+    assert fewest(many, few) == fewest(many, 1 - few) == 12
+    assert fewest(many, np.tile([0.0, 1.0], 500)) == pytest.approx(expected)
+    often = Directions(-many.margin, many.parts, many.members)  # a bundle to which cases are the rule
+    assert fewest(often, np.tile([0.0, 1.0], 500)) == pytest.approx(expected)
 
 
 def test_a_bundle_that_fits_is_left_as_it_is_in_nineteen_of_twenty_cohorts(whole):
@@ -166,7 +188,7 @@ def test_a_shift_of_prevalence_is_taken_back_at_the_stated_number_of_runners(bun
     assert 0.97 < np.mean(ratios) < 1.03
 
 
-@pytest.mark.parametrize("rows", [150, 300, 600])
+@pytest.mark.parametrize("rows", [100, 150, 300, 600])
 def test_on_average_over_200_clubs_an_update_is_never_worse_than_none(bundle, whole, rows):
     differences = []
     for at in range(200):

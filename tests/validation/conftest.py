@@ -2,7 +2,7 @@
 
 import pytest
 
-from pfps_ml.intake.cohort import Columns, read_cohort
+from pfps_ml.intake.cohort import Columns, read_cohort, read_patients
 from tests.cohorts import written
 
 
@@ -11,3 +11,10 @@ def cohort(frames, tmp_path_factory):
     """Return 2,000 runners with outcomes."""
     frame = frames.onset.drop(columns="draw").head(2000)
     return read_cohort(written(tmp_path_factory.mktemp("cohort"), frame, "cohort.parquet"), Columns())
+
+
+@pytest.fixture(scope="session")
+def patients(frames, tmp_path_factory):
+    """Return 1,600 patients with arms and outcomes."""
+    frame = frames.treatment.drop(columns="draw")
+    return read_patients(written(tmp_path_factory.mktemp("patients"), frame, "patients.parquet"))

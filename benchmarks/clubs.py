@@ -1,0 +1,208 @@
+"""Simulated clubs, and cohorts of several, in which a bundle is recalibrated (see `benchmarks.recalibration`)."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from math import ceil
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.intervals import risk_given_observed
+from pfps_ml.bundle import Bundle
+from pfps_ml.cohort.simulate import simulate_onset
+from pfps_ml.config import CohortConfig, RecalibrationConfig
+from pfps_ml.evaluation.logistic import expit, logit
+from pfps_ml.evaluation.metrics import excess_log_loss
+from pfps_ml.knowledge.checker import complete
+from pfps_ml.knowledge.dictionary import ONSET, ONSET_FIELDS
+from pfps_ml.prediction import Interval
+from pfps_ml.randomness import generator
+from pfps_ml.recalibration.closed import closed_test
+from pfps_ml.recalibration.directions import Directions, directions
+from pfps_ml.recalibration.recalibrate import club_sd
+from pfps_ml.recalibration.update import gaussian_update
+from pfps_ml.validation.samplesize import rows_for_ratio
+from pipelines.frames import coded
+
+Floats = NDArray[np.float64]
+CLUBS = 200
+SEED = 700_000  # of the first club
+SITES = (0.0, 0.2, 0.5)  # standard deviation of the clubs' log-odds, beside what the evidence leaves open
+SHIFTS = (1.0, 0.5, 2.0)  # of the odds
+EXACT = 0.0  # in place of a shift: the bundle is right, so that whatever is changed is changed for the worse
+SIZES = (100, 200, 300, 1000, 3000)
+STATED = 0  # in place of a size: the number of runners that the product states
+_POOL, _JUDGED = 12_000, 4_000  # runners of a club that updates are made on, and judged on
+_WIDTH = 0.2  # of the interval of observed/expected at the stated number
+PER_CLUB = (100, 500)  # runners of each of several clubs
+_SETTINGS = RecalibrationConfig()
+
+
+@dataclass(frozen=True)
+class Club:
+    """A simulated club before anything is shifted.
+
+    Attributes
+    ----------
+    seed
+        Of its world.
+    pool, judged
+        The runners that updates are made on, and judged on.
+    risk, judged_risk
+        Log-odds of their true risks.
+    seen
+        Log-odds of the risk of those judged, given what was observed of them: what an interval is to hold.
+    """
+
+    seed: int
+    pool: Directions
+    judged: Directions
+    risk: Floats
+    judged_risk: Floats
+    seen: Floats
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a club is put through: spread of its site term, factor on the odds (or EXACT), runners (or STATED)."""
+
+    site: float
+    odds: float
+    size: int
+
+
+CASES = tuple(Case(*kind, size) for kind in ((0.0, EXACT), *product(SITES, SHIFTS)) for size in (*SIZES, STATED))
+
+
+def clubs(bundle: Bundle, seed: int, count: int) -> Iterator[Club]:
+    """Yield freshly simulated clubs; every runner is of another team, so that no site term is in them yet."""
+    for at in range(seed, seed + count):
+        config = CohortConfig(scenario=_scenario(bundle), runners_per_club=1, seed=at, draw=1)
+        cohort = simulate_onset(config, 0, _POOL + _JUDGED)
+        values, risk = coded(cohort.observed), cohort.truth["true_risk"].to_numpy()
+        X, found = values[list(ONSET_FIELDS)], directions(bundle.predictor, complete(values))
+        seen = risk_given_observed(X.head(_POOL), risk[:_POOL], X.tail(_JUDGED).reset_index(drop=True))
+        margin = logit(risk)
+        pool, judged = slice(0, _POOL), slice(_POOL, None)
+        yield Club(at, _part(found, pool), _part(found, judged), margin[pool], margin[judged], seen)
+
+
+def outcomes(bundle: Bundle, club: Club, case: Case) -> dict[str, Any]:
+    """Return what recalibration does to a bundle in one club.
+
+    Returns
+    -------
+    dict
+        `site`, `odds`, `size` (as asked), `runners`, `cases`, `level` (`none` if nothing is changed); `gain`, what the
+        update adds to the excess log loss (below 0: it is better); and before and after it `ratio`, the mean true risk
+        against the mean risk, `covered`, the share of risks inside their interval, and `width`.
+    """
+    club, shift = _shifted(club, case)
+    runners = case.size or rows_for_ratio(float(expit(club.risk + shift).mean()), _WIDTH)
+    rows = np.resize(np.arange(len(club.risk)), runners)  # beyond the pool its runners come again, with new outcomes
+    drawn = generator(club.seed, f"outcomes {case.site} {case.odds}").random(runners)
+    y = (drawn < expit(club.risk[rows] + shift)).astype(float)
+    level, moves = _moves(_part(club.pool, rows), y, bundle.predictor.interval)
+    found = {"site": case.site, "odds": case.odds, "size": case.size, "runners": runners, "cases": int(y.sum())}
+    before = _figures(club, club.judged.members, shift, bundle.predictor.interval)
+    after = _figures(club, club.judged.members + club.judged.parts @ moves.T, shift, bundle.predictor.interval)
+    gain = {"gain": after.pop("loss") - before.pop("loss")}
+    return found | {"level": level} | gain | {f"{k}_before": v for k, v in before.items()} | after
+
+
+def _shifted(club: Club, case: Case) -> tuple[Club, float]:
+    """Return a club and what is added to the log-odds of its true risks."""
+    if case.odds == EXACT:
+        own = club.judged.margin
+        return replace(club, risk=club.pool.margin, judged_risk=own, seen=own), 0.0
+    return club, case.site * float(generator(club.seed, "site").standard_normal()) + float(np.log(case.odds))
+
+
+def _moves(some: Directions, y: Floats, interval: Interval) -> tuple[str, Floats]:
+    level = closed_test(some, y, _SETTINGS).level
+    if level is None:
+        return "none", np.zeros((some.members.shape[1], some.parts.shape[1]))
+    return level, gaussian_update(some, y, interval, level, _SETTINGS.site_sd).moves
+
+
+def _figures(club: Club, members: Floats, shift: float, interval: Interval) -> dict[str, float]:
+    margin, truth = members[:, 0], expit(club.judged_risk + shift)
+    risk, reach = expit(margin), interval.t * np.sqrt(np.add(*interval.variances(members)))
+    return {
+        "loss": excess_log_loss(truth, risk),
+        "ratio": float(truth.mean() / risk.mean()),
+        "covered": float((np.abs(club.seen + shift - margin) <= reach).mean()),
+        "width": float((expit(margin + reach) - expit(margin - reach)).mean()),
+    }
+
+
+def in_clubs(
+    bundle: Bundle, seed: int = SEED, count: int = CLUBS, cases: Sequence[Case] = CASES,
+    tell: Callable[[str], None] = lambda _step: None,
+) -> pd.DataFrame:  # fmt: skip
+    """Recalibrate in clubs, each put through every case; a row as of `outcomes` for each."""
+    rows = []
+    for club in clubs(bundle, seed, count):
+        tell(f"{club.seed - seed + 1} of {count}")
+        rows += [outcomes(bundle, club, case) for case in cases]
+    return pd.DataFrame(rows)
+
+
+def in_several(
+    bundle: Bundle, seed: int = SEED, count: int = CLUBS // 2, tell: Callable[[str], None] = lambda _step: None
+) -> pd.DataFrame:
+    """Recalibrate on cohorts of several clubs.
+
+    Returns
+    -------
+    pandas.DataFrame
+        `club` (runners of each), `stated` (the number of runners is the one for these clubs, or for others),
+        `runners`, and `ratio`, mean true risk against mean risk after the update, in `where`: these or others.
+    """
+    rows: list[dict[str, Any]] = []
+    for at, club in product(range(seed, seed + count), PER_CLUB):
+        tell(f"{at - seed + 1} of {count}, clubs of {club}")
+        rows += _several(bundle, at, club)
+    return pd.DataFrame(rows)
+
+
+def _several(bundle: Bundle, seed: int, club: int) -> Iterator[dict[str, Any]]:
+    config = CohortConfig(scenario=_scenario(bundle), runners_per_club=club, seed=seed, draw=1)
+    others = _season(bundle, replace(config, runners_per_club=1), 10**6, 10**6 + _JUDGED)
+    rate = float(expit(others[1]).mean())
+    needed = {"these": rows_for_ratio(rate, _WIDTH), "others": rows_for_ratio(rate, _WIDTH, club, club_sd())}
+    runners = {name: club * ceil(rows / club) for name, rows in needed.items()}  # whole clubs
+    found, _, y = _season(bundle, config, 0, runners["others"])
+    later = _season(bundle, config, 0, runners["these"], 1)
+    for name, rows in runners.items():
+        moves = _moves(_part(found, slice(rows)), y[:rows], bundle.predictor.interval)[1][0]
+        for where, (judged, risk, _) in (("these", later), ("others", others)):
+            if name == "these" or where == "others":
+                ratio = float(expit(risk).mean() / expit(judged.margin + judged.parts @ moves).mean())
+                yield {"club": club, "stated": name, "runners": rows, "where": where, "ratio": ratio}
+
+
+def _season(
+    bundle: Bundle, config: CohortConfig, start: int, stop: int, season: int = 0
+) -> tuple[Directions, Floats, Floats]:
+    """Return runners, the log-odds of their true risks, and their outcomes."""
+    cohort = simulate_onset(config, start, stop, season)
+    found = directions(bundle.predictor, complete(coded(cohort.observed)))
+    return found, logit(cohort.truth["true_risk"].to_numpy()), cohort.observed[ONSET.name].to_numpy(dtype=float)
+
+
+def _part(found: Directions, rows: Any) -> Directions:
+    return Directions(found.margin[rows], found.parts[rows], found.members[rows])
+
+
+def _scenario(bundle: Bundle) -> str:
+    return str(bundle.manifest["trained_on"]["scenario"])
+
+
+__all__ = [
+    "CASES", "CLUBS", "EXACT", "PER_CLUB", "SEED", "SHIFTS", "SITES", "SIZES", "STATED", "Case", "Club", "clubs",
+    "in_clubs", "in_several", "outcomes",
+]  # fmt: skip

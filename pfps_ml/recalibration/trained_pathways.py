@@ -1,0 +1,239 @@
+"""Training on patients: the pathway models start at a bundle, and outcomes move them as far as they can bear.
+
+As for onset (see `trained`): the few coefficients of `sight` have the covariance of the bundle's draws beforehand, and
+curves, of the prognosis and of what each arm adds, may bend. Who is preferred is asked again: whether the effects beat
+simpler accounts is judged on folds of these patients that they were not trained on.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.bundle import Bundle
+from pfps_ml.checks.audit import audit
+from pfps_ml.checks.guide import Check
+from pfps_ml.config import PathwayConfig, TrainingConfig
+from pfps_ml.intake.cohort import Cohort
+from pfps_ml.knowledge.checker import complete
+from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.learning.additive import Values, probability
+from pfps_ml.learning.gate import Gate, Held, judge
+from pfps_ml.learning.propensity import cross_fitted, eligibility
+from pfps_ml.learning.smooth import basis
+from pfps_ml.prediction import Predictor
+from pfps_ml.randomness import generator
+from pfps_ml.recalibration.closed import Choice
+from pfps_ml.recalibration.learnt import Columns, learnt, members_of
+from pfps_ml.recalibration.recalibrate import expect_passed
+from pfps_ml.recalibration.result import Recalibration
+from pfps_ml.recalibration.shapes import Shapes, shapes_of, with_curves
+from pfps_ml.recalibration.sight import COMMON, SCALES, Sight, scaled
+from pfps_ml.recalibration.trained import NO_TESTS, WHY, expect_enough
+from pfps_ml.recalibration.update import covariance_of
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.object_]
+PATHWAYS = "pathways"
+_PROPENSITY_KNOTS, _FOLDS, _SEED = 4, 5, 20267
+_SHOWN = 5  # patients of an arm, below which their number could point at somebody
+
+
+@dataclass(frozen=True, eq=False)
+class Treated:
+    """Patients whose outcome is known: coded fields, the arm each had, success (0 or 1), and the fold of each."""
+
+    values: Mapping[str, Floats]
+    given: Labels
+    y: Floats
+    fold: NDArray[np.int64]
+
+    def some(self, rows: NDArray[np.bool_]) -> "Treated":
+        """Return some of them."""
+        values = {name: np.asarray(column)[rows] for name, column in self.values.items()}
+        return Treated(values, self.given[rows], self.y[rows], self.fold[rows])
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """The fields that the pathway models read."""
+        return pd.DataFrame({name: self.values[name] for name in PATHWAY_FIELDS})
+
+
+def train_on_patients(
+    bundle: Bundle, cohort: Cohort, settings: TrainingConfig | None = None, by: str = "",
+    checks: list[Check] | None = None,
+) -> Recalibration:  # fmt: skip
+    """Move a bundle's pathway models by patients' outcomes, and ask its gate again; nothing is written.
+
+    Parameters
+    ----------
+    bundle
+        Where training starts; it stays as it is.
+    cohort
+        Patients with the arm that each had, and success at 12 weeks.
+    settings
+        Fewest successes, and others, that may move anything.
+    by
+        Who trains, for the card; no name of a patient.
+    checks
+        The cohort's, if they have been made.
+
+    Raises
+    ------
+    CohortError
+        If the cohort fails a check, or has too few successes or others.
+    """
+    expect_passed(audit(cohort) if checks is None else checks)
+    treated = _treated(cohort)
+    expect_enough(treated.y, (settings or TrainingConfig()).fewest_events, "successes")
+    predictor = replace(trained_pathways(bundle, treated), gate=gate_of(bundle, treated))
+    facts = {"from": bundle.name, "cohort": cohort.digest, "by": by, **_told(bundle, predictor, treated)}
+    return Recalibration(Choice(PATHWAYS, WHY, NO_TESTS), None, facts, predictor, dict(bundle.reference))
+
+
+def lines_of_patients(found: Recalibration) -> list[tuple[str, str]]:
+    """Return what a terminal shows of an update of the pathway models."""
+    facts, labels = found.facts, {arm.name: arm.label for arm in ARMS}
+    moved = [
+        (labels[name], f"mean effect {100 * facts['effects_before'][name]:+.1f} points of success before, "
+                       f"{100 * facts['effects_after'][name]:+.1f} after")
+        for name in ACTIVE_ARMS
+    ]  # fmt: skip
+    gate = "a pathway may be preferred" if facts["gate_passed"] else "no pathway is preferred to another"
+    return [("patients", f"{facts['patients']:,}"), ("successes", f"{facts['successes']:,}"), *moved, ("gate", gate),
+            ("changed", found.choice.why)]  # fmt: skip
+
+
+def _treated(cohort: Cohort) -> Treated:
+    """Return the patients who can be learnt from; folds are clubs where there are enough, else dealt out."""
+    used = cohort.used
+    values, given = complete(cohort.values[used]), np.asarray(cohort.arm)[used].astype(object)
+    club = pd.Series(cohort.club[used]).astype("category").cat.codes.to_numpy()
+    random = generator(_SEED, "folds")
+    if (club < 0).any() or len(np.unique(club)) < _FOLDS:
+        fold = random.permutation(np.arange(len(given)) % _FOLDS)
+    else:
+        fold = random.permutation(np.arange(club.max() + 1) % _FOLDS)[club]
+    return Treated(values, given, cohort.y[used], fold)
+
+
+def _told(bundle: Bundle, predictor: Predictor, treated: Treated) -> dict[str, Any]:
+    before, after = (success_under(each, treated.values).mean() for each in (bundle.predictor, predictor))
+    gate, had = predictor.gate, {name: int((treated.given == name).sum()) for name in before.index}
+    return {
+        "level": PATHWAYS, "patients": len(treated.y), "successes": int(treated.y.sum()),
+        "arms": {name: count if count >= _SHOWN else None for name, count in had.items() if count},
+        "effects_before": {name: round(float(before[name] - before[REFERENCE_ARM]), 6) for name in ACTIVE_ARMS},
+        "effects_after": {name: round(float(after[name] - after[REFERENCE_ARM]), 6) for name in ACTIVE_ARMS},
+        "gate_passed": gate is not None and gate.passed,
+    }  # fmt: skip
+
+
+def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) -> Predictor:
+    """Return a bundle's models with the pathways moved by patients' outcomes; its gate is not asked again.
+
+    Parameters
+    ----------
+    bundle
+        Where training starts.
+    treated
+        The patients; arms that nobody had move with the others as far as the evidence ties them.
+    modified
+        Whether arms may differ between patients; else each has one odds ratio for all.
+    """
+    predictor, sight = bundle.predictor, Sight.of(bundle.predictor, treated.values)
+    models = {REFERENCE_ARM: predictor.prognosis, **predictor.modifiers}
+    shapes = {name: shapes_of(model, bundle.reference) for name, model in models.items()}
+    centres = sight.centres
+    if not modified:
+        flat = {name: np.broadcast_to(each.mean(axis=0), each.shape) for name, each in sight.added.items()}
+        sight = Sight(sight.usual, flat)
+    moves = sight.moves(centres)
+    few = sight.few(treated.given, centres)
+    open_to = np.ones(few.shape[1], dtype=bool)
+    open_to[SCALES] = modified
+    along = Columns(few[:, open_to], covariance_of(moves, predictor.pathway_interval)[np.ix_(open_to, open_to)],
+                    np.zeros((len(few), 0)), _bends(shapes, treated, modified))  # fmt: skip
+    post = learnt(along, treated.y, sight.margin(treated.given)[:, 0])
+    landed = np.zeros_like(moves)
+    landed[:, open_to], bends = members_of(post, moves[:, open_to], predictor.pathway_interval)
+    return _written(predictor, shapes, (landed - moves) * open_to, bends, centres, modified)
+
+
+def gate_of(bundle: Bundle, treated: Treated, floor: float = PathwayConfig.propensity_floor) -> Gate:
+    """Return whether effects trained on some patients beat simpler accounts on the others, over all folds.
+
+    Parameters
+    ----------
+    bundle
+        Where training starts in every fold.
+    treated
+        The patients.
+    floor
+        The lowest chance of an arm that a patient is taken to have had.
+    """
+    X, names = treated.features, [arm.name for arm in ARMS]
+    ours, same = (pd.DataFrame(0.0, index=X.index, columns=names) for _ in range(2))
+    flat, may = pd.DataFrame(0.0, index=X.index, columns=list(ACTIVE_ARMS)), eligibility(X)
+    for each in np.unique(treated.fold):
+        train, test = treated.fold != each, treated.fold == each
+        seen, unseen = treated.some(train), treated.some(test)
+        for out, modified in ((ours, True), (same, False)):
+            found = trained_pathways(bundle, seen, modified)
+            out.loc[test] = success_under(found, unseen.values).to_numpy()
+            if modified:
+                gain = success_under(found, seen.values)
+                for name in ACTIVE_ARMS:
+                    rows = may[name].to_numpy()[train]
+                    own = (gain[name] - gain[REFERENCE_ARM])[rows if rows.any() else slice(None)]
+                    flat.loc[test, name] = float(own.mean())
+    chance = cross_fitted(X, pd.Series(treated.given), treated.fold, basis(X, _PROPENSITY_KNOTS))
+    return judge(Held(treated.y, treated.given, may, chance.clip(lower=floor)), ours, same, flat)
+
+
+def success_under(predictor: Predictor, values: Values) -> pd.DataFrame:
+    """Return the probability of success under every arm, one column an arm, open to the patient or not."""
+    sight = Sight.of(_main_of(predictor), values)
+    usual = sight.usual[:, 0]
+    under = {REFERENCE_ARM: usual} | {name: usual + each[:, 0] for name, each in sight.added.items()}
+    return pd.DataFrame({arm.name: probability(under[arm.name]) for arm in ARMS})
+
+
+def _main_of(predictor: Predictor) -> Predictor:
+    """Return the main pathway models alone, without the members that make intervals."""
+    modifiers = {name: each.member(0) for name, each in predictor.modifiers.items()}
+    return replace(predictor, prognosis=predictor.prognosis.member(0), modifiers=modifiers)
+
+
+def _bends(shapes: Mapping[str, Shapes], treated: Treated, modified: bool) -> tuple[Floats, ...]:
+    prognosis = shapes[REFERENCE_ARM].design(treated.values)
+    if not modified:
+        return (prognosis,)
+    arms = [shapes[name].design(treated.values) * (treated.given == name)[:, None] for name in ACTIVE_ARMS]
+    return prognosis, np.hstack(arms)
+
+
+def _written(
+    predictor: Predictor, shapes: Mapping[str, Shapes], moves: Floats, bends: Floats, centres: Floats, modified: bool
+) -> Predictor:
+    sizes = [shapes[name].count for name in (REFERENCE_ARM, *ACTIVE_ARMS)]
+    parts = np.split(bends, np.cumsum(sizes)[: -1 if modified else 1], axis=1)
+    prognosis = scaled(predictor.prognosis, moves[:, 0], moves[:, 1], centres[0])
+    prognosis = with_curves(prognosis, shapes[REFERENCE_ARM].curves(parts[0]))
+    modifiers: dict[str, Any] = {}
+    for at, name in enumerate(ACTIVE_ARMS):
+        own = predictor.modifiers[name]
+        if modified:
+            own = scaled(own, moves[:, COMMON][:, at], moves[:, SCALES][:, at], centres[1 + at])
+            modifiers[name] = with_curves(own, shapes[name].curves(parts[1 + at]))
+        else:
+            modifiers[name] = replace(own, intercept=centres[1 + at] + moves[:, COMMON][:, at], terms=())
+    return replace(predictor, prognosis=prognosis, modifiers=modifiers)
+
+
+__all__ = [
+    "PATHWAYS", "Treated", "gate_of", "lines_of_patients", "success_under", "train_on_patients", "trained_pathways",
+]  # fmt: skip

@@ -1,0 +1,67 @@
+"""Where releases stand: one is written whole under a free name and never changes, and CURRENT is moved by itself."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from pfps_ml.bundle import manifest_of, same_release, save_bundle
+from pfps_ml.errors import OutputError
+
+MODELS = Path("models")
+Made = Callable[[str], tuple[dict[str, bytes], dict[str, Any]]]
+
+
+def place(models: Path, number: str, made: Made) -> Path:
+    """Write a release into the folder of bundles and return its own; CURRENT is not moved.
+
+    Parameters
+    ----------
+    models, number
+        The folder of bundles, and the version to release as.
+    made
+        What makes the files and the facts of a bundle of a given name.
+
+    Raises
+    ------
+    OutputError
+        If the folder of bundles cannot be written.
+    """
+    try:
+        for name in _names(number):
+            whole, facts = made(name)
+            manifest, folder = manifest_of(name, whole, facts), models / name
+            if not folder.exists():
+                save_bundle(folder, whole, manifest)
+            elif not same_release(folder, manifest):
+                continue
+            return folder
+    except OSError as error:
+        raise OutputError(f"expected to write into {models}, but cannot ({error.strerror}); nothing moved") from error
+    raise AssertionError("names do not run out")
+
+
+def point(models: Path, name: str) -> None:
+    """Let models/CURRENT name a release.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; it names the one before.
+    """
+    draft = models / ".CURRENT.draft"
+    try:
+        draft.write_text(f"{name}\n", encoding="utf-8")
+        draft.replace(models / "CURRENT")
+    except OSError as error:
+        raise OutputError(f"expected to write {models / 'CURRENT'}, but cannot ({error.strerror})") from error
+
+
+def _names(number: str) -> Iterator[str]:
+    yield f"pfps-{number}"
+    again = 2
+    while True:
+        yield f"pfps-{number}-{again}"
+        again += 1
+
+
+__all__ = ["MODELS", "Made", "place", "point"]

@@ -1,0 +1,156 @@
+"""What `pfps evaluate` wrote of a bundle: read back, held to the bundle that it is of, and put into words."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from pfps_ml.bundle import Bundle
+from pfps_ml.errors import InputError
+from pfps_ml.validation.against import AGAINST
+from pfps_ml.validation.report import JSON
+
+_HOW = "make it with `pfps evaluate BUNDLE COHORT -o DIR`"
+
+ONSET, PATHWAYS = "onset", "pathways"
+_PEOPLE = {ONSET: "runners", PATHWAYS: "patients"}
+_TABLES = {ONSET: ("account", "checks", "onset", "size", "drift", "cells"), PATHWAYS: ("account", "checks", "success")}
+
+
+@dataclass(frozen=True, eq=False)
+class Validated:
+    """What is known of a bundle from a cohort that it had not seen.
+
+    Attributes
+    ----------
+    subject
+        Which bundle and cohort, by name and digest, and what intervals are over.
+    said, verdict
+        Whether there is a verdict (holds, does not hold, none), and its words.
+    tables
+        By name; no row of a runner is in them.
+    """
+
+    subject: Mapping[str, Any]
+    said: str
+    verdict: str
+    tables: Mapping[str, pd.DataFrame]
+
+    @property
+    def runners(self) -> int:
+        """How many runners, or patients, were evaluated."""
+        return self._counted("evaluated")
+
+    @property
+    def cases(self) -> int:
+        """How many of them were cases, or had success."""
+        return self._counted("cases among them" if "onset" in self.tables else "successes among them")
+
+    def _counted(self, what: str) -> int:
+        return int(self.tables["account"].set_index("what").loc[what, "rows"])
+
+
+def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Validated:
+    """Read the validation of a bundle.
+
+    Parameters
+    ----------
+    folder
+        What `pfps evaluate` wrote.
+    bundle
+        The bundle that it must be of.
+    models
+        Which of its models it must be of: those of onset, on runners, or of pathways, on patients.
+
+    Raises
+    ------
+    InputError
+        If there is none, it is of another bundle, or its cohort is one that the bundle was updated on.
+    """
+    try:
+        content = json.loads((folder / JSON).read_text(encoding="utf-8"))
+        held = content["tables"]
+        tables = {name: pd.DataFrame(held[name]) for name in (*_TABLES[models], *({AGAINST} & held.keys()))}
+        if models == ONSET:
+            tables[ONSET] = tables[ONSET].astype(dict.fromkeys(("value", "low", "high"), float))
+        verdict = content["verdict"]
+        found = Validated(content["subject"], verdict["said"], verdict["text"], tables)
+    except (OSError, LookupError, TypeError, ValueError) as error:
+        told = f"expected the validation of a bundle on {_PEOPLE[models]} in {folder / JSON}, got none"
+        raise InputError(f"{told}; {_HOW}") from error
+    if found.subject.get(models) != bundle.manifest["files"][f"{models}.json"]:
+        raise InputError(
+            f"expected the validation of {bundle.name} as it is now, got that of another bundle or of other models by "
+            f"this name ({found.subject['bundle']}); {_HOW}"
+        )
+    if found.subject["cohort"] in [update["cohort"] for update in bundle.manifest.get("updates", [])]:
+        raise InputError(
+            f"expected the validation of {bundle.name} on {_PEOPLE[models]} that it had not seen, got the cohort that "
+            "it was updated on; bring another, such as the next season's"
+        )
+    return found
+
+
+def outside_figures(found: Validated) -> dict[str, str]:
+    """Return what answers quote of a validation, by name."""
+    return {name: say(found) for name, say in FIGURES.items()}
+
+
+def _of_whom(found: Validated) -> str:
+    digest = found.subject["cohort"][:12]
+    return f"{found.runners:,} runners with {found.cases:,} cases (cohort {digest}, the beginning of its digest)"
+
+
+def _measured(found: Validated) -> Iterator[str]:
+    for row in found.tables["onset"].dropna(subset="value").itertuples():
+        yield f"{row.label} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
+
+
+def _checks(found: Validated) -> str:
+    verdicts = found.tables["checks"].groupby("verdict")["code"].agg(", ".join)
+    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in ("fail", "warn", "pass"))
+
+
+def _size(found: Validated) -> str:
+    size = found.tables["size"]
+    short = size[~size["enough"].astype(bool)]
+    if short.empty:
+        return f"enough for intervals of the widths asked for (the most, {size['needed'].max():,.0f})"
+    return f"too few for {', '.join(short['label'])}: {short['needed'].max():,.0f} runners such as these are needed"
+
+
+def _drift(found: Validated) -> str:
+    drift = found.tables["drift"]
+    if drift.empty:
+        return "no field could be compared with training"
+    parts = [f"{name}: {', '.join(drift.loc[drift['drift'] == name, 'label'])}" for name in ("large", "moderate")
+             if (drift["drift"] == name).any()]  # fmt: skip
+    return f"of {len(drift)} fields compared with training, drift is {'; '.join(parts) or 'large or moderate in none'}"
+
+
+def _clubs(found: Validated) -> str:
+    cells = found.tables["cells"]
+    clubs = cells[cells["field"] == "club"] if len(cells) else cells
+    if clubs.empty:
+        return "The cohort does not name several clubs"
+    shown = clubs.loc[clubs["value"].notna(), "level"].nunique()
+    return f"{shown} of {clubs['level'].nunique()} clubs are large enough to show figures of their own in the report"
+
+
+FIGURES: dict[str, Callable[[Validated], str]] = {
+    "outside": _of_whom,
+    "outside_figures": lambda found: "; ".join(_measured(found)),
+    "outside_verdict": lambda found: found.verdict,
+    "outside_checks": _checks,
+    "outside_size": _size,
+    "outside_enough": lambda found: "yes" if found.tables["size"]["enough"].all() else "no",
+    "outside_drift": _drift,
+    "outside_clubs": _clubs,
+    "outside_over": lambda found: str(found.subject["intervals"]),
+    "outside_account": lambda found: "; ".join(f"{r.what} {r.rows:,}" for r in found.tables["account"].itertuples()),
+}
+
+__all__ = ["FIGURES", "ONSET", "PATHWAYS", "Validated", "outside_figures", "read_validation"]
