@@ -9,7 +9,7 @@ READY := .venv/.installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve browser screenshots documents wheel lock
+.PHONY: help demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort browser screenshots documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -54,6 +54,12 @@ bench-skill: $(READY) ## every candidate against the truth, within an hour on 2 
 bench-null: export OMP_NUM_THREADS := 1
 bench-null: $(READY) ## how often a pathway is preferred where none is better, and how good preferences are
 	$(BIN)/python -m benchmarks.preference $(QUICK)
+
+bench-cohort: export OMP_NUM_THREADS := 1
+bench-cohort: $(READY) ## a real cohort, simulated: training and recalibration in fresh worlds (a quarter of an hour)
+	$(BIN)/python -m benchmarks.training
+	$(BIN)/python -m benchmarks.training_patients
+	$(BIN)/python -m benchmarks.recalibration
 
 bench-serve: export OMP_NUM_THREADS := 1
 bench-serve: $(READY) ## the endpoint beside an empty one, a roster, 60 s of load with a swap (4 minutes, idle machine)

@@ -45,6 +45,7 @@ class Calibration:
     curve: pd.DataFrame
     p: npt.NDArray[np.float64]
     label: str
+    over: str = "clubs"
 
     def frame(self) -> pd.DataFrame:
         """Return one row a tenth: n, predicted, observed, low, high (Wilson 95 %)."""
@@ -60,7 +61,7 @@ class Calibration:
         above.plot(self.curve["predicted"], self.curve["observed"], color=ORANGE, linewidth=1.5, label="Smoothed")
         if "low" in self.curve:
             above.fill_between(self.curve["predicted"], self.curve["low"], self.curve["high"], color=ORANGE, alpha=0.2,
-                               linewidth=0, label="95 % band over clubs")  # fmt: skip
+                               linewidth=0, label=f"95 % band over {self.over}")  # fmt: skip
         # a share of exactly 0 or 1 is its own limit, give or take the last bit
         bars = [(seen["observed"] - seen["low"]).clip(0), (seen["high"] - seen["observed"]).clip(0)]
         above.errorbar(seen["predicted"], seen["observed"], bars, fmt="o", color=BLUE, markersize=5, capsize=2,

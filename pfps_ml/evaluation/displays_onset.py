@@ -30,6 +30,7 @@ class DecisionCurve:
     """What acting on risks above a threshold is worth, against acting for everybody and for nobody."""
 
     table: pd.DataFrame
+    over: str = "clubs"
 
     def frame(self) -> pd.DataFrame:
         """Return what `decision_table` returned."""
@@ -40,7 +41,7 @@ class DecisionCurve:
         figure = new_figure("Decision curve: net benefit of acting above a threshold", height=5.0)
         axes, seen = figure.subplots(), self.table
         axes.fill_between(seen["threshold"], 100 * seen["low"], 100 * seen["high"], color=BLUE, alpha=0.18,
-                          linewidth=0, label="95 % band over clubs")  # fmt: skip
+                          linewidth=0, label=f"95 % band over {self.over}")  # fmt: skip
         for column, name, color, dashes in _CURVES:
             axes.plot(seen["threshold"], 100 * seen[column], color=color, linestyle=dashes, linewidth=1.8, label=name)
         lowest = 100 * min(float(seen["low"].min()), 0.0)
@@ -129,9 +130,9 @@ class Parts:
         return figure
 
 
-def decision_curve(table: pd.DataFrame) -> DecisionCurve:
-    """Return the display of what `decision_table` returned."""
-    return DecisionCurve(table.copy())
+def decision_curve(table: pd.DataFrame, over: str = "clubs") -> DecisionCurve:
+    """Return the display of what `decision_table` returned, with intervals over what was resampled."""
+    return DecisionCurve(table.copy(), over)
 
 
 def decision_subgroups(table: pd.DataFrame) -> DecisionParts:

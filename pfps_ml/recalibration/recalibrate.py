@@ -113,6 +113,11 @@ def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] |
     CohortError
         As in `recalibrate`.
     """
+    if cohort.arm is not None:
+        raise CohortError(
+            "expected a cohort of runners for the onset model, got one of patients (it has arms); patients move the "
+            "pathways, with `python -m pipelines.train --patients FILE`. Nothing was changed."
+        )
     expect_passed(audit(cohort) if checks is None else checks)
     used = cohort.used
     y, values = cohort.y[used], complete(cohort.values[used])

@@ -19,7 +19,7 @@ from pfps_ml.knowledge.checker import complete
 from pfps_ml.knowledge.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.validation.casemix import case_mix
 from pfps_ml.validation.drift import drift_table
-from pfps_ml.validation.figures import Scored, apart, refuse_few, resampled, whole
+from pfps_ml.validation.figures import Scored, apart, over_what, refuse_few, resampled, whole
 from pfps_ml.validation.groups import groups_of
 from pfps_ml.validation.samplesize import size_table
 from pfps_ml.validation.verdict import Verdict, verdict_of
@@ -95,7 +95,7 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
         ),
         "drift": drift_table(runners.X, bundle.reference, bundle.manifest["trained_on"]["runners"], config.validation),
     }  # fmt: skip
-    drawn |= {"calibration": calibration, "decision": displays_onset.decision_curve(decided)}
+    drawn |= {"calibration": calibration, "decision": displays_onset.decision_curve(decided, over_what(runners.over))}
     verdict, judged = verdict_of(checks, tables, _threshold(runners.y), cohort.horizon)
     subject = subject_of(bundle, cohort, runners.over)
     return Validation("onset", subject, checks, verdict, tables | {"verdict": judged}, drawn)

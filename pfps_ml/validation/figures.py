@@ -63,11 +63,16 @@ def resampled(cohort: Cohort, fewest_clubs: int) -> tuple[NDArray[Any], str]:
     return pd.factorize(cohort.person[used])[0], over
 
 
+def over_what(said: str) -> str:
+    """Return what was resampled, in the one word that a picture has room for."""
+    return said.partition(":")[0]
+
+
 def whole(scored: Scored, settings: EvaluationConfig, outcome: str) -> tuple[pd.DataFrame, displays.Calibration]:
     """Return the figures of all, and their calibration."""
     y, p, groups = scored.y, scored.p, scored.groups
     curve = calibration_curve(y, p, groups, settings)
-    drawn = displays.Calibration(_tenths(y, p, settings.fewest_events), curve, p, outcome)
+    drawn = displays.Calibration(_tenths(y, p, settings.fewest_events), curve, p, outcome, over_what(scored.over))
     return measure_with_intervals(y, p, groups, settings.seed, settings.bootstraps), drawn
 
 
@@ -101,4 +106,4 @@ def _tenths(y: Floats, p: Floats, fewest: int) -> pd.DataFrame:
     return calibration_table(y, p, 1)
 
 
-__all__ = ["Scored", "apart", "refuse_few", "resampled", "whole"]
+__all__ = ["Scored", "apart", "over_what", "refuse_few", "resampled", "whole"]

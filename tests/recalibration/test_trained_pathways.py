@@ -9,6 +9,7 @@ from pfps_ml.knowledge.checker import complete
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
 from pfps_ml.learning.additive import probability
 from pfps_ml.randomness import generator
+from pfps_ml.recalibration.recalibrate import recalibrate
 from pfps_ml.recalibration.result import write_recalibrated
 from pfps_ml.recalibration.sight import Sight, scaled
 from pfps_ml.recalibration.trained_pathways import (
@@ -126,6 +127,11 @@ def test_clinics_that_are_few_or_not_named_do_not_make_the_folds(bundle, tmp_pat
         told.append(train_on_patients(bundle, read_patients(path), checks=[]).facts)
     assert len({each["successes"] for each in told}) == 1
     assert told[1]["effects_after"] == told[2]["effects_after"]
+
+
+def test_patients_do_not_move_the_onset_model(bundle, cohort):
+    with pytest.raises(CohortError, match="pipelines.train --patients"):
+        recalibrate(bundle, cohort)
 
 
 def test_fewer_than_ten_successes_are_refused(bundle, tmp_path):
