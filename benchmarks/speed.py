@@ -23,7 +23,7 @@ from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle, released_bundle
 from pfps_ml.cohort.simulate import simulate_onset
 from pfps_ml.config import CohortConfig, OnsetConfig
-from pfps_ml.knowledge.checker import check
+from pfps_ml.knowledge.checker import check, check_columns
 from pfps_ml.knowledge.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.learning.additive import AdditiveModel
 from pfps_ml.learning.explain import explainer
@@ -136,7 +136,7 @@ def one_runner(bundle: Bundle, found: Peers, runs: int = 300) -> pd.DataFrame:
     """Return the median milliseconds of one patient, from cells to JSON values, beside one call of pred_contrib."""
 
     def ours() -> object:
-        return assess(bundle, check(_ONE).values).as_dict(0)
+        return assess(bundle, check_columns(_ONE)[0]).as_dict(0)
 
     row = found.rows[:1]
     return pd.DataFrame(

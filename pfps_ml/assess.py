@@ -4,6 +4,7 @@ A single runner is a roster of one, so the command line, the roster, the endpoin
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, TypedDict
@@ -57,7 +58,7 @@ class Assessment(TypedDict):
     cautions: list[str]
 
 
-def assess(bundle: Bundle, values: pd.DataFrame) -> "Assessments":
+def assess(bundle: Bundle, values: pd.DataFrame | Mapping[str, Floats]) -> "Assessments":
     """Assess coded rows, one runner or patient each.
 
     Parameters
@@ -65,7 +66,7 @@ def assess(bundle: Bundle, values: pd.DataFrame) -> "Assessments":
     bundle
         The released models.
     values
-        Rows without faults, as `knowledge.checker.check` returns them: numbers and level codes, NaN where missing.
+        Rows without faults, as `knowledge.checker` returns them: numbers and level codes, NaN where missing.
     """
     columns = complete(values)
     patients = ~np.isnan(np.array([columns[field.name] for field in VISIT])).all(axis=0)

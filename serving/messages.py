@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from typing import Annotated, Any, TypeVar
 
-import pandas as pd
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
 from pydantic import Field as PydanticField
 
 from pfps_ml.errors import Fault, InputError, InvalidInput
 from pfps_ml.files.headers import meant
-from pfps_ml.knowledge.checker import check
+from pfps_ml.knowledge.checker import check_columns
 from pfps_ml.knowledge.contracts import CARE, request_model
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.knowledge.field import Field
@@ -115,7 +116,7 @@ def read_row(row: Any, at: int, meanings: Meanings) -> tuple[BaseModel | None, t
         return None, tuple(dict.fromkeys(_row_fault(each["loc"], each, at, meanings) for each in _errors(error)))
 
 
-def coded(runners: Sequence[BaseModel]) -> pd.DataFrame:
+def coded(runners: Sequence[BaseModel]) -> dict[str, NDArray[np.float64]]:
     """Return runners of requests as the coded rows that `assess` reads; names and pseudonyms stay behind.
 
     Raises
@@ -123,10 +124,10 @@ def coded(runners: Sequence[BaseModel]) -> pd.DataFrame:
     InvalidInput
         If the checker of rosters refuses what the request model let pass.
     """
-    checked = check(columns_of(runners))
-    if checked.faults:
-        raise _invalid(checked.faults)
-    return checked.values
+    columns, faults = check_columns(columns_of(runners))
+    if faults:
+        raise _invalid(faults)
+    return columns
 
 
 def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:

@@ -56,7 +56,20 @@ def check(
     decimal_comma
         Whether text such as `1,75` means 1.75.
     """
-    fields = tuple(fields)
+    values, asked, faults = _checked(frame, tuple(fields), decimal_comma)
+    return Checked(pd.DataFrame(values.T, columns=_header(tuple(field.name for field in asked))), faults)
+
+
+def check_columns(frame: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Floats], tuple[Fault, ...]]:
+    """Return what `check` does of lists of cells as columns of numbers and faults: a single row is spared a frame."""
+    values, asked, faults = _checked(frame, INPUTS, False)
+    return {field.name: values[at] for at, field in enumerate(asked)}, faults
+
+
+def _checked(
+    frame: pd.DataFrame | Mapping[str, Sequence[Any]], fields: tuple[Field, ...], decimal_comma: bool
+) -> tuple[Floats, list[Field], tuple[Fault, ...]]:
+    """Return numbers and level codes of shape (fields, rows), the fields that have them, and every fault."""
     asked = [field for field in fields if field.kind != "text"]
     rows = len(frame) if isinstance(frame, pd.DataFrame) else max(map(len, frame.values()), default=0)
     values, faults = np.full((len(asked), rows), np.nan), []
@@ -75,7 +88,7 @@ def check(
             faults += _faults(silent, field, f"is required: expected {field.limits}, got nothing")
     order = {field.name: at for at, field in enumerate(fields)}
     faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
-    return Checked(pd.DataFrame(values.T, columns=_header(tuple(field.name for field in asked))), tuple(faults))
+    return values, asked, tuple(faults)
 
 
 def derive(values: pd.DataFrame) -> pd.DataFrame:
@@ -197,4 +210,4 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-__all__ = ["Checked", "check", "complete", "derive", "is_missing"]
+__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing"]

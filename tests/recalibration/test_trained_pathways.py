@@ -130,7 +130,7 @@ def test_clinics_that_are_few_or_not_named_do_not_make_the_folds(bundle, tmp_pat
 
 
 def test_patients_do_not_move_the_onset_model(bundle, cohort):
-    with pytest.raises(CohortError, match="pipelines.train --patients"):
+    with pytest.raises(CohortError, match=r"pipelines\.train --patients"):
         recalibrate(bundle, cohort)
 
 
