@@ -75,12 +75,14 @@ def worlds(bundle: Bundle, scenario: str, seeds: range, sizes: tuple[int, ...] =
 def _judge(bundle: Bundle, scenario: str, seed: int, sizes: tuple[int, ...]) -> list[dict[str, float]]:
     world = simulate_treatment(CohortConfig(scenario=scenario, seed=seed, draw=seed), 0, max(sizes) + _JUDGED)
     values, y = coded(world.observed), world.observed[SUCCESS.name].to_numpy(dtype=float)
+    club = world.observed["club"].to_numpy(dtype=object)
     given, others = world.observed["arm"].to_numpy(dtype=object), values.iloc[-_JUDGED:].reset_index(drop=True)
     truth = world.truth.rename(columns={f"p_{name}": name for name in _NAMES}).iloc[-_JUDGED:].reset_index(drop=True)
     judged, coming = Judged(others, eligibility(others), truth), complete(others)
     rows: list[dict[str, float]] = []
     for n in sizes:
-        cohort = Treated(complete(values.head(n)), given[:n], y[:n], np.arange(n) % 5)
+        every = np.arange(n)
+        cohort = Treated(complete(values.head(n)), given[:n], y[:n], every % 5, every, club[:n])
         after = trained_pathways(bundle, cohort)
         alone = our_pathways().fit(cohort.features, pd.Series(cohort.given), cohort.y)
         success = {"trained": success_under(after, coming), "reference": success_under(bundle.predictor, coming),

@@ -6,6 +6,7 @@ Loading: manifest, format, hashes, fingerprint, construct, reproduce golden. Eac
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -164,16 +165,17 @@ def manifest_of(name: str, parts: Mapping[str, bytes], facts: Mapping[str, Any])
 
 def save_bundle(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
     """Write a bundle whole: into a folder beside it, loaded once as a test, then renamed."""
-    size = sum(map(len, parts.values()))
-    if size > _LARGEST:
+    if (size := sum(map(len, parts.values()))) > _LARGEST:
         raise BundleFormat(f"expected a bundle of at most {_LARGEST:,} bytes, got {size:,}; lower pairs or bins")
-    draft = folder.parent / f".{folder.name}.draft"
-    draft.mkdir(parents=True, exist_ok=True)
-    for part, content in parts.items():
-        (draft / part).write_bytes(content)
-    (draft / "manifest.json").write_bytes(dump(manifest))
-    load_bundle(draft)
-    draft.rename(folder)
+    draft = folder.parent / f".{folder.name}.{os.getpid()}.draft"  # of this process: another may write there, too
+    try:
+        draft.mkdir(parents=True, exist_ok=True)
+        for part, content in {**parts, "manifest.json": dump(manifest)}.items():
+            (draft / part).write_bytes(content)
+        load_bundle(draft)
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)  # there only if something went wrong
 
 
 def same_release(old: Path | Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -256,6 +258,7 @@ def _manifest(path: Path) -> dict[str, Any]:
         )
     try:
         notice_of(manifest)
+        list(manifest.get("updates", []))
     except _MISSHAPEN as error:
         raise BundleFormat(
             f"expected the manifest of {path.name} to say how many runners it was trained and updated on, got another "

@@ -102,7 +102,8 @@ def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
     show_proposal(proposed)
     if proposed.needed:
         _deliver(map_text(proposed), out, ".toml")
-        then = f"Look it through. Then: pfps score {roster} --map {out} -o OUT" if out else "-o map.toml writes it."
+        score = f"pfps score {roster} --map {out} -o OUT (with outcomes: pfps audit {roster} --map {out})"
+        then = f"Look it through. Then: {score}" if out else "-o map.toml writes it."
         typer.echo(then, err=True)
 
 

@@ -87,7 +87,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
     )
-    subject, held = _bundle(bundle), other and _bundle(other)
+    subject, held = _bundle(bundle, mlflow), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject.reference["horizon_months"])
     if held and read.arm is not None:
         raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
@@ -113,10 +113,11 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     from pfps_ml.intake.cohort import Columns
     from pfps_ml.recalibration.recalibrate import lines_of
     from pfps_ml.recalibration.recalibrate import recalibrate as update
-    from pfps_ml.recalibration.result import write_recalibrated
+    from pfps_ml.recalibration.result import expect_new_folder, write_recalibrated
 
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
-    subject = _bundle(bundle)
+    expect_new_folder(out)
+    subject = _bundle(bundle, mlflow)
     found = update(subject, _read(cohort, columns, mapping, subject.reference["horizon_months"]), by=by)
     written = out if found.update is not None else None
     if written:
@@ -152,9 +153,14 @@ def _track(found: "Validation") -> None:
         track(told, f"validation of {found.subject['bundle']}", EXPERIMENT)
 
 
-def _bundle(folder: Path) -> "Bundle":
+def _bundle(folder: Path, logged: bool = False) -> "Bundle":
+    """Load a bundle; where MLflow shall be told, what it would refuse is refused before any work."""
     from pfps_ml.bundle import load_bundle
 
+    if logged:
+        from pfps_ml.tracking import expect_store
+
+        expect_store()
     return load_bundle(folder)
 
 

@@ -94,7 +94,8 @@ def checks_of_patients(found: Validated | None) -> list[Check]:
     what, expected = "Pathways, moved by patients", "not shown to be wrong on others (--pathways)"
     if found is None:
         return [Check(what, "not validated", expected, False)]
-    return [Check(what, found.said, expected, found.said != "does not hold"),
+    said = "no verdict" if found.said == "none" else found.said
+    return [Check(what, said, expected, found.said != "does not hold"),
             _sound(found, "Checks of the cohort of patients")]  # fmt: skip
 
 

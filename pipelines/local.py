@@ -15,16 +15,16 @@ from pfps_ml.bundle import Bundle, load_bundle, released_bundle
 from pfps_ml.checks.audit import audit
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import Config
-from pfps_ml.errors import OutputError
+from pfps_ml.errors import InputError
 from pfps_ml.intake.cohort import Cohort, Columns, make_result_folder, read_cohort, read_patients
 from pfps_ml.recalibration.recalibrate import lines_of
 from pfps_ml.recalibration.records import EXPERIMENT, records_of_update
-from pfps_ml.recalibration.result import Recalibration, bundle_after, write_bundle
+from pfps_ml.recalibration.result import Recalibration, bundle_after, expect_new_folder, write_bundle
 from pfps_ml.recalibration.trained import train_on_cohort
 from pfps_ml.recalibration.trained_pathways import lines_of_patients, train_on_patients
 from pfps_ml.screen import waiting
 from pfps_ml.tables import show_lines
-from pfps_ml.tracking import track
+from pfps_ml.tracking import expect_store, track
 from pipelines.console import table
 from pipelines.frames import OUT
 
@@ -83,14 +83,15 @@ def train_on_files(asked: Asked, config: Config, out: Path) -> None:
     Raises
     ------
     InputError
-        If a file cannot be read.
+        If a file cannot be read, or the cohort is one of patients.
     CohortError
         If one fails a check, too few cases among them; nothing is written.
     OutputError
         If the folder is there already, or cannot be written.
     """
-    if out.exists():
-        raise OutputError(f"expected a new folder for the bundle, got one that is there: {out}. Name another with -o.")
+    expect_new_folder(out)
+    if asked.logged:
+        expect_store()
     bundle = released_bundle() if asked.bundle is None else load_bundle(asked.bundle)
     read = list(_read(asked, bundle))  # both are read and checked before anything is trained
     found: list[Recalibration] = []
@@ -111,7 +112,10 @@ def train_on_files(asked: Asked, config: Config, out: Path) -> None:
 def _read(asked: Asked, bundle: Bundle) -> Iterator[tuple[Cohort, list[Check]]]:
     if asked.cohort is not None:
         horizon = bundle.reference["horizon_months"]
-        yield _checked(read_cohort(asked.cohort, asked.columns, asked.mapping, horizon))
+        cohort = read_cohort(asked.cohort, asked.columns, asked.mapping, horizon)
+        if cohort.arm is not None:
+            raise InputError("expected runners in --cohort, got patients (it has arms); name it with --patients.")
+        yield _checked(cohort)
     if asked.patients is not None:
         yield _checked(read_patients(asked.patients, asked.patient_columns, asked.patient_mapping))
 

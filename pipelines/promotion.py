@@ -82,6 +82,8 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
     ------
     ReleaseRefused
         If a check of the gate does not hold: nothing is written.
+    InputError
+        If the version cannot be part of a folder's name.
     OutputError
         If the folder of bundles, CURRENT or MLflow cannot be written.
     """
@@ -94,7 +96,7 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
         whole = "\n".join([card, "", *_lines(ready)]) + "\n"
         return {**parts, "card.md": whole.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
 
-    folder = place(models, number or str(bundle.manifest["version"]), made)
+    folder = place(models, number or str(bundle.manifest.get("version", "")), made)
     track(records(load_bundle(folder), ready), folder.name)
     point(models, folder.name)
     return folder

@@ -132,9 +132,11 @@ def main(  # noqa: PLR0913, PLR0917
     pathways: Annotated[Path | None, typer.Option(help="Of a bundle: the same on patients.")] = None,
     models: Annotated[Path, typer.Option(help="Folder of bundles.")] = MODELS,
     number: Annotated[str | None, typer.Option("--version", help="Version to release as.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML whose [release] holds the limits.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML whose table `release` holds the limits.")] = None,
 ) -> None:
     """Release a candidate that was evaluated, or with --validation a bundle that was validated, if the gate passes."""
+    if pathways and not validation:
+        raise InputError("expected --validation DIR beside --pathways DIR, got none; add what `pfps evaluate` wrote")
     limits = load_config(config).release
     if validation:
         expect_store()

@@ -272,7 +272,6 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "high_band": lambda s: f"{_config(s, 'product', 'high_band_from'):g}",
     "held_share": lambda s: f"{_config(s, 'split', 'held_out_share'):.0%}",
     "folds": lambda s: f"{_config(s, 'split', 'folds')}",
-    "resamples": lambda s: f"{_config(s, 'evaluation', 'bootstraps')}",
     "resampled": lambda s: f"{s.onset['interval']['sampling']}",
     "draws": lambda s: f"{s.onset['interval']['evidence']}",
     "masked": lambda s: f"{_config(s, 'onset', 'masked_share'):.0%}",

@@ -1,13 +1,17 @@
 """Where releases stand: one is written whole under a free name and never changes, and CURRENT is moved by itself."""
 
+import os
+import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from pfps_ml.bundle import manifest_of, same_release, save_bundle
-from pfps_ml.errors import OutputError
+from pfps_ml.errors import InputError, OutputError
 
 MODELS = Path("models")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 Made = Callable[[str], tuple[dict[str, bytes], dict[str, Any]]]
 
 
@@ -23,9 +27,16 @@ def place(models: Path, number: str, made: Made) -> Path:
 
     Raises
     ------
+    InputError
+        If the version cannot be part of a folder's name.
     OutputError
         If the folder of bundles cannot be written.
     """
+    if not _VERSION.fullmatch(number):
+        raise InputError(
+            "expected a version of at most 64 letters, digits, dots, hyphens and underscores that begins with a letter "
+            "or digit, got another; give one with --version, such as 1.2.0"
+        )
     try:
         for name in _names(number):
             whole, facts = made(name)
@@ -48,11 +59,13 @@ def point(models: Path, name: str) -> None:
     OutputError
         If it cannot be written; it names the one before.
     """
-    draft = models / ".CURRENT.draft"
+    draft = models / f".CURRENT.{os.getpid()}.draft"
     try:
         draft.write_text(f"{name}\n", encoding="utf-8")
         draft.replace(models / "CURRENT")
     except OSError as error:
+        with suppress(OSError):  # it may not have been made
+            draft.unlink()
         raise OutputError(f"expected to write {models / 'CURRENT'}, but cannot ({error.strerror})") from error
 
 

@@ -10,8 +10,9 @@ import pandas as pd
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.errors import InputError
+from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.validation.against import AGAINST
-from pfps_ml.validation.report import JSON
+from pfps_ml.validation.report import DIGEST, JSON, digest_of
 
 _HOW = "make it with `pfps evaluate BUNDLE COHORT -o DIR`"
 
@@ -68,25 +69,31 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
     Raises
     ------
     InputError
-        If there is none, it is of another bundle, or its cohort is one that the bundle was updated on.
+        If there is none, it was edited, it is of another bundle, or its cohort is one that the bundle was updated on.
     """
     try:
         content = json.loads((folder / JSON).read_text(encoding="utf-8"))
+        whole = content.get(DIGEST) == digest_of(content)
         held = content["tables"]
         tables = {name: pd.DataFrame(held[name]) for name in (*_TABLES[models], *({AGAINST} & held.keys()))}
         if models == ONSET:
             tables[ONSET] = tables[ONSET].astype(dict.fromkeys(("value", "low", "high"), float))
         verdict = content["verdict"]
         found = Validated(content["subject"], verdict["said"], verdict["text"], tables)
-    except (OSError, LookupError, TypeError, ValueError) as error:
+    except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         told = f"expected the validation of a bundle on {_PEOPLE[models]} in {folder / JSON}, got none"
         raise InputError(f"{told}; {_HOW}") from error
+    if not whole:
+        raise InputError(
+            f"expected {folder / JSON} as `pfps evaluate` wrote it, got one that was edited since, or is of an older "
+            "version; make it again"
+        )
     if found.subject.get(models) != bundle.manifest["files"][f"{models}.json"]:
         raise InputError(
             f"expected the validation of {bundle.name} as it is now, got that of another bundle or of other models by "
             f"this name ({found.subject['bundle']}); {_HOW}"
         )
-    if found.subject["cohort"] in [update["cohort"] for update in bundle.manifest.get("updates", [])]:
+    if has_seen(bundle.manifest, found.subject["cohort"], _PEOPLE[models]):
         raise InputError(
             f"expected the validation of {bundle.name} on {_PEOPLE[models]} that it had not seen, got the cohort that "
             "it was updated on; bring another, such as the next season's"
@@ -111,7 +118,7 @@ def _measured(found: Validated) -> Iterator[str]:
 
 def _checks(found: Validated) -> str:
     verdicts = found.tables["checks"].groupby("verdict")["code"].agg(", ".join)
-    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in ("fail", "warn", "pass"))
+    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in ("fail", "warn", "pass", "not applicable"))
 
 
 def _size(found: Validated) -> str:
@@ -119,7 +126,9 @@ def _size(found: Validated) -> str:
     short = size[~size["enough"].astype(bool)]
     if short.empty:
         return f"enough for intervals of the widths asked for (the most, {size['needed'].max():,.0f})"
-    return f"too few for {', '.join(short['label'])}: {short['needed'].max():,.0f} runners such as these are needed"
+    # one that nobody can tell is null in the file
+    needed = "more than can be told from here" if short["needed"].isna().any() else f"{short['needed'].max():,.0f}"
+    return f"too few for {', '.join(short['label'])}: {needed} runners such as these are needed"
 
 
 def _drift(found: Validated) -> str:

@@ -37,7 +37,9 @@ def arms_overlap(cohort: Cohort) -> Check:
     asked = np.concatenate([chances[name].to_numpy()[may[name].to_numpy()] for name in given])
     share = float((asked < settings.propensity_floor).mean()) if len(asked) else 0.0
     said = f"{share:.1%} of the chances of {len(given)} arms in {len(X):,} patients are below the floor"
-    return Check("C07", "fail" if share >= _FAIL else "warn" if share >= _WARN else "pass", said)
+    if few := REFERENCE_ARM not in given:
+        said = f"{said}; fewer than {_FEWEST} patients had {REFERENCE_ARM}, which every effect is held against"
+    return Check("C07", "fail" if share >= _FAIL else "warn" if few or share >= _WARN else "pass", said)
 
 
 __all__ = ["arms_overlap"]

@@ -41,10 +41,10 @@ TOPICS = {
     "C01": Topic(
         "Outcome known before the predictors",
         "Whether cases were cases already when the predictors were measured: by the days of both (`--measured-on`, "
-        "`--happened-on`), by knee pain at the start, and by any single field that tells cases from others as no "
-        "measurement of the time before could.",
+        "`--happened-on`), by knee pain at the start, and by any single field, or the arm, that tells cases from "
+        "others as no measurement of the time before could.",
         "Fails if an outcome is dated on or before the screening, if more than a fifth of the cases had knee pain at "
-        "the start, or if one field alone has an AUROC of 0.9 or more.",
+        "the start, or if one field, or the arm, alone has an AUROC of 0.9 or more.",
         "Use the last screening before the outcome, and leave out who was a case then. A frame in which predictors and "
         "outcome are of the same day is cross-sectional: no validation of onset follows from it.",
     ),
@@ -53,7 +53,8 @@ TOPICS = {
         "Whether runners without an episode, and all patients, were followed over the whole horizon (`--follow-up`, or "
         "the column follow_up_months): 12 months, and 12 weeks.",
         "Fails if more than a tenth of them were lost before it; warns if any were. They are set aside, which makes "
-        "the outcome look more frequent than it is, and success as frequent as among those who stayed.",
+        "the outcome look more frequent than it is, and success as frequent as among those who stayed. Fails, too, if "
+        "a case is dated after the horizon (`--measured-on`, `--happened-on`): within it the runner had none.",
         "Follow for longer, or predict over the shorter time with a bundle of that horizon.",
     ),
     "C03": Topic(
@@ -74,7 +75,7 @@ TOPICS = {
     ),
     "C05": Topic(
         "Missingness that gives the label away",
-        "Whether a field was recorded more often in cases than in others, or less often.",
+        "Whether a field was recorded more often in cases than in others of the same club, or less often.",
         "Fails if recording alone has an AUROC of 0.55 or more (0.45 or less) and is no chance (p below 0.01, over all "
         "fields); warns if it is no chance but smaller.",
         "Leave out what was recorded because somebody fell ill. What a club cannot measure is missing for everybody "
@@ -95,7 +96,7 @@ TOPICS = {
         "Whether patients who may have an arm had a real chance of it, as far as what is recorded tells (propensities "
         "from patients of other folds).",
         "Warns if 2 % of the chances are below the floor that effects are weighted with, fails at 10 %; and fails if "
-        "all had one arm, or nobody had usual care.",
+        "all had one arm, or nobody had usual care, and warns if fewer than 20 had.",
         "Where nobody had an alternative nothing can be compared: leave those patients out, and say so. A column of "
         "arms (`arm`, or `--arm`) makes a file one of patients.",
     ),
@@ -125,6 +126,9 @@ def _lines() -> Iterator[str]:
     yield from ("# The checks before training", "")
     yield "`pfps audit COHORT` runs them; so do `pfps evaluate` and training on a real cohort. A check passes, warns,"
     yield "fails, or is not applicable because the file does not say what it needs. This page is written from the code."
+    yield ""
+    yield "An AUROC says how often, of a case and another runner, the case has the higher value: 0.5 is by chance, 1 is"
+    yield "always."
     for code, topic in TOPICS.items():
         yield from ("", f'<a id="{code.lower()}"></a>', "", f"## {code}: {topic.title}", "")
         yield from (f"**Looks at.** {topic.looks}", "", f"**Verdict.** {topic.limits}", "", f"**Do.** {topic.remedy}")

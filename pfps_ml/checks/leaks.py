@@ -47,11 +47,10 @@ def telling_gaps(cohort: Cohort) -> Check:
     asked = [name for name in gaps if 0 < gaps[name].sum() < len(y)]
     if not asked or min(y.sum(), len(y) - y.sum()) < _FEWEST:
         return Check("C05", "not applicable", "no field is missing in some rows only, or too few events to tell")
-    failed, warned = list[str](), list[str]()
+    failed, warned, club = list[str](), list[str](), _kept(cohort.club[used])
     for name in asked:
-        missing = gaps[name].to_numpy()
-        area = auroc(y, missing.astype(float))
-        if _p_of_gap(missing, y) * len(asked) < _NO_CHANCE:
+        area, p = _of_gap(gaps[name].to_numpy(), y, club)
+        if p * len(asked) < _NO_CHANCE:
             said = f"{BY_NAME[str(name)].label} missing or not has an AUROC of {area:.2f}"
             (failed if abs(area - 0.5) >= _RECORDED else warned).append(said)
     return judged("C05", failed, warned, f"{len(asked)} fields with gaps were looked at")
@@ -82,12 +81,23 @@ def _p_of_levels(codes: NDArray[np.int64], y: Floats) -> float:
     return float(chdtrc(max(len(rows) - 1, 1), ((cases - rows * rate) ** 2 / (rows * rate * (1 - rate))).sum()))
 
 
-def _p_of_gap(missing: NDArray[np.bool_], y: Floats) -> float:
-    """Return the p value of a field being missing as often in cases as in others (Fisher: gaps may be few)."""
-    from scipy.stats import fisher_exact
+def _of_gap(missing: NDArray[np.bool_], y: Floats, club: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the AUROC of a field being missing, and its p value, between cases and others of the same club.
 
-    table = [[int((missing == gap)[y == case].sum()) for gap in (True, False)] for case in (0, 1)]
-    return float(fisher_exact(table).pvalue)
+    What a club cannot measure is missing in all of it and tells nothing, however ill its runners fall. Exact (Fisher:
+    gaps may be few): given the gaps and cases of each club, those with both are a sum of hypergeometric counts.
+    """
+    from scipy.stats import hypergeom
+
+    weights = (np.ones(len(y)), y, missing, y * missing)
+    counts = np.array([np.bincount(club, weights=weight) for weight in weights]).astype(np.int64).T
+    chance, seen, apart, pairs = np.ones(1), 0, 0.0, 0
+    for rows, cases, gaps, both in counts[(counts[:, 1] > 0) & (counts[:, 1] < counts[:, 0])]:
+        fewest, others = max(0, cases + gaps - rows), rows - cases
+        chance = np.convolve(chance, hypergeom.pmf(np.arange(fewest, min(cases, gaps) + 1), rows, cases, gaps))
+        seen += both - fewest
+        apart, pairs = apart + others * both - cases * (gaps - both), pairs + cases * others
+    return 0.5 + apart / max(pairs, 1) / 2, float(chance[chance <= chance[seen] * (1 + 1e-7)].sum())
 
 
 def _standing(cohort: Cohort, used: NDArray[np.bool_], codes: NDArray[np.int64]) -> Iterator[str]:

@@ -5,6 +5,7 @@ that colour-blind people can tell apart (Okabe and Ito), carry the notice, and l
 """
 
 import io
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -213,7 +214,10 @@ def png(display: Display, said: str = NOTICE) -> bytes:
     """Return the picture as PNG, with what the models say of themselves, and no stamp of the library that drew it."""
     stream, figure = io.BytesIO(), display.plot()
     notice(figure, said)
-    figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+    with warnings.catch_warnings():
+        # a name in letters that the font lacks: they are boxes here, and letters in the table
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
     return stream.getvalue()
 
 

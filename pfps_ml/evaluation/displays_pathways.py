@@ -69,7 +69,7 @@ class Policies:
         forest(left, self.table, ("value", "low", "high"), names)
         forest(right, self.table, ("lead", "lead_low", "lead_high"), names, none=0.0)
         left.set_xlabel(SUCCESS.label, fontsize=9)
-        right.set_xlabel("Lead of the model's choices", fontsize=9)
+        right.set_xlabel("The model's lead", fontsize=9)
         return as_percent(figure, left.xaxis, right.xaxis)
 
 
@@ -198,6 +198,7 @@ class Propensities:
                     seen[column] / max(total, 1), edges, color=color, linewidth=1.6, label=f"{name} ({total:,})"
                 )
             axes.set_title(arm.label, fontsize=10)
+            axes.set_ylim(0, 1.35 * axes.get_ylim()[1])  # room for the legend above the curves
             axes.legend(frameon=False, fontsize=8)
         for axes in panels[-2:]:
             axes.set_xlabel("Estimated chance")

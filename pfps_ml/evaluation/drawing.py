@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8a8a8a", "#333333"
 DPI = 120
+_LONGEST = 60  # characters of a name beside a line; the table behind it has the rest
 MOST_FIELDS = 12  # of a beeswarm; the table behind it has them all
 
 
@@ -64,7 +65,9 @@ def forest(
     for place in places[np.isnan(value)]:
         axes.text(0.5, place, "too few events", color=INK, va="center", ha="center", fontsize=8,
                   transform=axes.get_yaxis_transform())  # fmt: skip
-    axes.set_yticks(places, list(names), fontsize=9)
+    # parse_math: a name such as "A$x^$" is no formula
+    shown = [each if len(each) <= _LONGEST else f"{each[: _LONGEST // 2]}…{each[-_LONGEST // 2 :]}" for each in names]
+    axes.set_yticks(places, shown, fontsize=9, parse_math=False)
     axes.tick_params(axis="x", labelsize=9)
     axes.set_ylim(-0.6, len(table) - 0.4)
 

@@ -31,6 +31,7 @@ h1 { font-size: 1.6rem; line-height: 1.2; } h2 { font-size: 1.2rem; margin-top: 
 table { border-collapse: collapse; font-size: .875rem; font-variant-numeric: tabular-nums; margin: .75rem 0; }
 th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 th { border-bottom-width: 2px; } .number { text-align: right; white-space: nowrap; }
+th.number { white-space: normal; }
 img { max-width: 100%; height: auto; background: #fff; border-radius: 6px; }
 figure { margin: 1rem 0; } summary { cursor: pointer; color: var(--faint); }
 @media print { :root { --ink: #000; --faint: #444; --line: #bbb; --page: #fff; --warn: #fff; }
@@ -123,7 +124,7 @@ def _figure(display: Display, drawn: bytes, heading: str) -> str:
 
 
 def _table(table: pd.DataFrame, heading: str) -> str:
-    columns = [(series, _decimals(series)) for _, series in table.items()]
+    columns = [(series, decimals) for (_, series), decimals in zip(table.items(), _aligned(table), strict=True)]
     sides = [' class="number"' if pd.api.types.is_numeric_dtype(series) else "" for series, _ in columns]
     head = "".join(
         f'<th scope="col"{side}>{escape(_title(name))}</th>' for name, side in zip(table, sides, strict=True)
@@ -155,6 +156,22 @@ def _decimals(series: pd.Series) -> int | None:
     return int(np.clip(2 - np.floor(np.log10(known.quantile(0.25))), 0, 4))
 
 
+_LIMITS, _OF_LIMITS = ("low", "high"), ("_low", "_high")
+
+
+def _aligned(table: pd.DataFrame) -> list[int | None]:
+    """Return the decimals of each column: a figure and the limits that follow it have the fewest of theirs."""
+    own, start = [_decimals(series) for _, series in table.items()], 0
+    for at, name in enumerate(table):
+        start = start if str(name) in _LIMITS or str(name).endswith(_OF_LIMITS) else at
+        own[start : at + 1] = [_fewest(own[start : at + 1])] * (at + 1 - start)
+    return own
+
+
+def _fewest(decimals: list[int | None]) -> int | None:
+    return min((each for each in decimals if each is not None), default=None)
+
+
 def _cell(value: object, decimals: int | None) -> str:
     if pd.isna(value):  # type: ignore[call-overload]  # a cell is a scalar
         return "n/a"
@@ -163,7 +180,7 @@ def _cell(value: object, decimals: int | None) -> str:
     if isinstance(value, (int, np.integer)):
         return f"{value:,d}"
     if isinstance(value, (float, np.floating)):
-        return f"{value:,.4g}" if decimals is None else f"{value:,.{decimals}f}"
+        return f"{value:,.4g}" if decimals is None else f"{value:z,.{decimals}f}"
     return str(value)
 
 

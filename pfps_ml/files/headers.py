@@ -49,7 +49,8 @@ def check_header(header: list[str], taken: Collection[str], rows: int) -> None:
     if faults:
         raise InvalidInput(
             f"expected a header as `pfps template` writes it, got {len(faults)} fault(s) in it. "
-            "`pfps map ROSTER -o map.toml` proposes what your columns are; then add `--map map.toml`. Or rename them.",
+            "`pfps map ROSTER -o map.toml` proposes what your columns are; then add `--map map.toml` (for what a map "
+            "asks, mend its lines). Or rename them.",
             faults,
         )
 

@@ -5,6 +5,7 @@ of patients.
 """
 
 import hashlib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,9 +14,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.errors import Fault, OutputError
+from pfps_ml.errors import Fault, InvalidInput, OutputError
 from pfps_ml.files.mapping import Mapping, load_mapping
-from pfps_ml.intake.outcomes import days_of, numbers_of, outcome_codes
+from pfps_ml.intake.outcomes import EVENT, days_of, numbers_of, outcome_codes
 from pfps_ml.intake.table import Table, arms_of
 from pfps_ml.knowledge.checker import derive
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
@@ -24,6 +25,8 @@ from pfps_ml.roster import read_roster
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 ARM, FOLLOW_UP = "arm", "follow_up_months"
+_SUCCEEDED = "If 2 means success, add --event 2 (in training, --success-level 2)."
+_SECOND = "Write the second column so, or leave it out."
 TWELVE_WEEKS = 12 * 7 / (365.25 / 12)  # in months: the horizon of success
 
 
@@ -200,11 +203,15 @@ def read_cohort(
     table = Table(roster, declared)
     columns = _told(columns, table.names)
     table.expect(columns.named)
+    if columns.arm is None and columns.arm_levels:
+        raise InvalidInput("expected a column of arms beside --arm-level, got a cohort of runners; add --arm NAME.")
     club, person, period = (table.texts(name) for name in (table.source("club"), columns.person, columns.period))
-    months, (first, last) = columns.follow_up, (columns.measured_on, columns.happened_on)
+    months, second, (first, last) = columns.follow_up, columns.second, (columns.measured_on, columns.happened_on)
     return Cohort(
         values=derive(roster.values),
-        y=outcome_codes(table.cells(columns.asked), columns.asked, columns.event),
+        y=outcome_codes(
+            table.cells(columns.asked), columns.asked, columns.event, EVENT if columns.arm is None else _SUCCEEDED
+        ),
         rejected=roster.checked.rejected,
         faults=roster.faults,
         club=np.full(len(roster.ids), None, dtype=object) if club is None else club,
@@ -213,7 +220,7 @@ def read_cohort(
         months=None if months is None else numbers_of(table.cells(months), months, 0),
         measured_on=None if first is None else days_of(table.cells(first), first),
         happened_on=None if last is None else days_of(table.cells(last), last),
-        second=None if columns.second is None else outcome_codes(table.cells(columns.second), columns.second),
+        second=None if second is None else outcome_codes(table.cells(second), second, advice=_SECOND),
         arm=None if columns.arm is None else arms_of(table, columns.arm, columns.arm_levels),
         horizon=horizon if columns.arm is None else TWELVE_WEEKS,
         digest=hashlib.sha256(source.read_bytes()).hexdigest(),
@@ -239,8 +246,10 @@ def make_result_folder(folder: Path) -> None:
     Raises
     ------
     OutputError
-        If it cannot be made.
+        If it cannot be made, or is that of a bundle.
     """
+    if os.path.exists(folder / "manifest.json"):  # noqa: PTH110  # pathlib's own raises for a name that is too long
+        raise OutputError(f"expected a folder for results, got that of a bundle: {folder}. Name another with -o.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

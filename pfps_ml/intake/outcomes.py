@@ -12,10 +12,13 @@ from pfps_ml.knowledge.checker import is_missing
 Floats = NDArray[np.float64]
 _SHOWN = 4  # levels of an outcome that a message names
 _LONGEST = 12  # characters of a level: what is longer may be free text
+_FEWEST = 5  # rows of a level that a message names: what fewer have may be somebody's own
+_DAY = r"\d{4}-\d{2}-\d{2}(?:[ t]\d{2}:.*)?"
+EVENT = "If 2 means a case, add --event 2."
 _KNOWN = {"0": 0.0, "1": 1.0, "no": 0.0, "yes": 1.0, "false": 0.0, "true": 1.0}
 
 
-def outcome_codes(cells: Sequence[object], name: str, event: str | None = None) -> Floats:
+def outcome_codes(cells: Sequence[object], name: str, event: str | None = None, advice: str = EVENT) -> Floats:
     """Return 1 for a case, 0 for none and NaN where nothing is known.
 
     Parameters
@@ -26,6 +29,8 @@ def outcome_codes(cells: Sequence[object], name: str, event: str | None = None) 
         The column, for the message.
     event
         The level that means a case; the other one means none. Without it, 0 and 1, no and yes, false and true are read.
+    advice
+        What to do about other levels, for the message.
 
     Raises
     ------
@@ -38,16 +43,16 @@ def outcome_codes(cells: Sequence[object], name: str, event: str | None = None) 
     codes = _KNOWN if wanted is None else {level: float(level == wanted) for level in levels}
     if len(levels) > 2 or not set(levels) <= set(codes) or (wanted is not None and wanted not in levels):
         raise InvalidInput(
-            f"expected two levels in the outcome {name!r}, 0 and 1 or no and yes, or --event to name the one that "
-            f"means a case; got {_told(levels)}{'' if event is None else ' and --event of another'}. If 2 means a "
-            "case, add --event 2."
+            f"expected two levels in the outcome {name!r}, 0 and 1 or no and yes, or to be told which means a case; "
+            f"got {_told(texts)}{'' if event is None else ' and --event of another'}. {advice}"
         )
     found = texts.map(codes).to_numpy(dtype=float, na_value=np.nan)
     cases, others = int((found == 1).sum()), int((found == 0).sum())
     if not cases or not others:
         raise InvalidInput(
             f"expected cases and non-cases in the outcome {name!r}, got {cases:,} and {others:,}; "
-            "nothing can be said of a model where one class is all there is."
+            "nothing can be said of a model where one class is all there is. Bring a file that has both, or name "
+            "another column with --outcome."
         )
     return found
 
@@ -84,7 +89,8 @@ def days_of(cells: Sequence[object], name: str) -> NDArray[np.datetime64]:
         If a cell is something else; day and month are never guessed.
     """
     texts = level_texts(cells)
-    found = pd.to_datetime(texts.str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
+    days = texts.where(texts.str.fullmatch(_DAY).fillna(False).astype(bool)).str.slice(0, 10)
+    found = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
     if odd := int((found.isna() & texts.notna()).sum()):
         raise InvalidInput(f"expected days such as 2026-03-21 in the column {name!r}, got {odd:,} other cells.")
     return np.asarray(found.to_numpy(dtype="datetime64[D]"))
@@ -98,12 +104,12 @@ def _canonical(cell: object) -> str:
         return text
 
 
-def _told(levels: list[str]) -> str:
-    """Name levels that are short: numbers and codes, never free text."""
-    short = [level for level in levels if len(level) <= _LONGEST]
-    if len(levels) > _SHOWN or len(short) < len(levels) or not levels:
-        return f"{len(levels):,} levels"
-    return " and ".join(map(repr, levels))
+def _told(texts: pd.Series) -> str:
+    """Name levels that are short and that several rows have: numbers and codes, never free text or anybody's own."""
+    rows = texts.value_counts().sort_index()
+    if not 0 < len(rows) <= _SHOWN or rows.min() < _FEWEST or max(map(len, rows.index)) > _LONGEST:
+        return f"{len(rows):,} level{'' if len(rows) == 1 else 's'}"
+    return " and ".join(map(repr, rows.index))
 
 
-__all__ = ["days_of", "level_texts", "numbers_of", "outcome_codes"]
+__all__ = ["EVENT", "days_of", "level_texts", "numbers_of", "outcome_codes"]

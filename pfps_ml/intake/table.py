@@ -81,17 +81,18 @@ def arms_of(table: Table, name: str, levels: Sequence[tuple[str, str]] = ()) -> 
     theirs = level_texts([level for level, _ in levels])
     known = {arm.label.lower(): arm.name for arm in ARMS} | {each: each for each in ours}
     known |= dict(zip(theirs, (meant for _, meant in levels), strict=True))
-    if not set(known.values()) <= set(ours) or not set(theirs) <= set(found):
+    if not set(known.values()) <= set(ours) or not set(theirs) <= set(found) or theirs.duplicated().any():
         raise InvalidInput(
             f"expected levels of the column {name!r} and the arms that they mean ({', '.join(ours)}), got a level that "
-            "is not in the column, or one that means no arm of the dictionary."
+            "is not in the column, one that is told twice, or one that means no arm of the dictionary. Say each once: "
+            "--arm-level 1=usual_care --arm-level 2=hip."
         )
     read = pd.Series(found).map(known.get, na_action="ignore")
     odd = pd.Series(found)[read.isna() & ~pd.isna(found)]
     if len(odd):
         raise InvalidInput(
             f"expected arms of the dictionary ({', '.join(ours)}) in the column {name!r}, got {odd.nunique():,} "
-            f"other(s) in {len(odd):,} rows. Say which is which: --arm-level 1=usual_care --arm-level 2=hip."
+            f"other(s) in {len(odd):,} rows. Say what each means, for example --arm-level 2=hip, once for each."
         )
     return np.asarray(read.astype(object).where(read.notna(), None).to_numpy(dtype=object))
 

@@ -52,6 +52,21 @@ def people_of(update: Mapping[str, Any]) -> str:
     return "runners" if "runners" in update else "patients"
 
 
+def has_seen(manifest: Mapping[str, Any], cohort: str, people: str) -> bool:
+    """Return whether outcomes of a cohort, by its digest, have moved a bundle already: then they cannot judge it.
+
+    Parameters
+    ----------
+    manifest
+        With `updates`, if there were any.
+    cohort
+        The digest of its file.
+    people
+        Whose outcomes: runners (onset) or patients (pathways).
+    """
+    return any(each["cohort"] == cohort and people_of(each) == people for each in manifest.get("updates", []))
+
+
 def size_of(update: Mapping[str, Any]) -> str:
     """Return in words how large the cohort of an update was."""
     people = people_of(update)
@@ -170,6 +185,7 @@ __all__ = [
     "dictionary_page",
     "fingerprint",
     "frame_schema",
+    "has_seen",
     "notice_of",
     "origin_of",
     "people_of",

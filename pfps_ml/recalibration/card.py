@@ -14,6 +14,11 @@ LEVELS = {"intercept": "the intercept", "slope": "intercept and slope", "groups"
                                                                                   "group of fields",
           "curves": "the intercept, the scale of each group of fields and the curve of each field",
           "pathways": "prognosis, and the effect of each arm and for whom it differs,"}  # fmt: skip
+_POINTER = "What was updated, on whom, and any validation since stand at the end of this card."
+_HOW_TO_READ = (
+    "Read the scales so: 1 leaves what the bundle said of a group of fields as it was, above 1 makes it stronger,",
+    "0 takes it out, and below 0 turns it round. Whoever sees one turned round should ask why before using the bundle.",
+)
 _MODELS = {"runners": ("the onset model", "pathways stay"), "patients": ("the pathway models", "onset stays")}
 
 
@@ -34,6 +39,8 @@ def updated_card(bundle: Bundle, name: str, manifest: Mapping[str, Any], choice:
     heading, _, rest = bundle.card.partition("\n")
     new = f"# {name}" if heading.startswith("# ") else heading
     rest = rest.replace(bundle.notice, notice_of(manifest), 1).rstrip()
+    if _POINTER not in rest:
+        rest = rest.replace("\n## ", f"\n{_POINTER}\n\n## ", 1)
     return "\n".join([new, rest, "", *_lines(manifest["updates"][-1], choice)]) + "\n"
 
 
@@ -70,13 +77,14 @@ def _lines(facts: Mapping[str, Any], choice: Choice) -> Iterator[str]:
     yield "Figures, limits and what was not done, above, are of the bundle before the update, and the figures below of"
     yield f"the cohort that it was updated on; neither says how it does on other {people}: that takes another cohort"
     yield "and `pfps evaluate`."
+    yield from ("", *_HOW_TO_READ) if people == "runners" else ()
     yield from ("", "| what | value |", "|---|---|")
     yield from _moved(facts) if people == "runners" else _treated(facts)
     if choice.table.empty:
         yield from ("", f"How far: {choice.why}.")
         return
-    yield from ("", f"Chosen by a closed test: {choice.why}.", "", "| update | against | p |", "|---|---|---|")
-    yield from (f"| {row.update} | {row.against} | {row.p:.3g} |" for row in choice.table.itertuples())
+    yield from ("", f"Chosen by a closed test: {choice.why}.", "", "| update | against | test |", "|---|---|---|")
+    yield from (f"| {' | '.join(row)} |" for row in choice.told())
 
 
 def _moved(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -2,7 +2,8 @@
 
 Vergouwe and others (Stat Med 2017;36:4529): the most extensive update that there are events for is held to no change;
 only if it fits better (likelihood ratio), the simplest update is kept that does not fit worse than it. So where nothing
-is wrong, nothing is changed in nineteen of twenty cohorts, whatever the number of updates that were possible.
+is wrong, nothing is changed in nineteen of twenty cohorts, whatever the number of updates that were possible; runners
+count as independent, so that of several clubs that differ somewhat fewer are left alone.
 
 Events are counted as they were seen and as the bundle expects them. Those seen alone would let small clubs in by their
 luck: of 100 runners six cases are expected, and a club that has ten has mostly had a bad year. An update that is made
@@ -21,6 +22,9 @@ from pfps_ml.recalibration.directions import LEVELS, Directions
 from pfps_ml.recalibration.update import log_likelihood, maximum_likelihood
 
 Floats = NDArray[np.float64]
+WORDS = {"none": "no change", "intercept": "the intercept", "slope": "intercept and slope",
+         "groups": "the scale of each group of fields"}  # fmt: skip
+_SMALL = 0.001
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +34,12 @@ class Choice:
     level: str | None
     why: str
     table: pd.DataFrame
+
+    def told(self) -> list[tuple[str, str, str]]:
+        """Return each comparison in words: update, against, and its p value, to three decimals or smaller."""
+        return [(WORDS[row["update"]], WORDS[row["against"]],
+                 f"p < {_SMALL}" if row["p"] < _SMALL else f"p = {row['p']:.3f}")
+                for row in self.table.to_dict("records")]  # fmt: skip
 
 
 def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> Choice:
@@ -56,7 +66,7 @@ def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> 
         rows.append((most, level, twice, free[most] - free[level], _p(twice, free[most] - free[level])))
         if rows[-1][-1] > settings.alpha:
             return Choice(*_kept(level, most), _table(rows))
-    return Choice(most, f"{most}: fits better than every simpler update", _table(rows))
+    return Choice(most, f"{WORDS[most]}: fits better than every simpler update", _table(rows))
 
 
 def fewest(found: Directions, y: Floats) -> float:
@@ -77,8 +87,8 @@ def _too_few(y: Floats, few: float, least: int) -> str:
 
 def _kept(level: str, most: str) -> tuple[str | None, str]:
     if level == "none":
-        return None, f"the bundle fits: an update of {most} fits no better than chance would"
-    return level, f"{level}: an update of {most} fits no better"
+        return None, f"the bundle fits: an update of {WORDS[most]} fits no better than chance would"
+    return level, f"{WORDS[level]}: an update of {WORDS[most]} fits no better"
 
 
 def _freedom(found: Directions) -> dict[str, int]:

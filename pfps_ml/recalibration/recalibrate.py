@@ -15,6 +15,7 @@ from pfps_ml.config import RecalibrationConfig
 from pfps_ml.errors import CohortError
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.checker import complete
+from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.prediction import Predictor
 from pfps_ml.recalibration.closed import Choice, closed_test
@@ -74,14 +75,16 @@ def recalibrate(
     Raises
     ------
     CohortError
-        If the cohort fails a check (but for too few events), or has one class only: it must not move a bundle.
+        If the cohort fails a check (but for too few events), has one class only, or has moved the bundle before: it
+        must not move it.
     """
     settings = settings or RecalibrationConfig()
     known = known_of(bundle, cohort, by)
     choice = closed_test(known.found, known.y, settings)
     if choice.level is None:
         return Recalibration(choice, None, known.facts)
-    update = gaussian_update(known.found, known.y, bundle.predictor.interval, choice.level, settings.site_sd)
+    clubs = clubs_leave_open(known.club)
+    update = gaussian_update(known.found, known.y, bundle.predictor.interval, choice.level, settings.site_sd, clubs)
     return updated(bundle, known, choice, update)
 
 
@@ -96,6 +99,21 @@ def expect_passed(checks: list[Check]) -> None:
     if failed := [each for each in checks if each.verdict == "fail" and each.code != _FEW]:
         told = "; ".join(f"{each.code} {each.title.lower()}: {each.why}" for each in failed)
         raise CohortError(f"expected a cohort that passes the checks, got one that fails {told}. Nothing was changed.")
+
+
+def expect_new(bundle: Bundle, cohort: Cohort) -> None:
+    """Refuse outcomes that have moved a bundle before: counted twice, they would make it too sure.
+
+    Raises
+    ------
+    CohortError
+        If the bundle was updated on this cohort.
+    """
+    if has_seen(bundle.manifest, cohort.digest, cohort.people):
+        raise CohortError(
+            f"expected {cohort.people} whose outcomes {bundle.name} has not learned from, got the cohort that it was "
+            "updated on: its outcomes would count twice. Start at the bundle before. Nothing was changed."
+        )
 
 
 def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] | None = None) -> Known:
@@ -118,6 +136,7 @@ def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] |
             "expected a cohort of runners for the onset model, got one of patients (it has arms); patients move the "
             "pathways, with `python -m pipelines.train --patients FILE`. Nothing was changed."
         )
+    expect_new(bundle, cohort)
     expect_passed(audit(cohort) if checks is None else checks)
     used = cohort.used
     y, values = cohort.y[used], complete(cohort.values[used])
@@ -134,6 +153,17 @@ def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] |
 def club_sd() -> float:
     """Return by how much the log-odds of clubs differ, as the reference scenario says."""
     return float(load_scenario("reference").values()["runners"]["club_log_sd"])
+
+
+def clubs_leave_open(club: NDArray[np.object_]) -> float:
+    """Return the variance of an average club's log-odds that a cohort's few clubs leave open; 0 for a single club.
+
+    A single club is what its bundle is for. Of several, the cohort's mean is that of these clubs and not of others.
+    """
+    sizes = pd.Series(club).value_counts().to_numpy(dtype=float)
+    if len(sizes) < 2:
+        return 0.0
+    return float(club_sd() ** 2 * (sizes**2).sum() / sizes.sum() ** 2)
 
 
 def updated(bundle: Bundle, known: Known, choice: Choice, update: Update) -> Recalibration:
@@ -172,7 +202,7 @@ def lines_of(found: Recalibration) -> list[tuple[str, str]]:
              ("observed / expected known to 10 % from", f"{facts['runners_for_ratio']:,} runners")]  # fmt: skip
     if others := facts.get("runners_for_other_clubs"):
         lines.append(("the same in other clubs", f"{others:,} runners of clubs as large as these"))
-    tests = [(f"{row.update} against {row.against}", f"p = {row.p:.3g}") for row in found.choice.table.itertuples()]
+    tests = [(f"{update} against {other}", p) for update, other, p in found.choice.told()]
     if found.update is None:
         return [*lines, *tests, ("changed", f"nothing: {found.choice.why}")]
     ratio = f"{facts['observed_expected_before']:.2f} before, {facts['observed_expected_after']:.2f} after"
@@ -201,4 +231,7 @@ def _told(y: Floats, before: Floats, after: Floats, update: Update) -> dict[str,
     }
 
 
-__all__ = ["Known", "club_sd", "expect_passed", "known_of", "lines_of", "recalibrate", "updated", "updated_by"]
+__all__ = [
+    "Known", "club_sd", "clubs_leave_open", "expect_new", "expect_passed", "known_of", "lines_of", "recalibrate",
+    "updated", "updated_by",
+]  # fmt: skip

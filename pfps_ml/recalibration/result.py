@@ -1,6 +1,7 @@
 """What a cohort changes of a bundle, written as a new one; models/CURRENT is never moved."""
 
 import json
+import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -67,6 +68,21 @@ def bundle_after(found: Recalibration, bundle: Bundle, name: str) -> Bundle:
     return replace(bundle, name=name, manifest=facts, predictor=found.predictor, reference=found.reference, card=card)
 
 
+def expect_new_folder(out: Path) -> None:
+    """Refuse the name of what is there already: a release never changes.
+
+    Raises
+    ------
+    OutputError
+        If it is there.
+    """
+    if os.path.lexists(out):  # where pathlib's own raises for a name that is too long, which writing explains
+        raise OutputError(
+            f"expected a new folder for the bundle, got one that is there: {out}. A release never changes; name "
+            "another with -o."
+        )
+
+
 def write_bundle(bundle: Bundle, out: Path) -> None:
     """Write an updated bundle whole.
 
@@ -82,10 +98,7 @@ def write_bundle(bundle: Bundle, out: Path) -> None:
     OutputError
         If the folder is there already, or cannot be written.
     """
-    if out.exists():
-        raise OutputError(
-            f"expected a new folder for the bundle, got one that is there: {out}. A release never changes."
-        )
+    expect_new_folder(out)
     inputs = json.loads((bundle.path / "golden.json").read_bytes())["inputs"]
     held = {
         "onset.json": onset_to_json(bundle.predictor), "pathways.json": pathways_to_json(bundle.predictor),
@@ -103,4 +116,4 @@ def write_recalibrated(found: Recalibration, bundle: Bundle, out: Path) -> None:
     write_bundle(bundle_after(found, bundle, out.name), out)
 
 
-__all__ = ["Recalibration", "bundle_after", "write_bundle", "write_recalibrated"]
+__all__ = ["Recalibration", "bundle_after", "expect_new_folder", "write_bundle", "write_recalibrated"]

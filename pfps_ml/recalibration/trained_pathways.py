@@ -1,8 +1,9 @@
 """Training on patients: the pathway models start at a bundle, and outcomes move them as far as they can bear.
 
 As for onset (see `trained`): the few coefficients of `sight` have the covariance of the bundle's draws beforehand, and
-curves, of the prognosis and of what each arm adds, may bend. Who is preferred is asked again: whether the effects beat
-simpler accounts is judged on folds of these patients that they were not trained on.
+curves, of the prognosis and of what each arm adds, may bend, and each clinic has a rate of its own. Who is preferred is
+asked again: whether the effects beat simpler accounts is judged on folds of these patients that they were not trained
+on.
 """
 
 from collections.abc import Mapping
@@ -28,12 +29,13 @@ from pfps_ml.prediction import Predictor
 from pfps_ml.randomness import generator
 from pfps_ml.recalibration.closed import Choice
 from pfps_ml.recalibration.learnt import Columns, learnt, members_of
-from pfps_ml.recalibration.recalibrate import expect_passed
+from pfps_ml.recalibration.recalibrate import expect_new, expect_passed
 from pfps_ml.recalibration.result import Recalibration
 from pfps_ml.recalibration.shapes import Shapes, shapes_of, with_curves
 from pfps_ml.recalibration.sight import COMMON, SCALES, Sight, scaled
-from pfps_ml.recalibration.trained import NO_TESTS, WHY, expect_enough
+from pfps_ml.recalibration.trained import NO_TESTS, WHY, club_columns, expect_enough
 from pfps_ml.recalibration.update import covariance_of
+from pfps_ml.validation.figures import resampled
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.object_]
@@ -44,17 +46,23 @@ _SHOWN = 5  # patients of an arm, below which their number could point at somebo
 
 @dataclass(frozen=True, eq=False)
 class Treated:
-    """Patients whose outcome is known: coded fields, the arm each had, success (0 or 1), and the fold of each."""
+    """Patients whose outcome is known: coded fields, the arm each had, success (0 or 1), and the fold of each.
+
+    `groups` says who is counted together when effects are judged: patients of a club, or rows of a person. `club` is
+    where each was treated, None where blank.
+    """
 
     values: Mapping[str, Floats]
     given: Labels
     y: Floats
     fold: NDArray[np.int64]
+    groups: NDArray[np.int64]
+    club: Labels
 
     def some(self, rows: NDArray[np.bool_]) -> "Treated":
         """Return some of them."""
         values = {name: np.asarray(column)[rows] for name, column in self.values.items()}
-        return Treated(values, self.given[rows], self.y[rows], self.fold[rows])
+        return Treated(values, self.given[rows], self.y[rows], self.fold[rows], self.groups[rows], self.club[rows])
 
     @property
     def features(self) -> pd.DataFrame:
@@ -84,10 +92,11 @@ def train_on_patients(
     Raises
     ------
     CohortError
-        If the cohort fails a check, or has too few successes or others.
+        If the cohort fails a check, has moved the bundle before, or has too few successes or others.
     """
+    expect_new(bundle, cohort)
     expect_passed(audit(cohort) if checks is None else checks)
-    treated = _treated(cohort)
+    treated = treated_of(cohort)
     expect_enough(treated.y, (settings or TrainingConfig()).fewest_events, "successes")
     predictor = replace(trained_pathways(bundle, treated), gate=gate_of(bundle, treated))
     facts = {"from": bundle.name, "cohort": cohort.digest, "by": by, **_told(bundle, predictor, treated)}
@@ -107,17 +116,13 @@ def lines_of_patients(found: Recalibration) -> list[tuple[str, str]]:
             ("changed", found.choice.why)]  # fmt: skip
 
 
-def _treated(cohort: Cohort) -> Treated:
-    """Return the patients who can be learnt from; folds are clubs where there are enough, else dealt out."""
+def treated_of(cohort: Cohort) -> Treated:
+    """Return the patients who can be learnt from; folds keep clubs whole where there are enough, else persons."""
     used = cohort.used
     values, given = complete(cohort.values[used]), np.asarray(cohort.arm)[used].astype(object)
-    club = pd.Series(cohort.club[used]).astype("category").cat.codes.to_numpy()
-    random = generator(_SEED, "folds")
-    if (club < 0).any() or len(np.unique(club)) < _FOLDS:
-        fold = random.permutation(np.arange(len(given)) % _FOLDS)
-    else:
-        fold = random.permutation(np.arange(club.max() + 1) % _FOLDS)[club]
-    return Treated(values, given, cohort.y[used], fold)
+    own, names = pd.factorize(resampled(cohort, _FOLDS)[0], sort=True)
+    fold = generator(_SEED, "folds").permutation(np.arange(len(names)) % _FOLDS)[own]
+    return Treated(values, given, cohort.y[used], fold, own, cohort.club[used])
 
 
 def _told(bundle: Bundle, predictor: Predictor, treated: Treated) -> dict[str, Any]:
@@ -155,8 +160,12 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     few = sight.few(treated.given, centres)
     open_to = np.ones(few.shape[1], dtype=bool)
     open_to[SCALES] = modified
-    along = Columns(few[:, open_to], covariance_of(moves, predictor.pathway_interval)[np.ix_(open_to, open_to)],
-                    np.zeros((len(few), 0)), _bends(shapes, treated, modified))  # fmt: skip
+    # clinics differ in success and in what they give: what is theirs must not pass for an arm's
+    clinics = TrainingConfig.site_sd * club_columns(treated.club, TrainingConfig.most_clubs)
+    before = covariance_of(moves, predictor.pathway_interval)
+    if not predictor.pathway_interval.evidence:
+        before[0, 0] += TrainingConfig.site_sd**2
+    along = Columns(few[:, open_to], before[np.ix_(open_to, open_to)], clinics, _bends(shapes, treated, modified))
     post = learnt(along, treated.y, sight.margin(treated.given)[:, 0])
     landed = np.zeros_like(moves)
     landed[:, open_to], bends = members_of(post, moves[:, open_to], predictor.pathway_interval)
@@ -191,7 +200,7 @@ def gate_of(bundle: Bundle, treated: Treated, floor: float = PathwayConfig.prope
                     own = (gain[name] - gain[REFERENCE_ARM])[rows if rows.any() else slice(None)]
                     flat.loc[test, name] = float(own.mean())
     chance = cross_fitted(X, pd.Series(treated.given), treated.fold, basis(X, _PROPENSITY_KNOTS))
-    return judge(Held(treated.y, treated.given, may, chance.clip(lower=floor)), ours, same, flat)
+    return judge(Held(treated.y, treated.given, may, chance.clip(lower=floor), treated.groups), ours, same, flat)
 
 
 def success_under(predictor: Predictor, values: Values) -> pd.DataFrame:
@@ -236,4 +245,5 @@ def _written(
 
 __all__ = [
     "PATHWAYS", "Treated", "gate_of", "lines_of_patients", "success_under", "train_on_patients", "trained_pathways",
+    "treated_of",
 ]  # fmt: skip

@@ -53,7 +53,9 @@ class Update:
     bends: Floats | None = None
 
 
-def gaussian_update(found: Directions, y: Floats, interval: Interval, level: str, site_sd: float) -> Update:
+def gaussian_update(
+    found: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
+) -> Update:
     """Return where the cohort moves a bundle along one level, and what it leaves open.
 
     Parameters
@@ -68,13 +70,16 @@ def gaussian_update(found: Directions, y: Floats, interval: Interval, level: str
         Along which coefficients.
     site_sd
         Standard deviation of the log-odds between sites.
+    clubs
+        Variance of the cohort's mean log-odds that its few clubs leave open for others; see `clubs_leave_open`.
     """
     along = found.along(level)
     moves = moves_of(found.members, along)
     before = covariance_of(moves, interval)
     before[0, 0] += site_sd**2
     mode = laplace(along, y, found.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
-    centre, after = mode.centre, mode.covariance
+    centre, after = mode.centre, mode.covariance.copy()
+    after[0, 0] += clubs
     landed = landed_members(moves, interval, centre, after)
     return Update(level, centre, before, after, (landed - moves) @ basis_of(level).T)
 

@@ -7,12 +7,11 @@ import pandas as pd
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.config import Config
-from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.subgroups import compare_parts
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.records import Metric
-from pfps_ml.validation.external import Validation
+from pfps_ml.validation.external import Validation, expect_unseen
 from pfps_ml.validation.figures import resampled
 
 AGAINST = "against"
@@ -44,11 +43,7 @@ def against(bundle: Bundle, other: Bundle, cohort: Cohort, config: Config | None
         If one of them was updated on this cohort: then it has seen the outcomes that it is asked for.
     """
     for each in (bundle, other):
-        if cohort.digest in [update["cohort"] for update in each.manifest.get("updates", [])]:
-            raise CohortError(
-                f"expected a cohort that neither bundle has seen, got the one that {each.name} was updated on; compare "
-                "them on another, such as the next season's"
-            )
+        expect_unseen(each, cohort)
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
     values, (groups, _) = complete(cohort.values[cohort.used]), resampled(cohort, settings.fewest_clubs)
@@ -73,8 +68,11 @@ def gains(found: Validation) -> list[Metric]:
 
 def lines_of_gains(found: Validation) -> list[tuple[str, str]]:
     """Return what a terminal shows of them."""
-    return [(each.name.replace("_", " "), f"{each.value:+.4f} ({each.low:+.4f} to {each.high:+.4f})")
-            for each in gains(found)]  # fmt: skip
+    table = found.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
+    return [
+        (f"{row.label}, gained over {row.against}", f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})")
+        for row in table.dropna(subset="gain").itertuples()
+    ]
 
 
 __all__ = ["AGAINST", "against", "compared", "gains", "lines_of_gains"]

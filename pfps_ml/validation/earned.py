@@ -29,7 +29,8 @@ def gate_here(treated: Treated) -> Gate:
             flat[name] = predicted[name][may].mean()
             ratio = (logit(own.outcome[name].to_numpy(float)) - logit(usual))[may].mean()
             same[name] = expit(logit(usual) + ratio)
-    return judge(Held(own.y, own.arm, own.eligible, own.propensity.clip(lower=RARE)), own.outcome, same, flat)
+    held = Held(own.y, own.arm, own.eligible, own.propensity.clip(lower=RARE), own.groups)
+    return judge(held, own.outcome, same, flat)
 
 
 def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str, pd.DataFrame]:

@@ -13,9 +13,10 @@ from pfps_ml.checks.guide import Check
 from pfps_ml.config import Config
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation import displays, displays_onset
-from pfps_ml.evaluation.net_benefit import decision_table
+from pfps_ml.evaluation.net_benefit import decision_table, thresholds_up_to
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.checker import complete
+from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.knowledge.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.validation.casemix import case_mix
 from pfps_ml.validation.drift import drift_table
@@ -73,10 +74,12 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     Raises
     ------
     CohortError
-        If the cohort is one of patients, or there are too few cases, or others, to report any figure.
+        If the cohort is one of patients or has moved the bundle, or there are too few cases, or others, to report any
+        figure.
     """
     if cohort.arm is not None:
         raise CohortError("expected a cohort of runners, got one of patients; their pathways are judged, not onset")
+    expect_unseen(bundle, cohort)
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
     checks = audit(cohort)
@@ -84,21 +87,37 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     runners = _score(bundle, cohort, settings.fewest_clubs)
     figures, calibration = whole(runners, settings, ONSET.label)
     decided = decision_table(runners.y, runners.p, runners.groups, settings)
+    acting = _threshold(runners.y, settings.highest_threshold)
     cells, drawn = apart(runners, groups_of(runners.X[list(ONSET_FIELDS)], config), settings)
     tables = {
         "cells": cells, "onset": figures, "calibration": calibration.frame(), "decision": decided,
         "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
         "checks": checks_table(checks),
-        "size": size_table(runners.y, runners.p, _threshold(runners.y), config.validation),
+        "size": size_table(runners.y, runners.p, acting, config.validation, figures if runners.over_clubs else None),
         "case_mix": case_mix(
             runners.y, runners.p, runners.groups, settings, bundle.manifest.get("metrics", {}).get("auroc")
         ),
         "drift": drift_table(runners.X, bundle.reference, bundle.manifest["trained_on"]["runners"], config.validation),
     }  # fmt: skip
     drawn |= {"calibration": calibration, "decision": displays_onset.decision_curve(decided, over_what(runners.over))}
-    verdict, judged = verdict_of(checks, tables, _threshold(runners.y), cohort.horizon)
+    verdict, judged = verdict_of(checks, tables, acting, cohort.horizon, config.release)
     subject = subject_of(bundle, cohort, runners.over)
     return Validation("onset", subject, checks, verdict, tables | {"verdict": judged}, drawn)
+
+
+def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
+    """Refuse to judge a bundle on outcomes that it was fitted to.
+
+    Raises
+    ------
+    CohortError
+        If the bundle was updated on this cohort.
+    """
+    if has_seen(bundle.manifest, cohort.digest, cohort.people):
+        raise CohortError(
+            f"expected a cohort that {bundle.name} has not seen, got the one that {bundle.name} was updated on; judge "
+            "it on another, such as the next season's"
+        )
 
 
 def subject_of(bundle: Bundle, cohort: Cohort, over: str) -> dict[str, Any]:
@@ -118,9 +137,10 @@ def _score(bundle: Bundle, cohort: Cohort, fewest_clubs: int) -> Scored:
     return Scored(X, cohort.y[used], p, cohort.club[used], groups, over)
 
 
-def _threshold(y: Floats) -> float:
-    """Return the whole per cent nearest to the observed rate, at which acting is judged."""
-    return max(round(100 * float(y.mean())), 1) / 100
+def _threshold(y: Floats, highest: float) -> float:
+    """Return the threshold of the decision curve nearest to the observed rate, at which acting is judged."""
+    curve = thresholds_up_to(highest)
+    return float(curve[np.abs(curve - y.mean()).argmin()])
 
 
-__all__ = ["Validation", "subject_of", "validate"]
+__all__ = ["Validation", "expect_unseen", "subject_of", "validate"]

@@ -21,6 +21,7 @@ from pfps_ml.intake.cohort import Cohort
 
 Floats = NDArray[np.float64]
 _TENTHS = 10
+_CLUBS = "clubs"
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,11 @@ class Scored:
     clubs: NDArray[np.object_]
     groups: NDArray[Any]
     over: str
+
+    @property
+    def over_clubs(self) -> bool:
+        """Whether intervals are over clubs, and so hold what clubs differ by."""
+        return self.over == _CLUBS
 
 
 def refuse_few(cohort: Cohort, fewest: int, checks: list[Check]) -> None:
@@ -58,9 +64,17 @@ def resampled(cohort: Cohort, fewest_clubs: int) -> tuple[NDArray[Any], str]:
     used = cohort.used
     clubs, known = cohort.club[used], pd.notna(cohort.club[used]).all()
     if known and count_groups(clubs) >= fewest_clubs:
-        return clubs, "clubs"
+        return clubs, _CLUBS
     over = f"{cohort.people}: fewer than {fewest_clubs} clubs, so nothing is said of other clubs"
-    return pd.factorize(cohort.person[used])[0], over
+    return _persons(cohort.person[used]), over
+
+
+def _persons(who: NDArray[np.object_]) -> NDArray[np.int64]:
+    """Return a number for each person; a row that does not say whose it is is taken to be somebody's only one."""
+    codes, names = pd.factorize(who)
+    unknown = codes < 0
+    codes[unknown] = len(names) + np.arange(unknown.sum())
+    return np.asarray(codes, dtype=np.int64)
 
 
 def over_what(said: str) -> str:

@@ -52,7 +52,10 @@ def _of_success(figures: pd.DataFrame, patients: Scored, settings: ValidationCon
     known = figures.set_index("metric")[["value", "low", "high"]]
     return [
         (need.metric, f"Success: {need.label}", *known.loc[str(need.metric)], need.width, need.needed, need.here,
-         need.enough) for need in size_table(patients.y, patients.p, None, settings).itertuples()
+         need.enough)
+        for need in size_table(
+            patients.y, patients.p, None, settings, figures if patients.over_clubs else None
+        ).itertuples()
     ]  # fmt: skip
 
 
@@ -107,8 +110,8 @@ def _said(checks: list[Check], judged: pd.DataFrame, compared: bool) -> Verdict:
         needs = "more patients than can be told from here"
         if np.isfinite(most["needed"]):
             needs = f"some {float(format(most['needed'], '.2g')):,.0f} patients such as these"
-        left += (f" Not enough to say of {len(lacking)} of {len(judged)} figures: to judge {_within(most['label'])}, "
-                 f"for one, takes {needs}, and here are {most['here']:,}.")  # fmt: skip
+        left += (f" Patients are too few to judge {len(lacking)} of {len(judged)} figures. The hardest one, "
+                 f"\"{_within(most['label'])}\", takes {needs}, and here are {most['here']:,}.")  # fmt: skip
     if len(wrong):
         names = "; ".join(map(_within, wrong["label"]))
         return Verdict("does not hold", f"The pathways do not hold here: {names}.{left}")

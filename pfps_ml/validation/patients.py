@@ -33,7 +33,7 @@ from pfps_ml.validation.arms import (
 from pfps_ml.validation.casemix import case_mix
 from pfps_ml.validation.drift import drift_table
 from pfps_ml.validation.earned import earned_tables, gate_here
-from pfps_ml.validation.external import Validation, subject_of
+from pfps_ml.validation.external import Validation, expect_unseen, subject_of
 from pfps_ml.validation.figures import Scored, apart, refuse_few, resampled, whole
 from pfps_ml.validation.groups import groups_of
 from pfps_ml.validation.pathverdict import pathway_verdict
@@ -61,10 +61,12 @@ def validate_pathways(
     Raises
     ------
     CohortError
-        If the cohort is one of runners, or there are too few successes, or others, to report any figure.
+        If the cohort is one of runners or has moved the bundle, or there are too few successes, or others, to report
+        any figure.
     """
     if cohort.arm is None:
         raise CohortError("expected a cohort of patients, got one of runners; a column of arms is told with --arm NAME")
+    expect_unseen(bundle, cohort)
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
     checks = audit(cohort)

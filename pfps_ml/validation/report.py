@@ -7,17 +7,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pfps_ml.bundle import digest, dump
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.outputs import write_whole
 from pfps_ml.records import Artifact, Metric, Param, Record, Tag
+from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.external import Validation
 from pfps_ml.validation.texts import ONSET_TEXTS, PATIENT_TEXTS
+from pfps_ml.validation.told import for_people, plainly, shown
 
 FORMAT = "pfps-validation/1"
 PATHWAYS = "pfps-validation-pathways/1"
 EXPERIMENT = "pfps-validation"
 JSON = "report.json"
+DIGEST = "digest"
 
 
 def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
@@ -36,13 +40,22 @@ def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
 
 
 def as_json(found: Validation) -> bytes:
-    """Return everything but the pictures as JSON: NaN is null, and no value of a runner is in it."""
-    content = {
+    """Return everything but the pictures as JSON: NaN is null, and no value of a runner is in it.
+
+    Its last entry is the digest of the others: a release, or a report, is never made of figures that were edited.
+    """
+    content: dict[str, Any] = {
         "format": FORMAT if found.about == "onset" else PATHWAYS, "subject": found.subject,
         "verdict": {"said": found.verdict.said, "text": found.verdict.text},
         "tables": {name: _records(table) for name, table in found.tables.items()},
     }  # fmt: skip
+    content |= {DIGEST: digest_of(content)}
     return (json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """Return the digest of what a `report.json` says, but for the digest that it says itself."""
+    return digest(dump({name: part for name, part in content.items() if name != DIGEST}))
 
 
 def records_of(found: Validation, folder: Path) -> list[Record]:
@@ -52,6 +65,7 @@ def records_of(found: Validation, folder: Path) -> list[Record]:
         Param("bundle", subject["bundle"]),
         Param("cohort", subject["cohort"]),
         Param("intervals", subject["intervals"]),
+        *(Param(AGAINST, name) for name in _others(found)),
         Tag("verdict", found.verdict.said),
         *(Tag(check.code, check.verdict) for check in found.checks),
         *_metrics(found),
@@ -59,11 +73,16 @@ def records_of(found: Validation, folder: Path) -> list[Record]:
     ]  # fmt: skip
 
 
+def _others(found: Validation) -> list[str]:
+    """Return the name of the bundle that gains are over, if one was named."""
+    return sorted(set(found.tables.get(AGAINST, pd.DataFrame(columns=[AGAINST]))[AGAINST]))
+
+
 def lines_of(found: Validation) -> list[tuple[str, str]]:
     """Return what a terminal shows."""
     account = [(str(row.what), f"{row.rows:,}") for row in found.tables["account"].itertuples()]
     rows = found.figures.set_index("metric").loc[["auroc", "observed_expected", "calibration_slope"]]
-    figures = [(str(row.label), _shown(row.value, row.low, row.high)) for row in rows.itertuples()]
+    figures = [(str(row.label), shown(row.value, row.low, row.high)) for row in rows.itertuples()]
     open_checks = [(f"{each.code} {each.verdict}", each.why) for each in found.checks if each.verdict in _LOUD]
     return [*account, *figures, *_effect_lines(found), *open_checks, ("verdict", found.verdict.text)]
 
@@ -77,9 +96,9 @@ def _effect_lines(found: Validation) -> list[tuple[str, str]]:
     lines = []
     effects = found.tables.get("effects", pd.DataFrame(columns=["effect"])).dropna(subset="effect")
     for row in effects.to_dict("records"):
-        inside = "in" if row["predicted_inside"] else "out"
-        seen = _shown(row["effect"], row["low"], row["high"])
-        lines.append((f"effect of {row['arm']}", f"{seen}; predicted {row['predicted']:.3f}, {inside}side"))
+        inside = "within it" if row["predicted_inside"] else "outside it"
+        seen = shown(row["effect"], row["low"], row["high"])
+        lines.append((f"effect: {ARM_LABELS[row['arm']]}", f"{seen}; predicted {row['predicted']:.3f}, {inside}"))
     *_, earned = found.tables["earned"].itertuples()
     return [*lines, ("preference earned here", str(earned.found))]
 
@@ -98,37 +117,14 @@ _SLOPES = ("heterogeneity", "slope", "slope_low", "slope_high")
 
 
 def _sections(found: Validation) -> list[Section]:
-    sections = [Section("In short", f"{found.verdict.text}\n\n{_about(found)}")]
+    told = (found.verdict.text, plainly(found), _about(found))
+    sections = [Section("In short", "\n\n".join(part for part in told if part))]
     for name, (heading, text) in (ONSET_TEXTS if found.about == "onset" else PATIENT_TEXTS).items():
         picture = found.pictures.get(name)
         table = None if picture else found.tables.get(name)
         if picture or table is not None:
-            sections.append(Section(heading, text, _for_people(name, table), picture))
+            sections.append(Section(heading, text, for_people(name, table), picture))
     return sections
-
-
-def _for_people(name: str, table: pd.DataFrame | None) -> pd.DataFrame | None:
-    """Return a table with labels instead of the names that programs read; the JSON file has both."""
-    if table is None or name == "cells":
-        return None if table is None else _compact(table)
-    named = table.assign(arm=table["arm"].replace(ARM_LABELS)) if "arm" in table else table
-    return named.drop(columns=["metric", "field"], errors="ignore") if "label" in named else named
-
-
-def _compact(cells: pd.DataFrame) -> pd.DataFrame:
-    """Return one row a cell with the figures that people look for; the JSON file has all."""
-    own = cells[cells["metric"].isin(_LOOKED_FOR)]
-    told = [
-        "n/a" if np.isnan(value) else f"{value:.2f}" if np.isnan(low) else f"{value:.2f} ({low:.2f} to {high:.2f})"
-        for value, low, high in own[["value", "low", "high"]].itertuples(index=False)
-    ]
-    wide = own.assign(told=told).pivot(index=_CELL, columns="metric", values="told")[list(_LOOKED_FOR)]
-    labels = own.drop_duplicates("metric").set_index("metric")["label"]
-    return own[_CELL].drop_duplicates().merge(wide.rename(columns=labels.to_dict()).reset_index(), on=_CELL)
-
-
-_LOOKED_FOR = ("auroc", "brier", "observed_expected", "calibration_slope")
-_CELL = ["field", "level", "n", "events"]
 
 
 def _about(found: Validation) -> str:
@@ -157,10 +153,6 @@ _CHOSEN = (
 )
 
 
-def _shown(value: Any, low: Any, high: Any) -> str:
-    return f"{value:.3f} ({low:.3f} to {high:.3f})"
-
-
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     rows = table.astype(object).where(table.notna(), None).to_dict("records")
     return [{str(key): _plain(value) for key, value in row.items()} for row in rows]
@@ -175,4 +167,7 @@ def _number(value: Any) -> float:
     return float(value)
 
 
-__all__ = ["EXPERIMENT", "FORMAT", "JSON", "PATHWAYS", "as_json", "lines_of", "records_of", "write_validation"]
+__all__ = [
+    "DIGEST", "EXPERIMENT", "FORMAT", "JSON", "PATHWAYS", "as_json", "digest_of", "lines_of", "records_of",
+    "write_validation",
+]  # fmt: skip

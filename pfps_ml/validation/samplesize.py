@@ -2,10 +2,11 @@
 
 Riley and others (Stat Med 2021;40:4230) ask that each 95 % interval be no wider than a width chosen beforehand:
 observed/expected, calibration slope, AUROC (standard error of Newcombe 2006), and standardised net benefit at a
-threshold. The rate and the spread of the risks are those found in the cohort.
+threshold. The rate and the spread of the risks are those found in the cohort. They count runners each of whom tells
+something; those of clubs that differ tell less, and then the intervals over clubs say how many are needed.
 """
 
-from math import asinh, ceil, inf
+from math import asinh, ceil, inf, log, sinh
 
 import numpy as np
 import pandas as pd
@@ -70,8 +71,10 @@ def rows_for_net_benefit(y: Floats, p: Floats, threshold: float, width: float) -
     return max(ceil(spread / (width / 2 / _Z) ** 2), 1)
 
 
-def size_table(y: Floats, p: Floats, threshold: float | None, settings: ValidationConfig) -> pd.DataFrame:
-    """Return what each verdict needs: metric, label, width, needed (runners), here, enough.
+def size_table(
+    y: Floats, p: Floats, threshold: float | None, settings: ValidationConfig, over_clubs: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """Return what each verdict needs: metric, label, width, published (runners), needed, here, enough.
 
     Parameters
     ----------
@@ -81,6 +84,9 @@ def size_table(y: Floats, p: Floats, threshold: float | None, settings: Validati
         The risk at which somebody would act; None where nobody acts on it.
     settings
         The widths.
+    over_clubs
+        The figures, if their intervals are over clubs: where these are wider than the published criteria expect,
+        `needed` is what they ask for.
     """
     rate = float(y.mean())
     ratio, area = settings.width_observed_expected, settings.width_auroc
@@ -92,9 +98,24 @@ def size_table(y: Floats, p: Floats, threshold: float | None, settings: Validati
     ]
     if threshold is not None:
         needed = float(rows_for_net_benefit(y, p, threshold, benefit))
-        rows.append(("net_benefit", f"Standardised net benefit at {threshold:.1%}", benefit, needed))
-    table = pd.DataFrame(rows, columns=["metric", "label", "width", "needed"]).assign(here=len(y))
-    return table.assign(enough=table["here"] >= table["needed"])
+        rows.append(("net_benefit", f"Standardised net benefit at {threshold:.0%}", benefit, needed))
+    table = pd.DataFrame(rows, columns=["metric", "label", "width", "published"])
+    found = table["published"] if over_clubs is None else _as_found(table, over_clubs.set_index("metric"), len(y))
+    asked = np.asarray(found, dtype=float)
+    return table.assign(needed=asked, here=len(y), enough=len(y) >= asked)
+
+
+def _as_found(table: pd.DataFrame, figures: pd.DataFrame, here: int) -> list[float]:
+    """Return the runners that the intervals found ask for (widths fall with their root), at least the published."""
+    needed = []
+    for row in table.to_dict("records"):
+        found = 0.0
+        if row["metric"] in figures.index:
+            low, high = map(float, figures.loc[row["metric"], ["low", "high"]])
+            ratio = row["metric"] == "observed_expected"  # as wide as it is far from 1, so it is read as if around 1
+            found = high - low if not ratio else 2 * sinh(log(high / low) / 2) if low > 0 else inf
+        needed.append(max(row["published"], float(np.ceil(here * (found / row["width"]) ** 2))))
+    return needed
 
 
 __all__ = ["rows_for_auroc", "rows_for_net_benefit", "rows_for_ratio", "rows_for_slope", "size_table"]

@@ -1,18 +1,32 @@
 """What each part of a report says: by the name of its table or picture, heading and text, in order."""
 
+_DRIFT = (
+    "Whether people here differ from those that the bundle was trained on, by field. The population stability index "
+    "(PSI) is 0 if they are alike: below 0.1 drift is none, from 0.25 large, and none where chance alone (its column) "
+    "exceeds it once in twenty. Outside is the share beyond what was usual in training (there it is 1 %), measured the "
+    "share with a value."
+)
+
 ONSET_TEXTS = {
     "verdict": (
         "Verdict",
-        "Of each figure: what was found, how many runners a verdict needs (the published criteria for external "
-        "validation, with the rate and the risks found here), and how many there are.",
+        "Of each figure: what was found, between which limits it may lie (95 %), how many runners a verdict needs (the "
+        "published criteria for external validation, with the rate and the risks found here, and more where clubs "
+        "differ), and how many there are. "
+        "Observed / expected and the slope are 1 if risks are right on average, and neither too bold nor too timid; an "
+        "AUROC of 0.5 is chance. A net benefit of 0.01 is one case more found in 100 runners, at no more false alarms.",
     ),
     "against": (
         "Against another bundle",
         "On the same runners, with intervals over the same resamples. A gain is better less worse: above 0, this "
-        "bundle is the better one.",
+        "bundle is the better one; if its interval holds 0, neither is shown to be.",
     ),
     "account": ("Rows", "What became of every row of the file."),
-    "checks": ("Checks", "What may make figures look better than the model is. The guide has a page for each."),
+    "checks": (
+        "Checks",
+        "What may make figures look better than the model is; docs/CHECKS.md explains each. C06 is about training: how "
+        "many this validation needs stands above.",
+    ),
     "onset": ("Figures", "The calibration index of a perfect model is a little above 0, by chance."),
     "calibration": ("Calibration", "Predicted against observed risk; fewer parts than ten where a part would have too "
                                    "few cases."),
@@ -26,18 +40,25 @@ ONSET_TEXTS = {
         "A model is of use at a threshold where its curve lies above acting for everybody and for nobody. Nothing "
         "here says that acting prevents a case.",
     ),
-    "subgroups": ("Subgroups", "Only those with enough cases; the table below has all."),
+    "subgroups": (
+        "Subgroups",
+        "Only those with enough cases; the table below has all. A point without a line has no interval: too few clubs "
+        "have such runners.",
+    ),
     "cells": (
         "Every subgroup, club and kind of measurement",
-        "Cells with fewer than 5 cases, or others, show no figure and no number of cases. The interval of a club is "
+        "Cells with fewer than 5 cases, or 5 others, show no figure and no number of cases. The interval of a club is "
         "over its runners. report.json has every figure.",
     ),
     "drift": (
         "Drift",
-        "Population stability index of each field against the bundle's training data: below 0.1 none, from 0.25 large, "
-        "and none where chance alone exceeds it once in twenty.",
+        _DRIFT,
     ),
-    "size": ("Runners needed", "For 95 % intervals of these widths (Riley and others 2021)."),
+    "size": (
+        "Runners needed",
+        "For 95 % intervals of these widths: published is for runners who tell something each (Riley and others 2021); "
+        "needed is more where intervals are over clubs and wider than that, because clubs differ.",
+    ),
 }  # fmt: skip
 
 PATHWAY_TEXTS = {
@@ -50,8 +71,9 @@ PATHWAY_TEXTS = {
     "heterogeneity": (
         "Pathways: do patients differ as predicted?",
         "Slope 1: effects differ as predicted; 0: no sign of it; below 0: the wrong way round. "
-        "p_differs is one-sided against a slope of 0, p_calibrated two-sided against 1; the same for groups of "
-        "patients sorted by their predicted effect. Many tests: one of twenty falls below 0.05 by chance.",
+        "P differs is one-sided against a slope of 0, p calibrated two-sided against 1; group spread and its p values "
+        "ask the same of groups of patients sorted by their predicted effect. Many tests: one of twenty falls below "
+        "0.05 by chance.",
     ),
     "groups": (
         "Pathways: effects in groups",
@@ -64,7 +86,7 @@ PATHWAY_TEXTS = {
     ),
     "areas": (
         "Pathways: areas of the targeting curves",
-        "Both are 0 if the order says nothing; p one-sided, above 0.",
+        "Of the lower curves (AUTOC) and the upper (Qini): both are 0 if the order says nothing; p one-sided, above 0.",
     ),
     "sensitivity": (
         "Pathways: if something unrecorded made clinics choose",
@@ -86,7 +108,11 @@ PATHWAY_TEXTS = {
         "Estimated chance of each arm among those who may have it. Where those who had it and those who did not do not "
         "overlap, nothing can be compared.",
     ),
-    "overlap": ("Pathways: overlap", "Whether eligible patients had a real chance of each pathway."),
+    "overlap": (
+        "Pathways: overlap",
+        "Whether eligible patients had a real chance of each pathway: share is how many had more than the floor that "
+        "effects are weighted with; then the smallest estimated chance, and the 5th, 50th and 95th of a hundred.",
+    ),
 }
 
 PREFERENCES = (
@@ -129,13 +155,17 @@ PATIENT_TEXTS = {
         "Expected here is the AUROC if every prediction were right; observed less expected is what the model gets "
         "wrong of these patients.",
     ),
-    "subgroups": ("Success: subgroups", "Only those with enough successes; a table below has all."),
+    "subgroups": (
+        "Success: subgroups",
+        "Only those with enough successes; the last table has all. A point without a line has no interval: too few "
+        "clubs have such patients.",
+    ),
     **PATHWAY_TEXTS,
     "effects": (
         "Pathways: effects",
-        "Mean difference from usual care, adjusted (doubly robust); naive is the raw difference. Beside it what the "
-        "bundle predicts on average of the same patients, with the interval that it gives itself, and whether the "
-        "interval of the observed effect holds it.",
+        "Mean difference from usual care, adjusted (doubly robust), beside the raw difference and what the bundle "
+        "predicts on average of the same patients. The numbers behind the picture have the interval that the bundle "
+        "gives itself, and whether the interval of the observed effect holds what it predicts.",
     ),
     "gate": (
         "Pathways: the preference gate, held here",
@@ -155,9 +185,8 @@ PATIENT_TEXTS = {
     ),
     "drift": (
         "Drift",
-        "Population stability index of each field against the bundle's training data: below 0.1 none, from 0.25 large, "
-        "and none where chance alone exceeds it once in twenty. What is asked of every runner was described from "
-        "runners when the bundle was made, and patients differ from them: that is told, and not judged.",
+        f"{_DRIFT} What is asked of every runner was described from runners when the bundle was made, and patients "
+        "differ from them: that is told, and not judged.",
     ),
     "size": (
         "Patients needed",
@@ -165,7 +194,7 @@ PATIENT_TEXTS = {
     ),
     "cells": (
         "Success: every arm, subgroup and club",
-        "Cells with fewer than 5 successes, or others, show no figure and no number of successes. The interval of a "
+        "Cells with fewer than 5 successes, or 5 others, show no figure and no number of successes. The interval of a "
         "club is over its patients. report.json has every figure.",
     ),
 }  # fmt: skip

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import fisher_exact
 
 from pfps_ml.checks.audit import audit, checks_table
 from pfps_ml.checks.guide import TOPICS, guide_page
+from pfps_ml.checks.leaks import _of_gap
 from pfps_ml.checks.size import rows_to_train
+from pfps_ml.evaluation.metrics import auroc
 from tests.cohorts import CASE, DONE, cohort_frame, cohort_of, patients_frame
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -41,6 +44,17 @@ def test_the_table_of_checks_names_the_page_of_each(tmp_path):
     table = checks_table(audit(cohort_of(tmp_path)))
     assert list(table["code"]) == list(TOPICS)
     assert table["page"].str.match(r"docs/CHECKS\.md#c0\d").all()
+
+
+def test_a_case_dated_after_the_horizon_is_none_and_fails(tmp_path):
+    days = {"measured_on": "screened", "happened_on": "known"}
+    frame = cohort_frame(300, 60).assign(screened="2024-03-21", known="2025-03-21")
+    assert said(tmp_path, "C02", frame, **days).verdict == "not applicable"
+    late = said(tmp_path, "C02", frame.assign(known="2025-04-21"), **days)
+    assert late.verdict == "fail"
+    assert "60 cases are dated more than 12 months after" in late.why
+    blank = frame.assign(known=[None, "2025-03-21"] * 150)
+    assert said(tmp_path, "C02", blank, **days).verdict == "not applicable"
 
 
 def test_an_outcome_dated_before_its_screening_fails(tmp_path):
@@ -111,6 +125,31 @@ def test_missingness_that_gives_the_label_away_fails(tmp_path, cases, others, ve
     assert said(tmp_path, "C05", frame).verdict == verdict
 
 
+def clubs_that_differ(gaps):
+    """Return 1,200 runners of two clubs; in the first every fifth falls ill, in the second every fiftieth."""
+    frame = cohort_frame(1200, 0)
+    first = frame.index < 600
+    case = np.where(first, frame.index % 5 == 0, frame.index % 50 == 0)
+    frame = frame.assign(**{CASE: case.astype(int)}, club=np.where(first, "Ill", "Well"))
+    frame.loc[gaps(first, case), "step_rate_spm"] = np.nan
+    return frame
+
+
+def test_what_a_club_cannot_measure_gives_nothing_away_however_ill_its_runners_fall(tmp_path):
+    assert said(tmp_path, "C05", clubs_that_differ(lambda first, case: ~first)).verdict == "pass"
+    told = clubs_that_differ(lambda first, case: first & ~case)
+    assert said(tmp_path, "C05", told).verdict == "fail"
+    assert said(tmp_path, "C05", told.drop(columns="club")).verdict == "fail"
+
+
+def test_within_one_club_the_test_of_gaps_is_fishers():
+    missing, y = np.arange(60) % 4 == 0, (np.arange(60) % 7 == 0).astype(float)
+    table = [[int((missing == gap)[y == case].sum()) for gap in (True, False)] for case in (0, 1)]
+    area, p = _of_gap(missing, y, np.zeros(60, dtype=np.int64))
+    assert p == pytest.approx(fisher_exact(table).pvalue)
+    assert area == pytest.approx(auroc(y, missing.astype(float)))
+
+
 def test_small_but_certain_missingness_warns(tmp_path):
     frame = cohort_frame(6000, 3000)
     rank = frame.groupby(CASE).cumcount() / frame.groupby(CASE)[CASE].transform("size")
@@ -166,6 +205,22 @@ def test_patients_are_followed_for_12_weeks_and_their_outcomes_come_after_the_vi
     assert said(tmp_path, "C02", frame).why == "40 of 300 patients were lost before 12 weeks"
     frame.loc[:4, "told"] = "2025-02-01"
     assert said(tmp_path, "C01", frame, **days).why == "5 outcomes are dated on or before the first visit"
+
+
+def test_an_arm_that_alone_tells_success_is_no_effect_of_it(tmp_path):
+    frame = patients_frame()
+    frame[DONE] = (frame["arm"] == "hip").astype(int)
+    assert said(tmp_path, "C01", frame).why == "the arm alone has an AUROC of 1.00"
+    few = frame.assign(**{DONE: (frame.index < 4).astype(int)})
+    assert said(tmp_path, "C01", few).verdict == "not applicable"
+
+
+def test_a_handful_with_usual_care_is_warned_of(tmp_path):
+    frame = patients_frame()
+    frame["arm"] = ["usual_care"] * 19 + ["hip", "orthotic"] * 140 + ["hip"]
+    found = said(tmp_path, "C07", frame)
+    assert found.verdict == "warn"
+    assert "fewer than 20 patients had usual_care" in found.why
 
 
 def test_a_patient_who_comes_twice_with_different_outcomes_is_a_contradiction(tmp_path):

@@ -54,6 +54,17 @@ def test_a_subgroup_with_too_few_events_keeps_its_line_and_says_so():
     assert shown.count("too few events") == 3 and any(text.startswith("rare (n = 15") for text in shown)
 
 
+def test_names_of_clubs_are_text_whatever_signs_they_hold(tmp_path):
+    names = np.array(["A$x^$", "\\frac{", "\u5c71\U0001f3c3", "C" * 500])[np.arange(2_000) % 4]
+    stream = generator(92, "clubs of any name")
+    p = expit(stream.normal(-2, 1, 2_000))
+    y = (stream.random(2_000) < p).astype(float)
+    display = displays_onset.subgroups(subgroup_table(y, p, {"club": names}, names, SETTINGS))
+    _, table = save(display, tmp_path, "clubs")
+    assert set(names) <= set(pd.read_csv(table)["level"])
+    assert max(map(len, words(display.plot()))) < 200
+
+
 def test_a_part_with_too_few_events_has_no_curve_and_says_so():
     figure = every_display()["decision_subgroups"].plot()
     assert {"Sex", "common", "rare: too few events"} <= set(words(figure))

@@ -97,6 +97,12 @@ def test_numbers_are_shown_with_the_figures_that_matter(tmp_path):
     assert second == ["7", "n/a", "0.0040", "1,300", "n/a", "text", "no", "40.5", "n/a"]
 
 
+def test_a_figure_and_its_limits_have_as_many_decimals(tmp_path):
+    table = pd.DataFrame({"value": [0.0123, 1.09], "low": [-4.5, -9.5], "high": [4.5, 9.5], "p": [0.0123, 0.0001]})
+    _, reader = read(write_report(tmp_path, "Figures", [Section("All", table=table)]))
+    assert reader.cells[4:] == ["0.01", "-4.50", "4.50", "0.0123", "1.09", "-9.50", "9.50", "0.0001"]
+
+
 def test_numbers_stand_to_the_right_and_words_to_the_left(tmp_path):
     page, _ = read(write_report(tmp_path, "Sides", [Section("A", table=pd.DataFrame({"word": ["a"], "n": [1]}))]))
     assert '<td>a</td><td class="number">1</td>' in page

@@ -44,6 +44,24 @@ def test_three_levels_are_refused_and_free_text_is_not_repeated(tmp_path):
     assert "3 levels" in message
 
 
+def test_a_level_that_few_rows_have_is_counted_and_not_repeated(tmp_path):
+    frame = cohort_frame()
+    frame[CASE] = ["M Maier", *["no"] * 199, *["yes"] * 100]
+    message = refused(tmp_path, frame)
+    assert "maier" not in message.lower()
+    assert "got 3 levels" in message
+
+
+def test_a_second_column_of_other_levels_is_not_asked_for_an_event(tmp_path):
+    message = refused(tmp_path, cohort_frame(), second="sex")
+    assert "--event" not in message
+    assert "leave it out" in message
+
+
+def test_arms_are_not_told_of_a_file_without_them(tmp_path):
+    assert "add --arm NAME" in refused(tmp_path, cohort_frame(), arm_levels=(("1", "hip"),))
+
+
 @pytest.mark.parametrize("value", [0, 1])
 def test_one_class_only_is_refused_with_its_counts(tmp_path, value):
     assert "cases and non-cases" in refused(tmp_path, cohort_frame().assign(**{CASE: value}))
@@ -91,7 +109,8 @@ def test_days_are_read_as_iso_and_nothing_else(tmp_path):
     frame = cohort_frame().assign(seen="2025-03-01", hurt="2025-09-01 10:30")
     read = cohort_of(tmp_path, frame, measured_on="seen", happened_on="hurt")
     assert (read.happened_on > read.measured_on).all()
-    assert "2026-03-21" in refused(tmp_path, frame.assign(seen="3/1/2025"), measured_on="seen")
+    for other in ("3/1/2025", "20250301", "2025-03-01 or later", "2025-02-31"):
+        assert "2026-03-21" in refused(tmp_path, frame.assign(seen=other), measured_on="seen")
 
 
 def test_persons_periods_and_clubs_are_read_under_their_own_names(tmp_path):
@@ -116,3 +135,9 @@ def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "taken").write_text("", encoding="utf-8")
     with pytest.raises(OutputError, match="expected a folder"):
         make_result_folder(tmp_path / "taken")
+
+
+def test_the_folder_of_a_bundle_takes_no_results(tmp_path):
+    (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(OutputError, match="that of a bundle"):
+        make_result_folder(tmp_path)

@@ -82,12 +82,12 @@ def test_follow_up_that_ends_before_12_weeks_sets_aside_whatever_was_known(tmp_p
 
 def test_arms_of_other_levels_are_asked_for_and_then_read(tmp_path):
     frame = patients_frame().assign(arm=[1, 2, 3] * 100)
-    assert "--arm-level 1=usual_care" in refused(tmp_path, frame)
+    assert "for example --arm-level 2=hip" in refused(tmp_path, frame)
     told = (("1", "usual_care"), ("2.0", "hip"), ("3", "orthotic"))
     assert list(cohort_of(tmp_path, frame, arm="arm", arm_levels=told).arm[:3]) == ["usual_care", "hip", "orthotic"]
 
 
-@pytest.mark.parametrize("told", [("9", "hip"), ("2", "exercise"), ("", "2")])
-def test_a_level_that_is_not_there_or_means_no_arm_is_refused(tmp_path, told):
+@pytest.mark.parametrize("told", [("9", "hip"), ("2", "exercise"), ("", "2"), ("1.0", "hip")])
+def test_a_level_that_is_not_there_is_told_twice_or_means_no_arm_is_refused(tmp_path, told):
     frame = patients_frame().assign(arm=[1, 2, 3] * 100)
     assert "expected levels" in refused(tmp_path, frame, arm_levels=(("1", "usual_care"), told))

@@ -1,5 +1,7 @@
 """The gate: what it lets pass, what it does not, and the score that it judges by."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,26 @@ def test_effects_that_are_invented_fail():
     assert not found.passed
     assert len(found.failed) == len(RIVALS)
     assert all(each.difference < 0 and each.p > 0.5 for each in found.failed)
+
+
+def test_patients_who_are_counted_together_say_no_more_than_one_of_them():
+    held, truth = patients(0.05)
+    rows = np.arange(2_000)
+    few, four = truth.iloc[rows], np.repeat(rows, 4)
+
+    def judged(at, groups):
+        own = Held(held.y[at], held.given[at], held.eligible.iloc[at], held.chance.iloc[at], groups)
+        return judge(own, few.iloc[at], same_as(few.iloc[at]), nothing(len(at))).comparisons
+
+    alone, single, together, copied = (judged(rows, None), judged(rows, rows), judged(four, four), judged(four, None))
+    for a, b, c, d in zip(alone, single, together, copied, strict=True):
+        assert b.standard_error == pytest.approx(a.standard_error, abs=1e-5)
+        assert b.p == pytest.approx(a.p, abs=1e-3)
+        assert (c.difference, c.standard_error, c.p) == pytest.approx((b.difference, b.standard_error, b.p), abs=1e-5)
+        assert d.standard_error < 0.6 * c.standard_error
+    assert [each.p for each in judged(rows, np.zeros(2_000))] == [1.0, 1.0, 1.0]
+    assert all(each.p == 1.0 for each in judge(
+        replace(held, groups=np.arange(ROWS)), same_as(truth), same_as(truth), nothing()).comparisons)  # fmt: skip
 
 
 def test_an_arm_that_nobody_had_is_no_part_of_the_verdict():

@@ -10,7 +10,7 @@ import pytest
 from benchmarks.training import SEED, worlds
 from benchmarks.training_patients import worlds as patient_worlds
 from pfps_ml.bundle import load_bundle
-from pfps_ml.errors import CohortError, InputError, OutputError, PfpsError
+from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.intake.cohort import Columns, read_cohort
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.recalibration.directions import directions
@@ -115,6 +115,33 @@ def test_without_a_bundle_training_starts_at_the_released_one(models_home, often
     path = written(tmp_path, runners.assign(**{CASE: often.y.astype(int)}), "cohort.parquet")
     main(cohort=path, out=tmp_path / "pfps-local")
     assert load_bundle(tmp_path / "pfps-local").manifest["updates"][0]["from"] == "pfps-0.0.1"
+
+
+def test_where_runs_cannot_be_kept_nothing_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path))
+    with pytest.raises(FactError, match="no longer writes to"):
+        main(cohort=tmp_path / "nowhere.csv", out=tmp_path / "out", mlflow=True)
+
+
+def test_a_folder_whose_name_cannot_be_is_an_explained_error(bundle, often, runners, tmp_path):
+    path = written(tmp_path, runners.assign(**{CASE: often.y.astype(int)}), "cohort.parquet")
+    with pytest.raises(OutputError, match="expected to write the bundle"):
+        main(cohort=path, bundle=bundle.path, out=tmp_path / ("x" * 300))
+
+
+def test_patients_are_not_taken_for_runners_nor_trained_on_twice(bundle, frames, tmp_path):
+    path = written(tmp_path, frames.treatment.drop(columns="draw"), "patients.parquet")
+    with pytest.raises(InputError, match="name it with --patients"):
+        main(cohort=path, patients=path, bundle=bundle.path, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_fault_of_the_whole_file_is_told_as_such(tmp_path, monkeypatch, capsys):
+    path = written(tmp_path, cohort_frame().head(0))
+    monkeypatch.setattr(sys, "argv", ["train", "--cohort", str(path), "-o", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        command(main)
+    assert "\n  expected at least one row" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

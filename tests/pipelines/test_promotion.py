@@ -10,6 +10,7 @@ from pfps_ml.bundle import load_bundle
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.errors import InputError, OutputError, ReleaseRefused
 from pfps_ml.records import Metric, Model, Param, Tag
+from pfps_ml.validation.report import digest_of
 from pipelines import release
 from pipelines.console import command
 from pipelines.promotion import _facts, _lines, judge_bundle, records, release_bundle
@@ -32,6 +33,7 @@ def home(models_home, tmp_path, monkeypatch):
 def rewritten(validation, folder, change):
     content = json.loads((validation / "report.json").read_text(encoding="utf-8"))
     change(content)
+    content["digest"] = digest_of(content)  # as if it had been found so
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
@@ -97,6 +99,38 @@ def test_a_folder_without_a_whole_validation_is_an_explained_error(local, valida
         read_validation(rewritten(validation, tmp_path / "spoilt", change), local)
     with pytest.raises(InputError, match=r"got none; make it with `pfps evaluate"):
         read_validation(tmp_path / "nowhere", local)
+
+
+@pytest.mark.parametrize(
+    "edit", [lambda c: c["verdict"].update(said="holds for sure"), lambda c: c.pop("digest"),
+             lambda c: c["tables"].update(checks=[]), lambda c: c["subject"].pop("intervals")]
+)  # fmt: skip
+def test_a_validation_that_was_edited_bears_nothing_out(local, validation, tmp_path, edit):
+    content = json.loads((validation / "report.json").read_text(encoding="utf-8"))
+    edit(content)
+    (tmp_path / "report.json").write_text(json.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match="edited since"):
+        judge_bundle(local.path, tmp_path)
+
+
+@pytest.mark.parametrize("version", ["../1", "a/b", "..", "-1", "x" * 65, "[/b]", "1 2"])
+def test_a_version_that_is_no_name_of_a_folder_is_refused_and_nothing_is_written(local, validation, home, version):
+    before = sorted(home.rglob("*"))
+    with pytest.raises(InputError, match="expected a version"):
+        release_bundle(judge_bundle(local.path, validation), home, version)
+    assert sorted(home.rglob("*")) == before
+
+
+def test_a_bundle_that_names_no_version_is_asked_for_one(local, validation, home):
+    ready = judge_bundle(local.path, validation)
+    nameless = replace(local, manifest={key: each for key, each in local.manifest.items() if key != "version"})
+    with pytest.raises(InputError, match="--version"):
+        release_bundle(replace(ready, bundle=nameless), home)
+
+
+def test_patients_alone_release_nothing(tmp_path):
+    with pytest.raises(InputError, match="--validation DIR beside"):
+        release.main(tmp_path, pathways=tmp_path)
 
 
 def test_figures_that_do_not_pass_the_gate_are_refused_and_nothing_is_written(local, validation, home):
@@ -213,3 +247,4 @@ def test_where_current_cannot_be_moved_it_is_an_explained_error(tmp_path):
     (tmp_path / "CURRENT" / "in the way").mkdir(parents=True)
     with pytest.raises(OutputError, match=r"expected to write .*CURRENT, but cannot"):
         point(tmp_path, "pfps-9")
+    assert [each.name for each in tmp_path.iterdir()] == ["CURRENT"]

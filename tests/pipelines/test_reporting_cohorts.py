@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -105,6 +106,7 @@ def test_whether_runners_are_enough_is_answered_from_the_sizes(validated):
     assert said(True)["outside_size"] == "enough for intervals of the widths asked for (the most, 3,000)"
     assert said(False)["outside_enough"] == "no"
     assert said(False)["outside_size"] == "too few for AUROC: 3,000 runners such as these are needed"
+    assert "more than can be told from here" in said(False, np.nan)["outside_size"]
 
 
 def test_drift_and_clubs_are_told_in_words_or_said_to_be_unknown(validated):

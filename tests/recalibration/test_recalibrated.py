@@ -13,6 +13,7 @@ from pfps_ml.knowledge.checker import complete
 from pfps_ml.recalibration.recalibrate import recalibrate
 from pfps_ml.recalibration.result import write_recalibrated
 from pfps_ml.recalibration.rewritten import updated_reference
+from pfps_ml.recalibration.trained import train_on_cohort
 from tests.cohorts import cohort_frame, written
 from tests.recalibration.drawn import outcomes, with_outcomes
 
@@ -31,6 +32,9 @@ def test_the_new_bundle_loads_says_what_was_updated_and_leaves_the_old_one_and_c
     new = load_bundle(tmp_path / "pfps-local")
     assert new.card.startswith("# pfps-local\n")
     assert "## Updated on a cohort" in new.card
+    assert new.card.index("stand at the end of this card") < new.card.index("## ")
+    assert "below 0 turns it round" in new.card
+    assert "| the scale of each group of fields | no change | p < 0.001 |" in new.card
     assert "Clinic \\*A\\* \\| \\<b\\>B\\</b\\>" in new.card
     assert f"{found.facts['cases']:,} cases" in new.card
     assert new.manifest["updates"][0]["from"] == bundle.name
@@ -56,15 +60,23 @@ def test_the_new_bundle_loads_says_what_was_updated_and_leaves_the_old_one_and_c
 def test_an_updated_bundle_can_be_updated_again(bundle, shifted, cohort, whole, tmp_path):
     write_recalibrated(recalibrate(bundle, shifted), bundle, tmp_path / "first")
     first = load_bundle(tmp_path / "first")
-    again = with_outcomes(cohort, outcomes(whole.margin, "again", -0.8))
+    again = replace(with_outcomes(cohort, outcomes(whole.margin, "again", -0.8)), digest="another")
     write_recalibrated(recalibrate(first, again), first, tmp_path / "second")
     second = load_bundle(tmp_path / "second")
     assert [each["from"] for each in second.manifest["updates"]] == [bundle.name, "first"]
-    assert f"updated on {len(shifted.y):,} runners of a cohort." in second.notice  # the same cohort twice
+    assert f"updated on {2 * len(shifted.y):,} runners of 2 cohorts." in second.notice
     assert second.card.count(f"**{second.notice}**") == 1 and bundle.notice not in second.card
     limits = second.manifest["limits"]
     assert len(limits) == len(set(limits)) == len(bundle.manifest["limits"]) + 2
     assert not any(each.startswith("Before the update: Before") for each in limits)
+
+
+def test_outcomes_count_once(bundle, shifted, tmp_path):
+    write_recalibrated(recalibrate(bundle, shifted), bundle, tmp_path / "first")
+    first = load_bundle(tmp_path / "first")
+    for again in (recalibrate, train_on_cohort):
+        with pytest.raises(CohortError, match="would count twice"):
+            again(first, shifted)
 
 
 def test_a_folder_that_is_there_is_never_written_over(bundle, shifted, tmp_path):

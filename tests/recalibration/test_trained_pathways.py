@@ -1,10 +1,12 @@
 """Training on patients: prognosis and effects move with outcomes, and a preference has to be earned on them again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from pfps_ml.errors import CohortError
-from pfps_ml.intake.cohort import read_patients
+from pfps_ml.intake.cohort import Columns, read_patients
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
 from pfps_ml.learning.additive import probability
@@ -19,6 +21,7 @@ from pfps_ml.recalibration.trained_pathways import (
     success_under,
     train_on_patients,
     trained_pathways,
+    treated_of,
 )
 from tests.cohorts import patients_frame, written
 
@@ -34,7 +37,8 @@ def cohort(frames, tmp_path_factory):
 @pytest.fixture(scope="module")
 def patients(cohort):
     rows = len(cohort.y)
-    return Treated(complete(cohort.values), np.asarray(cohort.arm).astype(object), cohort.y, np.arange(rows) % 5)
+    every, given = np.arange(rows), np.asarray(cohort.arm).astype(object)
+    return Treated(complete(cohort.values), given, cohort.y, every % 5, every, np.full(rows, None, dtype=object))
 
 
 def drawn(sight, given, name, prognosis=0.0, **effects):
@@ -44,7 +48,7 @@ def drawn(sight, given, name, prognosis=0.0, **effects):
 
 
 def with_success(patients, y):
-    return Treated(patients.values, patients.given, y, patients.fold)
+    return replace(patients, y=y)
 
 
 def effects(predictor, patients):
@@ -74,8 +78,22 @@ def test_an_effect_that_is_larger_here_is_found_and_the_others_stay_near_where_t
         effects(bundle.predictor, patients),
         effects(trained_pathways(bundle, with_success(patients, y)), patients),
     )
-    assert after["hip"] - before["hip"] > 0.12
+    usual, hip = sight.usual[:, 0], sight.usual[:, 0] + sight.added["hip"][:, 0]
+    true = float((probability(hip + 1.0) - probability(usual)).mean())
+    assert abs(after["hip"] - true) < abs(before["hip"] - true) / 2
     assert abs(after["orthotic"] - before["orthotic"]) < 0.1
+
+
+def test_clinics_that_do_better_whatever_they_give_lend_nothing_to_the_arm_that_they_give(bundle, patients):
+    clinic = np.arange(len(patients.y)) % 8
+    lean = np.linspace(-1.5, 1.5, 8)[clinic]
+    hip = generator(11, "leaning clinics").random(len(lean)) < probability(lean)
+    given = np.where(hip, "hip", "usual_care").astype(object)
+    y = drawn(Sight.of(bundle.predictor, patients.values), given, "clinics", prognosis=0.5 * lean)
+    before = effects(bundle.predictor, patients)["hip"]
+    moved = {told: effects(trained_pathways(bundle, replace(patients, given=given, y=y, club=club)), patients)["hip"]
+             for told, club in (("told", clinic.astype(object)), ("untold", patients.club))}  # fmt: skip
+    assert abs(moved["told"] - before) < 0.5 * (moved["untold"] - before)
 
 
 def test_an_arm_that_nobody_had_keeps_what_was_known_of_it(bundle, patients):
@@ -127,6 +145,21 @@ def test_clinics_that_are_few_or_not_named_do_not_make_the_folds(bundle, tmp_pat
         told.append(train_on_patients(bundle, read_patients(path), checks=[]).facts)
     assert len({each["successes"] for each in told}) == 1
     assert told[1]["effects_after"] == told[2]["effects_after"]
+
+
+def test_nobody_is_in_two_folds_of_the_gate(tmp_path):
+    frame = patients_frame(300, 150).assign(club="One clinic", who=[f"P-{at // 2}" for at in range(300)])
+    cohort = read_patients(written(tmp_path, frame, "twice.parquet"), Columns(person="who"))
+    fold = treated_of(cohort).fold.reshape(-1, 2)
+    assert (fold[:, 0] == fold[:, 1]).all()
+    assert set(fold[:, 0]) == {0, 1, 2, 3, 4}
+
+
+def test_patients_count_once(bundle, cohort):
+    update = {"cohort": cohort.digest, "patients": 1600}
+    seen = replace(bundle, manifest={**bundle.manifest, "updates": [update]})
+    with pytest.raises(CohortError, match="would count twice"):
+        train_on_patients(seen, cohort)
 
 
 def test_patients_do_not_move_the_onset_model(bundle, cohort):

@@ -60,14 +60,15 @@ def test_the_tracker_is_told_the_gains(bundle, raised, often):
     found = compared(plain, raised, bundle, often)
     row = found.tables["against"].set_index("metric").loc["log_loss"]
     assert Metric("log_loss_gain", row["gain"], row["gain_low"], row["gain_high"]) in gains(found)
-    assert dict(lines_of_gains(found))["log loss gain"].startswith(f"{row['gain']:+.4f} (+0.")
+    assert dict(lines_of_gains(found))[f"Log loss, gained over {bundle.name}"].startswith(f"{row['gain']:+.4f} (+0.")
     few = with_outcomes(often, np.where(np.arange(len(often.y)) < 3, 1.0, 0.0))
     assert gains(compared(plain, raised, bundle, few)) == []
 
 
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_cohort_that_one_of_them_was_updated_on_compares_nothing(bundle, often, which):
-    seen = replace(bundle, name="pfps-seen", manifest={**bundle.manifest, "updates": [{"cohort": often.digest}]})
+    update = {"cohort": often.digest, "runners": len(often.y)}
+    seen = replace(bundle, name="pfps-seen", manifest={**bundle.manifest, "updates": [update]})
     pair = (seen, bundle) if which == 0 else (bundle, seen)
     with pytest.raises(CohortError, match="the one that pfps-seen was updated on"):
         against(*pair, often, QUICK)
@@ -92,7 +93,7 @@ def test_the_command_shows_and_writes_what_is_gained(bundle, frames, pfps, tmp_p
     path = written(tmp_path, frames.onset.drop(columns="draw").head(800), "cohort.parquet")
     code, out, told = pfps("evaluate", bundle.path, path, "-o", tmp_path / "report", "--against", bundle.path)
     assert code == 0, told
-    assert "log loss gain" in out
+    assert f"Log loss, gained over {bundle.name}" in " ".join(out.split())
     tables = json.loads((tmp_path / "report" / "report.json").read_text(encoding="utf-8"))["tables"]
     assert [row["gain"] for row in tables["against"]] == [0, 0, 0]
     assert "Against another bundle" in (tmp_path / "report" / "report.html").read_text(encoding="utf-8")

@@ -162,6 +162,13 @@ def test_runners_are_refused_where_patients_are_wanted_and_the_other_way_round(b
         validate(bundle, patients, QUICK)
 
 
+def test_pathways_are_not_judged_on_the_patients_who_moved_them(bundle, patients):
+    update = {"cohort": patients.digest, "patients": 1600}
+    seen = replace(bundle, name="pfps-seen", manifest={**bundle.manifest, "updates": [update]})
+    with pytest.raises(CohortError, match="the one that pfps-seen was updated on"):
+        validate_pathways(seen, patients, QUICK)
+
+
 def test_pictures_show_what_was_predicted_and_only_the_arms_that_were_given(trial):
     shown = trial.pictures["effects"].plot().axes[0].get_legend()
     assert "Predicted" in [text.get_text() for text in shown.get_texts()]
@@ -200,7 +207,7 @@ def test_records_and_lines_name_every_effect_beside_the_prediction(found, tmp_pa
     records = {getattr(each, "name", "file"): each for each in records_of(found, tmp_path)}
     assert {"success_auroc", "effect_hip", "slope_hip", "verdict", "C07"} <= set(records)
     lines = dict(lines_of(found))
-    assert "predicted" in lines["effect of injection"]
+    assert "predicted" in lines["effect: Botulinum-toxin injection"]
     assert lines["successes among them"] == f"{int(found.tables['account']['rows'].iloc[-1]):,}"
 
 
@@ -212,7 +219,7 @@ def test_the_command_judges_patients_and_logs_when_asked(bundle, tmp_path, monke
     levels = [word for level in ("1=usual_care", "2=hip", "3=orthotic") for word in ("--arm-level", level)]
     code, shown, _ = pfps("evaluate", bundle.path, path, "-o", out, "--randomised", "--mlflow", *levels)
     assert code == 0
-    assert "effect of hip" in shown
+    assert "effect: Hip strengthening" in " ".join(shown.split())
     assert {each.name for each in out.iterdir()} == {"report.html", "report.json"}
 
 

@@ -14,6 +14,7 @@ from pfps_ml.evaluation.metrics import measure
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.randomness import generator
 from pfps_ml.validation.external import validate
+from pfps_ml.validation.figures import resampled
 from pfps_ml.validation.report import as_json, lines_of, records_of, write_validation
 from tests.cohorts import CASE, cohort_frame, cohort_of, written
 
@@ -134,6 +135,50 @@ def test_a_model_that_is_right_holds_and_one_that_is_off_does_not(frames, bundle
     assert off.tables["onset"].set_index("metric").loc["observed_expected", "value"] > 1.8
 
 
+def test_a_bundle_is_not_judged_on_the_cohort_that_it_was_updated_on(bundle, cohort):
+    update = {"cohort": cohort.digest, "runners": 2000}
+    seen = replace(bundle, name="pfps-seen", manifest={**bundle.manifest, "updates": [update]})
+    with pytest.raises(CohortError, match="the one that pfps-seen was updated on"):
+        validate(seen, cohort, QUICK)
+
+
+def test_clubs_that_differ_leave_too_much_open_for_a_model_to_hold(frames, bundle, tmp_path):
+    frame = outcomes_of(frames, bundle, 0.0, 4000)
+    # as many cases as the bundle expects, but nearly all of them in four of the twenty clubs
+    cases, few = int(frame[CASE].sum()), frame["club"].isin(sorted(set(frame["club"]))[:4]).to_numpy()
+    order = np.argsort(~few, kind="stable")
+    ill = np.concatenate([order[: int(0.8 * cases) * 3 : 3], order[800 :: 3200 // (cases // 5)]])
+    frame = frame.assign(**{CASE: np.isin(np.arange(4000), ill).astype(int)})
+    own = validate(bundle, cohort_of(tmp_path, frame, "differ.parquet"), wide(0.5))
+    size = own.tables["size"].set_index("metric").loc["observed_expected"]
+    judged = own.tables["verdict"].set_index("metric").loc["observed_expected"]
+    assert judged["low"] < 1 < judged["high"]
+    assert size["published"] < size["here"] < size["needed"] and not size["enough"]
+    assert judged["verdict"] == "too few runners to judge"
+
+
+def test_where_many_fall_ill_net_benefit_is_that_of_the_threshold_it_names(bundle, tmp_path):
+    own = validate(bundle, cohort_of(tmp_path, cohort_frame(900, 400)), wide())
+    judged = own.tables["verdict"].set_index("metric").loc["net_benefit"]
+    last = own.tables["decision"].iloc[-1]
+    assert last["threshold"] == 0.2 and "20" in judged["label"]
+    assert judged["value"] == last["gain"]
+
+
+def test_a_row_that_says_not_whose_it_is_is_a_person_of_its_own(bundle, tmp_path):
+    frame = cohort_frame(300, 60).drop(columns="club").assign(who=["P-1", "P-1"] + [None] * 298)
+    groups, _ = resampled(cohort_of(tmp_path, frame, person="who"), 5)
+    assert groups[0] == groups[1]
+    assert len(set(groups)) == 299
+
+
+def test_a_number_that_nobody_can_tell_is_told_in_words(bundle, tmp_path):
+    terms = tuple(replace(term, values=0 * term.values) for term in bundle.predictor.onset.terms)
+    alike = replace(bundle.predictor, onset=replace(bundle.predictor.onset, terms=terms))
+    own = validate(replace(bundle, predictor=alike), cohort_of(tmp_path, cohort_frame(300, 60)), QUICK)
+    assert "more runners than can be told from here" in own.verdict.text
+
+
 def test_outcomes_of_the_same_day_give_no_validation_of_onset(bundle, tmp_path):
     frame = cohort_frame(300, 60).assign(seen="2025-03-01", hurt="2025-03-01")
     own = validate(bundle, cohort_of(tmp_path, frame, measured_on="seen", happened_on="hurt"), wide())
@@ -183,6 +228,17 @@ def test_the_command_writes_both_files(bundle, tmp_path, capsys):
     main_quietly(["evaluate", str(bundle.path), str(path), "-o", str(tmp_path / "report")])
     assert (tmp_path / "report" / "report.json").exists()
     assert "No verdict" in capsys.readouterr().out.replace("\n", " ")
+
+
+@pytest.mark.parametrize("command", ["evaluate", "recalibrate"])
+def test_where_runs_cannot_be_kept_nothing_is_begun(bundle, tmp_path, monkeypatch, capsys, command):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", str(tmp_path))
+    path = written(tmp_path, cohort_frame())
+    with pytest.raises(SystemExit) as stopped:
+        main([command, str(bundle.path), str(path), "-o", str(tmp_path / "out"), "--mlflow"])
+    assert stopped.value.code == 2
+    assert "no longer writes to" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
