@@ -150,6 +150,10 @@ class Predictor:
             better=better,
         )
 
+    def risks(self, values: Values) -> Floats:
+        """Return the risk of every row alone, without interval, reasons or pathways: so millions of rows fit in memory."""
+        return probability(self.onset.member(0).margin(values)[:, 0])
+
     def pathways(self, values: Values) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
         """Return success under every arm and the effect of every active arm, open to the patient or not."""
         success, effect, _ = self.compared(values)

@@ -106,3 +106,8 @@ def test_a_model_that_reads_a_bookkeeping_column_is_refused():
     explained = explainer(onset, ROWS.assign(draw=1.0))
     with pytest.raises(BundleFormat, match="fields of the dictionary, got draw"):
         predictor_from_json(onset_to_json(predictor(onset=onset, explainer=explained)), pathways_to_json(predictor()))
+
+
+def test_the_risk_alone_is_the_risk_with_all_the_rest():
+    found = predictor()
+    np.testing.assert_allclose(found.risks(ROWS), found.predict(ROWS).risk.value, atol=1e-12)

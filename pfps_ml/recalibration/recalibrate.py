@@ -181,7 +181,7 @@ def updated(bundle: Bundle, known: Known, choice: Choice, update: Update) -> Rec
         The update.
     """
     predictor = updated_by(bundle, update)
-    before, after = (each.predict(known.values).risk.value for each in (bundle.predictor, predictor))
+    before, after = (each.risks(known.values) for each in (bundle.predictor, predictor))
     told = _told(known.y, before, after, update)
     reference = updated_reference(bundle.reference, before, after)
     return Recalibration(choice, update, known.facts | told, predictor, reference)

@@ -43,10 +43,6 @@ class Sight:
             predictor.prognosis.margin(values), {name: predictor.modifiers[name].margin(values) for name in ACTIVE_ARMS}
         )
 
-    def some(self, rows: NDArray[np.bool_]) -> "Sight":
-        """Return some of the patients."""
-        return Sight(self.usual[rows], {name: each[rows] for name, each in self.added.items()})
-
     @property
     def centres(self) -> Floats:
         """The mean of the prognosis and of what each arm adds, by the main model; the scales turn around them."""

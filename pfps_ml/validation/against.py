@@ -47,7 +47,7 @@ def against(bundle: Bundle, other: Bundle, cohort: Cohort, config: Config | None
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
     values, (groups, _) = complete(cohort.values[cohort.used]), resampled(cohort, settings.fewest_clubs)
-    risks = {name: each.predictor.predict(values).risk.value for name, each in (("other", other), ("own", bundle))}
+    risks = {name: each.predictor.risks(values) for name, each in (("other", other), ("own", bundle))}
     found = compare_parts(cohort.y[cohort.used], risks, groups, settings)
     first = found[found["part"] == "other"].set_index("metric")["value"].rename("other")
     own = found[found["part"] == "own"].join(first, on="metric").assign(against=other.name)

@@ -133,7 +133,7 @@ def subject_of(bundle: Bundle, cohort: Cohort, over: str) -> dict[str, Any]:
 def _score(bundle: Bundle, cohort: Cohort, fewest_clubs: int) -> Scored:
     used = cohort.used
     X, (groups, over) = cohort.values[used].reset_index(drop=True), resampled(cohort, fewest_clubs)
-    p = bundle.predictor.predict(complete(X)).risk.value
+    p = bundle.predictor.risks(complete(X))
     return Scored(X, cohort.y[used], p, cohort.club[used], groups, over)
 
 

@@ -10,10 +10,12 @@ from pfps_ml.errors import CohortError
 from pfps_ml.learning.additive import probability
 from pfps_ml.prediction import Interval
 from pfps_ml.randomness import generator
+from pfps_ml.recalibration.directions import moves_of
 from pfps_ml.recalibration.learnt import Columns, Learnt, learnt, members_of
-from pfps_ml.recalibration.recalibrate import Known
+from pfps_ml.recalibration.recalibrate import Known, club_sd
 from pfps_ml.recalibration.shapes import shapes_of
 from pfps_ml.recalibration.trained import club_columns, evidence_update, expect_enough, train_on_cohort
+from pfps_ml.recalibration.update import covariance_of
 from tests.recalibration.drawn import outcomes, with_outcomes
 
 NAMES = np.array(["a", "b", None], dtype=object)
@@ -124,3 +126,15 @@ def test_a_group_with_a_settled_direction_is_weakened_and_not_turned(bundle, coh
 def test_fewer_than_ten_of_either_kind_are_refused_with_the_code(y):
     with pytest.raises(CohortError, match=r"at least 10 cases.*C06"):
         expect_enough(np.array(y), 10, "cases")
+
+
+def test_only_a_bundle_without_draws_over_the_evidence_needs_a_guess_of_how_populations_differ(
+    bundle, cohort, whole, values, shapes
+):
+    known = Known(values, outcomes(whole.margin, "site"), np.full(len(cohort.y), None, dtype=object), whole, {})
+    settings, moves = TrainingConfig(), moves_of(whole.members, whole.parts)
+    for evidence, extra in ((0, settings.site_sd**2), (2, 0.0)):
+        interval = Interval(0.9, evidence, bundle.predictor.interval.sampling - evidence, 1.8)
+        found = evidence_update(known, shapes, interval, settings)
+        drawn = covariance_of(moves, interval)[0, 0]
+        assert found.before[0, 0] == pytest.approx(drawn + extra + club_sd() ** 2)

@@ -12,6 +12,7 @@ from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
 from pfps_ml.learning.additive import probability
 from pfps_ml.randomness import generator
 from pfps_ml.recalibration.recalibrate import recalibrate
+from pfps_ml.recalibration.records import facts_of_update
 from pfps_ml.recalibration.result import write_recalibrated
 from pfps_ml.recalibration.sight import Sight, scaled
 from pfps_ml.recalibration.trained_pathways import (
@@ -23,6 +24,7 @@ from pfps_ml.recalibration.trained_pathways import (
     trained_pathways,
     treated_of,
 )
+from pfps_ml.records import Metric
 from tests.cohorts import patients_frame, written
 
 
@@ -126,6 +128,10 @@ def test_the_new_bundle_says_whom_it_was_trained_on_and_its_pathways_answer(bund
     assert found.predictor.gate.passed == found.facts["gate_passed"]
     predicted = found.predictor.predict(complete(cohort.values))
     assert all(np.isfinite(each.value).all() for each in predicted.effect.values())
+    told = {each.name: each.value for each in facts_of_update(found.facts) if isinstance(each, Metric)}
+    assert told["update_patients"] == len(cohort.y)
+    assert told["update_effect_hip_after"] == found.facts["effects_after"]["hip"]
+    assert told["update_gate_passed"] == float(found.facts["gate_passed"])
 
 
 def test_a_small_arm_is_not_counted_in_public(bundle, frames, tmp_path):
