@@ -151,7 +151,7 @@ class Predictor:
         )
 
     def risks(self, values: Values) -> Floats:
-        """Return the risk of every row alone, without interval, reasons or pathways: so millions of rows fit in memory."""
+        """Return the risk of every row without interval, reasons or pathways: millions of rows fit in memory."""
         return probability(self.onset.member(0).margin(values)[:, 0])
 
     def pathways(self, values: Values) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
