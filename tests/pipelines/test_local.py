@@ -236,7 +236,5 @@ def test_in_fresh_worlds_training_on_patients_is_not_worse_than_the_bundle_nor_t
     found = patient_worlds(load_bundle(Path("models/pfps-0.1.0")), "reference", range(SEED - 8, SEED))
     mean = found.groupby("n").mean()
     assert (mean["trained"] < mean["reference"]).all()
-    assert (mean["trained"] < mean["ours"])[[100, 300, 1000]].all()
-    gap = found[found["n"] == 3000].eval("trained - ours")  # by then the patients alone say nearly as much
-    assert gap.mean() <= 2 * gap.std() / len(gap) ** 0.5
+    assert (mean["trained"] < mean["ours"]).all()
     assert (mean["error_trained"] < mean["error_reference"])[[300, 1000, 3000]].all()
