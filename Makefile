@@ -1,4 +1,4 @@
-# Every target sets up .venv by itself; Python 3.11 or newer and libgomp1 are all that must be there before.
+# Every target sets up .venv by itself; Python 3.11 or newer with venv, and libgomp1, are all that must be there before.
 #
 # PYTHON   the interpreter that .venv is made from
 # PORT     where `make serve` listens
@@ -7,12 +7,21 @@ PORT ?= 3000
 BIN := .venv/bin
 READY := .venv/.installed
 
+# A .venv works only in the folder and with the Python that it was made for, which setup_venv.py wrote down; one that was
+# moved, or whose Python is gone, is made again.
+ifneq ($(shell cat $(READY) 2>/dev/null),$(CURDIR) $(shell $(BIN)/python --version 2>/dev/null))
+$(shell rm -f $(READY))
+endif
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort browser screenshots documents wheel lock
+.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort system screenshots documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+setup: $(READY) ## make .venv from requirements.lock, and nothing else; every other target does so by itself
+	@echo ".venv is ready"
 
 # One OpenMP thread wherever hundreds of small fits are made: starting threads costs more than the work.
 demo: export OMP_NUM_THREADS := 1
@@ -65,17 +74,21 @@ bench-serve: export OMP_NUM_THREADS := 1
 bench-serve: $(READY) ## the endpoint beside an empty one, a roster, 60 s of load with a swap (4 minutes, idle machine)
 	$(BIN)/python -m benchmarks.serve
 
-# Debian's Chromium, for the tests and screenshots of the page. Skipped, without the network, where it is there.
-browser: ## install Chromium (Debian or Ubuntu; root or sudo)
-	@if command -v chromium >/dev/null; then echo "chromium is there: $$(command -v chromium)"; exit 0; fi; \
-	command -v apt-get >/dev/null || { echo "make browser needs apt-get; install Chromium as 'chromium' by hand" >&2; exit 1; }; \
+# Debian's Chromium (the tests and screenshots of the page) and PostgreSQL (a test of tracking; the test starts its own
+# server, so none needs to run). Skipped, without the network, where both are there.
+system: ## install Chromium and PostgreSQL for the slow tests (Debian or Ubuntu; root or sudo)
+	@missing=; \
+	command -v chromium >/dev/null || missing=chromium; \
+	ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	if [ -z "$$missing" ]; then echo "Chromium and PostgreSQL are there"; exit 0; fi; \
+	command -v apt-get >/dev/null || { echo "make system needs apt-get; install by hand: $$missing" >&2; exit 1; }; \
 	if [ "$$(id -u)" = 0 ]; then as_root=; else as_root="sudo -n"; fi; \
 	$$as_root apt-get update -q && \
-	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends chromium </dev/null || \
-	{ echo "Chromium could not be installed: as root, run 'apt-get install chromium', then this again" >&2; exit 1; }
+	$$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends $$missing </dev/null || \
+	{ echo "Not installed. As root: apt-get install $$missing; then this again" >&2; exit 1; }
 
 screenshots: export OMP_NUM_THREADS := 1
-screenshots: $(READY) ## the pictures of the page and of the squad report in docs/ (needs Chromium: make browser)
+screenshots: $(READY) ## the pictures of the page and of the squad report in docs/ (needs Chromium: make system)
 	$(BIN)/python -m pipelines.screenshots
 	$(BIN)/python -m pipelines.squad_pictures
 
@@ -91,20 +104,14 @@ wheel: $(READY) ## dist/*.whl with the released bundle inside
 	$(BIN)/python -m hatchling build -t wheel
 
 # All extras but spark: pyspark weighs more than all else together, and wants Java.
+# One lock for Python 3.11 and every newer one.
 EXTRAS := train track serve research scale load dev
 lock: $(READY) ## pin every dependency again, after a change of pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml $(addprefix --extra ,$(EXTRAS)) --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+	$(BIN)/uv pip compile -q pyproject.toml $(addprefix --extra ,$(EXTRAS)) --universal --python-version 3.11 \
+	--generate-hashes --no-header -o requirements.lock >/dev/null
 
-# The stamp is written last, so that a set-up that was interrupted is done again.
-$(READY): requirements.lock
+$(READY): requirements.lock pyproject.toml setup_venv.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	echo "pfps-ml needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1)." >&2; \
 	echo "Install it, or name another interpreter: make PYTHON=/usr/bin/python3.12 ..." >&2; exit 1; }
-	@echo "Setting up .venv from requirements.lock: one to two minutes, 1.6 GB"
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --disable-pip-version-check --progress-bar off --require-hashes -r requirements.lock
-	$(BIN)/pip install --disable-pip-version-check --no-deps --no-build-isolation -e .
-	@$(BIN)/python -c 'import lightgbm' || { \
-	echo "LightGBM cannot be loaded. If libgomp.so.1 is named above: apt-get install libgomp1, then run this again." >&2; \
-	exit 1; }
-	@touch $@
+	@$(PYTHON) setup_venv.py

@@ -1,4 +1,4 @@
-"""A browser at the clinician's page, for its pictures, its figures and its tests; `make browser` installs Chromium."""
+"""A browser at the clinician's page, for its pictures, its figures and its tests; `make system` installs Chromium."""
 
 import os
 import shutil
@@ -39,7 +39,7 @@ def browsing() -> Iterator[Any]:
 
     found = chromium()
     if found is None:
-        raise MissingLibrary("expected Chromium, got none on this machine. Install it: make browser")
+        raise MissingLibrary("expected Chromium, got none on this machine. Install it: make system")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
         yield browser

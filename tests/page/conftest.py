@@ -12,7 +12,7 @@ from pfps_ml.bundle import released_bundle
 from pipelines.browser import browsing, chromium, opened, served
 
 MODELS = Path(__file__).resolve().parents[2] / "models"  # whatever PFPS_MODELS other tests set
-MISSING = "no Chromium on this machine: make browser"
+MISSING = "no Chromium on this machine: make system"
 
 
 @pytest.fixture(scope="package")
