@@ -26,6 +26,11 @@ UV_NAMES = {
     "index-url": "UV_DEFAULT_INDEX", "extra-index-url": "UV_INDEX", "find-links": "UV_FIND_LINKS",
     "trusted-host": "UV_INSECURE_HOST", "cert": "SSL_CERT_FILE", "proxy": "ALL_PROXY",
 }  # fmt: skip
+# LightGBM's library alone: its Python package would import pandas and scikit-learn, for seconds.
+LOAD_LIGHTGBM = (
+    "import ctypes, importlib.util, pathlib; package = pathlib.Path(importlib.util.find_spec('lightgbm').origin).parent; "
+    "[ctypes.CDLL(str(library)) for library in package.rglob('lib_lightgbm.*')]"
+)
 UV_KEPT = re.compile(r"UV_(\w*INDEX\w*|FIND_LINKS|INSECURE_HOST|\w*TLS|SYSTEM_CERTS|CACHE_DIR|\w*TIMEOUT|OFFLINE)")
 
 
@@ -63,7 +68,7 @@ def set_up() -> str:
         make_venv()
     environment = package_sources()
     installer = install(environment)
-    run([PYTHON, "-c", "import lightgbm"], environment, "LightGBM needs libgomp1: apt-get install libgomp1")
+    run([PYTHON, "-c", LOAD_LIGHTGBM], environment, "LightGBM needs libgomp1. On Debian: apt-get install libgomp1")
     READY.write_text(stamp() + "\n", encoding="utf-8")
     return installer
 
