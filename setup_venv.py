@@ -28,7 +28,8 @@ UV_NAMES = {
 }  # fmt: skip
 # LightGBM's library alone: its Python package would import pandas and scikit-learn, for seconds.
 LOAD_LIGHTGBM = (
-    "import ctypes, importlib.util, pathlib; package = pathlib.Path(importlib.util.find_spec('lightgbm').origin).parent; "
+    "import ctypes, importlib.util, pathlib; "
+    "package = pathlib.Path(importlib.util.find_spec('lightgbm').origin).parent; "
     "[ctypes.CDLL(str(library)) for library in package.rglob('lib_lightgbm.*')]"
 )
 UV_KEPT = re.compile(r"UV_(\w*INDEX\w*|FIND_LINKS|INSECURE_HOST|\w*TLS|SYSTEM_CERTS|CACHE_DIR|\w*TIMEOUT|OFFLINE)")

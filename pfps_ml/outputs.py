@@ -4,7 +4,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,19 +27,23 @@ def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
     Raises
     ------
     OutputError
-        If the ending names no format, the folder is not there, or the name is taken by something that is no file.
+        If the ending names no format, the folder is not there and cannot be made, or the name is taken by something
+        that is no file.
     """
     if endings and out.suffix.lower() not in endings:
         got = f"{out.suffix.lower()!r}" if out.suffix else "a name without ending"
         raise OutputError(f"expected an output that ends in {' or '.join(endings)}, got {got}. {ADVICE}")
     try:
-        taken, homeless = out.exists() and not out.is_file(), not out.parent.is_dir()
+        taken = out.exists() and not out.is_file()
+        home = next(folder for folder in (out.parent, *out.parent.parents) if folder.exists())
     except OSError as error:
         raise OutputError(f"expected a name that can be written, got: {error.strerror}. {ADVICE}") from error
     if taken:
         raise OutputError(f"expected the name of a file, got something else: {out}. Name a file in it. {ADVICE}")
-    if homeless:
-        raise OutputError(f"expected a folder, got no such folder: {out.parent}. Make it first. {ADVICE}")
+    if not home.is_dir():
+        raise OutputError(f"expected a folder for {out}, got something else: {home}. Name another. {ADVICE}")
+    if not out.is_symlink() and not os.access(home, os.W_OK | os.X_OK):
+        raise OutputError(f"expected a folder that can be written, got another: {home}. Name another. {ADVICE}")
 
 
 def check_apart(out: Path, *kept: Path) -> None:
@@ -66,7 +70,7 @@ def write_whole(out: Path, content: bytes) -> None:
 def written_whole(out: Path, beside: Path | None = None) -> Iterator[BinaryIO]:
     """Lend a file to write into, which becomes `out` in one step at the end, or vanishes if anything goes wrong.
 
-    It stands in the folder of `out`, or in `beside`, on the same disk.
+    It stands in the folder of `out`, which is made if it is not there, or in `beside`, on the same disk.
 
     The temporary file can be read by its owner alone, since a roster is about people's health. A file that is
     replaced keeps its permissions, and a link stays a link.
@@ -76,21 +80,46 @@ def written_whole(out: Path, beside: Path | None = None) -> Iterator[BinaryIO]:
     OutputError
         If the disk is full or the folder cannot be written; the old file is whole and no temporary file stays.
     """
-    name = None
     with explained(out, GO_ON if beside else ADVICE):
         target = destination(out)
-        try:
-            handle, name = tempfile.mkstemp(dir=beside or target.parent, prefix=".pfps-", suffix=".part")
-            with os.fdopen(handle, "wb") as file:
-                yield file
-                file.flush()
-                os.fsync(file.fileno())
+        with made_folder(target.parent), _draft(beside or target.parent) as (name, file):
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
             if target.exists():
                 shutil.copymode(target, name)
             Path(name).replace(target)
-        finally:
-            if name is not None:
-                Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def _draft(folder: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Lend a temporary file and its name; it is gone at the end, unless it was given another name."""
+    handle, name = tempfile.mkstemp(dir=folder, prefix=".pfps-", suffix=".part")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            yield name, file
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+@contextmanager
+def made_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, and those above it, for what is written inside; those that were made are gone if it fails.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made.
+    """
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        for path in made:
+            with suppress(OSError):  # another run may have put something in it
+                path.rmdir()
+        raise
 
 
 def destination(out: Path) -> Path:
@@ -125,4 +154,6 @@ def explained(out: Path, advice: str = ADVICE) -> Iterator[None]:
         raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {advice}") from error
 
 
-__all__ = ["GO_ON", "check_apart", "check_output", "destination", "explained", "write_whole", "written_whole"]
+__all__ = [
+    "GO_ON", "check_apart", "check_output", "destination", "explained", "made_folder", "write_whole", "written_whole",
+]  # fmt: skip

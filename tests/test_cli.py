@@ -45,9 +45,10 @@ def test_the_committed_dictionary_is_what_the_command_writes():
 
 
 def test_a_dictionary_that_cannot_be_written_is_an_output_error(pfps, tmp_path):
+    (tmp_path / "none").touch()
     code, _, error = pfps("dictionary", "-o", tmp_path / "none" / "D.md")
     assert code == 4
-    assert "no such folder" in error
+    assert "expected a folder" in error
 
 
 def test_scenarios_are_listed_with_parent_base_rate_horizon_and_assumptions(pfps, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pfps_ml.errors import InputError, OutputError
+from pfps_ml.outputs import check_output, written_whole
 from pfps_ml.roster import score_roster
 from tests.rosters import GOOD, HEADER, ROW, cells, roster, scored
 
@@ -29,12 +30,47 @@ def test_a_full_disk_leaves_the_old_output_whole_and_no_rubbish(tmp_path, bundle
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "roster.csv"]
 
 
-@pytest.mark.parametrize("out", ["out.txt", "out", "folder.csv", "missing/out.csv", "x" * 260 + ".csv"])
+@pytest.mark.parametrize("out", ["out.txt", "out", "folder.csv", "x" * 260 + ".csv"])
 def test_an_output_that_cannot_be_is_refused(tmp_path, bundle, out):
     (tmp_path / "folder.csv").mkdir()
     with pytest.raises(OutputError):
         scored(tmp_path, GOOD, bundle, out)
     assert sorted(path.name for path in tmp_path.iterdir()) in (["folder.csv"], ["folder.csv", "roster.csv"])
+
+
+def test_folders_that_are_not_there_are_made_for_an_output(tmp_path, bundle):
+    scored(tmp_path, GOOD, bundle, "new/and/newer/out.csv")
+    assert len(cells(tmp_path / "new/and/newer/out.csv")) == 2
+
+
+def test_folders_that_were_made_for_an_output_that_failed_are_gone(tmp_path, bundle):
+    with pytest.raises(InputError):
+        scored(tmp_path, GOOD.replace("age_years", "age"), bundle, "new/and/newer/out.csv")
+    assert [path.name for path in tmp_path.iterdir()] == ["roster.csv"]
+
+
+def test_folders_that_another_run_writes_into_stay_when_an_output_fails(tmp_path):
+    with pytest.raises(KeyError), written_whole(tmp_path / "new/out.csv"):
+        (tmp_path / "new/theirs.csv").touch()
+        raise KeyError
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["theirs.csv"]
+
+
+@pytest.mark.parametrize("out", ["roster.csv/out.csv", "roster.csv/deeper/out.csv"])
+def test_a_file_in_place_of_a_folder_is_an_output_error(tmp_path, bundle, out):
+    with pytest.raises(OutputError, match="expected a folder") as caught:
+        scored(tmp_path, GOOD, bundle, out)
+    assert caught.value.exit_code == 4
+    assert "roster.csv" in caught.value.message
+
+
+def test_a_folder_that_may_not_be_written_is_an_output_error_before_any_work(tmp_path, monkeypatch):
+    # root may write everywhere, so the answer of the system is put in its place
+    monkeypatch.setattr("pfps_ml.outputs.os.access", lambda folder, _mode: folder != tmp_path)
+    with pytest.raises(OutputError, match="can be written") as caught:
+        check_output(tmp_path / "new" / "out.csv")
+    assert caught.value.exit_code == 4
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_takes_no_files_is_an_output_error(tmp_path, bundle):

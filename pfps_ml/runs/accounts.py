@@ -26,7 +26,7 @@ DESK = ".pfps"  # in the output: what an unfinished run needs to go on
 @contextmanager
 def at_work(out: Path, run: Mapping[str, Any]) -> Iterator[None]:
     """Hold the output folder for this run alone, and take away what only an unfinished run needs at its end."""
-    out.mkdir(exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)
     desk = out / DESK
     desk.mkdir(mode=0o700, exist_ok=True)
     with only_run(desk / "lock", out):

@@ -75,6 +75,7 @@ def parts_beside(out: Path, run: Mapping[str, Any]) -> Iterator[Parts]:
         If the folder cannot be written.
     """
     folder = out.with_name(f".{out.name}.parts")
+    folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     with only_run(folder / "lock", out):
         for draft in folder.glob(".pfps-*"):
