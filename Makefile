@@ -104,11 +104,16 @@ wheel: $(READY) ## dist/*.whl with the released bundle inside
 	$(BIN)/python -m hatchling build -t wheel
 
 # All extras but spark: pyspark weighs more than all else together, and wants Java.
-# One lock for Python 3.11 and every newer one.
 EXTRAS := train track serve research scale load dev
-lock: $(READY) ## pin every dependency again, after a change of pyproject.toml
-	$(BIN)/uv pip compile -q pyproject.toml $(addprefix --extra ,$(EXTRAS)) --universal --python-version 3.11 \
-	--generate-hashes --no-header -o requirements.lock >/dev/null
+NEWER := 3.12 3.13 3.14
+COMPILE = $(BIN)/uv pip compile -q pyproject.toml $(addprefix --extra ,$(EXTRAS)) --python-platform linux \
+	--only-binary :all: --generate-hashes --no-header --no-annotate
+
+lock: $(READY) ## pin every dependency again, after a change of pyproject.toml; one lock for Python 3.11 to 3.14
+	$(COMPILE) --python-version 3.11 -o requirements.lock >/dev/null
+	@for version in $(NEWER); do cp requirements.lock .venv/newer.lock; \
+	$(COMPILE) --python-version $$version -o .venv/newer.lock >/dev/null && cmp requirements.lock .venv/newer.lock || \
+	{ echo "requirements.lock does not serve Python $$version" >&2; exit 1; }; done
 
 $(READY): requirements.lock pyproject.toml setup_venv.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \

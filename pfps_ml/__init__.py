@@ -6,7 +6,13 @@ The public surface loads nothing heavy: each name is imported when it is first a
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # without these a type checker would see Any
+    from pfps_ml.assess import Assessment
+    from pfps_ml.bundle import Bundle, load_bundle, released_bundle
+    from pfps_ml.errors import PfpsError
+    from pfps_ml.roster import score_roster
 
 _HOMES = {
     "Assessment": "pfps_ml.assess",

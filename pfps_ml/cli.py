@@ -14,7 +14,23 @@ from rich.console import Console
 
 from pfps_ml import __version__, cli_cohort, cli_private
 from pfps_ml.errors import InputError, MissingLibrary, OutputError, PfpsError
-from pfps_ml.options import Answered, Flags, Hours, Mended, Page, Sheet, Since, Toml, Workbook, cluster_of, spelt_out
+from pfps_ml.options import (
+    CLINICIAN,
+    ENGINEER,
+    PHYSIO,
+    RESEARCHER,
+    Answered,
+    Flags,
+    Hours,
+    Mended,
+    Page,
+    Sheet,
+    Since,
+    Toml,
+    Workbook,
+    cluster_of,
+    spelt_out,
+)  # fmt: skip
 from pfps_ml.screen import progress, waiting
 from pfps_ml.tables import (
     show_account,
@@ -78,7 +94,7 @@ def pfps(version: Annotated[bool, typer.Option("--version", callback=_version, i
     """Explained predictions of runner's knee. Trained on simulated data; not a medical device."""
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
     from pfps_ml.knowledge.contracts import template as header
@@ -91,7 +107,7 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
     _deliver_bytes(template_book(), out, ".xlsx")
 
 
-@app.command("map")
+@app.command("map", rich_help_panel=PHYSIO)
 def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
     """Propose what the columns of a roster are, with three values of each, as a map to look through."""
     from pfps_ml.files.proposals import map_text
@@ -107,7 +123,7 @@ def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
         typer.echo(then, err=True)
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
     """Check a roster without scoring it; rejected rows are listed by field."""
     from pfps_ml.files.mapping import load_mapping
@@ -119,7 +135,7 @@ def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
     show_faults(read.faults)
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def score(  # noqa: PLR0913, PLR0917
     roster: Rosters, out: Scored, mapping: Map = None, sheet: Sheet = None, bundle: Folder = None,
     workers: Workers = None, dask: Dask = None,
@@ -140,7 +156,7 @@ def score(  # noqa: PLR0913, PLR0917
     Console().print(models.notice, style="italic", soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def rejected(scored: Answered, out: Mended) -> None:
     """Repeat the rejected rows of a scored roster in a file that can be mended and scored again."""
     from pfps_ml.runs.mending import repeat_rejected
@@ -150,7 +166,7 @@ def rejected(scored: Answered, out: Mended) -> None:
     show_lines([("rejected rows", f"{count:,}")], out)
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def squad(  # noqa: PLR0913, PLR0917
     roster: Roster, out: Page, hours: Hours = 6.0, flags: Flags = 5, since: Since = None, mapping: Map = None,
     sheet: Sheet = None, bundle: Folder = None,
@@ -165,7 +181,7 @@ def squad(  # noqa: PLR0913, PLR0917
     show_lines(found.lines(), out)
 
 
-@app.command()
+@app.command(rich_help_panel=CLINICIAN)
 def card(bundle: Folder = None) -> None:
     """Show the model card: what the bundle was trained on, how well it does, and what it is not for."""
     from rich.markdown import Markdown
@@ -173,7 +189,7 @@ def card(bundle: Folder = None) -> None:
     Console().print(Markdown(_bundle(bundle).card))
 
 
-@app.command()
+@app.command(rich_help_panel=CLINICIAN)
 def dictionary(out: Out = None) -> None:
     """Print every field with its limits, meaning and source, as Markdown."""
     from pfps_ml.knowledge.contracts import dictionary_page
@@ -181,7 +197,7 @@ def dictionary(out: Out = None) -> None:
     _deliver(dictionary_page(), out)
 
 
-@app.command()
+@app.command(rich_help_panel=RESEARCHER)
 def scenarios(diff: Pair = None) -> None:
     """List the simulated worlds, or show where two of them differ, with the sources of both."""
     from pfps_ml.knowledge.scenario import load_scenario, scenario_names
@@ -192,7 +208,7 @@ def scenarios(diff: Pair = None) -> None:
         show_differences(*map(load_scenario, diff))
 
 
-@app.command()
+@app.command(rich_help_panel=RESEARCHER)
 def compare(task: Task = "onset", metric: Figure = None) -> None:
     """Print the latest comparison of candidates that `python -m pipelines.compare` logged to MLflow."""
     from pfps_ml.comparisons import EXPERIMENT, TABLE, TAG
@@ -204,7 +220,7 @@ def compare(task: Task = "onset", metric: Figure = None) -> None:
     show_comparison(about, table, metric)
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def guide(out: Out = None) -> None:
     """Print how each field is measured: position, device, minutes, and what to do with both sides."""
     from pfps_ml.knowledge.guide import guide_page
@@ -212,7 +228,7 @@ def guide(out: Out = None) -> None:
     _deliver(guide_page(), out)
 
 
-@app.command()
+@app.command(rich_help_panel=ENGINEER)
 def serve(port: Port = 3000, host: Host = None) -> None:
     """Answer HTTP requests with the released bundle; SIGHUP takes over the one that CURRENT names then."""
     if find_spec("bentoml") is None:

@@ -11,6 +11,7 @@ from rich.table import Column, Table
 
 from pfps_ml.errors import InputError, MissingLibrary
 from pfps_ml.knowledge.dictionary import ONSET
+from pfps_ml.options import RESEARCHER
 from pfps_ml.screen import waiting
 from pfps_ml.tables import show_lines
 
@@ -48,7 +49,7 @@ Logged = Annotated[bool, typer.Option("--mlflow", help="Log figures and report t
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=RESEARCHER)
 def audit(  # noqa: PLR0913, PLR0917
     cohort: Real, mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: FollowUp = None,
     period: Period = None, person: Person = None, measured_on: MeasuredOn = None, happened_on: HappenedOn = None,
@@ -69,7 +70,7 @@ def audit(  # noqa: PLR0913, PLR0917
         raise InputError(f"expected a cohort that passes every check, got one that fails {', '.join(failed)}.")
 
 
-@app.command()
+@app.command(rich_help_panel=RESEARCHER)
 def evaluate(  # noqa: PLR0913, PLR0917
     bundle: Subject, cohort: Real, out: Report, mapping: Map = None, outcome: Outcome = None,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
@@ -103,7 +104,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
         _track(found)
 
 
-@app.command()
+@app.command(rich_help_panel=RESEARCHER)
 def recalibrate(  # noqa: PLR0913, PLR0917
     bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.name,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pfps_ml.errors import InputError
+from pfps_ml.options import PHYSIO
 from pfps_ml.screen import waiting
 from pfps_ml.tables import show_lines
 
@@ -31,7 +32,7 @@ Original = Annotated[Path | None, typer.Option("--roster", metavar="ROSTER", hel
 app = typer.Typer()
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def load(  # noqa: PLR0913, PLR0917
     log: Log, out: Changed, at: Day = None, units: Units = None, runner: Runner = None, into: Into = None,
     replace: Replace = False, mapping: Map = None,
@@ -44,7 +45,7 @@ def load(  # noqa: PLR0913, PLR0917
     show_lines(lines, out)
 
 
-@app.command()
+@app.command(rich_help_panel=PHYSIO)
 def pseudonymise(  # noqa: PLR0913, PLR0917
     out: Changed, key: Key, roster: Named = None, new_key: New = False, back: Back = None, original: Original = None,
     mapping: Map = None,

@@ -6,6 +6,12 @@ from typing import Annotated
 
 import typer
 
+# `pfps --help` lists the commands by who needs them first
+PHYSIO = "For the physio of a club"
+CLINICIAN = "For a clinician"
+RESEARCHER = "For a researcher with a cohort"
+ENGINEER = "For an engineer"
+
 Sheet = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of a workbook with more than one roster.")]
 Toml = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.toml", help="Write the map to a file.")]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
@@ -38,6 +44,6 @@ def cluster_of(dask: str | None) -> tuple[str | None] | None:
 
 
 __all__ = [
-    "HERE", "Answered", "Flags", "Hours", "Mended", "Page", "Sheet", "Since", "Toml", "Workbook",
-    "cluster_of", "spelt_out",
+    "CLINICIAN", "ENGINEER", "HERE", "PHYSIO", "RESEARCHER", "Answered", "Flags", "Hours", "Mended", "Page",
+    "Sheet", "Since", "Toml", "Workbook", "cluster_of", "spelt_out",
 ]  # fmt: skip

@@ -1,9 +1,12 @@
-"""The wheel: it scores with no checkout, no training and nothing of the training extras."""
+"""The wheel: it scores with no checkout, no training and nothing of the training extras, and it brings its types."""
 
 import os
 import subprocess
 import sys
+import sysconfig
+from email.parser import Parser
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -21,12 +24,66 @@ main(["score", "roster.csv", "-o", "scored.csv"])
 """
 
 
-def test_a_roster_is_scored_from_the_wheel_alone(tmp_path):
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path], cwd=ROOT, check=True)
-    wheel = next(tmp_path.glob("*.whl"))
-    site, empty = tmp_path / "site", tmp_path / "empty"
-    install = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-index", "--target", site, wheel]
-    subprocess.run(install, check=True)
+# a program of somebody else; its last line is wrong
+_CLIENT = """
+from pathlib import Path
+from pfps_ml import Bundle, load_bundle, score_roster
+from pfps_ml.errors import PfpsError
+
+bundle: Bundle = load_bundle(Path("pfps-0.1.0"))
+try:
+    rows: int = score_roster(Path("roster.csv"), Path("scored.csv"), bundle).rows
+except PfpsError as error:
+    code: int = error.exit_code
+wrong: int = load_bundle(Path("pfps-0.1.0"))
+"""
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("dist")
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder], cwd=ROOT, check=True)
+    return next(folder.glob("*.whl"))
+
+
+def installed(wheel, site):
+    with ZipFile(wheel) as archive:
+        archive.extractall(site)
+    return site
+
+
+def type_check(wheel, home):
+    """Return what mypy says of the client in an environment where the wheel is installed beside its requirements."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", home / "venv"], check=True)
+    python = home / "venv" / "bin" / "python"
+    site = home / "venv" / Path(sysconfig.get_path("purelib")).relative_to(sys.prefix)
+    installed(wheel, site)
+    (site / "requirements.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
+    (home / "client.py").write_text(_CLIENT, encoding="utf-8")
+    command = [sys.executable, "-m", "mypy", "--strict", "--python-executable", python, "client.py"]
+    return subprocess.run(command, cwd=home, capture_output=True, text=True, check=False).stdout
+
+
+def test_a_program_is_type_checked_against_the_wheel(wheel, tmp_path):
+    said = type_check(wheel, tmp_path)
+    line = _CLIENT.splitlines().index('wrong: int = load_bundle(Path("pfps-0.1.0"))') + 1
+    assert said.startswith(f"client.py:{line}: error: Incompatible types in assignment"), said
+    assert 'expression has type "Bundle", variable has type "int"' in said
+    assert said.endswith("Found 1 error in 1 file (checked 1 source file)\n"), said
+
+
+def test_the_wheel_says_who_made_it_and_what_it_is(wheel):
+    with ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        about = Parser().parsestr(archive.read(name).decode("utf-8"))
+        assert {"pfps_ml/py.typed", "serving/py.typed"} <= set(archive.namelist())
+    assert about["Author"] == "the pfps-ml authors"
+    assert "patellofemoral-pain" in about["Keywords"]
+    assert "Typing :: Typed" in about.get_all("Classifier")
+
+
+def test_a_roster_is_scored_from_the_wheel_alone(wheel, tmp_path):
+    site, empty = installed(wheel, tmp_path / "site"), tmp_path / "empty"
     empty.mkdir()
     (empty / "roster.csv").write_bytes((ROOT / "data/examples/roster.csv").read_bytes())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PFPS_")}
