@@ -20,6 +20,7 @@ from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, MOST_FIELDS, ORANGE, as_
 from pfps_ml.evaluation.metrics import auroc, cases_by_risk, smoothed_calibration
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, field
+from pfps_ml.numbers import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -233,7 +234,7 @@ def save(display: Display, folder: Path, name: str) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(png(display))
-        table.write_text(display.frame().to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+        table.write_text(csv_text(display.frame()), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"expected a folder that can be written for {name}, got: {error.strerror}") from error
     return [picture, table]
