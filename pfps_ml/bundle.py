@@ -131,7 +131,8 @@ def load_bundle(path: Path) -> Bundle:
 
 def golden_answers(predictor: Predictor, runners: pd.DataFrame) -> dict[str, Any]:
     """Return the content of golden.json: some inputs and the answers that every machine must reproduce."""
-    rows = runners.astype(object).where(runners.notna(), None).to_dict("records")
+    # as they are written: a value on a cut must lie on it when it is read again
+    rows = rounded(runners.astype(object).where(runners.notna(), None).to_dict("records"))
     return {"tolerance": TOLERANCE, "inputs": rows, "answers": _answers(predictor, rows)}
 
 

@@ -171,7 +171,7 @@ def calibration(
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     if curve is None:
         smooth = pd.DataFrame({"predicted": risk, "observed": smoothed_calibration(case, risk)})
-        curve = _thinned(smooth.sort_values("predicted"))
+        curve = _thinned(smooth.sort_values("predicted", kind="stable"))
     return Calibration(table, curve, risk, label)
 
 
