@@ -4,6 +4,7 @@ import json
 import math
 import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -156,3 +157,12 @@ def test_a_release_of_before_numbers_were_rounded_is_left_as_it_is(copy, said):
     (copy / "manifest.json").write_text(json.dumps({**manifest, "files": files}))
     assert load_bundle(copy).manifest["files"] != said[1]["files"]
     assert same_release(copy, *said)
+
+
+def test_the_tracked_release_is_the_same_once_its_files_are_written_rounded():
+    home = Path(__file__).parents[2] / "models"
+    folder = home / (home / "CURRENT").read_text(encoding="utf-8").strip()
+    parts = {part: (folder / part).read_bytes() for part in PARTS}
+    written = {part: dump(json.loads(content)) for part, content in parts.items() if part != "card.md"}
+    manifest = json.loads((folder / "manifest.json").read_bytes())
+    assert same_release(folder, {**parts, **written}, {**manifest, "created": "another day", "files": {}})
