@@ -18,10 +18,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.cautions import Cautions, cautions_of
-from pfps_ml.errors import BundleError, BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
+from pfps_ml.errors import BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
 from pfps_ml.gains import GainTables, gain_tables
 from pfps_ml.knowledge.checker import check, complete
 from pfps_ml.knowledge.contracts import fingerprint, notice_of
+from pfps_ml.numbers import rounded
 from pfps_ml.overlap import Overlap, overlap_of
 from pfps_ml.prediction import Prediction, Predictor, predictor_from_json
 from pfps_ml.reference import check_reference
@@ -130,7 +131,8 @@ def load_bundle(path: Path) -> Bundle:
 
 def golden_answers(predictor: Predictor, runners: pd.DataFrame) -> dict[str, Any]:
     """Return the content of golden.json: some inputs and the answers that every machine must reproduce."""
-    rows = runners.astype(object).where(runners.notna(), None).to_dict("records")
+    # as they are written: a value on a cut must lie on it when it is read again
+    rows = rounded(runners.astype(object).where(runners.notna(), None).to_dict("records"))
     return {"tolerance": TOLERANCE, "inputs": rows, "answers": _answers(predictor, rows)}
 
 
@@ -178,27 +180,9 @@ def save_bundle(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str,
         shutil.rmtree(draft, ignore_errors=True)  # there only if something went wrong
 
 
-def same_release(old: Path | Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Return whether a release and a manifest differ in nothing but the time of creation.
-
-    Parameters
-    ----------
-    old
-        The folder of a release; one that cannot be loaded is the same as nothing. Or its manifest alone, if the
-        folder is known to be whole.
-    new
-        The manifest of what would be released.
-    """
-    try:
-        manifest = load_bundle(old).manifest if isinstance(old, Path) else old
-    except BundleError:
-        return False
-    return {**manifest, "created": None} == {**json.loads(dump(new)), "created": None}
-
-
 def dump(content: Any) -> bytes:
-    """Return JSON as it is written: the same content gives the same bytes, and no NaN."""
-    return (json.dumps(content, sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8")
+    """Return JSON as it is written: numbers rounded, the same content gives the same bytes, and no NaN."""
+    return (json.dumps(rounded(content), sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def digest(content: bytes) -> str:
@@ -296,5 +280,5 @@ def _text(content: bytes, part: str) -> str:
 
 __all__ = [
     "FORMAT", "PARTS", "TOLERANCE", "Bundle", "digest", "dump", "golden_answers", "load_bundle", "manifest_of",
-    "released_bundle", "reproduce", "same_release", "save_bundle",
+    "released_bundle", "reproduce", "save_bundle",
 ]  # fmt: skip

@@ -1,5 +1,6 @@
 """Writing a result whole or not at all: a temporary file beside the destination, then a rename."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -131,8 +132,10 @@ def destination(out: Path) -> Path:
         If links lead to each other.
     """
     try:
-        return out.resolve()
-    except RuntimeError as error:
+        return Path(os.path.realpath(out, strict=True))  # Path.resolve is silent on such links since Python 3.13
+    except OSError as error:
+        if error.errno != errno.ELOOP:  # not there yet, for one; what else is wrong, writing will say
+            return Path(os.path.realpath(out))
         raise OutputError(
             f"expected to write {out}, got: a name that leads nowhere. Choose another. {ADVICE}"
         ) from error

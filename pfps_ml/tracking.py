@@ -4,8 +4,10 @@ The only file that knows MLflow. It is also the code of the logged model (models
 of it beside the bundle's JSON files, so a model that it loads holds no pickle.
 """
 
+import gc
 import io
 import os
+import threading
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -20,10 +22,12 @@ from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.errors import FactError, InputError, MissingLibrary, OutputError
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
+from pfps_ml.outputs import destination
 from pfps_ml.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.runs.scoring import score_rows
 
 HOME = Path("mlruns")
+_PATIENCE = 1.0  # seconds for a thread to end
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
 _HOW = "make one with `python -m pipelines.compare onset`"
 _SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
@@ -73,18 +77,7 @@ def track(
 
 
 def expect_store(uri: str | None = None, home: Path = HOME) -> None:
-    """Refuse, before any work, what `track` would refuse after it.
-
-    Parameters
-    ----------
-    uri, home
-        As for `track`.
-
-    Raises
-    ------
-    FactError, MissingLibrary
-        As `track`.
-    """
+    """Refuse, before any work, what `track` would refuse after it; parameters and errors are those of `track`."""
     _address(uri, home)
     _mlflow()
 
@@ -124,7 +117,7 @@ def latest_table(
 
 
 def _address(uri: str | None, home: Path) -> str:
-    default = f"sqlite:///{(home / 'mlflow.db').resolve().as_posix()}"
+    default = f"sqlite:///{destination(home / 'mlflow.db').as_posix()}"
     address = uri or os.environ.get("MLFLOW_TRACKING_URI") or default
     scheme = urlsplit(address).scheme
     if scheme == "file" or not (scheme or address in _SERVERS):
@@ -150,6 +143,9 @@ def _connected(address: str) -> Iterator[Any]:
         if before is not None:
             os.environ["MLFLOW_TRACKING_URI"] = before
         enable_logging()
+    gc.collect()  # MLflow's stores hold themselves in circles, and their threads end with them
+    for thread in filter(lambda each: each.name.startswith("Mlflow"), threading.enumerate()):
+        thread.join(_PATIENCE)
 
 
 def _mlflow() -> Any:
@@ -197,7 +193,7 @@ def _experiment(mlflow: Any, name: str, address: str, home: Path) -> str:
     if not {urlsplit(address).scheme, address}.intersection(_SERVERS):
         # a server knows where artifacts go; a database would put them under the working directory
         home.mkdir(parents=True, exist_ok=True)
-        place = (home / "artifacts").resolve().as_uri()
+        place = destination(home / "artifacts").as_uri()
     found = mlflow.get_experiment_by_name(name)
     return str(found.experiment_id if found else mlflow.create_experiment(name, artifact_location=place))
 

@@ -23,6 +23,7 @@ from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.learning.entrants import OURS, Entrant, check_libraries
+from pfps_ml.numbers import csv_text
 from pfps_ml.records import Artifact, Child, Metric, Param, Record, Tag
 from pfps_ml.tracking import expect_store, track
 from pipelines.console import command, say, steps, table
@@ -119,7 +120,7 @@ def records(plan: Plan, found: pd.DataFrame, outcomes: Sequence[Outcome], folder
     for outcome in outcomes:
         if outcome.judged.candidate == OURS:
             yield Param(f"split_{outcome.judged.round + 1}", outcome.judged.digest)
-    found.to_csv(folder / TABLE, index=False, lineterminator="\n")
+    (folder / TABLE).write_text(csv_text(found), encoding="utf-8")
     yield Artifact(folder / TABLE)
     for metric in MAIN[plan.task]:
         for path in displays.save(Comparison(found, metric), folder, metric):

@@ -15,6 +15,7 @@ from pfps_ml.errors import CohortError, InputError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.learning.split import Split, split_clubs
+from pfps_ml.numbers import csv_text
 from pfps_ml.prediction import predictor_from_json
 from pfps_ml.validation.pathways import PICTURED, pathway_pictures, pathway_tables
 from pipelines.console import command, say, steps
@@ -48,7 +49,7 @@ class Evaluation:
             for kind in ("csv", "png"):
                 (folder / f"{name}.{kind}").unlink(missing_ok=True)
         for name, table in self.tables.items():
-            table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
         (folder / SUBJECT).write_bytes(dump(self.subject))
         drawn = {name: displays.save(each, folder, name)[0].read_bytes() for name, each in self.pictures.items()}
         return write_report(folder, "Evaluation on clubs held out from training", self._sections(drawn))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from pfps_ml.bundle import dump
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import OutputError
-from pfps_ml.outputs import explained, write_whole, written_whole
+from pfps_ml.outputs import destination, explained, write_whole, written_whole
 from pfps_ml.runs.workers import Each
 from pipelines.cohorts import CHUNK, POPULATIONS, check, frames_of, worlds
 
@@ -55,7 +55,7 @@ def write_parts(
     """
     check(config, draws)
     made = dump({**asdict(config), "draws": draws})
-    run, site = {"cohort": json.loads(made), "chunk": chunk}, Site(config, folder.resolve(), made)
+    run, site = {"cohort": json.loads(made), "chunk": chunk}, Site(config, destination(folder), made)
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _refuse_another(folder, run)

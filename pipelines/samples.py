@@ -11,6 +11,7 @@ from pfps_ml.config import CohortConfig
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.scenario import Scenario, load_scenario
+from pfps_ml.numbers import SHOWN, csv_text
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say
 from pipelines.frames import OBSERVED, TRUTH, Frames
@@ -103,7 +104,7 @@ of other knee pain is, and the answers of one knee to several tests are drawn in
 def sample_files(frames: Frames) -> dict[str, str]:
     """Return the samples as CSV text, by file name."""
     names = (*OBSERVED, *TRUTH)
-    return {f"{n}.csv": getattr(frames, n).head(_ROWS).to_csv(index=False, lineterminator="\n") for n in names}
+    return {f"{n}.csv": csv_text(getattr(frames, n).head(_ROWS), SHOWN) for n in names}
 
 
 def datasheet(frames: Frames, config: CohortConfig) -> str:

@@ -1,14 +1,16 @@
 """Where releases stand: one is written whole under a free name and never changes, and CURRENT is moved by itself."""
 
+import json
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.bundle import manifest_of, same_release, save_bundle
-from pfps_ml.errors import InputError, OutputError
+from pfps_ml.bundle import PARTS, dump, load_bundle, manifest_of, save_bundle
+from pfps_ml.errors import BundleError, InputError, OutputError
+from pfps_ml.numbers import same
 
 MODELS = Path("models")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
@@ -43,7 +45,7 @@ def place(models: Path, number: str, made: Made) -> Path:
             manifest, folder = manifest_of(name, whole, facts), models / name
             if not folder.exists():
                 save_bundle(folder, whole, manifest)
-            elif not same_release(folder, manifest):
+            elif not same_release(folder, whole, manifest):
                 continue
             return folder
     except OSError as error:
@@ -69,6 +71,31 @@ def point(models: Path, name: str) -> None:
         raise OutputError(f"expected to write {models / 'CURRENT'}, but cannot ({error.strerror})") from error
 
 
+def same_release(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str, Any]) -> bool:
+    """Return whether a release says what would be released: all but the time, and numbers but for their last bits.
+
+    Parameters
+    ----------
+    folder
+        The release; one that cannot be loaded is the same as nothing.
+    parts, manifest
+        The files and the manifest of what would be released.
+    """
+    try:
+        there = load_bundle(folder).manifest
+    except BundleError:
+        return False
+    held = {part: (folder / part).read_bytes() for part in PARTS}
+    return same(_said(there, held), _said(json.loads(dump(manifest)), parts))
+
+
+def _said(manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what a bundle says: its digests are those of bytes, and the bytes follow from the rest."""
+    facts = {key: value for key, value in manifest.items() if key not in ("created", "files")}
+    read = {part: json.loads(parts[part]) if part.endswith(".json") else parts[part].decode() for part in PARTS}
+    return {"manifest": facts, **read}
+
+
 def _names(number: str) -> Iterator[str]:
     yield f"pfps-{number}"
     again = 2
@@ -77,4 +104,4 @@ def _names(number: str) -> Iterator[str]:
         again += 1
 
 
-__all__ = ["MODELS", "Made", "place", "point"]
+__all__ = ["MODELS", "Made", "place", "point", "same_release"]

@@ -25,8 +25,9 @@ from pfps_ml.learning.explain import explainer
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
 from pfps_ml.learning.split import Split, split_clubs
+from pfps_ml.numbers import rounded
 from pfps_ml.overlap import KEY, overlap_to_json
-from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_json
+from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_json, predictor_from_json
 from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
 from pipelines.console import command, say, steps
@@ -81,8 +82,10 @@ class Candidate:
 
     def parts(self) -> dict[str, bytes]:
         """Return the files of the bundle, but for the card."""
-        golden = golden_answers(self.predictor, golden_runners(self.reference))
-        held = (onset_to_json(self.predictor), pathways_to_json(self.predictor), self.reference, golden)
+        # golden answers are of what is written, and not of numbers with more digits
+        held = rounded((onset_to_json(self.predictor), pathways_to_json(self.predictor), self.reference))
+        onset, pathways, reference = held
+        held.append(golden_answers(predictor_from_json(onset, pathways), golden_runners(reference)))
         return {name: dump(content) for name, content in zip(PARTS, held, strict=True)}
 
 

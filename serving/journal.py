@@ -2,8 +2,10 @@
 
 import json
 import os
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from pfps_ml.errors import OutputError
@@ -12,9 +14,28 @@ PROMOTIONS = "PFPS_PROMOTION_LOG"
 AUDIT = "PFPS_AUDIT"
 
 
+class Clock:
+    """The time of a process as it is written down: it stands still while the machine's clock is set back.
+
+    So nothing on record ends before it began. `read` is the machine's clock.
+    """
+
+    def __init__(self, read: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._read, self._last, self._one_at_a_time = read, datetime.min.replace(tzinfo=UTC), Lock()
+
+    def now(self) -> str:
+        """Return the time: the machine's, or that of the last answer if the machine's is before it."""
+        with self._one_at_a_time:
+            self._last = max(self._last, self._read())
+            return self._last.isoformat(timespec="milliseconds")
+
+
+_CLOCK = Clock()
+
+
 def now() -> str:
-    """Return the time as it is written down."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
+    """Return the time as it is written down; see `Clock`."""
+    return _CLOCK.now()
 
 
 def record(variable: str, **facts: Any) -> None:
@@ -40,4 +61,4 @@ def record(variable: str, **facts: Any) -> None:
         raise OutputError(f"expected to add a line to the file that {variable} names, got: {error.strerror}") from error
 
 
-__all__ = ["AUDIT", "PROMOTIONS", "now", "record"]
+__all__ = ["AUDIT", "PROMOTIONS", "Clock", "now", "record"]

@@ -54,7 +54,7 @@ class LiveBundle:
         """Put what is in service out of it."""
         with self._one_at_a_time:
             if self._bundle:
-                self._record_end(self._bundle)
+                self._record_end(self._bundle, journal.now())
             self._bundle = None
 
     def take_over(self) -> tuple[str | None, str]:
@@ -85,7 +85,7 @@ class LiveBundle:
         _warm(bundle)
         before, since = self._bundle, journal.now()
         if before:
-            self._record_end(before)
+            self._record_end(before, since)
         journal.record(journal.PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
         self._bundle, self._since = bundle, since
         metrics.serve(bundle.name, before.name if before else None)
@@ -96,10 +96,10 @@ class LiveBundle:
         gc.collect()
         gc.freeze()
 
-    def _record_end(self, bundle: Bundle) -> None:
+    def _record_end(self, bundle: Bundle, until: str) -> None:
         journal.record(
             journal.PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
-            until=journal.now(),
+            until=until,
         )  # fmt: skip
 
     def _in_background(self) -> None:

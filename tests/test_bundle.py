@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 
-from pfps_ml.bundle import PARTS, digest, dump, load_bundle, manifest_of, released_bundle, same_release, save_bundle
+from pfps_ml.bundle import PARTS, digest, dump, load_bundle, manifest_of, released_bundle, save_bundle
 from pfps_ml.errors import (
     BundleFormat,
     BundleGolden,
@@ -220,22 +220,6 @@ def test_a_bundle_that_fails_its_own_golden_is_never_put_in_place(bundle, tmp_pa
 def test_a_bundle_over_the_limit_is_refused(tmp_path):
     with pytest.raises(BundleFormat, match="10,000,000"):
         save_bundle(tmp_path / "pfps-1", {"onset.json": b" " * 10_000_001}, {})
-
-
-def test_two_releases_are_the_same_if_only_the_time_differs(bundle):
-    other = {**bundle.manifest, "created": "another day"}
-    assert same_release(bundle.manifest, other)
-    assert not same_release(bundle.manifest, {**other, "seed": -1})
-
-
-def test_a_released_folder_is_the_same_only_if_it_is_whole(bundle, copy):
-    other = {**bundle.manifest, "created": "another day"}
-    assert same_release(copy, other)
-    assert not same_release(copy, {**other, "seed": -1})
-    (copy / "card.md").write_bytes(b"spoilt")
-    assert not same_release(copy, other)
-    (copy / "manifest.json").unlink()
-    assert not same_release(copy, other)
 
 
 def test_intervals_hold_the_prediction_and_widen_with_the_level(bundle, frames):

@@ -2,13 +2,17 @@
 
 import resource
 import stat
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
+from pfps_ml.config import CohortConfig
 from pfps_ml.errors import InputError, OutputError
-from pfps_ml.outputs import check_output, written_whole
+from pfps_ml.outputs import check_output, destination, written_whole
 from pfps_ml.roster import score_roster
+from pfps_ml.tracking import track
+from pipelines.parts import write_parts
 from tests.rosters import GOOD, HEADER, ROW, cells, roster, scored
 
 
@@ -91,6 +95,28 @@ def test_links_that_lead_to_each_other_are_an_output_error(tmp_path, bundle):
     (tmp_path / "other.csv").symlink_to(tmp_path / "out.csv")
     with pytest.raises(OutputError, match="leads nowhere"):
         scored(tmp_path, GOOD, bundle)
+
+
+@pytest.mark.parametrize("inside", ["", "in/the/circle"])
+def test_links_that_lead_to_each_other_are_refused_in_words_wherever_a_name_is_followed(tmp_path, bundle, inside):
+    (tmp_path / "one").symlink_to(tmp_path / "two")
+    (tmp_path / "two").symlink_to(tmp_path / "one")
+    out = tmp_path / "one" / inside
+    with pytest.raises(OutputError, match="leads nowhere"):
+        destination(out)
+    (tmp_path / "set").mkdir()
+    with pytest.raises(OutputError, match="leads nowhere"):
+        score_roster(tmp_path / "set", out, bundle)
+    with pytest.raises(OutputError, match="leads nowhere"):
+        write_parts(CohortConfig(), out, nullcontext)
+    with pytest.raises(OutputError, match="leads nowhere"):
+        track([], "circle", home=out)
+
+
+def test_a_name_is_followed_to_what_is_not_there_yet(tmp_path):
+    (tmp_path / "link.csv").symlink_to("made/later.csv")
+    assert destination(tmp_path / "link.csv") == tmp_path.resolve() / "made" / "later.csv"
+    assert destination(tmp_path / "new.csv") == tmp_path.resolve() / "new.csv"
 
 
 def test_a_link_stays_a_link(tmp_path, bundle):

@@ -20,6 +20,7 @@ from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, MOST_FIELDS, ORANGE, as_
 from pfps_ml.evaluation.metrics import auroc, cases_by_risk, smoothed_calibration
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, field
+from pfps_ml.numbers import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -170,7 +171,7 @@ def calibration(
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     if curve is None:
         smooth = pd.DataFrame({"predicted": risk, "observed": smoothed_calibration(case, risk)})
-        curve = _thinned(smooth.sort_values("predicted"))
+        curve = _thinned(smooth.sort_values("predicted", kind="stable"))
     return Calibration(table, curve, risk, label)
 
 
@@ -233,7 +234,7 @@ def save(display: Display, folder: Path, name: str) -> list[Path]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         picture.write_bytes(png(display))
-        table.write_text(display.frame().to_csv(index=False, lineterminator="\n"), encoding="utf-8")
+        table.write_text(csv_text(display.frame()), encoding="utf-8")
     except OSError as error:
         raise OutputError(f"expected a folder that can be written for {name}, got: {error.strerror}") from error
     return [picture, table]

@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.errors import BundleFormat
+from pfps_ml.numbers import at_least
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
@@ -215,8 +216,9 @@ def _term_to_json(term: Term) -> dict[str, Any]:
     if isinstance(term, Line):
         return {"type": "line", "field": term.field, "knots": term.knots.tolist(), "values": term.values.tolist()}
     if isinstance(term, Step):
-        return {"type": "step", "field": term.field, "cuts": term.cuts.tolist(), "values": term.values.tolist()}
-    cuts = [c.tolist() for c in term.cuts]
+        cut = at_least(term.cuts).tolist()
+        return {"type": "step", "field": term.field, "cuts": cut, "values": term.values.tolist()}
+    cuts = [at_least(each).tolist() for each in term.cuts]
     return {"type": "pair", "fields": list(term.fields), "cuts": cuts, "values": term.values.tolist()}
 
 

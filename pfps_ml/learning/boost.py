@@ -14,6 +14,7 @@ from pfps_ml.errors import MissingLibrary
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.learning.additive import AdditiveModel, codes
 from pfps_ml.learning.trees import Cuts, Pairs, compile_trees, pair_gains
+from pfps_ml.numbers import at_least
 
 Floats = NDArray[np.float64]
 
@@ -93,9 +94,9 @@ def _cuts(column: pd.Series, levels: tuple[str, ...], bins: int) -> Floats:
     known = column.dropna().to_numpy(dtype=float)
     if not len(known):
         return np.zeros(1)
-    found = np.unique(np.quantile(known, np.arange(1, bins) / bins))
+    found = np.unique(at_least(np.quantile(known, np.arange(1, bins) / bins)))
     below: Floats = found[found < known.max()]
-    return below if len(below) else known[:1]
+    return below if len(below) else at_least(known[:1])
 
 
 def _lightgbm() -> Any:

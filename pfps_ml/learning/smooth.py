@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.learning.additive import AdditiveModel, Line, probability
+from pfps_ml.numbers import distinct
 
 Floats = NDArray[np.float64]
 _UNMEASURED = 100.0
@@ -194,7 +195,7 @@ def _knots(column: pd.Series, levels: tuple[str, ...], knots: int) -> Floats:
     if not len(known):
         return np.array([0.0, 1.0])
     # the outermost tenths of a percent stay out: beyond the end knots the curve is flat
-    laid = np.unique(np.quantile(known, np.linspace(0.001, 0.999, knots)))
+    laid = distinct(np.quantile(known, np.linspace(0.001, 0.999, knots)))
     return laid if len(laid) > 1 else laid[0] + np.array([0.0, 1.0])
 
 

@@ -17,7 +17,7 @@ from pfps_ml.files.dialects import pieces
 from pfps_ml.files.duplicates import Shared, find_shared
 from pfps_ml.files.mapping import Mapping as Map
 from pfps_ml.files.mapping import load_mapping
-from pfps_ml.outputs import GO_ON, explained, written_whole
+from pfps_ml.outputs import GO_ON, destination, explained, written_whole
 from pfps_ml.runs.accounts import DESK, MANIFEST, at_work, keep, kept, refuse_another, write_manifest
 from pfps_ml.runs.scoring import Summary
 from pfps_ml.runs.steady import CHANGED, stamp_of
@@ -51,7 +51,7 @@ def score_dataset(
     """Score a folder of Parquet files into another one; see `pfps_ml.roster.score_roster`."""
     names = _partitions(folder, out)
     # whole paths, because a worker of a cluster stands in a folder of its own
-    estate = Estate(folder.resolve(), out.resolve(), load_mapping(mapping), effort)
+    estate = Estate(folder.resolve(), destination(out), load_mapping(mapping), effort)
     tasks = {name: _glance(estate, name) for name in names}
     estate = replace(estate, visit=any(task.plan.visit for task in tasks.values() if task))
     run = _run_of(estate, bundle, tasks)
@@ -149,7 +149,7 @@ def score_partition(estate: Estate, name: str, digest: str | None) -> dict[str, 
 
 def _partitions(folder: Path, out: Path) -> list[str]:
     """Return the names of the partitions; those that begin with a dot or an underscore are other programs' notes."""
-    if out.resolve().is_relative_to(folder.resolve()):
+    if destination(out).is_relative_to(folder.resolve()):
         raise OutputError(f"expected an output outside the data set, got one inside it: {out}. Name another folder.")
     if out.suffix.lower() in _OTHERS:
         raise OutputError(f"expected the name of a folder for a data set, got that of a file: {out}.")

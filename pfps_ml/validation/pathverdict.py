@@ -106,7 +106,7 @@ def _said(checks: list[Check], judged: pd.DataFrame, compared: bool) -> Verdict:
     wrong, lacking = (judged[judged["verdict"].str.startswith(word)] for word in ("off", "too few"))
     left = "" if compared else " No effect of a pathway can be judged: no arm can be held against usual care."
     if len(lacking):
-        most = lacking.sort_values("needed").to_dict("records")[-1]
+        most = lacking.sort_values("needed", kind="stable").to_dict("records")[-1]
         needs = "more patients than can be told from here"
         if np.isfinite(most["needed"]):
             needs = f"some {float(format(most['needed'], '.2g')):,.0f} patients such as these"

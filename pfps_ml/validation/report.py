@@ -9,6 +9,7 @@ import pandas as pd
 
 from pfps_ml.bundle import digest, dump
 from pfps_ml.evaluation.report import Section, write_report
+from pfps_ml.numbers import rounded
 from pfps_ml.outputs import write_whole
 from pfps_ml.records import Artifact, Metric, Param, Record, Tag
 from pfps_ml.validation.against import AGAINST
@@ -49,6 +50,7 @@ def as_json(found: Validation) -> bytes:
         "verdict": {"said": found.verdict.said, "text": found.verdict.text},
         "tables": {name: _records(table) for name, table in found.tables.items()},
     }  # fmt: skip
+    content = rounded(content)
     content |= {DIGEST: digest_of(content)}
     return (json.dumps(content, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
 

@@ -3,10 +3,12 @@
 import json
 import shutil
 import threading
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from pfps_ml.errors import BundleMissing, OutputError
+from serving import journal
 from serving.live import LiveBundle
 from tests.bundles import rewrite
 from tests.serving.client import PATIENT, THEIRS, ask, refusal
@@ -113,6 +115,32 @@ def test_the_promotion_log_says_what_was_live_from_when_to_when(home, tmp_path, 
     assert told[0]["since"] == told[2]["since"] <= told[2]["until"] <= told[3]["since"] <= told[4]["until"]
     assert told[0]["digest"] == told[2]["digest"] != told[3]["digest"]
     assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_on_record_ends_before_it_began_though_the_clock_is_set_back(home, tmp_path, monkeypatch):
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    hours = iter([0, -3, -2, 1, -5, 2, *range(3, 20)])
+    monkeypatch.setattr(journal, "_CLOCK", journal.Clock(lambda: noon + timedelta(hours=next(hours))))
+    log = tmp_path / "promotions"
+    monkeypatch.setenv("PFPS_PROMOTION_LOG", str(log))
+    live = LiveBundle()
+    live.take_over()
+    release(home, "pfps-0.0.9")
+    live.take_over()
+    live.stop()
+    told = lines(log)
+    assert [line["event"] for line in told] == ["live", "ended", "live", "ended"]
+    assert all(line["since"] <= line["until"] <= line["time"] for line in told if line["event"] == "ended")
+    assert told[1]["since"] == told[1]["until"] == told[2]["since"] == "2026-03-01T12:00:00.000+00:00"
+    times = [line["time"] for line in told]
+    assert times == sorted(times)
+
+
+def test_a_clock_that_is_set_back_stands_still_until_its_time_has_come_again():
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    minutes = iter([0, 5, 3, 4, 6])
+    clock = journal.Clock(lambda: noon + timedelta(minutes=next(minutes)))
+    assert [clock.now()[14:16] for _ in range(5)] == ["00", "05", "05", "05", "06"]
 
 
 def test_what_cannot_be_put_on_record_does_not_happen(home, tmp_path, monkeypatch):
