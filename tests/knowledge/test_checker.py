@@ -49,20 +49,17 @@ def test_a_column_may_mix_numbers_and_text():
     assert not messages
 
 
-@pytest.mark.parametrize("word", sorted({*MISSING, "NaN", "NULL", "N/A", " ", "None"}))
 @pytest.mark.parametrize("name", ["weekly_distance_km", "foot_posture_index", "current_knee_pain"])
-def test_the_usual_words_for_not_measured_are_missing_not_wrong(name, word):
-    assert np.isnan(value_of(name, word))
-    assert message_of(name, word) is None
+def test_the_usual_words_for_not_measured_are_missing_not_wrong(name):
+    words = sorted({*MISSING, "NaN", "NULL", "N/A", " ", "None"})
+    assert not [word for word in words if not np.isnan(value_of(name, word)) or message_of(name, word) is not None]
 
 
-@pytest.mark.parametrize(
-    "cell", ["thirty", "30 y", "3 0", "1_0", "0x1E", "1,5", "--", "+nan", "-NaN", "True", True, "30\x00", "٣٠",
-             "\uff11\uff12", [30], {}, b"\xff", "\ud800", pd.Timestamp("2020-01-30")]
-)  # fmt: skip
-def test_what_is_no_number_is_called_text(cell):
-    assert np.isnan(value_of("age_years", cell))
-    assert message_of("age_years", cell) == f"{AGE}, got text"
+def test_what_is_no_number_is_called_text():
+    cells = ["thirty", "30 y", "3 0", "1_0", "0x1E", "1,5", "--", "+nan", "-NaN", "True", True, "30\x00", "٣٠",
+             "\uff11\uff12", [30], {}, b"\xff", "\ud800", pd.Timestamp("2020-01-30")]  # fmt: skip
+    found = [(repr(cell), value_of("age_years", cell), message_of("age_years", cell)) for cell in cells]
+    assert not [each for each in found if not np.isnan(each[1]) or each[2] != f"{AGE}, got text"]
 
 
 @pytest.mark.parametrize("dtype", [bool, "boolean", object])
