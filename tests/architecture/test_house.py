@@ -79,8 +79,13 @@ def room_of(module: str) -> str:
     return parts[1] if parts[1] in REACH else "product"
 
 
-def imports(module: str) -> Iterator[Import]:
-    """Yield every import of a module, wherever in the file it stands; types-only imports are not made on loading."""
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    """Return every import of a module, wherever in the file it stands; types-only imports are not made on loading."""
+    return tuple(_imports(module))
+
+
+def _imports(module: str) -> Iterator[Import]:
     tree = tree_of(PRODUCT[module])
     lazy = {id(n) for f in ast.walk(tree) if isinstance(f, FUNCTION) for n in ast.walk(f)}
     lazy |= {id(n) for c in ast.walk(tree) if isinstance(c, ast.If) and "TYPE_CHECKING" in ast.dump(c.test)

@@ -108,7 +108,9 @@ def test_every_field_says_what_it_is_how_it_is_asked_and_where_that_is_from():
     faults = []
     for one in FIELDS:
         texts = {name: getattr(one, name) for name in ("label", "question", "meaning", "source", "group")}
-        faults += [f"{one.name}: {name} is {text!r}" for name, text in texts.items() if not text or text != text.strip()]
+        faults += [
+            f"{one.name}: {name} is {text!r}" for name, text in texts.items() if not text or text != text.strip()
+        ]
         faults += [f"{one.name}: a | breaks the table"] * ("|" in one.label + one.meaning + one.source + one.limits)
         faults += [f"{one.name}: {one.question!r} has no end"] * (not one.question.endswith(("?", ".", ")")))
     assert not faults, "\n".join(faults)
@@ -194,29 +196,29 @@ def test_a_field_is_found_by_name_and_an_unknown_name_is_explained():
         field("weight_lb")
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
+def test_limits_are_said_in_words(subtests):
+    for name, words in [
         ("age_years", "a number from 10 to 90 years"),
         ("foot_posture_index", "a whole number from -12 to 12 points"),
         ("sex", "female or male"),
         ("club", "text"),
-    ],
-)
-def test_limits_are_said_in_words(name, words):
-    assert BY_NAME[name].limits == words
+    ]:
+        with subtests.test(name=name, words=words):
+            assert BY_NAME[name].limits == words
 
 
 def test_limits_of_a_number_without_a_unit_end_with_the_number():
     assert replace(BY_NAME["age_years"], unit="").limits == "a number from 10 to 90"
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [("age_years", 34, "34 years"), ("hip_abduction_nm_kg", 1.234, "1.23 Nm/kg"), ("sex", 0.0, "female")],
-)
-def test_a_coded_value_is_shown_as_a_person_reads_it(name, value, words):
-    assert BY_NAME[name].show(value) == words
+def test_a_coded_value_is_shown_as_a_person_reads_it(subtests):
+    for name, value, words in [
+        ("age_years", 34, "34 years"),
+        ("hip_abduction_nm_kg", 1.234, "1.23 Nm/kg"),
+        ("sex", 0.0, "female"),
+    ]:
+        with subtests.test(name=name, value=value, words=words):
+            assert BY_NAME[name].show(value) == words
 
 
 def test_a_value_without_a_unit_is_shown_alone():

@@ -139,10 +139,10 @@ def test_a_frame_that_is_not_there_or_no_parquet_is_an_error(tmp_path):
         read_frames(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"runners": 0}, {"runners": -5}, {"patients": 0}, {"scenario": "dream"}])
-def test_an_impossible_cohort_is_refused(change):
-    with pytest.raises(FactError):
-        simulate(replace(CohortConfig(), **change))
+def test_an_impossible_cohort_is_refused(subtests):
+    for change in [{"runners": 0}, {"runners": -5}, {"patients": 0}, {"scenario": "dream"}]:
+        with subtests.test(change=change), pytest.raises(FactError):
+            simulate(replace(CohortConfig(), **change))
 
 
 def test_a_digest_knows_the_content_and_the_columns(frames):
