@@ -171,39 +171,31 @@ def test_golden_runners_are_nobodys_data_and_walk_through_every_field(candidate)
     assert rows["akps"].notna().any()
 
 
-def test_a_release_is_left_as_it_is_when_nothing_but_the_time_differs(models_home, candidate, evaluation, tmp_path):
+def test_a_release_is_left_as_it_is_when_nothing_but_the_time_differs(models_home, results, tmp_path):
     home = shutil.copytree(models_home, tmp_path / "models")
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
     before = {path.name: path.read_bytes() for path in (home / "pfps-0.0.1").iterdir()}
-    folder = release(tmp_path / "candidate", tmp_path / "evaluation", home, "0.0.1")
+    folder = release(results / "candidate", results / "evaluation", home, "0.0.1")
     assert folder.name == "pfps-0.0.1"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stays(
-    models_home, candidate, evaluation, tmp_path
-):
+def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stays(models_home, results, tmp_path):
     home = shutil.copytree(models_home, tmp_path / "models")
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
     facts = json.loads((tmp_path / "candidate" / "facts.json").read_text())
     (tmp_path / "candidate" / "facts.json").write_text(json.dumps({**facts, "seed": 99}))
-    folder = release(tmp_path / "candidate", tmp_path / "evaluation", home, "0.0.1")
+    folder = release(results / "candidate", results / "evaluation", home, "0.0.1")
     assert folder.name == "pfps-0.0.1-2"
     assert (home / "CURRENT").read_text() == "pfps-0.0.1-2\n"
     assert load_bundle(home / "pfps-0.0.1").manifest["seed"] != 99
     assert load_bundle(folder).manifest["seed"] == 99
 
 
-def test_a_release_without_a_candidate_or_into_a_file_is_an_error(models_home, candidate, evaluation, tmp_path):
+def test_a_release_without_a_candidate_or_into_a_file_is_an_error(results, tmp_path):
     with pytest.raises(InputError, match=r"pipelines\.train"):
         release(tmp_path / "none", tmp_path / "none", tmp_path / "models", "1")
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="nothing moved"):
-        release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "file", "1")
+        release(results / "candidate", results / "evaluation", tmp_path / "file", "1")
 
 
 def test_the_evaluation_has_a_table_behind_every_picture(evaluation, tmp_path):
@@ -235,14 +227,12 @@ def test_clubs_that_training_may_have_seen_are_not_evaluated_as_unseen(candidate
         evaluate(candidate, frames, config, lambda _step: None)
 
 
-def test_a_candidate_is_not_released_with_the_figures_of_another(candidate, evaluation, tmp_path):
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
+def test_a_candidate_is_not_released_with_the_figures_of_another(results, tmp_path):
     other = json.loads((tmp_path / "candidate" / "onset.json").read_text())
     other["model"]["intercept"][0] += 0.001
     (tmp_path / "candidate" / "onset.json").write_text(json.dumps(other))
     with pytest.raises(InputError, match="that of another"):
-        release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "models", "1")
+        release(results / "candidate", results / "evaluation", tmp_path / "models", "1")
     assert not (tmp_path / "models").exists()
 
 

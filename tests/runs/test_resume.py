@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -18,6 +17,7 @@ from pfps_ml.runs.joining import write_part
 from pfps_ml.runs.parts import only_run
 from pfps_ml.runs.stream import digest_of_map
 from tests.streams import digest, effort, left, runners, written
+from tests.waiting import until
 
 ENDINGS = (".csv", ".parquet")
 
@@ -187,12 +187,13 @@ COMMAND = (
 @pytest.mark.slow
 def test_a_run_that_is_killed_at_any_of_20_moments_is_gone_on_with_by_the_same_command(tmp_path, bundle):
     source, killed = written(runners(6_000), tmp_path / "in.csv"), 0
-    answers = {ending: _timed(source, tmp_path / f"out{ending}", bundle) for ending in ENDINGS}
-    for number, moment in enumerate(generator(5, "moments of death").uniform(0.2, 0.95, 20)):
+    answers = {ending: _never_killed(source, tmp_path / f"out{ending}", bundle) for ending in ENDINGS}
+    for number, done in enumerate(generator(5, "moments of death").integers(0, 28, 20)):
         out = tmp_path / f"out{ENDINGS[number % 2]}"
-        took, never = answers[out.suffix]
+        never, parts = answers[out.suffix], tmp_path / f".{out.name}.parts"
         running = subprocess.Popen(_command(source, out, bundle))
-        time.sleep(took * moment)
+        # a moment is so many parts that are whole: the clock says nothing of where a run is on a busy machine
+        until(lambda: len([*parts.glob("0*.part")]) >= done or running.poll() is not None)  # noqa: B023
         running.kill()
         killed += running.wait() == -signal.SIGKILL
         assert not out.exists() or digest(out) == never
@@ -207,12 +208,8 @@ def _command(source, out, bundle):
     return [sys.executable, "-c", COMMAND, str(source), str(out), str(bundle.path)]
 
 
-def _timed(source, out, bundle):
-    took = []
-    for _ in range(2):  # the first run may have modules to compile
-        begun = time.monotonic()
-        subprocess.run(_command(source, out, bundle), check=True)
-        took.append(time.monotonic() - begun)
+def _never_killed(source, out, bundle):
+    subprocess.run(_command(source, out, bundle), check=True)
     never = digest(out)
     out.unlink()
-    return min(took), never
+    return never
