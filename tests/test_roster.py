@@ -195,7 +195,7 @@ cell = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_cells_give_as_many_rows_out_as_in_with_their_ids_in_order(tmp_path, bundle, data):
     names = ["runner_id", "age_years", "sex", *data.draw(st.lists(st.sampled_from(INPUTS[4:]), unique=True))]

@@ -113,7 +113,7 @@ def test_a_value_may_be_missing_everywhere_or_nowhere():
     assert ASKED and not faults
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_schema_checker_and_request_agree_on_any_number(data):
     field = data.draw(st.sampled_from(NUMBERS))

@@ -2,10 +2,8 @@
 
 import json
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from io import StringIO
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ import pandas as pd
 import pytest
 
 from pfps_ml.bundle import load_bundle
-from pfps_ml.cohort.simulate import simulate_onset
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.learning.split import split_clubs
@@ -31,17 +28,6 @@ def test_frames_come_back_as_they_were_simulated_whatever_the_chunk(frames, conf
         for name in ("onset", "treatment", "truth_onset", "truth_treatment"):
             pd.testing.assert_frame_equal(getattr(again, name), getattr(frames, name))
         assert read_frames(tmp_path / str(chunk)).truth_onset is None
-
-
-def _digest_of(piece):
-    return data_digest(simulate_onset(CohortConfig(), *piece).observed)
-
-
-def test_rows_do_not_depend_on_order_or_workers():
-    pieces = [(start, start + 600) for start in range(0, 3000, 600)]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
-        apart = list(workers.map(_digest_of, reversed(pieces)))
-    assert apart == [_digest_of(piece) for piece in reversed(pieces)]
 
 
 def test_draws_are_the_same_runners_in_other_worlds(config, tmp_path):

@@ -71,21 +71,23 @@ def test_the_same_command_goes_on_from_the_parts_that_are_whole(tmp_path, bundle
     assert not parts.exists()
 
 
-@pytest.mark.parametrize("harm", ["cut", "changed", "no account", "torn account"])
-def test_a_part_that_is_not_whole_is_made_again(tmp_path, bundle, harm):
-    source, out = written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv"
+HARMS = {
+    "cut": lambda part: part.write_bytes(part.read_bytes()[:-10]),
+    "changed": lambda part: part.write_bytes(part.read_bytes().replace(b"scored", b"SCORED")),
+    "no account": lambda part: part.with_suffix(".json").unlink(),
+    "torn account": lambda part: part.with_suffix(".json").write_text("{"),
+}
+
+
+def test_a_part_that_is_not_whole_is_made_again(tmp_path, bundle, subtests):
+    source = written(runners(600), tmp_path / "in.csv")
     score_roster(source, tmp_path / "never.csv", bundle, effort=effort())
-    parts = _stopped(source, out, bundle, 3)
-    part, account = parts / "000001.part", parts / "000001.json"
-    content = part.read_bytes()
-    {
-        "cut": lambda: part.write_bytes(content[:-10]),
-        "changed": lambda: part.write_bytes(content.replace(b"scored", b"SCORED")),
-        "no account": account.unlink,
-        "torn account": lambda: account.write_text("{"),
-    }[harm]()
-    score_roster(source, out, bundle, effort=effort())
-    assert digest(out) == digest(tmp_path / "never.csv")
+    for harm, spoil in HARMS.items():
+        with subtests.test(harm=harm):
+            out = tmp_path / f"{harm}.csv"
+            spoil(_stopped(source, out, bundle, 3) / "000001.part")
+            score_roster(source, out, bundle, effort=effort())
+            assert digest(out) == digest(tmp_path / "never.csv")
 
 
 def test_the_parts_of_another_run_are_thrown_away(tmp_path, bundle):
