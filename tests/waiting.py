@@ -11,3 +11,16 @@ def until(happened, what="it"):
     while not happened():
         assert time.monotonic() < end, f"{what} did not happen within {LIMIT} seconds"
         time.sleep(0.02)
+
+
+def patient(browser):
+    """Return a browser whose pages wait as long as we do, and not for playwright's 30 seconds."""
+    plain = browser.new_context
+
+    def new_context(**settings):
+        context = plain(**settings)
+        context.set_default_timeout(1000 * LIMIT)
+        return context
+
+    browser.new_context = new_context
+    return browser
