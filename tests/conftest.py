@@ -26,7 +26,12 @@ os.environ["OMP_NUM_THREADS"] = "1"  # many small fits: threads cost more than t
 
 # The same examples on every machine and under any load: no clock, no memory of an earlier run.
 settings.register_profile(
-    "alone", database=None, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "alone",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    # a folder that all examples of a test share is meant: each writes its own file anew
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 settings.load_profile("alone")
 # Hypothesis also draws constants that it reads out of whatever modules of ours are loaded at that moment: the examples

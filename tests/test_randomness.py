@@ -1,7 +1,7 @@
 """The one door for randomness: a row's value depends on seed, stream and row, and on nothing else."""
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pfps_ml.randomness import generator, uniforms
@@ -9,7 +9,6 @@ from pfps_ml.randomness import generator, uniforms
 ROWS = 200_000
 
 
-@settings(deadline=None)
 @given(start=st.integers(0, 300), length=st.integers(0, 300))
 def test_the_value_of_a_row_does_not_depend_on_the_rows_drawn_with_it(start, length):
     whole = uniforms(7, "age_years", 0, 600)

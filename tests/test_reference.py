@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.assess import assess
@@ -126,7 +126,7 @@ def test_whole_numbers_of_people_stay_whole_so_that_made_up_runners_can_have_the
 ODD = st.sampled_from([None, True, -1, 0.5, 10**400, "text", [], [None], [[1]], {}, {"a": 1}])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(data=st.data())
 def test_whatever_one_value_of_a_bundle_becomes_it_is_refused_or_it_still_assesses(bundle, tmp_path, data):
     part = data.draw(st.sampled_from(["manifest.json", *PARTS[:4]]))

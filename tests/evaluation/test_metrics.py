@@ -53,7 +53,7 @@ def test_auroc_of_equal_risks_is_one_half_and_of_perfect_ones_is_one():
     assert metrics.auroc(y, np.array([0.8, 0.1, 0.7, 0.2])) == 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=60))
 def test_auroc_is_unchanged_by_any_monotone_map_and_mirrored_by_a_falling_one(pairs):
     y, p = np.array([float(case) for case, _ in pairs]), np.array([risk / 100 for _, risk in pairs])
@@ -63,7 +63,7 @@ def test_auroc_is_unchanged_by_any_monotone_map_and_mirrored_by_a_falling_one(pa
         assert metrics.auroc(y, 1 - p) == pytest.approx(1 - area)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=60))
 def test_every_metric_answers_for_any_small_cohort_with_both_outcomes(pairs):
     y, p = np.array([float(case) for case, _ in pairs]), np.array([risk / 100 for _, risk in pairs])

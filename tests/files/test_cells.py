@@ -19,7 +19,7 @@ def lines(table, dialect=DIALECTS[0]):
     return b"".join(csv_lines(table, dialect)).decode()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=st.lists(st.tuples(awkward, awkward), min_size=1, max_size=5), dialect=st.sampled_from(DIALECTS))
 def test_lines_are_those_of_pythons_writer_but_for_the_guard(rows, dialect):
     table = pa.table({"a": [a for a, _ in rows], "b": [b for _, b in rows]})

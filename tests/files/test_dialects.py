@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.errors import InputError
@@ -129,7 +129,7 @@ def test_what_a_spreadsheet_would_run_is_written_as_text(subtests):
 awkward = st.text(alphabet="'=+-@\t\r\n\",;1aé ", max_size=6)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150)
 @given(rows=st.lists(st.tuples(awkward, awkward), min_size=1, max_size=4), delimiter=st.sampled_from(",;\t"))
 def test_any_text_written_is_the_text_read(tmp_path, rows, delimiter):
     table = pa.table({"runner_id": [a for a, _ in rows], "notes": [b for _, b in rows]})

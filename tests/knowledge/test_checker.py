@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pfps_ml.errors import Fault
@@ -171,7 +171,6 @@ ANY_CELL = st.one_of(
 )  # fmt: skip
 
 
-@settings(deadline=None)
 @given(name=st.sampled_from(KINDS), texts=st.lists(st.text()), decimal_comma=st.booleans())
 def test_no_text_column_is_too_strange_to_check(name, texts, decimal_comma):
     for dtype in ("str", object):
@@ -179,13 +178,11 @@ def test_no_text_column_is_too_strange_to_check(name, texts, decimal_comma):
         assert_judged(name, values, messages)
 
 
-@settings(deadline=None)
 @given(name=st.sampled_from(KINDS), cells=st.lists(ANY_CELL), decimal_comma=st.booleans())
 def test_no_mixed_column_is_too_strange_to_check(name, cells, decimal_comma):
     assert_judged(name, *one(name, cells, object, decimal_comma))
 
 
-@settings(deadline=None)
 @given(name=st.sampled_from(KINDS), cells=st.lists(ANY_CELL, min_size=1))
 def test_lists_of_cells_are_checked_as_a_frame_is(name, cells):
     frame = pd.DataFrame({name: pd.Series(cells, dtype=object)})
@@ -234,7 +231,6 @@ def assert_judged(name, values, messages):
 SECRET = st.text(st.characters(categories=["L"]), min_size=8).filter(lambda word: word.lower() not in MISSING)
 
 
-@settings(deadline=None)
 @given(name=st.sampled_from([field.name for field in INPUTS]), secret=SECRET)
 def test_a_message_never_repeats_what_a_person_wrote(name, secret):
     if secret.lower() in ("infinity", *BY_NAME[name].levels):

@@ -96,7 +96,7 @@ def test_tables_equal_the_trees_that_they_come_from(trained_with_missing):
     np.testing.assert_allclose(found.log_odds, expected, rtol=0, atol=1e-10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_trees_of_depth_two_become_the_same_function(data):
     trees = [tree(data.draw) for _ in range(data.draw(st.integers(1, 4)))]
@@ -108,7 +108,7 @@ def test_any_trees_of_depth_two_become_the_same_function(data):
     np.testing.assert_allclose(compile_models([model]).members(rows)[0], model.margin(rows), rtol=0, atol=1e-10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cuts=st.lists(st.floats(-1e300, 1e300), min_size=1, unique=True), data=st.data())
 def test_a_value_is_binned_as_a_search_would_however_odd_the_cuts_are(cuts, data):
     ordered = np.unique(np.array(cuts))

@@ -110,7 +110,7 @@ def walk(node, row):
     return node["leaf_value"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_tree_of_depth_two_becomes_the_same_function(data):
     trees = [tree(data.draw) for _ in range(data.draw(st.integers(1, 4)))]

@@ -142,7 +142,7 @@ def test_what_comes_after_the_day_is_not_counted():
     assert load_of([*KEPT, run(10), run(-1, 50)], AT).runs == 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-20, 90), st.none() | st.floats(0.1, 60)), max_size=40))
 def test_whatever_the_log_each_figure_is_either_within_its_limits_or_has_a_reason(entries):
     load = load_of([run(back, km) for back, km in entries], AT)
