@@ -1,78 +1,122 @@
-"""Shared parts: a small cohort and a small bundle, trained once a session by the real pipelines."""
+"""Shared parts: a small cohort and a small bundle, trained once a session by the real pipelines.
+
+The pipelines and their libraries are imported by the fixtures: the process that only deals out the tests needs none.
+"""
+
+from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture import providers
 
-from pfps_ml.bundle import Bundle, load_bundle
-from pfps_ml.cli import main
-from pfps_ml.config import CohortConfig, Config, OnsetConfig, PathwayConfig
-from pipelines.evaluate import Evaluation, evaluate
-from pipelines.frames import Frames
-from pipelines.release import release
-from pipelines.simulate import simulate
-from pipelines.train import Candidate, train, write_candidate
+if TYPE_CHECKING:
+    from pfps_ml.bundle import Bundle
+    from pfps_ml.config import Config
+    from pipelines.evaluate import Evaluation
+    from pipelines.frames import Frames
+    from pipelines.train import Candidate
 
 os.environ["OMP_NUM_THREADS"] = "1"  # many small fits: threads cost more than they bring
 
-SMALL = Config(
-    cohort=CohortConfig(runners=4000, patients=1600, runners_per_club=200, patients_per_club=80),
-    onset=OnsetConfig(penalties=(1.0, 10.0), max_trees=60, bootstraps=4, min_rows_in_leaf=30),
-    pathways=PathwayConfig(posterior_draws=8),
+# The same examples on every machine and under any load: no clock, no memory of an earlier run.
+settings.register_profile(
+    "alone",
+    database=None,
+    deadline=None,
+    derandomize=True,
+    # a folder that all examples of a test share is meant: each writes its own file anew
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
-
-# what an earlier run found must not decide this one
-settings.register_profile("alone", database=None)
 settings.load_profile("alone")
+# Hypothesis also draws constants that it reads out of whatever modules of ours are loaded at that moment: the examples
+# of a test would depend on the tests before it, and reading the modules takes seconds on a busy machine.
+assert callable(providers._get_local_constants)
+providers._get_local_constants = lambda: providers._local_constants
 
 
 @pytest.fixture(scope="session")
 def config() -> Config:
     """Return a configuration that trains in seconds."""
-    return replace(SMALL, evaluation=replace(SMALL.evaluation, bootstraps=30))
+    from pfps_ml.config import CohortConfig, Config, OnsetConfig, PathwayConfig
+
+    small = Config(
+        cohort=CohortConfig(runners=4000, patients=1600, runners_per_club=200, patients_per_club=80),
+        onset=OnsetConfig(penalties=(1.0, 10.0), max_trees=60, bootstraps=4, min_rows_in_leaf=30),
+        pathways=PathwayConfig(posterior_draws=8),
+    )
+    return replace(small, evaluation=replace(small.evaluation, bootstraps=30))
 
 
 @pytest.fixture(scope="session")
 def frames(config: Config) -> Frames:
     """Return a small cohort with its truth."""
+    from pipelines.simulate import simulate
+
     return simulate(config.cohort)
 
 
 @pytest.fixture(scope="session")
 def candidate(frames: Frames, config: Config) -> Candidate:
     """Return models trained on the small cohort."""
+    from pipelines.train import train
+
     return train(frames, config, "reference", lambda _step: None)
 
 
 @pytest.fixture(scope="session")
 def evaluation(candidate: Candidate, frames: Frames, config: Config) -> Evaluation:
     """Return the evaluation of the small candidate."""
+    from pipelines.evaluate import evaluate
+
     return evaluate(candidate, frames, config, lambda _step: None)
 
 
 @pytest.fixture(scope="session")
-def models_home(candidate: Candidate, evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder of bundles, with CURRENT, as `models/` is."""
-    home = tmp_path_factory.mktemp("released")
+def results_home(candidate: Candidate, evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder with the small candidate and its evaluation as files, to be read and not written to."""
+    from pipelines.train import write_candidate
+
+    home = tmp_path_factory.mktemp("results")
     write_candidate(candidate, home / "candidate")
     evaluation.write(home / "evaluation")
-    (home / "models").mkdir()
-    release(home / "candidate", home / "evaluation", home / "models", "0.0.1")
-    return home / "models"
+    return home
+
+
+@pytest.fixture
+def results(results_home: Path, tmp_path: Path) -> Path:
+    """Return the test's own folder with a copy of both in it: the pictures take seconds to draw, a copy does not."""
+    return shutil.copytree(results_home, tmp_path, dirs_exist_ok=True)
+
+
+@pytest.fixture(scope="session")
+def models_home(results_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a folder of bundles, with CURRENT, as `models/` is."""
+    from pipelines.release import release
+
+    home = tmp_path_factory.mktemp("released") / "models"
+    home.mkdir()
+    release(results_home / "candidate", results_home / "evaluation", home, "0.0.1")
+    return home
 
 
 @pytest.fixture(scope="session")
 def bundle(models_home: Path) -> Bundle:
     """Return the small released bundle, loaded as a user would."""
+    from pfps_ml.bundle import load_bundle
+
     return load_bundle(models_home / "pfps-0.0.1")
 
 
 @pytest.fixture
 def pfps(capsys):
     """Return a function that gives a command to `pfps`: its exit code, what it prints and what it complains of."""
+    from pfps_ml.cli import main
 
     def run(*arguments):
         code = 0

@@ -16,9 +16,13 @@ def effort(workers=1, chunk=64, size=SMALL):
     return Effort(workers, chunk, size)
 
 
+def runners_of(start, end):
+    return simulate_onset(CohortConfig(), start, end).observed
+
+
 def runners(rows=1_000):
     """Return simulated runners, some of whom no model should score."""
-    frame = simulate_onset(CohortConfig(), 0, rows).observed
+    frame = runners_of(0, rows)
     frame.loc[[3, 500 % rows], "age_years"] = 255
     frame.loc[7, "sex"] = "unknown"
     frame.loc[[1, rows - 2], "runner_id"] = "R-shared"
@@ -31,6 +35,12 @@ def written(frame, path, **options):
     else:
         frame.to_csv(path, index=False, **options)
     return path
+
+
+def digest_of_piece(piece):
+    """Return the digest of some runners of the default cohort."""
+    # it stands in this module because a process that is asked for it imports the module, and this one is light
+    return hashlib.sha256(runners_of(*piece).to_csv().encode()).hexdigest()
 
 
 def digest(path):

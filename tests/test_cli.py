@@ -227,14 +227,15 @@ def test_on_a_terminal_what_is_done_at_once_shows_nothing(pfps, tmp_path, models
     assert pfps("score", EXAMPLE, "-o", tmp_path / "s.csv")[2] == ""
 
 
-@pytest.mark.parametrize("arguments", [["dictionary"], ["scenarios"], ["check", str(EXAMPLE)]])
-def test_a_reader_that_goes_away_is_no_error_message(arguments):
-    code = (
-        "import os, sys\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)\n"
-        "from pfps_ml.cli import main\nmain(sys.argv[1:])"
-    )
-    done = python(code, *arguments)
-    assert (done.returncode, done.stderr) == (1, "")
+def test_a_reader_that_goes_away_is_no_error_message(subtests):
+    for arguments in [["dictionary"], ["scenarios"], ["check", str(EXAMPLE)]]:
+        with subtests.test(arguments=arguments):
+            code = (
+                "import os, sys\nread, write = os.pipe()\nos.close(read)\nos.dup2(write, 1)\n"
+                "from pfps_ml.cli import main\nmain(sys.argv[1:])"
+            )
+            done = python(code, *arguments)
+            assert (done.returncode, done.stderr) == (1, "")
 
 
 def test_scoring_loads_none_of_the_heavy_libraries(tmp_path, bundle):

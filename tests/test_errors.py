@@ -2,8 +2,6 @@
 
 import re
 
-import pytest
-
 from pfps_ml import errors
 from pfps_ml.errors import Fault, InvalidInput, PfpsError
 
@@ -34,11 +32,12 @@ def test_the_drawing_has_every_error_and_no_other():
     assert set(drawn()) == {kind.__name__ for kind in kinds()}
 
 
-@pytest.mark.parametrize("kind", kinds(), ids=lambda kind: kind.__name__)
-def test_each_error_stands_where_it_is_drawn_and_has_the_codes_that_are_written_there(kind):
-    parent, exit_code, http_status = drawn()[kind.__name__]
-    assert (None if kind is PfpsError else kind.__base__.__name__) == parent
-    assert (kind.exit_code, kind.http_status) == (exit_code, http_status)
+def test_each_error_stands_where_it_is_drawn_and_has_the_codes_that_are_written_there(subtests):
+    for kind in kinds():
+        with subtests.test(kind=kind):
+            parent, exit_code, http_status = drawn()[kind.__name__]
+            assert (None if kind is PfpsError else kind.__base__.__name__) == parent
+            assert (kind.exit_code, kind.http_status) == (exit_code, http_status)
 
 
 def test_no_two_errors_have_the_same_code():

@@ -1,7 +1,6 @@
 """What to measure next: the gain is the plain expectation, with pairs of fields too."""
 
 import numpy as np
-import pytest
 
 from pfps_ml.gains import gain_tables
 from pfps_ml.learning.additive import AdditiveModel, probability
@@ -26,15 +25,16 @@ def by_hand(model: AdditiveModel, rows: dict, name: str) -> np.ndarray:
     return np.where(np.isnan(rows[name]), total, 0.0)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_a_gain_is_the_expected_change_over_the_values_of_the_training_data(seed):
-    model = random_model(seed)
-    rows = rows_of(model, seed, 400)
-    rows = {name: np.where(generator(seed, name).random(400) < 0.5, np.nan, x) for name, x in rows.items()}
-    log_odds = model.margin(rows)[:, 0]
-    found = gain_tables(model, DESCRIBED).gains(rows, log_odds, probability(log_odds))
-    for gain, name in zip(found, NAMES, strict=True):
-        np.testing.assert_allclose(gain, by_hand(model, rows, name), rtol=0, atol=1e-10)
+def test_a_gain_is_the_expected_change_over_the_values_of_the_training_data(subtests):
+    for seed in range(5):
+        with subtests.test(seed=seed):
+            model = random_model(seed)
+            rows = rows_of(model, seed, 400)
+            rows = {name: np.where(generator(seed, name).random(400) < 0.5, np.nan, x) for name, x in rows.items()}
+            log_odds = model.margin(rows)[:, 0]
+            found = gain_tables(model, DESCRIBED).gains(rows, log_odds, probability(log_odds))
+            for gain, name in zip(found, NAMES, strict=True):
+                np.testing.assert_allclose(gain, by_hand(model, rows, name), rtol=0, atol=1e-10)
 
 
 def test_a_gain_has_the_same_bits_in_any_company_and_survives_certainty():

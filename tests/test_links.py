@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
 from tests.links import dead_links
 
 ROOT = Path(__file__).parents[1]
@@ -11,9 +9,9 @@ FOLDERS = ("docs", "data", "models", "benchmarks", "pfps_ml", "pipelines", "serv
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_no_tracked_page_has_a_dead_link(page):
-    assert not dead_links(page)
+def test_no_tracked_page_has_a_dead_link():
+    dead = {str(page.relative_to(ROOT)): dead_links(page) for page in PAGES}
+    assert len(dead) > 10 and not {page: links for page, links in dead.items() if links}
 
 
 def test_a_dead_link_would_be_seen(tmp_path):

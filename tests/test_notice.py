@@ -31,20 +31,18 @@ def updated(bundle, tmp_path_factory):
     return load_bundle(home / "pfps-local")
 
 
-@pytest.mark.parametrize(
-    ("manifest", "said"),
-    [
-        ({"trained_on": {}}, NOTICE),
-        ({"trained_on": {"simulated": True, "runners": 9}}, NOTICE),
+def test_the_notice_follows_from_what_the_manifest_says(subtests):
+    cases = [
+        ({"trained_on": {}}, NOTICE), ({"trained_on": {"simulated": True, "runners": 9}}, NOTICE),
         ({"trained_on": {"simulated": False, "runners": 9000}}, f"Trained on 9,000 runners of a cohort. {CARE}"),
         ({"trained_on": {"simulated": True}, "updates": [UPDATE, UPDATE]},
          f"Trained on simulated data, updated on 1,812 runners of a cohort. {CARE}"),
         ({"trained_on": {"simulated": False, "runners": 9}, "updates": [UPDATE, {"cohort": "b", "runners": 2}]},
          f"Trained on 9 runners of a cohort, updated on 1,814 runners of 2 cohorts. {CARE}"),
-    ],
-)  # fmt: skip
-def test_the_notice_follows_from_what_the_manifest_says(manifest, said):
-    assert notice_of(manifest) == said
+    ]  # fmt: skip
+    for manifest, said in cases:
+        with subtests.test(manifest=manifest, said=said):
+            assert notice_of(manifest) == said
 
 
 def test_a_reply_and_a_scored_roster_say_that_the_bundle_was_updated(updated):

@@ -12,38 +12,43 @@ def kind(header, *cells):
     return next((found.kind for found in spot([header], [cells])), None)
 
 
-@pytest.mark.parametrize(("header", "expected"), [
-    ("Name", NAME), ("first_name", NAME), ("Nachname", NAME), ("Prénom", NAME), ("apellidos", NAME), ("Coach", NAME),
-    ("Player", NAME), ("Player no.", None), ("athlete_id", None),
-    ("E-Mail", EMAIL), ("courriel", EMAIL), ("Phone no.", PHONE), ("Telefón", PHONE), ("Handy", PHONE),
-    ("DOB", BIRTH), ("Geburtsdatum", BIRTH), ("date of birth", BIRTH), ("Straße", ADDRESS), ("Postcode", ADDRESS),
-    ("passport", DOCUMENT), ("Bemerkungen", TEXT), ("notes", TEXT),
-    ("team name", None), ("Club", None), ("shoe", None), ("Position", None), ("filename", None), ("Squad", None),
-])  # fmt: skip
-def test_a_column_is_known_by_its_header_in_several_languages(header, expected):
-    assert kind(header, "1", "2") == expected
+def test_a_column_is_known_by_its_header_in_several_languages(subtests):
+    cases = [
+        ("Name", NAME), ("first_name", NAME), ("Nachname", NAME), ("Prénom", NAME), ("apellidos", NAME),
+        ("Coach", NAME), ("Player", NAME), ("Player no.", None), ("athlete_id", None), ("E-Mail", EMAIL),
+        ("courriel", EMAIL), ("Phone no.", PHONE), ("Telefón", PHONE), ("Handy", PHONE), ("DOB", BIRTH),
+        ("Geburtsdatum", BIRTH), ("date of birth", BIRTH), ("Straße", ADDRESS), ("Postcode", ADDRESS),
+        ("passport", DOCUMENT), ("Bemerkungen", TEXT), ("notes", TEXT), ("team name", None), ("Club", None),
+        ("shoe", None), ("Position", None), ("filename", None), ("Squad", None),
+    ]  # fmt: skip
+    for header, expected in cases:
+        with subtests.test(header=header, expected=expected):
+            assert kind(header, "1", "2") == expected
 
 
-@pytest.mark.parametrize(("cells", "expected"), [
-    (["x", "call anna@example.org", None], EMAIL),
-    (["+49 170 0000000", "0170-0000001", " "], PHONE), (["(0) 170 00 00 00"], PHONE), (["555 123 4567"], PHONE),
-    (["1990-05-01", "01.02.1985"], BIRTH), (["5/31/1999"], BIRTH),
-    (["Anna Beispiel", "Ben Muster", "Cléo d'Arc"], NAME), (["Beispiel, Anna", "Muster, Ben", "O'Neil, Jo-Ann"], NAME),
-    (["she told me that it hurts when she sits", ""], TEXT), (["x" * 41], TEXT),
-])  # fmt: skip
-def test_a_column_of_any_header_is_known_by_its_content(cells, expected):
-    assert kind("column_7", *cells) == expected
+def test_a_column_of_any_header_is_known_by_its_content(subtests):
+    cases = [
+        (["x", "call anna@example.org", None], EMAIL), (["+49 170 0000000", "0170-0000001", " "], PHONE),
+        (["(0) 170 00 00 00"], PHONE), (["555 123 4567"], PHONE), (["1990-05-01", "01.02.1985"], BIRTH),
+        (["5/31/1999"], BIRTH), (["Anna Beispiel", "Ben Muster", "Cléo d'Arc"], NAME),
+        (["Beispiel, Anna", "Muster, Ben", "O'Neil, Jo-Ann"], NAME),
+        (["she told me that it hurts when she sits", ""], TEXT), (["x" * 41], TEXT),
+    ]  # fmt: skip
+    for cells, expected in cases:
+        with subtests.test(cells=cells, expected=expected):
+            assert kind("column_7", *cells) == expected
 
 
-@pytest.mark.parametrize("cells", [
-    ["25", "30.5"], ["1,75", "-0.5"], ["1234567", "7654321"], ["2026-05-01", "2026-05-02"], ["yes", "no"], [],
-    ["", None],
-    ["Harbour Striders", "Harbour Striders", "Riverside Runners"], ["Left knee", "Right knee", "Left knee"],
-    ["left knee", "right knee", "both knees"], ["Anna Beispiel"], ["45:30", "1:02:10"], ["A 1", "B 2", "C 3"],
-    ["0.0123456", "0.25"], ["12.3456789"],
-])  # fmt: skip
-def test_what_says_nothing_of_the_kind_is_left_alone(cells):
-    assert kind("column_7", *cells) is None
+def test_what_says_nothing_of_the_kind_is_left_alone(subtests):
+    cases = [
+        ["25", "30.5"], ["1,75", "-0.5"], ["1234567", "7654321"], ["2026-05-01", "2026-05-02"], ["yes", "no"], [],
+        ["", None], ["Harbour Striders", "Harbour Striders", "Riverside Runners"],
+        ["Left knee", "Right knee", "Left knee"], ["left knee", "right knee", "both knees"], ["Anna Beispiel"],
+        ["45:30", "1:02:10"], ["A 1", "B 2", "C 3"], ["0.0123456", "0.25"], ["12.3456789"],
+    ]  # fmt: skip
+    for cells in cases:
+        with subtests.test(cells=cells):
+            assert kind("column_7", *cells) is None
 
 
 def test_the_dictionary_s_own_columns_are_not_suspected_but_ids_that_are_names_are():

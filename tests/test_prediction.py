@@ -85,13 +85,14 @@ def test_both_parts_survive_the_file_and_a_file_of_before_draws_is_all_resamples
     assert predictor_from_json(onset, pathways).interval == Interval(0.9, 0, DRAWS + RESAMPLES, 1.8)
 
 
-@pytest.mark.parametrize("part", ["onset", "pathways"])
-@pytest.mark.parametrize("wrong", [{"evidence": DRAWS - 1}, {"evidence": -1, "sampling": 11}, {"sampling": -1}])
-def test_numbers_of_refits_that_the_models_do_not_have_are_refused(part, wrong):
-    files = {"onset": onset_to_json(predictor()), "pathways": pathways_to_json(predictor())}
-    files[part]["interval"] |= wrong
-    with pytest.raises(BundleFormat, match="numbers of draws"):
-        predictor_from_json(**files)
+def test_numbers_of_refits_that_the_models_do_not_have_are_refused(subtests):
+    for part in ["onset", "pathways"]:
+        for wrong in [{"evidence": DRAWS - 1}, {"evidence": -1, "sampling": 11}, {"sampling": -1}]:
+            with subtests.test(part=part, wrong=wrong):
+                files = {"onset": onset_to_json(predictor()), "pathways": pathways_to_json(predictor())}
+                files[part]["interval"] |= wrong
+                with pytest.raises(BundleFormat, match="numbers of draws"):
+                    predictor_from_json(**files)
 
 
 def test_a_modifier_with_fewer_members_than_the_prognosis_is_refused():

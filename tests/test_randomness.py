@@ -1,8 +1,7 @@
 """The one door for randomness: a row's value depends on seed, stream and row, and on nothing else."""
 
 import numpy as np
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pfps_ml.randomness import generator, uniforms
@@ -10,17 +9,17 @@ from pfps_ml.randomness import generator, uniforms
 ROWS = 200_000
 
 
-@settings(deadline=None)
 @given(start=st.integers(0, 300), length=st.integers(0, 300))
 def test_the_value_of_a_row_does_not_depend_on_the_rows_drawn_with_it(start, length):
     whole = uniforms(7, "age_years", 0, 600)
     np.testing.assert_array_equal(uniforms(7, "age_years", start, start + length), whole[start : start + length])
 
 
-@pytest.mark.parametrize("chunk", [1, 3, 4, 7, 64])
-def test_the_value_of_a_row_does_not_depend_on_the_size_of_the_chunks(chunk):
-    chunks = [uniforms(7, "sex", start, min(start + chunk, 130)) for start in range(0, 130, chunk)]
-    np.testing.assert_array_equal(np.concatenate(chunks), uniforms(7, "sex", 0, 130))
+def test_the_value_of_a_row_does_not_depend_on_the_size_of_the_chunks(subtests):
+    for chunk in [1, 3, 4, 7, 64]:
+        with subtests.test(chunk=chunk):
+            chunks = [uniforms(7, "sex", start, min(start + chunk, 130)) for start in range(0, 130, chunk)]
+            np.testing.assert_array_equal(np.concatenate(chunks), uniforms(7, "sex", 0, 130))
 
 
 def test_a_row_far_down_a_stream_is_reached_directly():
@@ -39,18 +38,20 @@ def largest_gap_from_uniform(draws):
     return max((steps[1:] - draws).max(), (draws - steps[:-1]).max()) * np.sqrt(len(draws))
 
 
-@pytest.mark.parametrize("name", ["age_years", "sex", ""])
-def test_a_stream_is_uniform(name):
-    draws = uniforms(20261, name, 0, ROWS)
-    assert largest_gap_from_uniform(draws) < 1.95
-    assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 4 / np.sqrt(ROWS)
+def test_a_stream_is_uniform(subtests):
+    for name in ["age_years", "sex", ""]:
+        with subtests.test(name=name):
+            draws = uniforms(20261, name, 0, ROWS)
+            assert largest_gap_from_uniform(draws) < 1.95
+            assert abs(np.corrcoef(draws[:-1], draws[1:])[0, 1]) < 4 / np.sqrt(ROWS)
 
 
-@pytest.mark.parametrize("other", [(8, "a"), (7, "b"), (7, "a "), (77, "a"), (-7, "a")])
-def test_streams_of_another_name_or_seed_have_nothing_in_common(other):
-    first, second = uniforms(7, "a", 0, ROWS), uniforms(*other, 0, ROWS)
-    assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(ROWS)
-    assert not np.any(first == second)
+def test_streams_of_another_name_or_seed_have_nothing_in_common(subtests):
+    for other in [(8, "a"), (7, "b"), (7, "a "), (77, "a"), (-7, "a")]:
+        with subtests.test(other=other):
+            first, second = uniforms(7, "a", 0, ROWS), uniforms(*other, 0, ROWS)
+            assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(ROWS)
+            assert not np.any(first == second)
 
 
 class Extreme:

@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.assess import assess
@@ -76,21 +76,22 @@ def people(count, **columns):
     return build_reference(frame, frame[[]], 0.01 + at / 9000, 0.05, ProductConfig(), of_people=True), frame
 
 
-@pytest.mark.parametrize("count", [5, 9, 14, 40, 44, 57, 99, 103, 600, 1001])
-def test_of_people_every_number_is_the_mean_of_at_least_five_and_no_two_differ_by_fewer(count):
-    found, frame = people(count)
-    about, known = found["fields"]["bmi"], np.sort(frame["bmi"])
-    counts = np.round(np.array(about["shares"]) * count).astype(int)
-    assert counts.sum() == count and counts.min() >= SMALLEST
-    starts = np.cumsum([0, *counts])
-    for value, start, end in zip(about["values"], starts, starts[1:], strict=False):
-        assert value == pytest.approx(known[start:end].mean(), abs=1e-7)
-    ends = {"low": (known, counts[0]), "high": (known[::-1], counts[-1])}
-    for name, (order, group) in ends.items():
-        means = {size: order[:size].mean() for size in range(1, group + 1)}
-        sizes = [size for size, mean in means.items() if about[name] == pytest.approx(mean, abs=1e-7)]
-        assert len(sizes) == 1 and sizes[0] >= SMALLEST
-        assert sizes[0] == group or group - sizes[0] >= SMALLEST
+def test_of_people_every_number_is_the_mean_of_at_least_five_and_no_two_differ_by_fewer(subtests):
+    for count in [5, 9, 14, 40, 44, 57, 99, 103, 600, 1001]:
+        with subtests.test(count=count):
+            found, frame = people(count)
+            about, known = found["fields"]["bmi"], np.sort(frame["bmi"])
+            counts = np.round(np.array(about["shares"]) * count).astype(int)
+            assert counts.sum() == count and counts.min() >= SMALLEST
+            starts = np.cumsum([0, *counts])
+            for value, start, end in zip(about["values"], starts, starts[1:], strict=False):
+                assert value == pytest.approx(known[start:end].mean(), abs=1e-7)
+            ends = {"low": (known, counts[0]), "high": (known[::-1], counts[-1])}
+            for name, (order, group) in ends.items():
+                means = {size: order[:size].mean() for size in range(1, group + 1)}
+                sizes = [size for size, mean in means.items() if about[name] == pytest.approx(mean, abs=1e-7)]
+                assert len(sizes) == 1 and sizes[0] >= SMALLEST
+                assert sizes[0] == group or group - sizes[0] >= SMALLEST
 
 
 def test_of_fewer_than_five_people_nothing_is_said():
@@ -125,7 +126,7 @@ def test_whole_numbers_of_people_stay_whole_so_that_made_up_runners_can_have_the
 ODD = st.sampled_from([None, True, -1, 0.5, 10**400, "text", [], [None], [[1]], {}, {"a": 1}])
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80)
 @given(data=st.data())
 def test_whatever_one_value_of_a_bundle_becomes_it_is_refused_or_it_still_assesses(bundle, tmp_path, data):
     part = data.draw(st.sampled_from(["manifest.json", *PARTS[:4]]))

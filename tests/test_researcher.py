@@ -101,13 +101,14 @@ def test_every_command_of_the_guide_runs_in_its_order(frames, tmp_path, monkeypa
     assert not any("Lake" in str(run.data) or "Our clinic" in str(run.data) for run in runs)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_every_link_leads_to_a_file_and_a_place_in_it(page):
-    for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
-        name, _, place = target.partition("#")
-        found = page.parent / name
-        assert found.is_file(), target
-        assert not place or f'<a id="{place}"></a>' in found.read_text(encoding="utf-8"), target
+def test_every_link_leads_to_a_file_and_a_place_in_it(subtests):
+    for page in PAGES:
+        with subtests.test(page=page):
+            for target in re.findall(r"\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+                name, _, place = target.partition("#")
+                found = page.parent / name
+                assert found.is_file(), target
+                assert not place or f'<a id="{place}"></a>' in found.read_text(encoding="utf-8"), target
 
 
 def test_the_guide_speaks_of_options_that_there_are(capsys):

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
@@ -195,7 +195,7 @@ cell = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_cells_give_as_many_rows_out_as_in_with_their_ids_in_order(tmp_path, bundle, data):
     names = ["runner_id", "age_years", "sex", *data.draw(st.lists(st.sampled_from(INPUTS[4:]), unique=True))]
@@ -212,7 +212,7 @@ def test_any_cells_give_as_many_rows_out_as_in_with_their_ids_in_order(tmp_path,
     assert again.summary == summary
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100)
 @given(content=st.binary(max_size=80), name=st.sampled_from(["x.csv", "x.parquet"]), header=st.booleans())
 def test_any_bytes_give_a_roster_or_an_explained_error(tmp_path, content, name, header):
     try:

@@ -61,25 +61,28 @@ def test_every_column_can_be_computed_from_the_parameters_of_its_part(part):
         assert column.dtype.kind == "U" or np.isfinite(column.astype(float)).all(), name
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_no_draw_of_a_parameter_is_one_that_no_world_can_have(name):
+def test_no_draw_of_a_parameter_is_one_that_no_world_can_have(subtests):
     """One draw in 10,000, on either side, is still what the parameter's name allows."""
-    held = 0
-    for part in PARTS:
-        for parameter in getattr(load_scenario(name), part).values():
-            fits = [fits for names, _, fits in RANGES if re.fullmatch(names, parameter.name)][:1]
-            if parameter.name != "spike_months":  # may be drawn beyond the horizon and below 0, and is cut there
-                held += len(fits)
-                assert all(each(parameter.at(q)) for each in fits for q in (1e-4, 1 - 1e-4)), parameter.name
-        drawn = getattr(load_scenario(name), part)
-        squat = [drawn[key].at(q) for key, q in (("fppa_hip_correlation", 1e-4), ("fppa_fpi_correlation", 1 - 1e-4))
-                 if key in drawn]  # fmt: skip
-        assert np.square(squat).sum() < 1
-    assert held > 60
+    for name in scenario_names():
+        with subtests.test(name=name):
+            held = 0
+            for part in PARTS:
+                for parameter in getattr(load_scenario(name), part).values():
+                    fits = [fits for names, _, fits in RANGES if re.fullmatch(names, parameter.name)][:1]
+                    # spike_months may be drawn beyond the horizon and below 0, and is cut there
+                    if parameter.name != "spike_months":
+                        held += len(fits)
+                        assert all(each(parameter.at(q)) for each in fits for q in (1e-4, 1 - 1e-4)), parameter.name
+                drawn = getattr(load_scenario(name), part)
+                ends = {"fppa_hip_correlation": 1e-4, "fppa_fpi_correlation": 1 - 1e-4}
+                squat = [drawn[key].at(q) for key, q in ends.items() if key in drawn]
+                assert np.square(squat).sum() < 1
+            assert held > 60
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_scenario_is_solved_in_draws_too(name):
-    for draw in (1, 2):
-        runner, patient = solved_parameters(name, 5, draw)
-        assert np.isfinite([value for p in (runner, patient) for value in vars(p).values()]).all()
+def test_every_scenario_is_solved_in_draws_too(subtests):
+    for name in scenario_names():
+        with subtests.test(name=name):
+            for draw in (1, 2):
+                runner, patient = solved_parameters(name, 5, draw)
+                assert np.isfinite([value for p in (runner, patient) for value in vars(p).values()]).all()

@@ -23,16 +23,17 @@ EFFECTS = [f"p_{arm.name}" for arm in ARMS]
 ALL_MEASURED = {"club_field_tests": 1.0, "club_dynamometer": 1.0, "skipped_answer": 0.0, "missed_test": 0.0}
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_scenario_is_simulated_and_meets_its_base_rate_and_its_success(name):
-    config = CohortConfig(scenario=name, runners=5000, patients=5000, runners_per_club=5)
-    runners, patients = simulate_onset(config), simulate_treatment(config)
-    p = solved_parameters(name, config.seed)[1]
-    assert runners.truth["true_risk"].mean() == pytest.approx(p.onset_base_rate, rel=0.1)
-    assert runners.observed["pfps_onset_12m"].mean() == pytest.approx(p.onset_base_rate, rel=0.25)
-    means = patients.truth[["p_usual_care", "p_hip", "p_orthotic"]].mean().to_numpy()
-    assert means == pytest.approx([p.success_usual_care, p.success_hip, p.success_orthotic], abs=0.015)
-    assert set(patients.observed["arm"]) == {arm.name for arm in ARMS}
+def test_every_scenario_is_simulated_and_meets_its_base_rate_and_its_success(subtests):
+    for name in scenario_names():
+        with subtests.test(name=name):
+            config = CohortConfig(scenario=name, runners=5000, patients=5000, runners_per_club=5)
+            runners, patients = simulate_onset(config), simulate_treatment(config)
+            p = solved_parameters(name, config.seed)[1]
+            assert runners.truth["true_risk"].mean() == pytest.approx(p.onset_base_rate, rel=0.1)
+            assert runners.observed["pfps_onset_12m"].mean() == pytest.approx(p.onset_base_rate, rel=0.25)
+            means = patients.truth[["p_usual_care", "p_hip", "p_orthotic"]].mean().to_numpy()
+            assert means == pytest.approx([p.success_usual_care, p.success_hip, p.success_orthotic], abs=0.015)
+            assert set(patients.observed["arm"]) == {arm.name for arm in ARMS}
 
 
 def measured(name, rows):
@@ -83,12 +84,13 @@ def test_in_pooled_the_published_effects_come_back_one_at_a_time_within_a_sex(po
         assert sign * beta[1] == pytest.approx(load_scenario("pooled").runners[effect].value, abs=spread), field
 
 
-@pytest.mark.parametrize("name", ["pooled", "null", "null_large"])
-def test_without_effect_modification_every_arm_helps_everyone_alike(name):
-    truth = simulate_treatment(CohortConfig(scenario=name, patients=5000)).truth[EFFECTS].to_numpy()
-    added = logit(truth[:, 1:]) - logit(truth[:, :1])
-    assert np.ptp(added, axis=0).max() < 1e-9
-    assert (truth[:, 0].std() > 0.05).all()  # prognosis stays
+def test_without_effect_modification_every_arm_helps_everyone_alike(subtests):
+    for name in ["pooled", "null", "null_large"]:
+        with subtests.test(name=name):
+            truth = simulate_treatment(CohortConfig(scenario=name, patients=5000)).truth[EFFECTS].to_numpy()
+            added = logit(truth[:, 1:]) - logit(truth[:, :1])
+            assert np.ptp(added, axis=0).max() < 1e-9
+            assert (truth[:, 0].std() > 0.05).all()  # prognosis stays
 
 
 def test_the_two_nulls_differ_in_the_size_of_the_common_effects_alone():

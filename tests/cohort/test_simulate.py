@@ -200,14 +200,15 @@ def test_a_spike_acts_for_its_months_and_no_longer():
         assert true_risk(np.zeros(1), np.ones(1), SimpleNamespace(**p, spike_months=months))[0] == same
 
 
-@pytest.mark.parametrize("name", ["onset_spike_10", "onset_spike_30", "onset_spike_100"])
-def test_the_odds_ratio_of_a_spike_over_12_months_is_what_its_parameter_says(name):
-    runners = load_scenario("reference").runners
-    base, months = runners["onset_base_rate"].value, runners["spike_months"]
-    ratio = odds_ratio_over(np.exp(runners[name].value), base, 12, months.value)
-    assert f"odds ratio of {ratio:.2f} over 12 months" in runners[name].how
-    least, most = (odds_ratio_over(1.64, base, 12, acting) for acting in (months.low, months.high))
-    assert f"{least:.2f} to {most:.2f}" in months.how
+def test_the_odds_ratio_of_a_spike_over_12_months_is_what_its_parameter_says(subtests):
+    for name in ["onset_spike_10", "onset_spike_30", "onset_spike_100"]:
+        with subtests.test(name=name):
+            runners = load_scenario("reference").runners
+            base, months = runners["onset_base_rate"].value, runners["spike_months"]
+            ratio = odds_ratio_over(np.exp(runners[name].value), base, 12, months.value)
+            assert f"odds ratio of {ratio:.2f} over 12 months" in runners[name].how
+            least, most = (odds_ratio_over(1.64, base, 12, acting) for acting in (months.low, months.high))
+            assert f"{least:.2f} to {most:.2f}" in months.how
 
 
 def test_an_effusion_inhibits_the_quadriceps_from_20_to_30_ml():

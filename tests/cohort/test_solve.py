@@ -20,18 +20,19 @@ def child(part, name, value, **top):
     return parse_scenario("child", content, REFERENCE)
 
 
-@pytest.mark.parametrize(
-    ("part", "name", "value"),
-    [("runners", "onset_base_rate", 0.0), ("runners", "onset_base_rate", 1.2), ("patients", "success_hip", 1.0),
-     ("patients", "success_usual_care", -0.1), ("patients", "failed_care_share", 1.0)],
-)  # fmt: skip
-def test_a_share_that_no_world_can_have_is_refused(part, name, value):
-    with pytest.raises(FactError, match="above 0 and below 1"):
-        child(part, name, value)
-    parameters = getattr(REFERENCE, part)
-    drawn = replace(REFERENCE, **{part: {**parameters, name: replace(parameters[name], value=value)}})
-    with pytest.raises(FactError, match="no intercept gives its figures"):
-        solve(drawn)
+def test_a_share_that_no_world_can_have_is_refused(subtests):
+    cases = [
+        ("runners", "onset_base_rate", 0.0), ("runners", "onset_base_rate", 1.2), ("patients", "success_hip", 1.0),
+        ("patients", "success_usual_care", -0.1), ("patients", "failed_care_share", 1.0),
+    ]  # fmt: skip
+    for part, name, value in cases:
+        with subtests.test(part=part, name=name, value=value):
+            with pytest.raises(FactError, match="above 0 and below 1"):
+                child(part, name, value)
+            parameters = getattr(REFERENCE, part)
+            drawn = replace(REFERENCE, **{part: {**parameters, name: replace(parameters[name], value=value)}})
+            with pytest.raises(FactError, match="no intercept gives its figures"):
+                solve(drawn)
 
 
 @pytest.mark.parametrize(("part", "name"), [("runners", "modifier_hip_weakness"), ("patients", "onset_fpi")])
@@ -46,11 +47,12 @@ def test_a_horizon_that_is_not_above_zero_is_refused(horizon):
         child("runners", "onset_fpi", 0.1, horizon_months=horizon)
 
 
-@pytest.mark.parametrize("raw", [{"rows": "G3-05"}, {"rows": 3}, {"how": 3}, {"value": True}])
-def test_a_value_of_another_type_is_refused(raw):
-    content = {"value": 0.1, "assumption": True, "how": "a test", **raw}
-    with pytest.raises(FactError, match="another type"):
-        parse_scenario("child", {"title": "A child", "runners": {"onset_fpi": content}}, REFERENCE)
+def test_a_value_of_another_type_is_refused(subtests):
+    for raw in [{"rows": "G3-05"}, {"rows": 3}, {"how": 3}, {"value": True}]:
+        with subtests.test(raw=raw):
+            content = {"value": 0.1, "assumption": True, "how": "a test", **raw}
+            with pytest.raises(FactError, match="another type"):
+                parse_scenario("child", {"title": "A child", "runners": {"onset_fpi": content}}, REFERENCE)
 
 
 @pytest.mark.parametrize(("part", "name"), [("runners", "onset_male"), ("patients", "success_akps")])
@@ -67,18 +69,16 @@ def alone_among(young, scenario):
     return -log(odds_ratio_per_sd(adolescents(frame) if young else adults(frame), "hip_abduction_nm_kg"))
 
 
-@pytest.mark.parametrize(
-    ("scenario", "young", "name"),
-    [
+def test_the_hips_effect_taken_alone_is_the_published_one_at_either_age(subtests):
+    for scenario, young, name in [
         ("reference", True, "onset_hip_weakness_adolescent"),
         ("school_season", True, "onset_hip_weakness_adolescent"),
         ("reference", False, "onset_hip_weakness"),
-    ],
-)
-def test_the_hips_effect_taken_alone_is_the_published_one_at_either_age(scenario, young, name):
-    said = load_scenario(scenario).runners[name]
-    assert said.marginal
-    assert alone_among(young, scenario) == pytest.approx(said.value, abs=0.05)
+    ]:
+        with subtests.test(scenario=scenario, young=young, name=name):
+            said = load_scenario(scenario).runners[name]
+            assert said.marginal
+            assert alone_among(young, scenario) == pytest.approx(said.value, abs=0.05)
 
 
 def test_where_adolescents_are_told_the_same_as_adults_the_same_acts_on_them():

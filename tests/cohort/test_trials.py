@@ -37,18 +37,18 @@ def world_of(study, replicates=1):
     return _world(study, p, SEED, (0, replicates * screened), -(-screened // study.clubs)), screened
 
 
-@pytest.mark.parametrize("key", STUDIES)
-def test_every_group_fares_in_its_re_enactments_as_its_chances_under_its_arm_say(key):
-    study = STUDIES[key]
-    world, screened = world_of(study, 40)
-    chosen = _recruited(study, world, screened)
-    ends = np.cumsum([group.size for group in study.groups])
-    rows = np.split(chosen, ends[:-1], axis=1)
-    for group, own, happened in zip(study.groups, rows, _outcomes(study, world, chosen), strict=True):
-        chance = chances_of(world, group)[own]
-        error = np.sqrt((chance * (1 - chance)).sum()) / chance.size
-        assert 0 < error < 0.05
-        assert happened.mean() == pytest.approx(chance.mean(), abs=4 * error)
+def test_every_group_fares_in_its_re_enactments_as_its_chances_under_its_arm_say(subtests):
+    for key, study in STUDIES.items():
+        with subtests.test(key=key):
+            world, screened = world_of(study, 40)
+            chosen = _recruited(study, world, screened)
+            ends = np.cumsum([group.size for group in study.groups])
+            rows = np.split(chosen, ends[:-1], axis=1)
+            for group, own, happened in zip(study.groups, rows, _outcomes(study, world, chosen), strict=True):
+                chance = chances_of(world, group)[own]
+                error = np.sqrt((chance * (1 - chance)).sum()) / chance.size
+                assert 0 < error < 0.05
+                assert happened.mean() == pytest.approx(chance.mean(), abs=4 * error)
 
 
 def chances_of(world, group):
@@ -238,7 +238,7 @@ def test_a_change_of_a_parameter_that_there_is_not_is_an_error():
         reenact(replace(STUDIES["hip_knee"], groups=groups), 5)
 
 
-@pytest.mark.parametrize(("replicates", "draws"), [(0, 0), (-1, 0), (5, 6)])
-def test_fewer_re_enactments_than_draws_is_an_error(replicates, draws):
-    with pytest.raises(FactError, match="in each draw"):
-        reenact(STUDIES["hip_knee"], replicates, draws)
+def test_fewer_re_enactments_than_draws_is_an_error(subtests):
+    for replicates, draws in [(0, 0), (-1, 0), (5, 6)]:
+        with subtests.test(replicates=replicates, draws=draws), pytest.raises(FactError, match="in each draw"):
+            reenact(STUDIES["hip_knee"], replicates, draws)

@@ -1,5 +1,8 @@
 """Writing a cohort: what stands in the way is found before anything is simulated, and nothing is half written."""
 
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
 import pandas as pd
 import pytest
 
@@ -8,8 +11,16 @@ from pfps_ml.errors import FactError, OutputError
 from pipelines import simulate as pipeline
 from pipelines.frames import OBSERVED, TRUTH
 from pipelines.simulate import write_cohort
+from tests.streams import digest_of_piece
 
 SMALL = CohortConfig(runners=60, patients=20)
+
+
+def test_rows_do_not_depend_on_order_or_workers():
+    pieces = [(start, start + 600) for start in range(0, 3000, 600)]
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
+        apart = list(workers.map(digest_of_piece, reversed(pieces)))
+    assert apart == [digest_of_piece(piece) for piece in reversed(pieces)]
 
 
 def never(*_):

@@ -57,7 +57,8 @@ def test_every_arm_has_its_panel():
         ]  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["groups", "targeting", "sensitivity"])
-def test_pictures_of_no_patients_are_empty_and_not_an_error(name):
-    empty = every_display()[name].frame().iloc[:0]
-    assert NOTICE in words(getattr(displays_pathways, name)(empty).plot())
+def test_pictures_of_no_patients_are_empty_and_not_an_error(subtests):
+    for name in ["groups", "targeting", "sensitivity"]:
+        with subtests.test(name=name):
+            empty = every_display()[name].frame().iloc[:0]
+            assert NOTICE in words(getattr(displays_pathways, name)(empty).plot())

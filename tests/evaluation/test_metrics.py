@@ -22,16 +22,19 @@ def clubs(rows, count, name="clubs"):
     return generator(12, name).integers(0, count, rows)
 
 
-@pytest.mark.parametrize("decimals", [12, 1])  # rounded to one decimal there are many ties
-@pytest.mark.parametrize("weighted", [False, True])
-def test_discrimination_and_scores_equal_those_of_sklearn_with_ties_and_weights(decimals, weighted):
-    y, p = cohort(800)
-    p = np.clip(np.round(p, decimals), 0.05, 0.95)
-    weight = generator(3, "weights").integers(0, 4, 800).astype(float) if weighted else None
-    assert metrics.auroc(y, p, weight) == pytest.approx(roc_auc_score(y, p, sample_weight=weight))
-    assert metrics.average_precision(y, p, weight) == pytest.approx(average_precision_score(y, p, sample_weight=weight))
-    assert metrics.log_loss(y, p, weight) == pytest.approx(log_loss(y, p, sample_weight=weight))
-    assert metrics.brier(y, p, weight) == pytest.approx(brier_score_loss(y, p, sample_weight=weight))
+def test_discrimination_and_scores_equal_those_of_sklearn_with_ties_and_weights(subtests):
+    for decimals in [12, 1]:
+        for weighted in [False, True]:
+            with subtests.test(decimals=decimals, weighted=weighted):
+                y, p = cohort(800)
+                p = np.clip(np.round(p, decimals), 0.05, 0.95)
+                weight = generator(3, "weights").integers(0, 4, 800).astype(float) if weighted else None
+                assert metrics.auroc(y, p, weight) == pytest.approx(roc_auc_score(y, p, sample_weight=weight))
+                assert metrics.average_precision(y, p, weight) == pytest.approx(
+                    average_precision_score(y, p, sample_weight=weight)
+                )
+                assert metrics.log_loss(y, p, weight) == pytest.approx(log_loss(y, p, sample_weight=weight))
+                assert metrics.brier(y, p, weight) == pytest.approx(brier_score_loss(y, p, sample_weight=weight))
 
 
 def test_a_weight_counts_a_row_as_often_as_repeating_it():
@@ -50,7 +53,7 @@ def test_auroc_of_equal_risks_is_one_half_and_of_perfect_ones_is_one():
     assert metrics.auroc(y, np.array([0.8, 0.1, 0.7, 0.2])) == 0.0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=60))
 def test_auroc_is_unchanged_by_any_monotone_map_and_mirrored_by_a_falling_one(pairs):
     y, p = np.array([float(case) for case, _ in pairs]), np.array([risk / 100 for _, risk in pairs])
@@ -60,7 +63,7 @@ def test_auroc_is_unchanged_by_any_monotone_map_and_mirrored_by_a_falling_one(pa
         assert metrics.auroc(y, 1 - p) == pytest.approx(1 - area)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.booleans(), st.integers(1, 99)), min_size=2, max_size=60))
 def test_every_metric_answers_for_any_small_cohort_with_both_outcomes(pairs):
     y, p = np.array([float(case) for case, _ in pairs]), np.array([risk / 100 for _, risk in pairs])
@@ -131,9 +134,8 @@ def test_every_metric_says_which_way_is_better_and_what_a_perfect_model_has():
         assert metric.ideal == (0 if metric.better == "lower" or "intercept" in metric.label else 1)
 
 
-@pytest.mark.parametrize(
-    ("y", "p", "told"),
-    [
+def test_what_cannot_be_measured_is_refused_with_its_counts(subtests):
+    for y, p, told in [
         ([1, 1, 1], [0.1, 0.2, 0.3], "got 3 and 0"),
         ([0, 0], [0.1, 0.2], "got 0 and 2"),
         ([0, 1], [0.1, 1.0], "got 1 others"),
@@ -142,11 +144,9 @@ def test_every_metric_says_which_way_is_better_and_what_a_perfect_model_has():
         ([0, np.nan], [0.1, 0.2], "outcomes of 0 or 1, got 1"),
         ([0, 1], [0.1], "shapes"),
         ([], [], "shapes"),
-    ],
-)
-def test_what_cannot_be_measured_is_refused_with_its_counts(y, p, told):
-    with pytest.raises(CohortError, match=told):
-        metrics.measure(y, p)
+    ]:
+        with subtests.test(y=y, p=p, told=told), pytest.raises(CohortError, match=told):
+            metrics.measure(y, p)
 
 
 def test_the_table_of_intervals_holds_every_metric_and_brackets_its_value():

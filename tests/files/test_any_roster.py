@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.errors import InputError
@@ -35,7 +35,6 @@ CELLS = [
 ]  # fmt: skip
 TEXTS = st.text(st.characters(min_codepoint=32, max_codepoint=0x2FFF, exclude_categories=("Cs",)), max_size=8)
 WRITTEN = ("csv", "csv ;", "csv \t", "csv marked", "csv latin", "xlsx", "parquet")
-ANY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
 @dataclass(frozen=True)
@@ -121,14 +120,14 @@ def check_any(made, folder):
     is_read_or_refused(made, path, folder / "map.toml")
 
 
-@settings(max_examples=40, **ANY)
+@settings(max_examples=40)
 @given(made=rosters())
 def test_any_roster_is_read_row_for_row_or_refused_and_so_it_is_by_its_proposed_map(tmp_path, made):
     check_any(made, tmp_path)
 
 
 @pytest.mark.slow
-@settings(max_examples=5_000, **ANY)
+@settings(max_examples=5_000)
 @given(made=rosters())
 def test_five_thousand_rosters_are_read_row_for_row_or_refused(tmp_path, made):
     check_any(made, tmp_path)
@@ -150,14 +149,14 @@ def damaged(folder, at, cut, put):
 BYTES = {"at": st.integers(0, len(GOOD)), "cut": st.integers(0, 9), "put": st.binary(max_size=6)}
 
 
-@settings(max_examples=40, **ANY)
+@settings(max_examples=40)
 @given(**BYTES)
 def test_any_bytes_in_a_roster_are_read_or_refused(tmp_path, at, cut, put):
     damaged(tmp_path, at, cut, put)
 
 
 @pytest.mark.slow
-@settings(max_examples=2_000, **ANY)
+@settings(max_examples=2_000)
 @given(**BYTES)
 def test_two_thousand_damaged_rosters_are_read_or_refused(tmp_path, at, cut, put):
     damaged(tmp_path, at, cut, put)

@@ -5,7 +5,7 @@ import io
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.errors import InputError
@@ -36,7 +36,7 @@ def table_rows(sheet):
     return [list(row.values()) for row in sheet.table.to_pylist()]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(
     text=st.text(alphabet='a",\n\r \t', max_size=60),
     size=st.integers(1, 40),
@@ -57,7 +57,7 @@ quoted = st.text(alphabet='ab",\n\r ', max_size=6).map(lambda cell: '"' + cell.r
 plain = st.text(alphabet="ab ", min_size=1, max_size=4)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(rows=st.lists(st.tuples(*[quoted | plain] * 3), min_size=1, max_size=8), end=st.sampled_from(["\n", "\r\n"]))
 def test_arrow_and_python_read_the_same_of_what_is_well_formed(rows, end):
     text = "".join(",".join(row) + end for row in rows)

@@ -20,7 +20,7 @@ def pieces_of(ids, *edges):
     return found, lambda function, *arguments: (function(piece, *arguments) for piece in found)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(ids=st.lists(st.sampled_from(["a", "b", " a ", "c", "", "NA", "é", "-"]), max_size=12), cut=st.integers(0, 12))
 def test_every_row_of_an_id_that_occurs_twice_is_found_and_no_other(ids, cut):
     found, each = pieces_of(ids, min(cut, len(ids)))

@@ -1,7 +1,5 @@
 """Headers: what looks like a field but is none is an error, and all else passes through."""
 
-import pytest
-
 from pfps_ml.errors import InvalidInput
 from pfps_ml.files.headers import meant
 from pfps_ml.knowledge.contracts import template
@@ -23,34 +21,35 @@ def test_all_faults_of_a_header_come_in_one_error(tmp_path):
     assert "columns 6 and 7" in error.faults[3].message
 
 
-@pytest.mark.parametrize(
-    ("name", "field"),
-    [
+def test_a_misspelt_field_and_a_field_in_another_unit_are_recognised(subtests):
+    cases = [
         ("weight_lb", "weight_kg"), ("age", "age_years"), ("Age Years", "age_years"), ("sexe", "sex"),
         ("weigth_kg", "weight_kg"), ("height_in", "height_cm"), ("symptom_duration_weeks", "symptom_duration_months"),
         ("early_specialization", "early_specialisation"), ("effusion", "effusion_grade"),
-        ("hip_abduction", "hip_abduction_nm_kg"),
-        ("worst_pane_mm", "worst_pain_mm"), ("navicular_dorp", "navicular_drop_mm"),
-    ],
-)  # fmt: skip
-def test_a_misspelt_field_and_a_field_in_another_unit_are_recognised(name, field):
-    assert meant(name) == field
+        ("hip_abduction", "hip_abduction_nm_kg"), ("worst_pane_mm", "worst_pain_mm"),
+        ("navicular_dorp", "navicular_drop_mm"),
+    ]  # fmt: skip
+    for name, field in cases:
+        with subtests.test(name=name, field=field):
+            assert meant(name) == field
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["name", "email", "notes", "coach", "team", "age_group", "date_of_birth", "race_years", "bmi", "knee_pain", "shoe",
-     "prior_pfps_date", "pfps_onset_12m", "success_12w", "arm", "draw", "", "=1", "gender"],
-)  # fmt: skip
-def test_a_column_that_looks_like_no_field_is_left_alone(name):
-    assert meant(name) is None
+def test_a_column_that_looks_like_no_field_is_left_alone(subtests):
+    cases = [
+        "name", "email", "notes", "coach", "team", "age_group", "date_of_birth", "race_years", "bmi", "knee_pain",
+        "shoe", "prior_pfps_date", "pfps_onset_12m", "success_12w", "arm", "draw", "", "=1", "gender",
+    ]  # fmt: skip
+    for name in cases:
+        with subtests.test(name=name):
+            assert meant(name) is None
 
 
-@pytest.mark.parametrize(
-    "field", [field.name for field in INPUTS if field.unit not in ("", "sessions", "points") or "index" in field.name]
-)
-def test_every_measured_field_is_recognised_without_its_unit(field):
-    assert meant(field.rsplit("_", 1)[0]) == field
+def test_every_measured_field_is_recognised_without_its_unit(subtests):
+    for field in [
+        field.name for field in INPUTS if field.unit not in ("", "sessions", "points") or "index" in field.name
+    ]:
+        with subtests.test(field=field):
+            assert meant(field.rsplit("_", 1)[0]) == field
 
 
 def test_a_header_that_is_ours_is_refused_unless_the_file_was_scored(tmp_path):

@@ -134,11 +134,11 @@ def test_the_null_world_takes_no_side_on_any_cause():
     assert {values[name.split(".")[1]] for name in causes - {"runners.onset_base_rate"}} == {0.0}
 
 
-@pytest.mark.parametrize("conflict", conflicts(), ids=lambda conflict: conflict.title)
-def test_a_conflict_has_two_sides_and_is_met_by_a_parameter_or_a_claim(conflict):
-    assert len(set(conflict.rows)) == len(conflict.rows) >= 2
-    met = {row for claim in CLAIMS for row in (*claim.rows, claim.id)}
-    assert {*conflict.rows} & met.union(*map(resting, scenario_names()))
+def test_a_conflict_has_two_sides_and_is_met_by_a_parameter_or_a_claim():
+    met = {row for claim in CLAIMS for row in (*claim.rows, claim.id)}.union(*map(resting, scenario_names()))
+    assert conflicts()
+    assert not [each.title for each in conflicts() if not len(set(each.rows)) == len(each.rows) >= 2]
+    assert not [each.title for each in conflicts() if not {*each.rows} & met]
 
 
 def test_a_conflict_shows_the_parameters_that_cite_its_rows():

@@ -104,12 +104,16 @@ def test_the_counts_on_a_scale_are_the_whole_numbers():
     assert {one.name for one in FIELDS if one.kind == "whole"} == {"foot_posture_index", "effusion_grade"}
 
 
-@pytest.mark.parametrize("one", FIELDS, ids=lambda one: one.name)
-def test_every_field_says_what_it_is_how_it_is_asked_and_where_that_is_from(one):
-    for words in (one.label, one.question, one.meaning, one.source, one.group):
-        assert words.strip() == words != ""
-    assert "|" not in one.label + one.meaning + one.source + one.limits
-    assert one.question.endswith(("?", ".", ")"))
+def test_every_field_says_what_it_is_how_it_is_asked_and_where_that_is_from():
+    faults = []
+    for one in FIELDS:
+        texts = {name: getattr(one, name) for name in ("label", "question", "meaning", "source", "group")}
+        faults += [
+            f"{one.name}: {name} is {text!r}" for name, text in texts.items() if not text or text != text.strip()
+        ]
+        faults += [f"{one.name}: a | breaks the table"] * ("|" in one.label + one.meaning + one.source + one.limits)
+        faults += [f"{one.name}: {one.question!r} has no end"] * (not one.question.endswith(("?", ".", ")")))
+    assert not faults, "\n".join(faults)
 
 
 UNITS = {
@@ -118,15 +122,17 @@ UNITS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("one", [one for one in FIELDS if one.unit], ids=lambda one: one.name)
-def test_the_suffix_of_a_name_is_its_unit(one):
-    suffixes = [suffix for suffix in sorted(UNITS, key=len, reverse=True) if one.name.endswith(suffix)]
-    assert not suffixes or one.unit == UNITS[suffixes[0]]
+def test_the_suffix_of_a_name_is_its_unit():
+    longest_first = sorted(UNITS, key=len, reverse=True)
+    suffixes = {one: next((s for s in longest_first if one.name.endswith(s)), None) for one in FIELDS if one.unit}
+    assert len([suffix for suffix in suffixes.values() if suffix]) > 10
+    assert not [one.name for one, suffix in suffixes.items() if suffix and one.unit != UNITS[suffix]]
 
 
-@pytest.mark.parametrize("named", [*FIELDS, *ARMS], ids=lambda named: named.name)
-def test_every_ledger_row_that_a_source_names_is_in_the_ledger(named):
-    assert set(re.findall(r"\b[GS]\d+-\d+\b", named.source)) <= set(ledger())
+def test_every_ledger_row_that_a_source_names_is_in_the_ledger():
+    cited = {named.name: set(re.findall(r"\b[GS]\d+-\d+\b", named.source)) for named in (*FIELDS, *ARMS)}
+    assert any(cited.values())
+    assert not {name: rows - set(ledger()) for name, rows in cited.items() if not rows <= set(ledger())}
 
 
 def test_no_direction_is_settled_where_the_evidence_disagrees():
@@ -190,29 +196,29 @@ def test_a_field_is_found_by_name_and_an_unknown_name_is_explained():
         field("weight_lb")
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
+def test_limits_are_said_in_words(subtests):
+    for name, words in [
         ("age_years", "a number from 10 to 90 years"),
         ("foot_posture_index", "a whole number from -12 to 12 points"),
         ("sex", "female or male"),
         ("club", "text"),
-    ],
-)
-def test_limits_are_said_in_words(name, words):
-    assert BY_NAME[name].limits == words
+    ]:
+        with subtests.test(name=name, words=words):
+            assert BY_NAME[name].limits == words
 
 
 def test_limits_of_a_number_without_a_unit_end_with_the_number():
     assert replace(BY_NAME["age_years"], unit="").limits == "a number from 10 to 90"
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "words"),
-    [("age_years", 34, "34 years"), ("hip_abduction_nm_kg", 1.234, "1.23 Nm/kg"), ("sex", 0.0, "female")],
-)
-def test_a_coded_value_is_shown_as_a_person_reads_it(name, value, words):
-    assert BY_NAME[name].show(value) == words
+def test_a_coded_value_is_shown_as_a_person_reads_it(subtests):
+    for name, value, words in [
+        ("age_years", 34, "34 years"),
+        ("hip_abduction_nm_kg", 1.234, "1.23 Nm/kg"),
+        ("sex", 0.0, "female"),
+    ]:
+        with subtests.test(name=name, value=value, words=words):
+            assert BY_NAME[name].show(value) == words
 
 
 def test_a_value_without_a_unit_is_shown_alone():

@@ -64,26 +64,23 @@ def test_numbers_are_read_as_they_are_printed():
     assert numbers("no association") == []
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
+def test_rows_of_one_study_share_a_name(subtests):
+    for one, other in [
         ("G4-21", "G4-28"),  # one article
         ("G5-02", "G5-03"),  # one review, once as somebody summarised it
         ("G1-30", "G3-19"),  # two articles on one cohort
         ("G5-02", "G5-05"),  # derived from it
         ("G6-16", "G2-03"),  # derived from what was derived from it
         ("G2-43", "G2-42"),
-    ],
-)
-def test_rows_of_one_study_share_a_name(one, other):
-    assert studies_of([one]) & studies_of([other])
+    ]:
+        with subtests.test(one=one, other=other):
+            assert studies_of([one]) & studies_of([other])
 
 
-@pytest.mark.parametrize(
-    ("one", "other"), [("G4-21", "G4-29"), ("G3-22", "G3-19"), ("G2-74", "G2-75"), ("G1-08", "G1-07")]
-)
-def test_rows_of_different_studies_or_of_none_share_no_name(one, other):
-    assert not studies_of([one]) & studies_of([other])
+def test_rows_of_different_studies_or_of_none_share_no_name(subtests):
+    for one, other in [("G4-21", "G4-29"), ("G3-22", "G3-19"), ("G2-74", "G2-75"), ("G1-08", "G1-07")]:
+        with subtests.test(one=one, other=other):
+            assert not studies_of([one]) & studies_of([other])
 
 
 def test_several_rows_have_the_studies_of_each():

@@ -46,32 +46,35 @@ def test_the_scenarios_of_the_design_come_with_the_product():
     assert set(scenario_names()) == expected
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_parameter_cites_the_ledger_or_says_assumption_and_tells_how(name):
-    for _, parameter in parameters_of(load_scenario(name)):
-        assert parameter.assumption or any(ledger()[row].estimate for row in parameter.rows), parameter.name
-        assert set(parameter.rows) <= set(ledger())
-        assert parameter.how
-        assert parameter.low <= parameter.value <= parameter.high
+def test_every_parameter_cites_the_ledger_or_says_assumption_and_tells_how(subtests):
+    for name in scenario_names():
+        with subtests.test(name=name):
+            for _, parameter in parameters_of(load_scenario(name)):
+                assert parameter.assumption or any(ledger()[row].estimate for row in parameter.rows), parameter.name
+                assert set(parameter.rows) <= set(ledger())
+                assert parameter.how
+                assert parameter.low <= parameter.value <= parameter.high
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_every_ledger_row_that_is_named_in_a_scenario_file_exists(name):
-    text = (HOME / f"{name}.toml").read_text(encoding="utf-8")
-    assert set(re.findall(r"\b[GS]\d+-\d+\b", text)) <= set(ledger())
+def test_every_ledger_row_that_is_named_in_a_scenario_file_exists(subtests):
+    for name in scenario_names():
+        with subtests.test(name=name):
+            text = (HOME / f"{name}.toml").read_text(encoding="utf-8")
+            assert set(re.findall(r"\b[GS]\d+-\d+\b", text)) <= set(ledger())
 
 
-@pytest.mark.parametrize("name", CHILDREN)
-def test_a_child_holds_only_what_differs_from_its_parent(name):
-    child = load_scenario(name)
-    parent = load_scenario(child.parent)
-    own = [(part, parameter) for part, parameter in parameters_of(child) if parameter.origin == name]
-    assert own
-    for part, parameter in own:
-        # what is not replaced for the patients is taken from the runners
-        before = getattr(parent, part).get(parameter.name, child.runners.get(parameter.name))
-        numbers = [(each.value, each.low, each.high, each.marginal) for each in (parameter, before)]
-        assert numbers[0] != numbers[1], f"{part}.{parameter.name}"
+def test_a_child_holds_only_what_differs_from_its_parent(subtests):
+    for name in CHILDREN:
+        with subtests.test(name=name):
+            child = load_scenario(name)
+            parent = load_scenario(child.parent)
+            own = [(part, parameter) for part, parameter in parameters_of(child) if parameter.origin == name]
+            assert own
+            for part, parameter in own:
+                # what is not replaced for the patients is taken from the runners
+                before = getattr(parent, part).get(parameter.name, child.runners.get(parameter.name))
+                numbers = [(each.value, each.low, each.high, each.marginal) for each in (parameter, before)]
+                assert numbers[0] != numbers[1], f"{part}.{parameter.name}"
 
 
 # reading a scenario
@@ -92,9 +95,8 @@ def test_a_parameter_of_which_no_spread_is_known_is_its_own_interval():
     assert not parameter.rows
 
 
-@pytest.mark.parametrize(
-    ("raw", "words"),
-    [
+def test_a_parameter_that_breaks_a_rule_is_refused_by_name(subtests):
+    for raw, words in [
         (GOOD | {"rows": []}, "runners.share: expected `rows` of the ledger or `assumption = true`, got neither"),
         (GOOD | {"rows": ["G9-99"]}, "runners.share: row 'G9-99' is not in the ledger"),
         (GOOD | {"value": 0.7}, "runners.share: expected a value inside its interval, got 0.7 and [0.4, 0.6]"),
@@ -107,12 +109,11 @@ def test_a_parameter_of_which_no_spread_is_known_is_its_own_interval():
         (GOOD | {"interval": [0.4]}, "runners.share: expected `value = number`"),
         (GOOD | {"interval": 0.4}, "runners.share: expected `value = number`"),
         (0.5, "runners.share: expected { value = ..., rows = [...], how = ... }, got 0.5"),
-    ],
-)
-def test_a_parameter_that_breaks_a_rule_is_refused_by_name(raw, words):
-    message = refusal_of(scenario_with(share=raw))
-    assert message.startswith("scenario 'test' is not usable")
-    assert words in message
+    ]:
+        with subtests.test(raw=raw, words=words):
+            message = refusal_of(scenario_with(share=raw))
+            assert message.startswith("scenario 'test' is not usable")
+            assert words in message
 
 
 def test_a_part_that_is_no_table_is_refused():
@@ -150,13 +151,12 @@ def test_all_faults_of_a_scenario_are_told_at_once():
         assert words in message
 
 
-@pytest.mark.parametrize(
-    "top",
-    [{"title": "A test"}, {"horizon_months": 12}, {"title": 5, "horizon_months": 12}]
-    + [{"title": "x", "horizon_months": wrong} for wrong in ("12", True, float("inf"), float("nan"))],
-)
-def test_a_scenario_without_title_or_horizon_is_refused(top):
-    assert "`horizon_months` (a number above 0)" in refusal_of(top)
+def test_a_scenario_without_title_or_horizon_is_refused(subtests):
+    wrong = ("12", True, float("inf"), float("nan"))
+    tops = [{"title": "A test"}, {"horizon_months": 12}, {"title": 5, "horizon_months": 12}]
+    for top in [*tops, *({"title": "x", "horizon_months": months} for months in wrong)]:
+        with subtests.test(top=top):
+            assert "`horizon_months` (a number above 0)" in refusal_of(top)
 
 
 def test_an_unknown_scenario_is_answered_with_those_that_exist():
@@ -196,14 +196,15 @@ def test_differences_name_the_part_and_give_both_parameters():
 # drawing from what the evidence leaves open
 
 
-@pytest.mark.parametrize("name", scenario_names())
-def test_no_draw_of_a_share_is_beyond_0_and_1(name):
-    shares = [p for _, p in parameters_of(load_scenario(name))
-              if p.low > 0 and p.high < 1 and not p.name.startswith(("onset_", "success_", "modifier_"))]  # fmt: skip
-    assert len(shares) > 20
-    for p in [*shares, load_scenario(name).runners["onset_base_rate"]]:
-        assert p.at(0.0001) > 0, p.name
-        assert p.at(0.9999) < 1 or "sd" in p.name or "log" in p.name, p.name
+def test_no_draw_of_a_share_is_beyond_0_and_1(subtests):
+    for name in scenario_names():
+        with subtests.test(name=name):
+            inside = [p for _, p in parameters_of(load_scenario(name)) if p.low > 0 and p.high < 1]
+            shares = [p for p in inside if not p.name.startswith(("onset_", "success_", "modifier_"))]
+            assert len(shares) > 20
+            for p in [*shares, load_scenario(name).runners["onset_base_rate"]]:
+                assert p.at(0.0001) > 0, p.name
+                assert p.at(0.9999) < 1 or "sd" in p.name or "log" in p.name, p.name
 
 
 def quantiles(scenario, seed, draws):

@@ -73,12 +73,13 @@ def test_two_models_add_up():
     np.testing.assert_allclose(add(one, two).margin(ROWS), one.margin(ROWS) + two.margin(ROWS), atol=1e-14)
 
 
-@pytest.mark.parametrize("field", ["a", "b"])
-@pytest.mark.parametrize("value", [0.3, 1.7, NAN])
-def test_a_change_is_the_difference_of_two_margins(field, value):
-    found = model()
-    expected = found.margin(ROWS.assign(**{field: value})) - found.margin(ROWS)
-    np.testing.assert_allclose(found.change(ROWS, field, value), expected, atol=1e-14)
+def test_a_change_is_the_difference_of_two_margins(subtests):
+    for field in ["a", "b"]:
+        for value in [0.3, 1.7, NAN]:
+            with subtests.test(field=field, value=value):
+                found = model()
+                expected = found.margin(ROWS.assign(**{field: value})) - found.margin(ROWS)
+                np.testing.assert_allclose(found.change(ROWS, field, value), expected, atol=1e-14)
 
 
 def test_a_model_without_terms_answers_its_intercept():
@@ -92,9 +93,8 @@ def test_a_model_comes_back_from_json_bit_for_bit():
     assert again.fields == ("a", "b")
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
+def test_a_spoilt_table_is_refused(subtests):
+    for spoil in [
         lambda m: m.pop("intercept"),
         lambda m: m.update(link="probit"),
         lambda m: m["terms"][0].update(type="neural"),
@@ -107,13 +107,12 @@ def test_a_model_comes_back_from_json_bit_for_bit():
         lambda m: m["terms"][1].update(cuts=[]),
         lambda m: m["terms"][1].update(type="neural"),
         lambda m: m["terms"][0].update(knots=[0.0], values=[[1.0, 1.0], [2.0, 2.0]]),
-    ],
-)
-def test_a_spoilt_table_is_refused(spoil):
-    content = to_json(model())
-    spoil(content)
-    with pytest.raises(BundleFormat):
-        from_json(content)
+    ]:
+        with subtests.test(spoil=spoil):
+            content = to_json(model())
+            spoil(content)
+            with pytest.raises(BundleFormat):
+                from_json(content)
 
 
 @given(st.lists(st.floats(-700, 700), min_size=1))

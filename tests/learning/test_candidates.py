@@ -73,9 +73,10 @@ def holds_what_a_candidate_of_onset_must(entrant, runners):
     np.testing.assert_array_equal(risk_of(fit_onset(clone(entrant.make()), X, y, club, fold), X), risk)
 
 
-@pytest.mark.parametrize("name", [name for name in ONSET if name not in SLOW])
-def test_a_candidate_of_onset_takes_missing_values_and_gives_the_same_risks_twice(name, runners):
-    holds_what_a_candidate_of_onset_must(ONSET[name], runners)
+def test_a_candidate_of_onset_takes_missing_values_and_gives_the_same_risks_twice(runners, subtests):
+    for name in [name for name in ONSET if name not in SLOW]:
+        with subtests.test(name=name):
+            holds_what_a_candidate_of_onset_must(ONSET[name], runners)
 
 
 @pytest.mark.slow
@@ -126,9 +127,10 @@ def holds_what_a_candidate_of_pathways_must(entrant, patients):
     np.testing.assert_allclose(success_of(again, X), success, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", [name for name in PATHWAYS if name not in SLOW])
-def test_a_candidate_of_pathways_gives_one_chance_an_arm_and_the_same_twice(name, patients):
-    holds_what_a_candidate_of_pathways_must(PATHWAYS[name], patients)
+def test_a_candidate_of_pathways_gives_one_chance_an_arm_and_the_same_twice(patients, subtests):
+    for name in [name for name in PATHWAYS if name not in SLOW]:
+        with subtests.test(name=name):
+            holds_what_a_candidate_of_pathways_must(PATHWAYS[name], patients)
 
 
 @pytest.mark.slow
@@ -137,10 +139,11 @@ def test_a_slow_candidate_of_pathways_does_too(name, patients):
     holds_what_a_candidate_of_pathways_must(PATHWAYS[name], patients)
 
 
-@pytest.mark.parametrize("make", [x_learner, causal_forest, explainable_boosting, forest])
-def test_what_is_slow_to_fit_is_made_at_once_and_on_one_thread(make):
-    settings = make().get_params() if hasattr(make(), "get_params") else {}
-    assert settings.get("n_jobs", 1) == 1
+def test_what_is_slow_to_fit_is_made_at_once_and_on_one_thread(subtests):
+    for make in [x_learner, causal_forest, explainable_boosting, forest]:
+        with subtests.test(make=make):
+            settings = make().get_params() if hasattr(make(), "get_params") else {}
+            assert settings.get("n_jobs", 1) == 1
 
 
 def test_zero_effect_says_that_no_arm_differs_and_one_effect_that_each_differs_alike(patients):

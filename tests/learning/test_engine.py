@@ -66,14 +66,15 @@ def rows_of(model: AdditiveModel, seed: int, count: int = 3000) -> dict[str, np.
     return columns
 
 
-@pytest.mark.parametrize("seed", range(12))
-def test_tables_equal_their_sources_at_and_beside_every_cut_at_the_ends_and_where_missing(seed):
-    model = random_model(seed)
-    compiled = compile_models([model, model.member(2)])
-    rows = rows_of(model, seed)
-    both, one = compiled.members(rows)
-    np.testing.assert_allclose(both, model.margin(rows), rtol=0, atol=1e-10)
-    np.testing.assert_allclose(one, model.member(2).margin(rows), rtol=0, atol=1e-10)
+def test_tables_equal_their_sources_at_and_beside_every_cut_at_the_ends_and_where_missing(subtests):
+    for seed in range(12):
+        with subtests.test(seed=seed):
+            model = random_model(seed)
+            compiled = compile_models([model, model.member(2)])
+            rows = rows_of(model, seed)
+            both, one = compiled.members(rows)
+            np.testing.assert_allclose(both, model.margin(rows), rtol=0, atol=1e-10)
+            np.testing.assert_allclose(one, model.member(2).margin(rows), rtol=0, atol=1e-10)
 
 
 def test_every_edge_of_every_field_falls_where_its_source_says():
@@ -95,7 +96,7 @@ def test_tables_equal_the_trees_that_they_come_from(trained_with_missing):
     np.testing.assert_allclose(found.log_odds, expected, rtol=0, atol=1e-10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_trees_of_depth_two_become_the_same_function(data):
     trees = [tree(data.draw) for _ in range(data.draw(st.integers(1, 4)))]
@@ -107,7 +108,7 @@ def test_any_trees_of_depth_two_become_the_same_function(data):
     np.testing.assert_allclose(compile_models([model]).members(rows)[0], model.margin(rows), rtol=0, atol=1e-10)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(cuts=st.lists(st.floats(-1e300, 1e300), min_size=1, unique=True), data=st.data())
 def test_a_value_is_binned_as_a_search_would_however_odd_the_cuts_are(cuts, data):
     ordered = np.unique(np.array(cuts))
@@ -158,45 +159,50 @@ def test_equal_neighbours_become_one_cell_and_what_adds_nothing_is_dropped():
     assert 1e-13 <= compiled.cost <= 5 * TOLERANCE
 
 
-@pytest.mark.parametrize("tolerance", [0.0, 1e-12, 1e-4])
-def test_what_merging_and_dropping_cost_is_what_they_are_said_to_cost_at_most(tolerance):
-    random, cuts = generator(9, "noise"), np.linspace(-2, 2, 9)
-    terms = [Step(name, cuts, np.round(random.normal(size=(11, 2)))) for name in NAMES]
-    terms.append(Pair(("a", "b"), (cuts, cuts), np.round(random.normal(size=(11, 11, 1)) / 3).repeat(2, axis=2)))
-    terms.append(Line("c", np.array([-1.0, 1.0]), np.zeros((3, 2))))
-    noisy = [replace(term, values=term.values + 1e-5 * random.normal(size=term.values.shape)) for term in terms]
-    model = AdditiveModel(np.zeros(2), tuple(noisy))
-    compiled, rows = compile_models([model], tolerance), rows_of(model, 9)
-    gap = np.abs(compiled.members(rows)[0] - model.margin(rows)).max()
-    assert gap <= compiled.cost + 1e-12
-    assert (compiled.cost > 1e-6) == (tolerance > 1e-6)
+def test_what_merging_and_dropping_cost_is_what_they_are_said_to_cost_at_most(subtests):
+    for tolerance in [0.0, 1e-12, 1e-4]:
+        with subtests.test(tolerance=tolerance):
+            random, cuts = generator(9, "noise"), np.linspace(-2, 2, 9)
+            terms = [Step(name, cuts, np.round(random.normal(size=(11, 2)))) for name in NAMES]
+            terms.append(
+                Pair(("a", "b"), (cuts, cuts), np.round(random.normal(size=(11, 11, 1)) / 3).repeat(2, axis=2))
+            )
+            terms.append(Line("c", np.array([-1.0, 1.0]), np.zeros((3, 2))))
+            noisy = [replace(term, values=term.values + 1e-5 * random.normal(size=term.values.shape)) for term in terms]
+            model = AdditiveModel(np.zeros(2), tuple(noisy))
+            compiled, rows = compile_models([model], tolerance), rows_of(model, 9)
+            gap = np.abs(compiled.members(rows)[0] - model.margin(rows)).max()
+            assert gap <= compiled.cost + 1e-12
+            assert (compiled.cost > 1e-6) == (tolerance > 1e-6)
 
 
-@pytest.mark.parametrize("groups", [(4, 2), (0, 6), (6, 0), (1, 5), (3,)])
-def test_variances_are_those_of_the_members(groups):
-    model = random_model(6)
-    found = scorer(model, explainer(model, rows_of(model, 1, 50)), groups)
-    rows, start = rows_of(model, 8, 300), 1
-    members = model.margin(rows)
-    for size, variance in zip(groups, found.score(rows).variances, strict=True):
-        own = members[:, start : start + size]
-        expected = own.var(axis=1, ddof=1) if size > 1 else np.zeros(300)
-        np.testing.assert_allclose(variance, expected, rtol=1e-12, atol=1e-12)
-        start += size
+def test_variances_are_those_of_the_members(subtests):
+    for groups in [(4, 2), (0, 6), (6, 0), (1, 5), (3,)]:
+        with subtests.test(groups=groups):
+            model = random_model(6)
+            found = scorer(model, explainer(model, rows_of(model, 1, 50)), groups)
+            rows, start = rows_of(model, 8, 300), 1
+            members = model.margin(rows)
+            for size, variance in zip(groups, found.score(rows).variances, strict=True):
+                own = members[:, start : start + size]
+                expected = own.var(axis=1, ddof=1) if size > 1 else np.zeros(300)
+                np.testing.assert_allclose(variance, expected, rtol=1e-12, atol=1e-12)
+                start += size
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_base_and_contributions_are_those_of_the_shapley_tables(seed):
-    model = random_model(seed)
-    shares = explainer(model, rows_of(model, 20, 400))
-    rows = rows_of(model, seed, 1500)
-    found = scorer(model, shares).score(rows)
-    base, contributions = shares.explain(rows)
-    np.testing.assert_allclose(found.base, base, rtol=0, atol=1e-11)
-    np.testing.assert_allclose(found.contributions, contributions, rtol=0, atol=1e-11)
-    np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.log_odds, rtol=0, atol=1e-10)
-    missing = np.column_stack([np.isnan(rows[name]) for name in shares.fields])
-    assert (found.contributions[missing] == 0).all()
+def test_base_and_contributions_are_those_of_the_shapley_tables(subtests):
+    for seed in range(4):
+        with subtests.test(seed=seed):
+            model = random_model(seed)
+            shares = explainer(model, rows_of(model, 20, 400))
+            rows = rows_of(model, seed, 1500)
+            found = scorer(model, shares).score(rows)
+            base, contributions = shares.explain(rows)
+            np.testing.assert_allclose(found.base, base, rtol=0, atol=1e-11)
+            np.testing.assert_allclose(found.contributions, contributions, rtol=0, atol=1e-11)
+            np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.log_odds, rtol=0, atol=1e-10)
+            missing = np.column_stack([np.isnan(rows[name]) for name in shares.fields])
+            assert (found.contributions[missing] == 0).all()
 
 
 def test_a_model_without_terms_answers_its_intercept():

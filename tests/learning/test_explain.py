@@ -32,13 +32,14 @@ def brute_force(found, rows, background):
     return out
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_contributions_equal_brute_force(seed):
-    found = model(members=1, seed=seed)
-    background = pd.DataFrame({"a": [0.0, 0.7, 2.0, np.nan, 0.2], "b": [0.5, 1.5, np.nan, 2.5, 3.0]})
-    rows = pd.DataFrame({"a": [0.1, 0.9, 2.9], "b": [2.5, 0.1, 1.7]})
-    _, contributions = explainer(found, background).explain(rows)
-    np.testing.assert_allclose(contributions, brute_force(found, rows, background), atol=1e-12)
+def test_contributions_equal_brute_force(subtests):
+    for seed in range(3):
+        with subtests.test(seed=seed):
+            found = model(members=1, seed=seed)
+            background = pd.DataFrame({"a": [0.0, 0.7, 2.0, np.nan, 0.2], "b": [0.5, 1.5, np.nan, 2.5, 3.0]})
+            rows = pd.DataFrame({"a": [0.1, 0.9, 2.9], "b": [2.5, 0.1, 1.7]})
+            _, contributions = explainer(found, background).explain(rows)
+            np.testing.assert_allclose(contributions, brute_force(found, rows, background), atol=1e-12)
 
 
 def test_contributions_equal_shap_on_a_model_of_trees_alone():

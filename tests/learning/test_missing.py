@@ -50,12 +50,13 @@ def test_levelling_makes_the_mean_prediction_of_every_member_the_mean_outcome(bu
     np.testing.assert_allclose(found.margin(X)[:, 0] - model.margin(X)[:, 0], found.intercept[0] - model.intercept[0])
 
 
-@pytest.mark.parametrize("tier", ["questionnaire", "log", "field test"])
-def test_measuring_a_whole_tier_leaves_the_mean_prediction_where_it_was(bundle, frames, tier):
-    X, main = onset_features(frames.onset), bundle.predictor.onset.member(0)
-    less = X.assign(**{name: np.nan for name in ONSET_FIELDS if name not in tier_fields(tier)})
-    measured, guessed = (probability(main.margin(rows)[:, 0]).mean() for rows in (X, less))
-    assert measured == pytest.approx(guessed, abs=0.002)
+def test_measuring_a_whole_tier_leaves_the_mean_prediction_where_it_was(bundle, frames, subtests):
+    for tier in ["questionnaire", "log", "field test"]:
+        with subtests.test(tier=tier):
+            X, main = onset_features(frames.onset), bundle.predictor.onset.member(0)
+            less = X.assign(**{name: np.nan for name in ONSET_FIELDS if name not in tier_fields(tier)})
+            measured, guessed = (probability(main.margin(rows)[:, 0]).mean() for rows in (X, less))
+            assert measured == pytest.approx(guessed, abs=0.002)
 
 
 def test_measuring_any_one_field_leaves_the_mean_prediction_where_it_was(bundle, frames):

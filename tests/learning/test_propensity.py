@@ -47,18 +47,16 @@ def test_who_draws_a_clinic_to_an_arm_has_the_higher_chance_of_it():
     assert np.abs(found - true).mean() < 0.03
 
 
-@pytest.mark.parametrize(
-    "spoil",
-    [
+def test_propensities_of_another_shape_or_dictionary_are_refused(fitted, subtests):
+    for spoil in [
         lambda states: states.pop("otherwise"),
         lambda states: states.update(another={}),
         lambda states: states["otherwise"].update(surgery=states["otherwise"]["hip"]),
         lambda states: states["otherwise"]["hip"]["terms"][0].update(field="shoe_size"),
         lambda states: states["otherwise"].update(hip=[]),
-    ],
-)
-def test_propensities_of_another_shape_or_dictionary_are_refused(fitted, spoil):
-    content = json.loads(json.dumps(propensity_to_json(fitted[0])))
-    spoil(content)
-    with pytest.raises((ValueError, KeyError, BundleFormat)):
-        propensity_from_json(content)
+    ]:
+        with subtests.test(spoil=spoil):
+            content = json.loads(json.dumps(propensity_to_json(fitted[0])))
+            spoil(content)
+            with pytest.raises((ValueError, KeyError, BundleFormat)):
+                propensity_from_json(content)

@@ -28,21 +28,29 @@ def fitted(seed: int = 1, missing: bool = True, **settings_: object) -> lightgbm
     return lightgbm.train(chosen, lightgbm.Dataset(X, y), num_boost_round=40)
 
 
-@pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("trained_with_missing", [True, False])
-def test_tables_equal_the_trees_also_at_and_beside_every_cut_and_where_missing(seed, trained_with_missing):
-    booster = fitted(seed, trained_with_missing)
-    model = compile_trees(booster.dump_model())
-    X, _ = data(seed + 50)
-    cuts = {term.field: term.cuts for term in model.terms if hasattr(term, "cuts") and len(term.fields) == 1}
-    beside = {
-        name: np.concatenate([values, np.nextafter(values, np.inf), np.nextafter(values, -np.inf), [-1e9, 1e9, np.nan]])
-        for name, values in cuts.items()
-    }
-    edges = pd.concat([X.head(len(values)).reset_index(drop=True).assign(**{n: values}) for n, values in beside.items()
-                       if len(values) <= len(X)])  # fmt: skip
-    for rows in (X, edges):
-        np.testing.assert_allclose(model.margin(rows)[:, 0], booster.predict(rows, raw_score=True), atol=1e-10)
+def test_tables_equal_the_trees_also_at_and_beside_every_cut_and_where_missing(subtests):
+    for seed in range(4):
+        for trained_with_missing in [True, False]:
+            with subtests.test(seed=seed, trained_with_missing=trained_with_missing):
+                booster = fitted(seed, trained_with_missing)
+                model = compile_trees(booster.dump_model())
+                X, _ = data(seed + 50)
+                cuts = {
+                    term.field: term.cuts for term in model.terms if hasattr(term, "cuts") and len(term.fields) == 1
+                }
+                beside = {
+                    name: np.concatenate(
+                        [values, np.nextafter(values, np.inf), np.nextafter(values, -np.inf), [-1e9, 1e9, np.nan]]
+                    )
+                    for name, values in cuts.items()
+                }
+                short = {name: values for name, values in beside.items() if len(values) <= len(X)}
+                first = {name: X.head(len(values)).reset_index(drop=True) for name, values in short.items()}
+                edges = pd.concat([first[name].assign(**{name: values}) for name, values in short.items()])
+                for rows in (X, edges):
+                    np.testing.assert_allclose(
+                        model.margin(rows)[:, 0], booster.predict(rows, raw_score=True), atol=1e-10
+                    )
 
 
 def test_a_wider_layout_gives_the_same_margin():
@@ -102,7 +110,7 @@ def walk(node, row):
     return node["leaf_value"]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_any_tree_of_depth_two_becomes_the_same_function(data):
     trees = [tree(data.draw) for _ in range(data.draw(st.integers(1, 4)))]

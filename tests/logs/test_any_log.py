@@ -7,7 +7,7 @@ import struct
 
 import pytest
 from fitdecode.utils import compute_crc
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.errors import InputError
@@ -38,7 +38,6 @@ CELLS = st.one_of(
     ]),
     st.floats(0, 50).map("{:.2f}".format), st.text(max_size=5),
 )  # fmt: skip
-ANY = {"deadline": None, "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]}
 
 
 @st.composite
@@ -76,14 +75,14 @@ def is_summed_or_refused(path, units, entries=None):
             assert load.runs + load.twice + load.others == sum(activity.day <= at for activity in activities)
 
 
-@settings(max_examples=40, **ANY)
+@settings(max_examples=40)
 @given(rows=logs())
 def test_any_table_of_activities_is_summed_entry_for_entry_or_refused(tmp_path, rows):
     check_any(rows, tmp_path)
 
 
 @pytest.mark.slow
-@settings(max_examples=5_000, **ANY)
+@settings(max_examples=5_000)
 @given(rows=logs())
 def test_five_thousand_tables_of_activities_are_summed_or_refused(tmp_path, rows):
     check_any(rows, tmp_path)
@@ -107,14 +106,14 @@ BYTES = {"name": st.sampled_from(sorted(RECORDED)), "at": st.integers(0, 999), "
          "put": st.binary(max_size=5)}  # fmt: skip
 
 
-@settings(max_examples=40, **ANY)
+@settings(max_examples=40)
 @given(**BYTES)
 def test_any_bytes_in_a_recording_are_read_or_refused(tmp_path, name, at, cut, put):
     check_damaged(tmp_path, name, at, cut, put)
 
 
 @pytest.mark.slow
-@settings(max_examples=3_000, **ANY)
+@settings(max_examples=3_000)
 @given(**BYTES)
 def test_three_thousand_damaged_recordings_are_read_or_refused(tmp_path, name, at, cut, put):
     check_damaged(tmp_path, name, at, cut, put)

@@ -63,15 +63,17 @@ def test_a_kept_log_without_a_run_says_zero_but_no_change_of_nothing():
     assert (load.runs, load.others) == (0, 12)
 
 
-@pytest.mark.parametrize(("first", "known"), [
-    (33, set()), (34, {"weekly_distance_km", "sessions_per_week", "weekly_change_pct"}),
-    (36, {"weekly_distance_km", "sessions_per_week", "weekly_change_pct", "longest_run_spike_pct"}),
-])  # fmt: skip
-def test_days_before_the_log_begins_are_not_days_without_running(first, known):
-    load = load_of([run(back) for back in range(first, -1, -3)], AT)
-    assert set(load.values) == known
-    assert set(load.untold) == set(FIGURES) - known
-    assert {load.untold[name] for name in load.untold if name != "step_rate_spm"} <= {UNKNOWN}
+def test_days_before_the_log_begins_are_not_days_without_running(subtests):
+    cases = [
+        (33, set()), (34, {"weekly_distance_km", "sessions_per_week", "weekly_change_pct"}),
+        (36, {"weekly_distance_km", "sessions_per_week", "weekly_change_pct", "longest_run_spike_pct"}),
+    ]  # fmt: skip
+    for first, known in cases:
+        with subtests.test(first=first, known=known):
+            load = load_of([run(back) for back in range(first, -1, -3)], AT)
+            assert set(load.values) == known
+            assert set(load.untold) == set(FIGURES) - known
+            assert {load.untold[name] for name in load.untold if name != "step_rate_spm"} <= {UNKNOWN}
 
 
 @pytest.mark.parametrize(("last", "known"), [(SILENCE, True), (SILENCE + 1, False)])
@@ -106,14 +108,16 @@ def test_a_run_without_a_distance_is_a_session_of_unknown_length():
     assert load_of([*KEPT, run(1, None), run(10)], AT).untold["longest_run_spike_pct"] == UNMEASURED
 
 
-@pytest.mark.parametrize(("log", "name"), [
-    ([run(1, 31), run(10, 5)], "longest_run_spike_pct"), ([run(1, 31), run(10, 20)], "weekly_change_pct"),
-    ([run(back, 45) for back in range(8, 35)], "weekly_distance_km"),
-])  # fmt: skip
-def test_a_figure_beyond_its_limits_is_told_and_not_clipped(log, name):
-    load = load_of([*KEPT, *log], AT)
-    assert name not in load.values
-    assert load.untold[name].endswith(f"is outside the limits ({BY_NAME[name].limits})")
+def test_a_figure_beyond_its_limits_is_told_and_not_clipped(subtests):
+    cases = [
+        ([run(1, 31), run(10, 5)], "longest_run_spike_pct"), ([run(1, 31), run(10, 20)], "weekly_change_pct"),
+        ([run(back, 45) for back in range(8, 35)], "weekly_distance_km"),
+    ]  # fmt: skip
+    for log, name in cases:
+        with subtests.test(log=log, name=name):
+            load = load_of([*KEPT, *log], AT)
+            assert name not in load.values
+            assert load.untold[name].endswith(f"is outside the limits ({BY_NAME[name].limits})")
 
 
 def test_a_run_that_watch_and_phone_recorded_counts_once_and_the_one_that_measured_more_is_kept():
@@ -138,7 +142,7 @@ def test_what_comes_after_the_day_is_not_counted():
     assert load_of([*KEPT, run(10), run(-1, 50)], AT).runs == 1
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(-20, 90), st.none() | st.floats(0.1, 60)), max_size=40))
 def test_whatever_the_log_each_figure_is_either_within_its_limits_or_has_a_reason(entries):
     load = load_of([run(back, km) for back, km in entries], AT)

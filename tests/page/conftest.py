@@ -10,6 +10,7 @@ import pytest
 
 from pfps_ml.bundle import released_bundle
 from pipelines.browser import browsing, chromium, opened, served
+from tests.waiting import patient
 
 MODELS = Path(__file__).resolve().parents[2] / "models"  # whatever PFPS_MODELS other tests set
 MISSING = "no Chromium on this machine: make system"
@@ -36,7 +37,7 @@ def browser():
     if chromium() is None:
         pytest.skip(MISSING)
     with browsing() as found:
-        yield found
+        yield patient(found)
 
 
 @pytest.fixture

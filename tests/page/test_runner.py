@@ -54,7 +54,7 @@ def test_faults_stand_at_their_fields_in_the_services_words_and_go_once_mended(p
 def test_what_is_needed_is_asked_for_only_when_the_answer_is(page):
     fill(page, {"weekly_distance_km": 30})
     page.press("#f-weekly_distance_km", "Tab")
-    page.wait_for_timeout(300)
+    page.wait_for_load_state("networkidle")  # whatever the page would ask has been asked and answered
     assert page.locator(".field.wrong").count() == 0
     page.click("button[type=submit]")
     page.wait_for_selector("#field-sex.wrong")

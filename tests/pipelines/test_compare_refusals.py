@@ -38,24 +38,20 @@ def own_module_and_store():
         yield
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
+def test_a_plan_that_cannot_be_is_refused_before_any_work(subtests):
+    for arguments, told in [
         (("weather", "null", (400, 1), [], None), "onset or pathways, got 'weather'"),
         (("onset", "nowhere", (400, 1), [], None), "nowhere"),
         (("onset", "null", (39, 1), [], None), "at least 40 rows and one repeat, got 39 and 1"),
         (("onset", "null", (400, 0), [], None), "got 400 and 0"),
         (("onset", "null", (400, 1), [], "ridge,nobody"), "got nobody; set --only"),
-    ],
-)
-def test_a_plan_that_cannot_be_is_refused_before_any_work(arguments, told):
-    with pytest.raises(FactError, match=re.escape(told)):
-        plan_of(*arguments)
+    ]:
+        with subtests.test(arguments=arguments, told=told), pytest.raises(FactError, match=re.escape(told)):
+            plan_of(*arguments)
 
 
-@pytest.mark.parametrize(
-    ("task", "candidate", "told"),
-    [
+def test_a_candidate_of_ones_own_that_does_not_work_is_refused_by_name_before_any_work(subtests):
+    for task, candidate, told in [
         ("onset", "sklearn.linear_model:LogisticRegression", "ValueError: Input X contains NaN.); it is given fields"),
         ("onset", "sklearn.linear_model:LinearRegression", "it has no predict_proba"),
         ("onset", "somebodys_models:Short", "a probability for each of 80 rows, got 3 answers"),
@@ -65,11 +61,9 @@ def test_a_plan_that_cannot_be_is_refused_before_any_work(arguments, told):
             "pfps_ml.learning.onset:OnsetModel",
             "the candidate pfps_ml.learning.onset:OnsetModel to fit and to predict",
         ),
-    ],
-)
-def test_a_candidate_of_ones_own_that_does_not_work_is_refused_by_name_before_any_work(task, candidate, told):
-    with pytest.raises(FactError, match=re.escape(told)):
-        plan_of(task, "reference", (400, 1), [candidate], "prevalence" if task == "onset" else "zero_effect")
+    ]:
+        with subtests.test(task=task, candidate=candidate, told=told), pytest.raises(FactError, match=re.escape(told)):
+            plan_of(task, "reference", (400, 1), [candidate], "prevalence" if task == "onset" else "zero_effect")
 
 
 def test_what_fails_in_a_candidate_of_ours_is_not_explained_away(monkeypatch):

@@ -12,7 +12,6 @@ from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
 from pipelines.card import limits_of, model_card, not_done
 from pipelines.gate import READ, checks, hold_to_gate, read_tables
 from pipelines.release import judge, release
-from pipelines.train import write_candidate
 
 LIMITS = ReleaseConfig()
 
@@ -33,13 +32,10 @@ def tables(evaluation):
     return found
 
 
-@pytest.fixture(scope="module")
-def written(candidate, evaluation, tmp_path_factory):
+@pytest.fixture
+def written(results_home):
     """Return a written candidate and its evaluation."""
-    home = tmp_path_factory.mktemp("written")
-    write_candidate(candidate, home / "candidate")
-    evaluation.write(home / "evaluation")
-    return home / "candidate", home / "evaluation"
+    return results_home / "candidate", results_home / "evaluation"
 
 
 def figure(name, value, low, high):

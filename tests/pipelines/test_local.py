@@ -144,13 +144,14 @@ def test_a_fault_of_the_whole_file_is_told_as_such(tmp_path, monkeypatch, capsys
     assert "\n  expected at least one row" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(
-    "asked", [{"by": "Clinic A"}, {"period": "season"}, {"cohort": "a.csv", "scenario": "null"},
-              {"cohort": "a.csv", "folder": "elsewhere"}]
-)  # fmt: skip
-def test_options_of_a_cohort_and_of_simulated_frames_are_not_mixed(asked):
-    with pytest.raises(InputError, match="--cohort FILE"):
-        main(**asked)
+def test_options_of_a_cohort_and_of_simulated_frames_are_not_mixed(subtests):
+    cases = [
+        {"by": "Clinic A"}, {"period": "season"}, {"cohort": "a.csv", "scenario": "null"},
+        {"cohort": "a.csv", "folder": "elsewhere"},
+    ]  # fmt: skip
+    for asked in cases:
+        with subtests.test(asked=asked), pytest.raises(InputError, match="--cohort FILE"):
+            main(**asked)
 
 
 def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move_both(

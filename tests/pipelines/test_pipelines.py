@@ -2,10 +2,8 @@
 
 import json
 import shutil
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from io import StringIO
-from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,6 @@ import pandas as pd
 import pytest
 
 from pfps_ml.bundle import load_bundle
-from pfps_ml.cohort.simulate import simulate_onset
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.learning.split import split_clubs
@@ -31,17 +28,6 @@ def test_frames_come_back_as_they_were_simulated_whatever_the_chunk(frames, conf
         for name in ("onset", "treatment", "truth_onset", "truth_treatment"):
             pd.testing.assert_frame_equal(getattr(again, name), getattr(frames, name))
         assert read_frames(tmp_path / str(chunk)).truth_onset is None
-
-
-def _digest_of(piece):
-    return data_digest(simulate_onset(CohortConfig(), *piece).observed)
-
-
-def test_rows_do_not_depend_on_order_or_workers():
-    pieces = [(start, start + 600) for start in range(0, 3000, 600)]
-    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:
-        apart = list(workers.map(_digest_of, reversed(pieces)))
-    assert apart == [_digest_of(piece) for piece in reversed(pieces)]
 
 
 def test_draws_are_the_same_runners_in_other_worlds(config, tmp_path):
@@ -139,10 +125,10 @@ def test_a_frame_that_is_not_there_or_no_parquet_is_an_error(tmp_path):
         read_frames(tmp_path)
 
 
-@pytest.mark.parametrize("change", [{"runners": 0}, {"runners": -5}, {"patients": 0}, {"scenario": "dream"}])
-def test_an_impossible_cohort_is_refused(change):
-    with pytest.raises(FactError):
-        simulate(replace(CohortConfig(), **change))
+def test_an_impossible_cohort_is_refused(subtests):
+    for change in [{"runners": 0}, {"runners": -5}, {"patients": 0}, {"scenario": "dream"}]:
+        with subtests.test(change=change), pytest.raises(FactError):
+            simulate(replace(CohortConfig(), **change))
 
 
 def test_a_digest_knows_the_content_and_the_columns(frames):
@@ -171,39 +157,31 @@ def test_golden_runners_are_nobodys_data_and_walk_through_every_field(candidate)
     assert rows["akps"].notna().any()
 
 
-def test_a_release_is_left_as_it_is_when_nothing_but_the_time_differs(models_home, candidate, evaluation, tmp_path):
+def test_a_release_is_left_as_it_is_when_nothing_but_the_time_differs(models_home, results, tmp_path):
     home = shutil.copytree(models_home, tmp_path / "models")
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
     before = {path.name: path.read_bytes() for path in (home / "pfps-0.0.1").iterdir()}
-    folder = release(tmp_path / "candidate", tmp_path / "evaluation", home, "0.0.1")
+    folder = release(results / "candidate", results / "evaluation", home, "0.0.1")
     assert folder.name == "pfps-0.0.1"
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stays(
-    models_home, candidate, evaluation, tmp_path
-):
+def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stays(models_home, results, tmp_path):
     home = shutil.copytree(models_home, tmp_path / "models")
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
     facts = json.loads((tmp_path / "candidate" / "facts.json").read_text())
     (tmp_path / "candidate" / "facts.json").write_text(json.dumps({**facts, "seed": 99}))
-    folder = release(tmp_path / "candidate", tmp_path / "evaluation", home, "0.0.1")
+    folder = release(results / "candidate", results / "evaluation", home, "0.0.1")
     assert folder.name == "pfps-0.0.1-2"
     assert (home / "CURRENT").read_text() == "pfps-0.0.1-2\n"
     assert load_bundle(home / "pfps-0.0.1").manifest["seed"] != 99
     assert load_bundle(folder).manifest["seed"] == 99
 
 
-def test_a_release_without_a_candidate_or_into_a_file_is_an_error(models_home, candidate, evaluation, tmp_path):
+def test_a_release_without_a_candidate_or_into_a_file_is_an_error(results, tmp_path):
     with pytest.raises(InputError, match=r"pipelines\.train"):
         release(tmp_path / "none", tmp_path / "none", tmp_path / "models", "1")
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="nothing moved"):
-        release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "file", "1")
+        release(results / "candidate", results / "evaluation", tmp_path / "file", "1")
 
 
 def test_the_evaluation_has_a_table_behind_every_picture(evaluation, tmp_path):
@@ -235,14 +213,12 @@ def test_clubs_that_training_may_have_seen_are_not_evaluated_as_unseen(candidate
         evaluate(candidate, frames, config, lambda _step: None)
 
 
-def test_a_candidate_is_not_released_with_the_figures_of_another(candidate, evaluation, tmp_path):
-    write_candidate(candidate, tmp_path / "candidate")
-    evaluation.write(tmp_path / "evaluation")
+def test_a_candidate_is_not_released_with_the_figures_of_another(results, tmp_path):
     other = json.loads((tmp_path / "candidate" / "onset.json").read_text())
     other["model"]["intercept"][0] += 0.001
     (tmp_path / "candidate" / "onset.json").write_text(json.dumps(other))
     with pytest.raises(InputError, match="that of another"):
-        release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "models", "1")
+        release(results / "candidate", results / "evaluation", tmp_path / "models", "1")
     assert not (tmp_path / "models").exists()
 
 

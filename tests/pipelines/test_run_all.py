@@ -55,14 +55,14 @@ def test_a_refused_candidate_is_tracked_with_its_figures_and_what_was_refused_bu
 
 
 def test_nothing_that_is_tracked_names_a_club_or_a_runner_or_holds_a_row(
-    candidate, evaluation, frames, bundle, tmp_path
+    candidate, evaluation, frames, bundle, results_home
 ):
-    evaluation.write(tmp_path)
-    found = list(records(candidate, evaluation, frames, tmp_path, bundle))
-    assert {*tmp_path.iterdir()} == {each.path for each in of(Artifact, found)}
+    home = results_home / "evaluation"
+    found = list(records(candidate, evaluation, frames, home, bundle))
+    assert {*home.iterdir()} == {each.path for each in of(Artifact, found)}
     names = [*frames.onset["club"].unique(), *frames.treatment["club"].unique(), *frames.onset["runner_id"].head(50)]
     tracked = [str(record) for record in found if not isinstance(record, Dataset)]  # of a frame only types are kept
-    tracked += [path.read_text(encoding="utf-8") for path in tmp_path.iterdir() if path.suffix != ".png"]
+    tracked += [path.read_text(encoding="utf-8") for path in home.iterdir() if path.suffix != ".png"]
     tracked += [path.read_text(encoding="utf-8") for path in bundle.path.iterdir()]
     for name in names:
         assert not any(re.search(rf"\b{re.escape(name)}\b", text) for text in tracked), name

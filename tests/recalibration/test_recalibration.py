@@ -40,13 +40,14 @@ def test_each_level_holds_the_one_before():
         assert np.linalg.matrix_rank(np.hstack([small, large])) == large.shape[1]
 
 
-@pytest.mark.parametrize("level", LEVELS)
-def test_the_moved_tables_predict_what_the_update_says_and_reasons_sum_to_it(bundle, whole, values, level):
-    y = outcomes(whole.margin, "tables", 0.5)
-    update = gaussian_update(whole, y, bundle.predictor.interval, level, SETTINGS.site_sd)
-    found = updated_predictor(bundle.predictor, update.moves).predict(values)
-    np.testing.assert_allclose(found.log_odds, whole.margin + whole.parts @ update.moves[0], atol=1e-9)
-    np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.log_odds, atol=1e-9)
+def test_the_moved_tables_predict_what_the_update_says_and_reasons_sum_to_it(bundle, whole, values, subtests):
+    for level in LEVELS:
+        with subtests.test(level=level):
+            y = outcomes(whole.margin, "tables", 0.5)
+            update = gaussian_update(whole, y, bundle.predictor.interval, level, SETTINGS.site_sd)
+            found = updated_predictor(bundle.predictor, update.moves).predict(values)
+            np.testing.assert_allclose(found.log_odds, whole.margin + whole.parts @ update.moves[0], atol=1e-9)
+            np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.log_odds, atol=1e-9)
 
 
 def test_a_term_of_two_fields_moves_with_its_reasons(bundle, cohort, values):
@@ -188,19 +189,20 @@ def test_a_shift_of_prevalence_is_taken_back_at_the_stated_number_of_runners(bun
     assert 0.97 < np.mean(ratios) < 1.03
 
 
-@pytest.mark.parametrize("rows", [100, 150, 300, 600])
-def test_on_average_over_200_clubs_an_update_is_never_worse_than_none(bundle, whole, rows):
-    differences = []
-    for at in range(200):
-        shift = 0.3 * float(generator(at, "site").standard_normal())
-        truth = probability(whole.margin + shift)
-        some = part(whole, generator(at, f"club of {rows}").integers(0, len(whole.margin), rows))
-        y = outcomes(some.margin, f"club {at} of {rows}", shift)
-        level = closed_test(some, y, SETTINGS).level
-        if level is None:
-            differences.append(0.0)
-            continue
-        update = gaussian_update(some, y, bundle.predictor.interval, level, SETTINGS.site_sd)
-        before, after = probability(whole.margin), probability(whole.margin + whole.parts @ update.moves[0])
-        differences.append(excess_log_loss(truth, after) - excess_log_loss(truth, before))
-    assert np.mean(differences) <= 0
+def test_on_average_over_200_clubs_an_update_is_never_worse_than_none(bundle, whole, subtests):
+    for rows in [100, 150, 300, 600]:
+        with subtests.test(rows=rows):
+            differences = []
+            for at in range(200):
+                shift = 0.3 * float(generator(at, "site").standard_normal())
+                truth = probability(whole.margin + shift)
+                some = part(whole, generator(at, f"club of {rows}").integers(0, len(whole.margin), rows))
+                y = outcomes(some.margin, f"club {at} of {rows}", shift)
+                level = closed_test(some, y, SETTINGS).level
+                if level is None:
+                    differences.append(0.0)
+                    continue
+                update = gaussian_update(some, y, bundle.predictor.interval, level, SETTINGS.site_sd)
+                before, after = probability(whole.margin), probability(whole.margin + whole.parts @ update.moves[0])
+                differences.append(excess_log_loss(truth, after) - excess_log_loss(truth, before))
+            assert np.mean(differences) <= 0

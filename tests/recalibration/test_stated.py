@@ -11,14 +11,15 @@ from pfps_ml.recalibration.records import records_of_update
 from pfps_ml.validation.samplesize import rows_for_ratio
 
 
-@pytest.mark.parametrize(("club", "sd"), [(1, 0.0), (100, 0.2), (500, 0.4)])
-def test_at_the_stated_number_the_ratio_of_other_clubs_is_known_to_a_tenth(club, sd):
-    rate, random = 0.08, generator(11, f"clubs of {club}")
-    clubs = round(rows_for_ratio(rate, 0.2, club, sd) / club)
-    log_odds = np.log(rate / (1 - rate)) + sd * random.standard_normal((2000, clubs))
-    risk = 1 / (1 + np.exp(-log_odds))
-    ratios = random.binomial(club, risk).sum(axis=1) / (club * clubs * risk.mean())
-    assert ((ratios > 0.9) & (ratios < 1.1)).mean() == pytest.approx(0.95, abs=0.02)
+def test_at_the_stated_number_the_ratio_of_other_clubs_is_known_to_a_tenth(subtests):
+    for club, sd in [(1, 0.0), (100, 0.2), (500, 0.4)]:
+        with subtests.test(club=club, sd=sd):
+            rate, random = 0.08, generator(11, f"clubs of {club}")
+            clubs = round(rows_for_ratio(rate, 0.2, club, sd) / club)
+            log_odds = np.log(rate / (1 - rate)) + sd * random.standard_normal((2000, clubs))
+            risk = 1 / (1 + np.exp(-log_odds))
+            ratios = random.binomial(club, risk).sum(axis=1) / (club * clubs * risk.mean())
+            assert ((ratios > 0.9) & (ratios < 1.1)).mean() == pytest.approx(0.95, abs=0.02)
 
 
 def test_clubs_that_do_not_differ_need_no_more_runners_and_large_ones_that_do_need_many():

@@ -69,13 +69,15 @@ def test_members_have_the_variance_that_is_left_of_few_and_many_together():
     np.testing.assert_allclose(there[0], [1.0, 2.0])
 
 
-@pytest.mark.parametrize(("club", "most", "columns"), [
-    (["a", "a", "a"], 200, 0), (["a", "b", None], 200, 2), (["a", "b", "c"], 2, 0), ([None] * 3, 200, 0),
-])  # fmt: skip
-def test_clubs_are_told_apart_where_there_are_several_and_not_too_many(club, most, columns):
-    found = club_columns(np.array(club, dtype=object), most)
-    assert found.shape == (3, columns)
-    assert found.sum() == (sum(name is not None for name in club) if columns else 0)
+def test_clubs_are_told_apart_where_there_are_several_and_not_too_many(subtests):
+    cases = [
+        (["a", "a", "a"], 200, 0), (["a", "b", None], 200, 2), (["a", "b", "c"], 2, 0), ([None] * 3, 200, 0),
+    ]  # fmt: skip
+    for club, most, columns in cases:
+        with subtests.test(club=club, most=most, columns=columns):
+            found = club_columns(np.array(club, dtype=object), most)
+            assert found.shape == (3, columns)
+            assert found.sum() == (sum(name is not None for name in club) if columns else 0)
 
 
 def test_one_club_that_stands_out_moves_everybody_less_than_a_cohort_that_does(bundle, whole, values, shapes):

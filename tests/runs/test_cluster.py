@@ -178,19 +178,17 @@ def test_without_dask_the_extra_is_named(tmp_path, bundle, monkeypatch):
         score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=HERE)
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"),
-    [
+def test_the_option_may_stand_with_an_address_or_alone(subtests):
+    for typed, meant in [
         (["score", "in", "--dask"], ["score", "in", "--dask=here"]),
         (["score", "--dask", "in", "-o", "out"], ["score", "--dask=here", "in", "-o", "out"]),
         (["score", "in", "--dask", "-o", "out"], ["score", "in", "--dask=here", "-o", "out"]),
         (["score", "in", "--dask", "tcp://host:8786"], ["score", "in", "--dask", "tcp://host:8786"]),
         (["score", "in", "--dask", "host:8786"], ["score", "in", "--dask", "host:8786"]),
         (["score", "in", "--dask=tls://host:8786"], ["score", "in", "--dask=tls://host:8786"]),
-    ],
-)
-def test_the_option_may_stand_with_an_address_or_alone(typed, meant):
-    assert spelt_out(typed) == meant
+    ]:
+        with subtests.test(typed=typed, meant=meant):
+            assert spelt_out(typed) == meant
 
 
 def test_scoring_without_a_cluster_loads_no_dask(tmp_path, bundle):

@@ -3,7 +3,6 @@
 import socket
 import subprocess
 import sys
-import time
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from pfps_ml.runs.stream import Effort
 from tests.runs.test_cluster import same
 from tests.runs.test_datasets import dataset
 from tests.streams import SMALL, effort
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -101,13 +101,9 @@ def _dask(*arguments):
             running.kill()
 
 
-def _until_open(port):
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        with socket.socket() as caller:
-            if not caller.connect_ex(("127.0.0.1", port)):
-                return
-        time.sleep(0.2)
+def _is_open(port):
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
 
 
 @pytest.mark.slow
@@ -118,7 +114,7 @@ def test_a_scheduler_that_is_killed_in_the_middle_is_an_explained_error_and_the_
         port = free.getsockname()[1]
     address, killed = f"tcp://127.0.0.1:{port}", []
     with _dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard") as scheduler:
-        _until_open(port)
+        until(lambda: _is_open(port), "that the scheduler listens")
 
         def tell(step, share, rows):
             if step == "Scoring" and share >= 0.3 and not killed:

@@ -19,7 +19,7 @@ ENDINGS = (".csv", ".parquet")
 def test_the_bytes_depend_neither_on_the_workers_nor_on_the_rows_assessed_at_once(tmp_path, bundle, kind, ending):
     source = written(runners(), tmp_path / f"in{kind}")
     found = set()
-    for number, how in enumerate((effort(), effort(2), effort(2, chunk=7), effort(1, chunk=5_000))):
+    for number, how in enumerate((effort(), effort(2, chunk=7), effort(1, chunk=5_000))):
         out = tmp_path / f"out{number}{ending}"
         summary = score_roster(source, out, bundle, effort=how)
         assert (summary.rows, summary.rejected) == (1_000, 5)

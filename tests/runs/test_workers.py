@@ -11,6 +11,7 @@ import pytest
 
 from pfps_ml.runs import workers
 from pfps_ml.runs.workers import cores, in_turn, working
+from tests.waiting import LIMIT, until
 
 
 def where(given, item):
@@ -73,7 +74,7 @@ def linger(pipe):
 
 def tell_and_wait(given, pipe):
     pipe.send(os.getpid())
-    time.sleep(60)
+    time.sleep(2 * LIMIT)  # longer than anybody waits for its end
 
 
 @pytest.mark.slow
@@ -84,10 +85,7 @@ def test_workers_end_with_their_parent():
     pids = [here.recv(), here.recv()]
     parent.kill()
     parent.join()
-    until = time.monotonic() + 20
-    while any(alive(pid) for pid in pids) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not any(alive(pid) for pid in pids)
+    until(lambda: not any(alive(pid) for pid in pids), "that the workers end")
 
 
 def alive(pid):

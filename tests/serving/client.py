@@ -1,9 +1,10 @@
 """What the tests of the endpoint share: two requests, a client, and what a refusal looks like."""
 
-import time
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import until
 
 HOUSE = Path(__file__).parents[2]
 JSON = {"Content-Type": "application/json"}
@@ -40,11 +41,7 @@ def running():
 
 
 def until_ready(get):
-    for _ in range(600):
-        if get("/readyz").status_code == 200:
-            return
-        time.sleep(0.05)
-    raise AssertionError("the service was not ready within 30 seconds")
+    until(lambda: get("/readyz").status_code == 200, "that the service is ready")
 
 
 def ask(client, **runner):

@@ -1,11 +1,11 @@
 """The service in this process, on the small bundle, and all that it logs."""
 
 import logging
-import time
 
 import pytest
 
 from tests.serving.client import running, until_ready
+from tests.waiting import until
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +35,9 @@ def unready(client, tmp_path, monkeypatch, logged):
 
     monkeypatch.setenv("PFPS_MODELS", str(tmp_path))
     LIVE.start()
-    told = ""
-    for _ in range(600):
-        told += logged()
-        if "no bundle taken over" in told:
-            break
-        time.sleep(0.05)
-    yield client, told
+    told = []
+    until(lambda: told.append(logged()) or "no bundle taken over" in "".join(told), "that no bundle is taken over")
+    yield client, "".join(told)
     monkeypatch.undo()
     LIVE.start()
     until_ready(client.get)

@@ -1,24 +1,23 @@
 """What every answer has, the page's files, and what is counted."""
 
-import pytest
-
 from serving.answer import HEADERS
 from tests.serving.client import CANARY, PATIENT, THEIRS, ask
 
 pytestmark = THEIRS
 
 
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [("GET", "/"), ("GET", "/about"), ("GET", "/page/style.css"), ("GET", "/page/none"), ("GET", "/livez"),
-     ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/tables"), ("GET", "/none"), ("POST", "/about"),
-     ("POST", "/assess"), ("POST", "/score_roster"), ("HEAD", "/about")],
-)  # fmt: skip
-def test_every_answer_tells_browsers_to_be_careful_and_names_the_bundle(client, bundle, method, path):
-    answer = client.request(method, path)
-    assert {name: answer.headers[name] for name in HEADERS} == HEADERS
-    assert answer.headers["cache-control"] in ("no-store", "no-cache", "private, no-cache")
-    assert answer.headers["x-pfps-bundle"] == bundle.name
+def test_every_answer_tells_browsers_to_be_careful_and_names_the_bundle(client, bundle, subtests):
+    cases = [
+        ("GET", "/"), ("GET", "/about"), ("GET", "/page/style.css"), ("GET", "/page/none"), ("GET", "/livez"),
+        ("GET", "/readyz"), ("GET", "/metrics"), ("GET", "/tables"), ("GET", "/none"), ("POST", "/about"),
+        ("POST", "/assess"), ("POST", "/score_roster"), ("HEAD", "/about"),
+    ]  # fmt: skip
+    for method, path in cases:
+        with subtests.test(method=method, path=path):
+            answer = client.request(method, path)
+            assert {name: answer.headers[name] for name in HEADERS} == HEADERS
+            assert answer.headers["cache-control"] in ("no-store", "no-cache", "private, no-cache")
+            assert answer.headers["x-pfps-bundle"] == bundle.name
 
 
 def test_no_inline_script_and_no_other_host_may_run():

@@ -111,10 +111,9 @@ def test_nothing_is_unpickled_while_it_serves(client, monkeypatch):
     assert client.post("/reload").status_code == 200
 
 
-@pytest.mark.parametrize("route", ["/assess", "/assess_roster", "/score_roster"])
-@pytest.mark.parametrize(
-    "media", ["application/vnd.bentoml+pickle", "application/octet-stream", "application/x-pickle"]
-)
-def test_a_pickled_body_is_refused_unread(client, route, media):
-    answer = client.post(route, content=pickle.dumps({"runner": RUNNER}), headers={"Content-Type": media})
-    assert answer.status_code == 415
+def test_a_pickled_body_is_refused_unread(client, subtests):
+    for route in ["/assess", "/assess_roster", "/score_roster"]:
+        for media in ["application/vnd.bentoml+pickle", "application/octet-stream", "application/x-pickle"]:
+            with subtests.test(route=route, media=media):
+                answer = client.post(route, content=pickle.dumps({"runner": RUNNER}), headers={"Content-Type": media})
+                assert answer.status_code == 415

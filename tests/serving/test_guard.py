@@ -108,20 +108,19 @@ def test_nothing_is_kept_of_a_request_once_it_is_answered(client):
     assert waiting() < before + 10
 
 
-@pytest.mark.parametrize(
-    ("addresses", "status"),
-    [
+def test_without_keys_only_this_machine_is_answered_however_bentoml_was_told_to_listen(subtests):
+    for addresses, status in [
         ({"client": ("10.1.2.3", 5), "server": ("127.0.0.1", 3000)}, 401),
         ({"client": ("127.0.0.1", 5), "server": ("10.1.2.4", 3000)}, 401),
         ({"client": ("127.0.0.1", 5), "server": ("::1", 3000)}, 200),
         ({"client": None, "server": ("/run/pfps.sock", None)}, 200),
-    ],
-)
-def test_without_keys_only_this_machine_is_answered_however_bentoml_was_told_to_listen(addresses, status):
-    async def app(_scope, _receive, send):
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+    ]:
+        with subtests.test(addresses=addresses, status=status):
 
-    assert statuses(through(guard(app), [whole(VALID)], **addresses)) == [status]
+            async def app(_scope, _receive, send):
+                await send({"type": "http.response.start", "status": 200, "headers": []})
+
+            assert statuses(through(guard(app), [whole(VALID)], **addresses)) == [status]
 
 
 def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):

@@ -22,6 +22,7 @@ from serving.routes import ROUTES
 from tests.bundles import rewrite
 from tests.rosters import GOOD
 from tests.serving.client import CANARY, HOUSE, JSON, PATIENT, ask, refusal, until_ready
+from tests.waiting import LIMIT, until
 
 BIN = Path(sys.executable).parent
 LARGEST = ROUTES["/assess"].largest
@@ -35,6 +36,11 @@ def free_port():
         return found.getsockname()[1]
 
 
+def listening(port):
+    with socket.socket() as caller:
+        return caller.connect_ex(("127.0.0.1", port)) == 0
+
+
 @contextmanager
 def process_of(command, folder, models, cwd=HOUSE, **environment):
     """Lend a client of a service in a process of its own, that process, and the file that it logs to."""
@@ -43,15 +49,16 @@ def process_of(command, folder, models, cwd=HOUSE, **environment):
     command = [*map(str, command), "--port", str(port)]
     with log.open("wb") as out:
         process = subprocess.Popen(command, cwd=cwd, env=os.environ | own | environment, stdout=out, stderr=out)
-    address, transport = f"http://127.0.0.1:{port}", httpx.HTTPTransport(retries=50)
+    address = f"http://127.0.0.1:{port}"
     try:
-        with httpx.Client(base_url=address, transport=transport, timeout=30) as http:
+        until(lambda: process.poll() is not None or listening(port), "that the service listens")
+        with httpx.Client(base_url=address, timeout=LIMIT) as http:
             until_ready(http.get)
             yield http, process, log
     finally:
         process.terminate()
         try:
-            process.wait(timeout=30)
+            process.wait(timeout=LIMIT)
         finally:
             process.kill()  # nothing is left behind, even by one that does not end in good order; else it does nothing
             process.wait()
@@ -99,7 +106,7 @@ def test_a_signal_swaps_the_bundle_under_load_without_a_failed_request_and_it_en
         stop = threading.Event()
 
         def ask_on():
-            with httpx.Client(base_url=http.base_url, timeout=30) as own:
+            with httpx.Client(base_url=http.base_url, timeout=LIMIT) as own:
                 while not stop.is_set():
                     answer = ask(own, **PATIENT)
                     (seen if answer.status_code == 200 else failed).append(answer.json())
@@ -109,16 +116,16 @@ def test_a_signal_swaps_the_bundle_under_load_without_a_failed_request_and_it_en
             client.start()
         (home / "CURRENT").write_text("pfps-0.0.2\n")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: http.get("/about").json()["bundle"] == "pfps-0.0.2")
+        until(lambda: http.get("/about").json()["bundle"] == "pfps-0.0.2")
         (home / "CURRENT").write_text("nothing-of-that-name\n")
         process.send_signal(signal.SIGHUP)
-        _until(lambda: "refused" in promotions.read_text())
+        until(lambda: "refused" in promotions.read_text())
         assert http.get("/readyz").status_code == 200
         stop.set()
         for client in clients:
             client.join()
         process.terminate()
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=LIMIT) == 0
     assert not failed and {answer["bundle"] for answer in seen} <= {"pfps-0.0.1", "pfps-0.0.2"}
     events = [json.loads(line)["event"] for line in promotions.read_text().splitlines()]
     assert events == ["live", "ended", "live", "refused", "ended"]
@@ -126,13 +133,14 @@ def test_a_signal_swaps_the_bundle_under_load_without_a_failed_request_and_it_en
 
 @pytest.mark.slow
 def test_keys_open_it_to_other_machines_and_close_it_to_everybody_without(models_home, tmp_path):
-    with process_of(PFPS, tmp_path, models_home, PFPS_API_KEYS="a-key", PFPS_RATE_LIMIT="30") as (http, process, _):
+    with process_of(PFPS, tmp_path, models_home, PFPS_API_KEYS="a-key", PFPS_RATE_LIMIT="1") as (http, process, _):
         doors = psutil.Process(process.pid).net_connections("inet")
         assert {door.laddr.ip for door in doors if door.status == "LISTEN"} == {"0.0.0.0"}
         refusal(ask(http, **PATIENT), 401)
         http.headers["Authorization"] = "Bearer a-key"
-        statuses = [ask(http, **PATIENT).status_code for _ in range(5)]
-        assert statuses == [200, 200, 200, 429, 429]
+        # one request at once and one a minute: a busy machine has not filled the bucket again so soon
+        statuses = [ask(http, **PATIENT).status_code for _ in range(3)]
+        assert statuses == [200, 429, 429]
 
 
 @pytest.mark.slow
@@ -158,12 +166,3 @@ def test_a_bento_is_code_and_bundle_only_and_serves_from_anywhere(models_home, t
     with process_of((BIN / "bentoml", "serve", "pfps:latest"), tmp_path, "", cwd=tmp_path / "empty") as (http, _, _):
         assert ask(http, **PATIENT).json()["bundle"] == "elsewhere"
         assert http.get("/").headers["content-type"].startswith("text/html")
-
-
-def _until(done):
-    waiting = threading.Event()
-    for _ in range(600):
-        if done():
-            return
-        waiting.wait(0.05)
-    raise AssertionError("not within 30 seconds")

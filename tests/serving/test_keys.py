@@ -45,11 +45,12 @@ def test_keys_are_given_as_a_list_or_as_a_file_of_their_hashes(tmp_path):
         assert KEY not in repr(keys)
 
 
-@pytest.mark.parametrize("value", [" , ", "/nowhere/at/all", "/proc/self/mem"])
-def test_a_service_that_was_meant_to_have_keys_does_not_start_without(value):
-    with pytest.raises(FactError) as refused:
-        keys_from({"PFPS_API_KEYS": value})
-    assert "sha256sum" in refused.value.message
+def test_a_service_that_was_meant_to_have_keys_does_not_start_without(subtests):
+    for value in [" , ", "/nowhere/at/all", "/proc/self/mem"]:
+        with subtests.test(value=value):
+            with pytest.raises(FactError) as refused:
+                keys_from({"PFPS_API_KEYS": value})
+            assert "sha256sum" in refused.value.message
 
 
 def test_a_key_that_stands_in_the_file_as_it_is_is_not_repeated(tmp_path):
@@ -111,8 +112,9 @@ def test_a_bucket_fills_again_with_time_but_never_beyond_its_size():
         rates.take("a")
 
 
-@pytest.mark.parametrize("value", ["0", "many", "-1", "1.5"])
-def test_a_limit_that_is_none_is_refused(value):
-    with pytest.raises(FactError):
-        rates_from({"PFPS_RATE_LIMIT": value})
-    assert rates_from({"PFPS_RATE_LIMIT": "60"})
+def test_a_limit_that_is_none_is_refused(subtests):
+    for value in ["0", "many", "-1", "1.5"]:
+        with subtests.test(value=value):
+            with pytest.raises(FactError):
+                rates_from({"PFPS_RATE_LIMIT": value})
+            assert rates_from({"PFPS_RATE_LIMIT": "60"})

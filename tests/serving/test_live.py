@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +11,7 @@ from serving import journal
 from serving.live import LiveBundle
 from tests.bundles import rewrite
 from tests.serving.client import PATIENT, THEIRS, ask, refusal
+from tests.waiting import until
 
 pytestmark = THEIRS
 
@@ -161,10 +161,10 @@ def test_a_service_in_the_main_thread_takes_over_on_sighup(home):
     live = LiveBundle()
     try:
         live.start()
-        _until(lambda: live.ready)
+        until(lambda: live.ready)
         release(home, "pfps-0.0.8")
         os.kill(os.getpid(), signal.SIGHUP)
-        _until(lambda: live.name == "pfps-0.0.8")
+        until(lambda: live.name == "pfps-0.0.8")
     finally:
         signal.signal(signal.SIGHUP, before)
 
@@ -175,12 +175,3 @@ def test_a_first_bundle_that_is_refused_leaves_the_service_unready(tmp_path, mon
     with pytest.raises(BundleMissing):
         live.take_over()
     assert not live.ready and live.name is None
-
-
-def _until(done):
-    waiting = threading.Event()
-    for _ in range(600):
-        if done():
-            return
-        waiting.wait(0.05)
-    raise AssertionError("not within 30 seconds")

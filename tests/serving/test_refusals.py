@@ -2,8 +2,6 @@
 
 import json
 
-import pytest
-
 from serving.routes import ROUTES
 from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
 
@@ -11,9 +9,8 @@ LARGEST = ROUTES["/assess"].largest
 pytestmark = THEIRS
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "message"),
-    [
+def test_an_impossible_value_is_refused_in_the_dictionarys_words(client, subtests):
+    for name, value, message in [
         ("age_years", 255, "expected a number from 10 to 90 years, got 255"),
         ("age_years", None, "expected a number from 10 to 90 years, got nothing"),
         ("height_cm", "168", "expected a number from 120 to 220 cm, got text"),
@@ -29,12 +26,11 @@ pytestmark = THEIRS
         ("prior_pfps", True, "expected no or yes, got true or false"),
         ("runner_id", 7, "expected text, got something else: Input should be a valid string"),
         ("club", "x" * 201, "expected text, got something else: String should have at most 200 characters"),
-    ],
-)
-def test_an_impossible_value_is_refused_in_the_dictionarys_words(client, name, value, message):
-    error = refusal(ask(client, **RUNNER | {name: value}), 422)
-    assert error["code"] == "invalid"
-    assert error["faults"] == [{"row": 0, "field": name, "message": message}]
+    ]:
+        with subtests.test(name=name, value=value, message=message):
+            error = refusal(ask(client, **RUNNER | {name: value}), 422)
+            assert error["code"] == "invalid"
+            assert error["faults"] == [{"row": 0, "field": name, "message": message}]
 
 
 def test_all_faults_are_told_at_once(client):
@@ -59,47 +55,47 @@ def test_a_thousand_unknown_keys_are_one_fault(client):
     assert len(error["faults"]) == 1 and error["faults"][0]["field"] is None
 
 
-@pytest.mark.parametrize(
-    ("body", "got"),
-    [
+def test_a_request_of_another_shape_is_told_the_right_one(client, subtests):
+    for body, got in [
         ({}, "got nothing"),
         ({"runner": RUNNER, "extra": 1}, "got another key"),
         ({"runner": None}, "got nothing"),
         ({"runner": [RUNNER]}, "got a list"),
         ({"runner": 3}, "got 3"),
         ([RUNNER], "got a list"),
-    ],
-)
-def test_a_request_of_another_shape_is_told_the_right_one(client, body, got):
-    [fault] = refusal(client.post("/assess", json=body), 422)["faults"]
-    assert fault["row"] is None and fault["field"] is None
-    assert fault["message"] == f'expected {{"runner": {{...}}}} and no other key, {got}'
+    ]:
+        with subtests.test(body=body, got=got):
+            [fault] = refusal(client.post("/assess", json=body), 422)["faults"]
+            assert fault["row"] is None and fault["field"] is None
+            assert fault["message"] == f'expected {{"runner": {{...}}}} and no other key, {got}'
 
 
-@pytest.mark.parametrize("literal", ["NaN", "Infinity", "-Infinity", "1e999"])
-def test_a_number_that_is_not_finite_is_refused(client, literal):
-    body = f'{{"runner": {{"age_years": {literal}, "sex": "male"}}}}'
-    error = refusal(client.post("/assess", content=body, headers=JSON), 422)
-    assert error["faults"][0]["message"].endswith("got no finite number")
+def test_a_number_that_is_not_finite_is_refused(client, subtests):
+    for literal in ["NaN", "Infinity", "-Infinity", "1e999"]:
+        with subtests.test(literal=literal):
+            body = f'{{"runner": {{"age_years": {literal}, "sex": "male"}}}}'
+            error = refusal(client.post("/assess", content=body, headers=JSON), 422)
+            assert error["faults"][0]["message"].endswith("got no finite number")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [b"", b"{", b"age_years=24", b"\xff\xfe\x00", b'{"runner": {"club": "\\ud800"}}', b"[" * 100_000],
-    ids=["empty", "cut off", "a form", "binary", "half a character", "deep"],
-)
-def test_a_body_that_is_not_json_is_unreadable(client, body):
-    error = refusal(client.post("/assess", content=body, headers=JSON), 400)
-    assert error["code"] == "unreadable" and error["faults"] == []
+def test_a_body_that_is_not_json_is_unreadable(client, subtests):
+    for body in [b"", b"{", b"age_years=24", b"\xff\xfe\x00", b'{"runner": {"club": "\\ud800"}}', b"[" * 100_000]:
+        with subtests.test(body=body):
+            error = refusal(client.post("/assess", content=body, headers=JSON), 400)
+            assert error["code"] == "unreadable" and error["faults"] == []
 
 
-@pytest.mark.parametrize(
-    "media",
-    ["application/vnd.bentoml+pickle", "application/x-www-form-urlencoded", "multipart/form-data", "text/json", ""],
-)
-def test_another_media_type_is_refused_unread(client, media):
-    response = client.post("/assess", content=json.dumps({"runner": RUNNER}), headers={"Content-Type": media})
-    assert refusal(response, 415)["code"] == "media_type"
+def test_another_media_type_is_refused_unread(client, subtests):
+    for media in [
+        "application/vnd.bentoml+pickle",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+        "text/json",
+        "",
+    ]:
+        with subtests.test(media=media):
+            response = client.post("/assess", content=json.dumps({"runner": RUNNER}), headers={"Content-Type": media})
+            assert refusal(response, 415)["code"] == "media_type"
 
 
 def test_json_may_name_its_character_set(client):
@@ -124,9 +120,10 @@ def test_a_route_that_is_not_there_and_a_method_that_it_has_not(client):
     assert "GET" in client.post("/about").headers["allow"]
 
 
-@pytest.mark.parametrize("path", ["/assess/", "/about/", "/docs.json/"])
-@pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_route_with_a_slash_too_many_is_not_there_and_nobody_is_sent_elsewhere(client, path, method):
-    response = client.request(method, path, json={"runner": RUNNER}, follow_redirects=False)
-    assert refusal(response, 404)["code"] == "not_found"
-    assert "location" not in response.headers
+def test_a_route_with_a_slash_too_many_is_not_there_and_nobody_is_sent_elsewhere(client, subtests):
+    for path in ["/assess/", "/about/", "/docs.json/"]:
+        for method in ["GET", "POST"]:
+            with subtests.test(path=path, method=method):
+                response = client.request(method, path, json={"runner": RUNNER}, follow_redirects=False)
+                assert refusal(response, 404)["code"] == "not_found"
+                assert "location" not in response.headers

@@ -50,14 +50,15 @@ def test_a_row_is_assessed_as_it_would_be_alone_but_names_fewer_reasons(client):
     assert few[3]["log_odds"] == pytest.approx(sum(reason["log_odds"] for reason in every[3:]), abs=1e-12)
 
 
-@pytest.mark.parametrize(("reasons", "named"), [(0, 1), (1, 2), (len(ONSET_FIELDS), len(ONSET_FIELDS)), (100, 20)])
-def test_however_many_reasons_are_named_they_sum_to_the_log_odds(client, reasons, named):
-    assert len(ONSET_FIELDS) == 20
-    [row] = send(client, RUNNER, reasons=reasons).json()["rows"]
-    risk, found = row["assessment"]["risk"], row["assessment"]["reasons"]
-    assert len(found) == named
-    parts = sum(reason["log_odds"] for reason in found)
-    assert parts == pytest.approx(risk["log_odds"] - risk["base_log_odds"], abs=1e-9)
+def test_however_many_reasons_are_named_they_sum_to_the_log_odds(client, subtests):
+    for reasons, named in [(0, 1), (1, 2), (len(ONSET_FIELDS), len(ONSET_FIELDS)), (100, 20)]:
+        with subtests.test(reasons=reasons, named=named):
+            assert len(ONSET_FIELDS) == 20
+            [row] = send(client, RUNNER, reasons=reasons).json()["rows"]
+            risk, found = row["assessment"]["risk"], row["assessment"]["reasons"]
+            assert len(found) == named
+            parts = sum(reason["log_odds"] for reason in found)
+            assert parts == pytest.approx(risk["log_odds"] - risk["base_log_odds"], abs=1e-9)
 
 
 def test_rows_of_a_roster_must_be_told_apart(client):
@@ -87,9 +88,8 @@ def test_the_checker_of_rosters_has_the_last_word(client, monkeypatch):
     assert row["problems"] == "age_years: expected a number from 10 to 90 years, got 255"
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+def test_a_request_of_another_shape_is_told_the_right_one(client, subtests):
+    for body in [
         {},
         {"runners": []},
         {"runners": RUNNER},
@@ -98,12 +98,10 @@ def test_the_checker_of_rosters_has_the_last_word(client, monkeypatch):
         {"runners": [RUNNER], "reasons": "3"},
         {"runners": [1] * (MOST + 1)},
         [RUNNER],
-    ],
-    ids=["nothing", "none", "no list", "another key", "less than none", "text", "too many", "a list"],
-)
-def test_a_request_of_another_shape_is_told_the_right_one(client, body):
-    error = refusal(client.post("/assess_roster", json=body), 422)
-    assert 'expected {"runners": [...]} with 1 to 5,000 rows' in error["faults"][0]["message"]
+    ]:
+        with subtests.test(body=body):
+            error = refusal(client.post("/assess_roster", json=body), 422)
+            assert 'expected {"runners": [...]} with 1 to 5,000 rows' in error["faults"][0]["message"]
 
 
 def test_a_body_that_is_not_json_or_not_called_so_is_refused(client):

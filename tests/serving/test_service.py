@@ -18,14 +18,13 @@ from tests.serving.client import CANARY, PATIENT, RUNNER, THEIRS, ask
 pytestmark = THEIRS
 
 
-@pytest.mark.parametrize(
-    "runner", [RUNNER, PATIENT, {"age_years": 90.0, "sex": "male"}], ids=["runner", "patient", "least"]
-)
-def test_the_reply_is_the_librarys_assessment_to_the_last_digit(client, bundle, runner):
-    expected = assess(bundle, check(pd.DataFrame([runner])).values).as_dict(0)
-    reply = ask(client, **runner)
-    assert reply.status_code == 200
-    assert reply.json() == json.loads(json.dumps(expected))
+def test_the_reply_is_the_librarys_assessment_to_the_last_digit(client, bundle, subtests):
+    for runner in [RUNNER, PATIENT, {"age_years": 90.0, "sex": "male"}]:
+        with subtests.test(runner=runner):
+            expected = assess(bundle, check(pd.DataFrame([runner])).values).as_dict(0)
+            reply = ask(client, **runner)
+            assert reply.status_code == 200
+            assert reply.json() == json.loads(json.dumps(expected))
 
 
 def test_the_contributions_of_the_reply_sum_to_the_log_odds(client):

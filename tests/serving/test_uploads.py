@@ -76,35 +76,32 @@ def test_an_upload_never_touches_the_disk_and_leaves_nothing_in_memory(client, m
     assert left() == before
 
 
-@pytest.mark.parametrize(
-    ("content", "name", "code"),
-    [
+def test_a_file_that_cannot_be_read_is_explained_without_its_name(client, subtests):
+    for content, name, code in [
         (GOOD.encode(), f"{CANARY}.doc", "unreadable"),
         (GOOD.encode(), "roster", "unreadable"),
         (GOOD.encode(), "roster." + "x" * 300, "unreadable"),
         (b"", "roster.csv", "unreadable"),
         (b"PAR1 is not enough", "roster.parquet", "unreadable"),
-    ],
-    ids=["another ending", "no ending", "a long ending", "empty", "broken"],
-)
-def test_a_file_that_cannot_be_read_is_explained_without_its_name(client, content, name, code):
-    answer = send(client, content, name)
-    assert refusal(answer, 400)["code"] == code and CANARY not in answer.text
+    ]:
+        with subtests.test(content=content, name=name, code=code):
+            answer = send(client, content, name)
+            assert refusal(answer, 400)["code"] == code and CANARY not in answer.text
 
 
-@pytest.mark.parametrize(
-    "request_",
-    [
+def test_a_form_of_another_shape_is_told_the_right_one(client, subtests):
+    for request_ in [
         {"files": {"map": ("m.toml", b"")}},
         {"files": [("roster", ("a.csv", b"x")), ("other", ("b.csv", b"x"))]},
         {"files": {"roster": ("a.csv", b"x")}, "data": {"text": "x"}},
         {"content": b"--x\r\nbroken", "headers": {"content-type": "multipart/form-data; boundary=x"}},
         {"content": b"x", "headers": {"content-type": "multipart/form-data"}},
-    ],
-    ids=["a map alone", "two rosters", "a field", "cut off", "no boundary"],
-)
-def test_a_form_of_another_shape_is_told_the_right_one(client, request_):
-    assert "expected a form with a roster file" in refusal(client.post("/score_roster", **request_), 400)["message"]
+    ]:
+        with subtests.test(request_=request_):
+            assert (
+                "expected a form with a roster file"
+                in refusal(client.post("/score_roster", **request_), 400)["message"]
+            )
 
 
 def test_what_is_wrong_with_a_form_is_told_its_sender_and_not_the_log(client, logged):

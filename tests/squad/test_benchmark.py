@@ -43,12 +43,13 @@ def test_a_forecast_of_simulated_squads_says_what_came_of_them(bundle):
     assert (found["claimed_shorter"] < 0.9).all()
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_the_optimum_is_the_best_of_what_fits_the_time(seed):
-    squad = small_squad(seed, choices=5)
-    assert optimum(squad, 0.0) == pytest.approx(0.0)
-    for minutes in (2.0, 4.0):
-        assert optimum(squad, minutes) == pytest.approx(best_of_all(squad, minutes))
+def test_the_optimum_is_the_best_of_what_fits_the_time(subtests):
+    for seed in range(3):
+        with subtests.test(seed=seed):
+            squad = small_squad(seed, choices=5)
+            assert optimum(squad, 0.0) == pytest.approx(0.0)
+            for minutes in (2.0, 4.0):
+                assert optimum(squad, minutes) == pytest.approx(best_of_all(squad, minutes))
 
 
 @pytest.mark.slow

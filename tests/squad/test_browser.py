@@ -10,6 +10,7 @@ from pipelines import squad_pictures
 from pipelines.browser import browsing
 from tests.rosters import roster
 from tests.squad.pages import HEADER, SQUAD, answered
+from tests.waiting import patient
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(browser() is None, reason="no Chromium")]
 PAIN = ("no", "no", "yes", "no", "no", "no", "no", "no")
@@ -19,7 +20,7 @@ LONG = HEADER + "".join(f"{'Y' * 300}{at},C,{30 + at},female,yes,{at},{pain}\n" 
 @pytest.fixture(scope="module")
 def chromium():
     with browsing() as found:
-        yield found
+        yield patient(found)
 
 
 def opened(chromium, folder, page, **settings):

@@ -32,12 +32,13 @@ def test_net_benefit_counts_cases_found_less_the_price_of_the_others_seen():
     assert found.benefit == pytest.approx({"list": 0.5 - 0.25 * 0.5, "everybody": 0.6 - 0.25 * 1.4, "nobody": 0.0})
 
 
-@pytest.mark.parametrize(("price", "best"), [(0.05, "everybody"), (0.2, "list"), (0.6, "nobody")])
-def test_the_list_is_best_between_the_risk_of_the_others_and_that_of_those_seen(price, best):
-    found = of(0.5, 0.1, price=price)
-    assert (found.from_share, found.to_share) == pytest.approx((0.1, 0.5))
-    assert found.best == best
-    assert found.is_worth_it == (best == "list")
+def test_the_list_is_best_between_the_risk_of_the_others_and_that_of_those_seen(subtests):
+    for price, best in [(0.05, "everybody"), (0.2, "list"), (0.6, "nobody")]:
+        with subtests.test(price=price, best=best):
+            found = of(0.5, 0.1, price=price)
+            assert (found.from_share, found.to_share) == pytest.approx((0.1, 0.5))
+            assert found.best == best
+            assert found.is_worth_it == (best == "list")
 
 
 def test_where_all_risks_are_the_same_the_model_is_not_worth_using():

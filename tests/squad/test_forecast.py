@@ -30,13 +30,14 @@ def test_the_count_is_that_of_every_way_in_which_runners_may_fall_ill_averaged_o
     np.testing.assert_allclose(forecast(chances).shares, expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_the_interval_is_the_shortest_run_of_counts_that_holds_the_level_and_the_most_probable_of_those(seed):
-    shares = generator(seed, "interval").dirichlet(np.ones(8))
-    found = Forecast(shares)
-    holding = [(high - low, -shares[low : high + 1].sum(), low, high)
-               for low in range(8) for high in range(low, 8) if shares[low : high + 1].sum() >= 0.9]  # fmt: skip
-    assert (found.low, found.high) == min(holding)[2:]
+def test_the_interval_is_the_shortest_run_of_counts_that_holds_the_level_and_the_most_probable_of_those(subtests):
+    for seed in range(20):
+        with subtests.test(seed=seed):
+            shares = generator(seed, "interval").dirichlet(np.ones(8))
+            found = Forecast(shares)
+            held = {(low, high): shares[low : high + 1].sum() for low in range(8) for high in range(low, 8)}
+            holding = [(high - low, -share, low, high) for (low, high), share in held.items() if share >= 0.9]
+            assert (found.low, found.high) == min(holding)[2:]
 
 
 def test_what_is_expected_and_the_chance_of_any_case_are_those_of_the_counts():

@@ -38,13 +38,14 @@ def best_of_all(squad, minutes):
     return best
 
 
-@pytest.mark.parametrize("seed", range(15))
-def test_the_suggested_measurements_fit_the_time_and_reach_the_optimum_nearly(seed):
-    squad = small_squad(seed)
-    minutes = 0.4 * sum(choice.minutes for choice in squad.choices)
-    found = plan(squad, minutes)
-    assert found.minutes <= minutes + 1e-6
-    assert squad.gain(found.chosen, EXACT) >= 0.95 * best_of_all(squad, minutes)
+def test_the_suggested_measurements_fit_the_time_and_reach_the_optimum_nearly(subtests):
+    for seed in range(15):
+        with subtests.test(seed=seed):
+            squad = small_squad(seed)
+            minutes = 0.4 * sum(choice.minutes for choice in squad.choices)
+            found = plan(squad, minutes)
+            assert found.minutes <= minutes + 1e-6
+            assert squad.gain(found.chosen, EXACT) >= 0.95 * best_of_all(squad, minutes)
 
 
 @pytest.mark.slow
@@ -122,7 +123,7 @@ def test_a_derived_field_takes_the_minutes_of_its_missing_parts(released):
     assert found == {0: minutes_of("weight_kg"), 1: minutes_of("weight_kg") + minutes_of("height_cm")}
 
 
-@pytest.mark.parametrize("name", ["runner_id", "bmi", "nonsense"])
-def test_what_nobody_measures_takes_no_minutes_but_an_error(name):
-    with pytest.raises(FactError, match=name):
-        minutes_of(name)
+def test_what_nobody_measures_takes_no_minutes_but_an_error(subtests):
+    for name in ["runner_id", "bmi", "nonsense"]:
+        with subtests.test(name=name), pytest.raises(FactError, match=name):
+            minutes_of(name)

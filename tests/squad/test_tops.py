@@ -22,22 +22,28 @@ def by_hand(squad, most):
     return total
 
 
-@pytest.mark.parametrize("seed", range(10))
-@pytest.mark.parametrize("most", [1, 2, 4])
-def test_it_is_the_mean_over_all_that_may_be_learnt(seed, most):
-    squad = squad_of(seed)
-    assert expected_top(squad, most) == pytest.approx(by_hand(squad, most), abs=1e-12)
+def test_it_is_the_mean_over_all_that_may_be_learnt(subtests):
+    for seed in range(10):
+        for most in [1, 2, 4]:
+            with subtests.test(seed=seed, most=most):
+                squad = squad_of(seed)
+                assert expected_top(squad, most) == pytest.approx(by_hand(squad, most), abs=1e-12)
 
 
-@pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("runner", range(4))
-def test_what_a_runner_adds_is_read_off_one_curve_whatever_is_learnt_of_that_runner(seed, runner):
-    squad = squad_of(seed)
-    bends, worth = worth_by_risk(squad, 2)
-    for other in squad_of(seed + 100):
-        changed = [*squad[:runner], other, *squad[runner + 1 :]]
-        added = [np.interp(each.risks, bends, worth[runner]) @ each.shares for each in (squad[runner], other)]
-        assert added[1] - added[0] == pytest.approx(expected_top(changed, 2) - expected_top(squad, 2), abs=1e-12)
+def test_what_a_runner_adds_is_read_off_one_curve_whatever_is_learnt_of_that_runner(subtests):
+    for seed in range(5):
+        for runner in range(4):
+            with subtests.test(seed=seed, runner=runner):
+                squad = squad_of(seed)
+                bends, worth = worth_by_risk(squad, 2)
+                for other in squad_of(seed + 100):
+                    changed = [*squad[:runner], other, *squad[runner + 1 :]]
+                    added = [
+                        np.interp(each.risks, bends, worth[runner]) @ each.shares for each in (squad[runner], other)
+                    ]
+                    assert added[1] - added[0] == pytest.approx(
+                        expected_top(changed, 2) - expected_top(squad, 2), abs=1e-12
+                    )
 
 
 def test_the_curve_is_convex_so_that_learning_never_costs_a_case():

@@ -1,28 +1,30 @@
 """How the report says numbers: never more exactly than they are known, and never as nothing what is something."""
 
-import pytest
-
 from pfps_ml.squad.words import cases, gained, hours, points, ranged, runners, signed
 
 
-@pytest.mark.parametrize(("count", "text"), [(0.0, "0.0"), (0.04, "less than 0.1"), (0.05, "0.1"), (1.46, "1.5")])
-def test_expected_cases_have_one_decimal(count, text):
-    assert cases(count) == text
+def test_expected_cases_have_one_decimal(subtests):
+    for count, text in [(0.0, "0.0"), (0.04, "less than 0.1"), (0.05, "0.1"), (1.46, "1.5")]:
+        with subtests.test(count=count, text=text):
+            assert cases(count) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"), [(0.0, "0.0"), (0.004, "less than 0.01"), (0.012, "0.01"), (0.094, "0.09"), (1.26, "1.3")]
-)
-def test_what_is_gained_has_two_decimals_below_one_so_that_a_tenth_can_be_told_from_less(count, text):
-    assert gained(count) == text
+def test_what_is_gained_has_two_decimals_below_one_so_that_a_tenth_can_be_told_from_less(subtests):
+    for count, text in [(0.0, "0.0"), (0.004, "less than 0.01"), (0.012, "0.01"), (0.094, "0.09"), (1.26, "1.3")]:
+        with subtests.test(count=count, text=text):
+            assert gained(count) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [(1 / 60, "1 minute"), (0.075, "4.5 minutes"), (0.5, "30 minutes"), (1.5, "1.5 hours"), (6.0, "6 hours")],
-)
-def test_times_are_minutes_below_an_hour_and_a_half(count, text):
-    assert hours(count) == text
+def test_times_are_minutes_below_an_hour_and_a_half(subtests):
+    for count, text in [
+        (1 / 60, "1 minute"),
+        (0.075, "4.5 minutes"),
+        (0.5, "30 minutes"),
+        (1.5, "1.5 hours"),
+        (6.0, "6 hours"),
+    ]:
+        with subtests.test(count=count, text=text):
+            assert hours(count) == text
 
 
 def test_a_range_of_one_count_is_that_count():
