@@ -5,9 +5,9 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from serving import journal
+from serving.active_bundle import ActiveBundle
 from serving.asked import Asked
 from serving.errors import CODE_HEADER, status_reply
-from serving.live import LiveBundle
 
 BUNDLE_HEADER = "x-pfps-bundle"
 # no inline script or style, no other host, no frame; data: for small pictures of the page's own style
@@ -29,7 +29,7 @@ HEADERS = {
 class Answer:
     """Passes an answer on to the client; an error that is not ours is replaced by one in our shape."""
 
-    def __init__(self, channel: tuple[Scope, Receive, Send], asked: Asked, live: LiveBundle) -> None:
+    def __init__(self, channel: tuple[Scope, Receive, Send], asked: Asked, live: ActiveBundle) -> None:
         self._scope, self._receive, self._send = channel
         self._asked, self._live = asked, live
         self._replaced = False

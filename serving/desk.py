@@ -11,9 +11,9 @@ from starlette.routing import BaseRoute, Route
 from pfps_ml.bundle import Bundle
 from pfps_ml.errors import PfpsError
 from pfps_ml.files.dialects import ENDINGS
+from serving.active_bundle import ActiveBundle
 from serving.asked import answered
 from serving.errors import Unauthorised, error_reply
-from serving.live import LiveBundle
 from serving.messages import RosterRequest, read
 from serving.pages import pages
 from serving.rosters import assess_rows
@@ -22,12 +22,12 @@ from serving.whatif import Tables
 from serving.work import Worker
 
 
-def application(live: LiveBundle) -> Starlette:
+def application(live: ActiveBundle) -> Starlette:
     """Return all routes that are not BentoML's own, the pages among them."""
     return Starlette(routes=[*pages(live), *desk(live)], exception_handlers={PfpsError: _explained})
 
 
-def desk(live: LiveBundle) -> list[BaseRoute]:
+def desk(live: ActiveBundle) -> list[BaseRoute]:
     """Return the routes of this file."""
     worker, tables = Worker(), Tables()
     return [
@@ -38,7 +38,7 @@ def desk(live: LiveBundle) -> list[BaseRoute]:
     ]
 
 
-async def _assess_roster(live: LiveBundle, worker: Worker, request: Request) -> Response:
+async def _assess_roster(live: ActiveBundle, worker: Worker, request: Request) -> Response:
     bundle = live.current()
     reply, risks = await worker.do(_assessed, bundle, await request.body())
     answered(bundle.name, risks=risks)
@@ -52,7 +52,7 @@ def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, list[float | None]
     return JSONResponse(found), [risk and risk["probability"] for risk in given]
 
 
-async def _score_roster(live: LiveBundle, worker: Worker, request: Request) -> Response:
+async def _score_roster(live: ActiveBundle, worker: Worker, request: Request) -> Response:
     bundle = live.current()
     upload = await read_upload(request.headers, await request.body())
     # a page shows CSV, whatever it was given; everybody else gets back what they sent, if we write that
@@ -67,7 +67,7 @@ async def _score_roster(live: LiveBundle, worker: Worker, request: Request) -> R
     )
 
 
-async def _reload(live: LiveBundle, request: Request) -> Response:
+async def _reload(live: ActiveBundle, request: Request) -> Response:
     # without keys any page that a person on this machine looks at could ask; browsers say where they ask from
     if "origin" in request.headers:
         raise Unauthorised("expected to be asked by a program, got a request from a web page")
@@ -80,7 +80,7 @@ async def _explained(_: Request, error: Exception) -> Response:
     return error_reply(error)
 
 
-async def _tables(live: LiveBundle, tables: Tables, request: Request) -> Response:
+async def _tables(live: ActiveBundle, tables: Tables, request: Request) -> Response:
     return tables.reply(live.current(), request.headers)
 
 

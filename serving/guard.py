@@ -12,12 +12,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pfps_ml.errors import PfpsError
 from serving import metrics
+from serving.active_bundle import ActiveBundle
 from serving.answer import Answer, replay
 from serving.asked import ASKED, Asked
 from serving.door import Door
 from serving.errors import TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
 from serving.keys import LOCAL
-from serving.live import LiveBundle
 from serving.logs import LOG
 from serving.messages import read
 from serving.routes import ELSEWHERE, Route, route_of
@@ -38,7 +38,7 @@ class Guard:
         The message that a route of BentoML's reads; our own routes read theirs themselves.
     """
 
-    def __init__(self, app: ASGIApp, live: LiveBundle, door: Door, bodies: Mapping[str, type[BaseModel]]) -> None:
+    def __init__(self, app: ASGIApp, live: ActiveBundle, door: Door, bodies: Mapping[str, type[BaseModel]]) -> None:
         self._app, self._live, self._door, self._bodies = app, live, door, bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

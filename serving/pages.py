@@ -14,7 +14,7 @@ from starlette.types import Scope
 from pfps_ml import __version__
 from pfps_ml.knowledge.contracts import NOTICE
 from serving import metrics
-from serving.live import LiveBundle
+from serving.active_bundle import ActiveBundle
 from serving.messages import AssessRequest
 from serving.openapi import document
 from serving.routes import MARKDOWN, PAGE
@@ -33,7 +33,7 @@ class _Files(StaticFiles):
         return response
 
 
-def pages(live: LiveBundle) -> list[BaseRoute]:
+def pages(live: ActiveBundle) -> list[BaseRoute]:
     """Return the routes that are read with GET, but for the tables."""
     handlers: dict[str, Callable[..., Any]] = {
         "/": _home,
@@ -47,7 +47,7 @@ def pages(live: LiveBundle) -> list[BaseRoute]:
     return [*routes, Mount(PAGE.rstrip("/"), _Files(directory=FILES))]
 
 
-def about(live: LiveBundle) -> dict[str, Any]:
+def about(live: ActiveBundle) -> dict[str, Any]:
     """Say what is served; before a bundle is in service, what is known of it is null."""
     bundle = live.current() if live.ready else None
     manifest = bundle.manifest if bundle else {}
@@ -63,11 +63,11 @@ def about(live: LiveBundle) -> dict[str, Any]:
     }
 
 
-async def _about(live: LiveBundle, _: Request) -> Response:
+async def _about(live: ActiveBundle, _: Request) -> Response:
     return JSONResponse(about(live))
 
 
-async def _card(live: LiveBundle, _: Request) -> Response:
+async def _card(live: ActiveBundle, _: Request) -> Response:
     return Response(live.current().card, media_type=MARKDOWN)
 
 
@@ -79,7 +79,7 @@ async def _schema(_: Request) -> Response:
     return JSONResponse(AssessRequest.model_json_schema())
 
 
-async def _docs(live: LiveBundle, _: Request) -> Response:
+async def _docs(live: ActiveBundle, _: Request) -> Response:
     return JSONResponse(document(live.current() if live.ready else None))
 
 

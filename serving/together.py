@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 from pfps_ml.assess import Assessment, assess
 from pfps_ml.bundle import Bundle
-from serving.live import LiveBundle
+from serving.active_bundle import ActiveBundle
 from serving.messages import coded
 
 Waiting = tuple[BaseModel, "asyncio.Future[Assessment]"]
@@ -24,7 +24,7 @@ class Together:
         The bundle in service, the same for all of a turn.
     """
 
-    def __init__(self, live: LiveBundle) -> None:
+    def __init__(self, live: ActiveBundle) -> None:
         self._live = live
         self._waiting: list[Waiting] = []
 

@@ -7,9 +7,9 @@ from asyncio import TimerHandle
 import anyio
 import pytest
 
+from serving.active_bundle import ActiveBundle
 from serving.door import Door, door_from
 from serving.guard import Guard
-from serving.live import LiveBundle
 from serving.messages import AssessRequest
 from serving.rates import Rates
 from tests.serving.client import RUNNER, THEIRS
@@ -20,7 +20,7 @@ OPEN = Door(None, Rates(60))
 
 
 def guard(app, door=OPEN):
-    return Guard(app, LiveBundle(), door, {"/assess": AssessRequest})
+    return Guard(app, ActiveBundle(), door, {"/assess": AssessRequest})
 
 
 def through(guarded, messages, path="/assess", kind="http", **scope):

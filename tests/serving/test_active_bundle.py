@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from pfps_ml.errors import BundleMissing, OutputError
-from serving.live import LiveBundle
+from serving.active_bundle import ActiveBundle
 from tests.bundles import rewrite
 from tests.serving.client import PATIENT, THEIRS, ask, refusal
 
@@ -93,7 +93,7 @@ def test_a_request_in_hand_is_answered_by_the_bundle_that_it_began_with(client, 
 def test_the_promotion_log_says_what_was_live_from_when_to_when(home, tmp_path, monkeypatch):
     log = tmp_path / "promotions"
     monkeypatch.setenv("PFPS_PROMOTION_LOG", str(log))
-    live = LiveBundle()
+    live = ActiveBundle()
     live.take_over()
     live.take_over()
     release(home, "pfps-0.0.5", "golden.json", wrong_golden)
@@ -116,7 +116,7 @@ def test_the_promotion_log_says_what_was_live_from_when_to_when(home, tmp_path, 
 
 
 def test_what_cannot_be_put_on_record_does_not_happen(home, tmp_path, monkeypatch):
-    live = LiveBundle()
+    live = ActiveBundle()
     live.take_over()
     release(home, "pfps-0.0.7")
     monkeypatch.setenv("PFPS_PROMOTION_LOG", str(tmp_path))
@@ -130,7 +130,7 @@ def test_a_service_in_the_main_thread_takes_over_on_sighup(home):
     import signal
 
     before = signal.getsignal(signal.SIGHUP)
-    live = LiveBundle()
+    live = ActiveBundle()
     try:
         live.start()
         _until(lambda: live.ready)
@@ -143,7 +143,7 @@ def test_a_service_in_the_main_thread_takes_over_on_sighup(home):
 
 def test_a_first_bundle_that_is_refused_leaves_the_service_unready(tmp_path, monkeypatch):
     monkeypatch.setenv("PFPS_MODELS", str(tmp_path))
-    live = LiveBundle()
+    live = ActiveBundle()
     with pytest.raises(BundleMissing):
         live.take_over()
     assert not live.ready and live.name is None

@@ -13,7 +13,7 @@ from serving.logs import LOG
 from serving.messages import EXAMPLES, Runner, coded
 
 
-class LiveBundle:
+class ActiveBundle:
     """What this process serves: nothing until a bundle has reproduced its golden answers, then that bundle."""
 
     def __init__(self) -> None:
@@ -124,4 +124,6 @@ def _digest(bundle: Bundle) -> str:
     return digest(dump(bundle.manifest))
 
 
-__all__ = ["LiveBundle"]
+__all__ = [
+    "ActiveBundle",
+]
