@@ -6,7 +6,7 @@ from typing import Any
 from pfps_ml import released_bundle
 from pfps_ml.assess import assess
 from serving import run, together
-from serving.messages import EXAMPLES, Runner, coded
+from serving.requests import EXAMPLES, Runner, coded
 
 
 class _Made:

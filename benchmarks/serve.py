@@ -27,7 +27,7 @@ import psutil
 from benchmarks.wire import Requests, Seen, ask, load, request
 from pfps_ml.bundle import released_bundle
 from pipelines.console import say, steps, table
-from serving.messages import EXAMPLES
+from serving.requests import EXAMPLES
 from serving.rosters import assess_rows
 
 TURNS, SECONDS = 6, 4.0

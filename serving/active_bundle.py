@@ -10,7 +10,7 @@ from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.errors import BundleError, PfpsError
 from serving import journal, metrics
 from serving.logs import LOG
-from serving.messages import EXAMPLES, Runner, coded
+from serving.requests import EXAMPLES, Runner, coded
 
 
 class ActiveBundle:

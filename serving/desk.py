@@ -14,8 +14,8 @@ from pfps_ml.files.dialects import ENDINGS
 from serving.active_bundle import ActiveBundle
 from serving.asked import answered
 from serving.errors import Unauthorised, error_reply
-from serving.messages import RosterRequest, read
 from serving.pages import pages
+from serving.requests import RosterRequest, read
 from serving.rosters import assess_rows
 from serving.uploads import CSV, media_type, read_upload, score_upload
 from serving.whatif import Tables

@@ -19,8 +19,7 @@ from serving.door import Door
 from serving.errors import TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
 from serving.keys import LOCAL
 from serving.logs import LOG
-from serving.messages import read
-from serving.routes import ELSEWHERE, Route, route_of
+from serving.requests import ELSEWHERE, Route, read, route_of
 
 
 class Guard:

@@ -16,10 +16,20 @@ from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.knowledge.contracts import NOTICE
 from serving.errors import ADVICE, CODE_HEADER
 from serving.keys import VARIABLE
-from serving.messages import EXAMPLES, AssessRequest, RosterRequest, Runner, coded
 from serving.replies import About, Assessment, Error, Reloaded, RosterReply, TablesReply
+from serving.requests import (
+    EXAMPLES,
+    JSON,
+    MARKDOWN,
+    MULTIPART,
+    ROUTES,
+    AssessRequest,
+    RosterRequest,
+    Route,
+    Runner,
+    coded,
+)
 from serving.rosters import assess_rows
-from serving.routes import JSON, MARKDOWN, MULTIPART, ROUTES, Route
 from serving.uploads import media_type
 
 _REPLIES: dict[str, type[BaseModel]] = {

@@ -15,9 +15,8 @@ from pfps_ml import __version__
 from pfps_ml.knowledge.contracts import NOTICE
 from serving import metrics
 from serving.active_bundle import ActiveBundle
-from serving.messages import AssessRequest
 from serving.openapi import document
-from serving.routes import MARKDOWN, PAGE
+from serving.requests import MARKDOWN, PAGE, AssessRequest
 
 FILES = Path(__file__).parent / "page"
 _AGAIN = {"cache-control": "no-cache"}  # kept, and asked of again before each use

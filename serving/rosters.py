@@ -10,7 +10,7 @@ from pfps_ml.bundle import Bundle
 from pfps_ml.errors import Fault
 from pfps_ml.files.duplicates import SHARED, plain_ids
 from pfps_ml.knowledge.checker import check
-from serving.messages import Meanings, columns_of, read_row
+from serving.requests import Meanings, columns_of, read_row
 
 _NAMELESS = "is required: expected a pseudonym, got nothing"
 

@@ -13,7 +13,7 @@ from serving.desk import application
 from serving.door import door_from
 from serving.errors import error_reply
 from serving.guard import Guard
-from serving.messages import AssessRequest
+from serving.requests import AssessRequest
 from serving.together import Together
 
 LIVE, DOOR = ActiveBundle(), door_from()

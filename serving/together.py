@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pfps_ml.assess import Assessment, assess
 from pfps_ml.bundle import Bundle
 from serving.active_bundle import ActiveBundle
-from serving.messages import coded
+from serving.requests import coded
 
 Waiting = tuple[BaseModel, "asyncio.Future[Assessment]"]
 

@@ -21,7 +21,7 @@ from pfps_ml.errors import InputError, MissingLibrary
 from pfps_ml.files.dialects import Size
 from pfps_ml.roster import EFFORT, score_roster
 from serving.errors import TooLarge
-from serving.routes import ROUTES
+from serving.requests import ROUTES
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
 LARGEST = ROUTES["/score_roster"].largest

@@ -12,7 +12,7 @@ from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUC
 from pfps_ml.knowledge.field import DRIVERS, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
 from serving.asked import answered
-from serving.routes import JSON
+from serving.requests import JSON
 
 _NUMBERS = ("low", "high")
 

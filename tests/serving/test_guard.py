@@ -10,8 +10,8 @@ import pytest
 from serving.active_bundle import ActiveBundle
 from serving.door import Door, door_from
 from serving.guard import Guard
-from serving.messages import AssessRequest
 from serving.rates import Rates
+from serving.requests import AssessRequest
 from tests.serving.client import RUNNER, THEIRS
 
 pytestmark = THEIRS

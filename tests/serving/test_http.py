@@ -18,7 +18,7 @@ import pytest
 
 from pfps_ml.assess import assess
 from pfps_ml.knowledge.checker import check
-from serving.routes import ROUTES
+from serving.requests import ROUTES
 from tests.bundles import rewrite
 from tests.rosters import GOOD
 from tests.serving.client import CANARY, HOUSE, JSON, PATIENT, ask, refusal, until_ready

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from pfps_ml.knowledge.dictionary import INPUTS
-from serving.routes import ROUTES
+from serving.requests import ROUTES
 from tests.serving.client import PATIENT, RUNNER, THEIRS, ask
 
 pytestmark = THEIRS

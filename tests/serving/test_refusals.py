@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from serving.routes import ROUTES
+from serving.requests import ROUTES
 from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
 
 LARGEST = ROUTES["/assess"].largest

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS
-from serving.messages import MOST
-from serving.routes import ROUTES
+from serving.requests import MAX_ROWS, ROUTES
 from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, ask, refusal
 
 pytestmark = THEIRS
@@ -96,7 +95,7 @@ def test_the_checker_of_rosters_has_the_last_word(client, monkeypatch):
         {"runners": [RUNNER], "extra": 1},
         {"runners": [RUNNER], "reasons": -1},
         {"runners": [RUNNER], "reasons": "3"},
-        {"runners": [1] * (MOST + 1)},
+        {"runners": [1] * (MAX_ROWS + 1)},
         [RUNNER],
     ],
     ids=["nothing", "none", "no list", "another key", "less than none", "text", "too many", "a list"],

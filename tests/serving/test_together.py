@@ -8,7 +8,7 @@ import pytest
 from pfps_ml.assess import assess
 from pfps_ml.errors import BundleError, InvalidInput
 from serving.active_bundle import ActiveBundle
-from serving.messages import Runner, coded
+from serving.requests import Runner, coded
 from serving.together import Together
 from tests.serving.client import PATIENT, RUNNER
 

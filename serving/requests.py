@@ -1,6 +1,7 @@
-"""What a request may say, and what is wrong with one that may not: all of it derived from the dictionary."""
+"""What may be asked: the routes, and what their messages may say; all limits are those of the dictionary."""
 
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -15,12 +16,12 @@ from pfps_ml.knowledge.contracts import CARE, request_model
 from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.knowledge.field import Field
 
-Message = TypeVar("Message", bound=BaseModel)
+RequestModel = TypeVar("RequestModel", bound=BaseModel)
 
 _FIELDS = {field.name: field for field in INPUTS}
 _ASKED = tuple(field.name for field in INPUTS if field.kind != "text")
 _WHOLE = tuple(field.name for field in INPUTS if field.kind == "whole")
-MOST = 5_000  # rows of a request
+MAX_ROWS = 5_000  # rows of a request
 REASONS = 3
 _FINITE = 1e300
 _TOLD = 100  # faults of a row: more than there are fields
@@ -64,14 +65,14 @@ RosterRequest = create_model(
     __config__=_STRICT,
     __doc__="Runners or patients to assess. " + CARE,
     __validators__={"whole": field_validator("reasons", mode="before")(_whole)},
-    runners=(list[_Row], PydanticField(min_length=1, max_length=MOST, description="Rows, in the order of the answer.")),
+    runners=(list[_Row], PydanticField(min_length=1, max_length=MAX_ROWS, description="Rows, in the order of the answer.")),
     reasons=(int, PydanticField(default=REASONS, ge=0, le=100, description="How many reasons a row names, largest "
                                 "first; the parts of all other fields are one sum after them.")),
 )  # fmt: skip
 
 _SHAPES = {
     AssessRequest: '{"runner": {...}} and no other key',
-    RosterRequest: f'{{"runners": [...]}} with 1 to {MOST:,} rows, perhaps "reasons" from 0 to 100, and no other key',
+    RosterRequest: f'{{"runners": [...]}} with 1 to {MAX_ROWS:,} rows, perhaps "reasons" from 0 to 100, and no other key',
 }
 
 _SCREENED = {
@@ -86,7 +87,7 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
 }
 
 
-def read(model: type[Message], body: bytes) -> Message:
+def read(model: type[RequestModel], body: bytes) -> RequestModel:
     """Read a request's JSON strictly: nothing is coerced or guessed; of a key that stands twice, the last counts.
 
     Raises
@@ -200,16 +201,81 @@ def _got(value: Any, field: Field | None = None) -> str:
     return f"{value:.12g}" if -_FINITE < value < _FINITE else "no finite number"
 
 
+JSON = "application/json"
+MARKDOWN = "text/markdown"
+MULTIPART = "multipart/form-data"
+PAGE = "/page/"  # the page's own files
+ELSEWHERE = "elsewhere"  # what metrics say of every other path: a path is free text of the sender's
+
+
+@dataclass(frozen=True)
+class Route:
+    """One route.
+
+    Attributes
+    ----------
+    media, largest
+        The media type that a POST must have, and the most bytes of its body; no body is read without them.
+    key
+        Whether a key is wanted where the service has keys.
+    """
+
+    path: str
+    summary: str
+    method: str = "GET"
+    media: str | None = None
+    largest: int = 0
+    key: bool = True
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What may be asked of it."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+_ALL = (
+    Route("/assess", "Assess one runner or patient", "POST", JSON, 2_000_000),
+    Route("/assess_roster", "Assess up to 5,000 runners", "POST", JSON, 20_000_000),
+    Route("/score_roster", "Score a roster file", "POST", MULTIPART, 20_000_000),
+    Route("/reload", "Take over the bundle that PFPS_MODELS/CURRENT names", "POST"),
+    Route("/tables", "The models as tables, for what-if in a browser"),
+    Route("/schema", "What POST /assess reads: fields, limits and levels"),
+    Route("/about", "What this is, its version and its intended use"),
+    Route("/card", "The model card: what the bundle was trained on, how well it does, what it is not for"),
+    Route("/docs.json", "The OpenAPI document"),
+    Route("/metrics", "Counts and times of requests, for Prometheus"),
+    Route("/", "The page", key=False),
+    Route("/livez", "Whether the process answers", key=False),
+    Route("/healthz", "Whether the process answers", key=False),
+    Route("/readyz", "Whether a bundle is in service", key=False),
+)
+ROUTES = {route.path: route for route in _ALL}
+_FILES = Route(PAGE, "The page's own files", key=False)
+
+
+def route_of(path: str) -> Route | None:
+    """Return the route of a path, or None if there is none."""
+    return ROUTES.get(path) or (_FILES if path.startswith(PAGE) else None)
+
+
 __all__ = [
+    "ELSEWHERE",
     "EXAMPLES",
-    "MOST",
+    "JSON",
+    "MARKDOWN",
+    "MAX_ROWS",
+    "MULTIPART",
+    "PAGE",
+    "ROUTES",
     "AssessRequest",
     "Meanings",
-    "Message",
+    "RequestModel",
     "RosterRequest",
+    "Route",
     "Runner",
     "coded",
     "columns_of",
     "read",
     "read_row",
+    "route_of",
 ]
