@@ -12,12 +12,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pfps_ml.errors import PfpsError
 from serving import metrics
+from serving.access import LOCAL, AccessConfig
 from serving.active_bundle import ActiveBundle
 from serving.answer import Answer, replay
 from serving.asked import ASKED, Asked
-from serving.door import Door
 from serving.errors import TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
-from serving.keys import LOCAL
 from serving.logs import LOG
 from serving.requests import ELSEWHERE, Route, read, route_of
 
@@ -37,7 +36,9 @@ class Guard:
         The message that a route of BentoML's reads; our own routes read theirs themselves.
     """
 
-    def __init__(self, app: ASGIApp, live: ActiveBundle, door: Door, bodies: Mapping[str, type[BaseModel]]) -> None:
+    def __init__(
+        self, app: ASGIApp, live: ActiveBundle, door: AccessConfig, bodies: Mapping[str, type[BaseModel]]
+    ) -> None:
         self._app, self._live, self._door, self._bodies = app, live, door, bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

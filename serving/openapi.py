@@ -14,8 +14,8 @@ from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle
 from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.knowledge.contracts import NOTICE
+from serving.access import KEYS_VARIABLE
 from serving.errors import ADVICE, CODE_HEADER
-from serving.keys import VARIABLE
 from serving.replies import About, Assessment, Error, Reloaded, RosterReply, TablesReply
 from serving.requests import (
     EXAMPLES,
@@ -49,7 +49,7 @@ _FORM = {
 }
 _MEANINGS = {
     400: "the body cannot be read",
-    401: f"no key of this service (keys are set by {VARIABLE}), or a request from another machine where there are none",
+    401: f"no key of this service (keys are set by {KEYS_VARIABLE}), or a request from another machine where there are none",
     404: ADVICE[404], 405: ADVICE[405],
     413: "the body is larger than the route reads",
     415: "the body is of another media type",

@@ -7,7 +7,7 @@ import socket
 from ipaddress import ip_address
 
 from pfps_ml.errors import InputError
-from serving.door import Door, door_from
+from serving.access import AccessConfig, access_from
 
 BACKLOG = 2048
 GRACE = 20  # seconds for the requests in hand when it is told to end
@@ -28,12 +28,12 @@ def serve(host: str | None, port: int) -> None:
     FactError
         If a variable of the environment says something that cannot be done.
     """
-    door = door_from()
+    door = access_from()
     with _listening(_allowed(host or door.host, door), port) as listener:
         _run(listener)
 
 
-def _allowed(host: str, door: Door) -> str:
+def _allowed(host: str, door: AccessConfig) -> str:
     try:
         local = ip_address(host).is_loopback
     except ValueError as error:

@@ -7,16 +7,16 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pfps_ml.errors import PfpsError
+from serving.access import access_from
 from serving.active_bundle import ActiveBundle
 from serving.asked import answered
 from serving.desk import application
-from serving.door import door_from
 from serving.errors import error_reply
 from serving.guard import Guard
 from serving.requests import AssessRequest
 from serving.together import Together
 
-LIVE, DOOR = ActiveBundle(), door_from()
+LIVE, DOOR = ActiveBundle(), access_from()
 TOGETHER = Together(LIVE)
 
 

@@ -76,13 +76,13 @@ def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, bundle, 
 
     from starlette.testclient import TestClient
 
+    from serving.access import access_from
     from serving.desk import application
-    from serving.door import door_from
     from serving.guard import Guard
     from serving.service import LIVE
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
-    door = door_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
+    door = access_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
     audited = TestClient(Guard(application(LIVE), LIVE, door, {}), headers={"Authorization": "Bearer k"})
     body = json.dumps({"runners": [RUNNER, PATIENT | {"runner_id": CANARY, "age_years": 300}]}).encode()
     answer = audited.post("/assess_roster", content=body, headers=JSON).json()

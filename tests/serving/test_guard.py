@@ -7,16 +7,15 @@ from asyncio import TimerHandle
 import anyio
 import pytest
 
+from serving.access import AccessConfig, RateLimits, access_from
 from serving.active_bundle import ActiveBundle
-from serving.door import Door, door_from
 from serving.guard import Guard
-from serving.rates import Rates
 from serving.requests import AssessRequest
 from tests.serving.client import RUNNER, THEIRS
 
 pytestmark = THEIRS
 
-OPEN = Door(None, Rates(60))
+OPEN = AccessConfig(None, RateLimits(60))
 
 
 def guard(app, door=OPEN):
@@ -88,13 +87,13 @@ def test_a_route_that_takes_too_long_is_answered_in_the_shape_of_our_errors():
     async def app(_scope, _receive, _send):
         await anyio.sleep_forever()
 
-    sent = through(guard(app, Door(None, Rates(60), patience=0.01)), [whole(VALID)])
+    sent = through(guard(app, AccessConfig(None, RateLimits(60), patience=0.01)), [whole(VALID)])
     assert statuses(sent) == [504]
     assert json.loads(sent[1]["body"])["error"]["code"] == "gateway_timeout"
 
 
 def test_a_body_that_never_ends_is_answered_too():
-    sent = through(guard(None, Door(None, Rates(60), patience=0.01)), [])
+    sent = through(guard(None, AccessConfig(None, RateLimits(60), patience=0.01)), [])
     assert statuses(sent) == [504]
 
 
@@ -132,6 +131,6 @@ def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path))
-    sent = through(guard(app, door_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
+    sent = through(guard(app, access_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
     assert statuses(sent) == [500]
     assert "PFPS_AUDIT" in json.loads(sent[1]["body"])["error"]["message"]

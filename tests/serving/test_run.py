@@ -7,11 +7,11 @@ import pytest
 
 from pfps_ml.cli import main
 from pfps_ml.errors import InputError
-from serving.door import door_from
+from serving.access import access_from
 from serving.run import _allowed, _listening
 
-KEYS = door_from({"PFPS_API_KEYS": "k"})
-NONE = door_from({})
+KEYS = access_from({"PFPS_API_KEYS": "k"})
+NONE = access_from({})
 
 
 def explained(capsys, *arguments):
