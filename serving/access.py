@@ -19,8 +19,8 @@ LOCAL = "local"  # who asks where there are no keys
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _SCHEME = b"bearer "
 _ADVICE = (
-    f"Set {KEYS_VARIABLE} to keys with commas between them, or to the absolute path of a file with the SHA-256 of a key "
-    "in each line, and a name after it if you like: printf %s KEY | sha256sum"
+    f"Set {KEYS_VARIABLE} to keys with commas between them, or to the absolute path of a file with the SHA-256 of a "
+    "key in each line, and a name after it if you like: printf %s KEY | sha256sum"
 )
 
 

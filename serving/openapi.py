@@ -49,7 +49,8 @@ _FORM = {
 }
 _MEANINGS = {
     400: "the body cannot be read",
-    401: f"no key of this service (keys are set by {KEYS_VARIABLE}), or a request from another machine where there are none",
+    401: f"no key of this service (keys are set by {KEYS_VARIABLE}), or a request from another machine where there are "
+    "none",
     404: ADVICE[404], 405: ADVICE[405],
     413: "the body is larger than the route reads",
     415: "the body is of another media type",

@@ -65,14 +65,16 @@ RosterRequest = create_model(
     __config__=_STRICT,
     __doc__="Runners or patients to assess. " + CARE,
     __validators__={"whole": field_validator("reasons", mode="before")(_whole)},
-    runners=(list[_Row], PydanticField(min_length=1, max_length=MAX_ROWS, description="Rows, in the order of the answer.")),
+    runners=(list[_Row], PydanticField(min_length=1, max_length=MAX_ROWS, description="Rows, in the order of the "
+                               "answer.")),
     reasons=(int, PydanticField(default=REASONS, ge=0, le=100, description="How many reasons a row names, largest "
                                 "first; the parts of all other fields are one sum after them.")),
 )  # fmt: skip
 
 _SHAPES = {
     AssessRequest: '{"runner": {...}} and no other key',
-    RosterRequest: f'{{"runners": [...]}} with 1 to {MAX_ROWS:,} rows, perhaps "reasons" from 0 to 100, and no other key',
+    RosterRequest: f'{{"runners": [...]}} with 1 to {MAX_ROWS:,} rows, perhaps "reasons" from 0 to 100, and no other '
+    "key",
 }
 
 _SCREENED = {
