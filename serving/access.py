@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from pfps_ml.errors import FactError
-from serving import journal
+from serving.audit_log import AUDIT
 from serving.errors import TooMany
 
 KEYS_VARIABLE = "PFPS_API_KEYS"
@@ -171,7 +171,7 @@ def access_from(environment: Mapping[str, str] = os.environ) -> AccessConfig:
     FactError
         If a variable says something that cannot be done.
     """
-    return AccessConfig(keys_from(environment), rates_from(environment), bool(environment.get(journal.AUDIT)))
+    return AccessConfig(keys_from(environment), rates_from(environment), bool(environment.get(AUDIT)))
 
 
 __all__ = [

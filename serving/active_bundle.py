@@ -8,8 +8,13 @@ from pfps_ml import released_bundle
 from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.errors import BundleError, PfpsError
-from serving import journal, metrics
-from serving.logs import LOG
+from serving.audit_log import (
+    LOG,
+    PROMOTIONS,
+    count_bundle,
+    now,
+    record,
+)
 from serving.requests import EXAMPLES, Runner, coded
 
 
@@ -77,18 +82,18 @@ class ActiveBundle:
                     self._swap(bundle)
             except PfpsError as error:
                 LOG.error("no bundle taken over (%s): %s In service: %s", error.code, error.message, self.name)
-                journal.record(journal.PROMOTIONS, event="refused", code=error.code, in_service=self.name)
+                record(PROMOTIONS, event="refused", code=error.code, in_service=self.name)
                 raise
             return (before.name if before else None), bundle.name
 
     def _swap(self, bundle: Bundle) -> None:
         _warm(bundle)
-        before, since = self._bundle, journal.now()
+        before, since = self._bundle, now()
         if before:
             self._record_end(before)
-        journal.record(journal.PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
+        record(PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
         self._bundle, self._since = bundle, since
-        metrics.serve(bundle.name, before.name if before else None)
+        count_bundle(bundle.name, before.name if before else None)
         LOG.info("bundle %s is in service", bundle.name)
         del before
         # the bundle's many small objects live as long as the process: a collector that walks them costs 50 ms a time
@@ -97,9 +102,9 @@ class ActiveBundle:
         gc.freeze()
 
     def _record_end(self, bundle: Bundle) -> None:
-        journal.record(
-            journal.PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
-            until=journal.now(),
+        record(
+            PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
+            until=now(),
         )  # fmt: skip
 
     def _in_background(self) -> None:

@@ -4,9 +4,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from serving import journal
 from serving.active_bundle import ActiveBundle
 from serving.asked import Asked
+from serving.audit_log import AUDIT, record
 from serving.errors import CODE_HEADER, status_reply
 
 BUNDLE_HEADER = "x-pfps-bundle"
@@ -60,8 +60,8 @@ class Answer:
     async def _begin(self, message: Message) -> None:
         asked = self._asked
         if asked.answered and message["status"] < 400:
-            journal.record(
-                journal.AUDIT, route=self._scope["path"], key=asked.owner, bundle=asked.bundle, input=asked.digest,
+            record(
+                AUDIT, route=self._scope["path"], key=asked.owner, bundle=asked.bundle, input=asked.digest,
                 **asked.answered,
             )  # fmt: skip
         self.status = message["status"]

@@ -11,13 +11,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from pfps_ml.errors import PfpsError
-from serving import metrics
 from serving.access import LOCAL, AccessConfig
 from serving.active_bundle import ActiveBundle
 from serving.answer import Answer, replay
 from serving.asked import ASKED, Asked
+from serving.audit_log import LOG, count_answer
 from serving.errors import TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
-from serving.logs import LOG
 from serving.requests import ELSEWHERE, Route, read, route_of
 
 
@@ -55,7 +54,7 @@ class Guard:
             return
         finally:
             ASKED.reset(before)
-            metrics.count(route.path if route else ELSEWHERE, answer.status, time.perf_counter() - start)
+            count_answer(route.path if route else ELSEWHERE, answer.status, time.perf_counter() - start)
 
     async def _answered(self, scope: Scope, receive: Receive, answer: Answer, route: Route | None) -> None:
         try:

@@ -13,8 +13,8 @@ from starlette.types import Scope
 
 from pfps_ml import __version__
 from pfps_ml.knowledge.contracts import NOTICE
-from serving import metrics
 from serving.active_bundle import ActiveBundle
+from serving.audit_log import EXPOSITION_MEDIA, exposition
 from serving.openapi import document
 from serving.requests import MARKDOWN, PAGE, AssessRequest
 
@@ -83,7 +83,7 @@ async def _docs(live: ActiveBundle, _: Request) -> Response:
 
 
 async def _metrics(_: Request) -> Response:
-    return Response(metrics.shown(), headers={"content-type": metrics.MEDIA})
+    return Response(exposition(), headers={"content-type": EXPOSITION_MEDIA})
 
 
 __all__ = ["FILES", "about", "pages"]

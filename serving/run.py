@@ -67,7 +67,7 @@ def _run(listener: socket.socket) -> None:
     import uvicorn
     from bentoml._internal.log import configure_server_logging
 
-    from serving.logs import LOG
+    from serving.audit_log import LOG
     from serving.service import PfpsService
 
     configure_server_logging()
