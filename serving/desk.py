@@ -12,8 +12,8 @@ from pfps_ml.bundle import Bundle
 from pfps_ml.errors import PfpsError
 from pfps_ml.files.dialects import ENDINGS
 from serving.active_bundle import ActiveBundle
-from serving.asked import answered
 from serving.errors import Unauthorised, error_reply
+from serving.middleware import answered
 from serving.pages import pages
 from serving.requests import RosterRequest, read
 from serving.rosters import assess_rows

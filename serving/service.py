@@ -9,10 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pfps_ml.errors import PfpsError
 from serving.access import access_from
 from serving.active_bundle import ActiveBundle
-from serving.asked import answered
 from serving.desk import application
 from serving.errors import error_reply
-from serving.guard import Guard
+from serving.middleware import Guard, answered
 from serving.requests import AssessRequest
 from serving.together import Together
 

@@ -11,7 +11,7 @@ from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
 from pfps_ml.knowledge.field import DRIVERS, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
-from serving.asked import answered
+from serving.middleware import answered
 from serving.requests import JSON
 
 _NUMBERS = ("low", "high")

@@ -23,7 +23,7 @@ def open_to(client):
     from starlette.testclient import TestClient
 
     from serving.desk import application
-    from serving.guard import Guard
+    from serving.middleware import Guard
     from serving.service import LIVE
 
     app = application(LIVE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from serving.answer import HEADERS
+from serving.middleware import HEADERS
 from tests.serving.client import CANARY, PATIENT, THEIRS, ask
 
 pytestmark = THEIRS

@@ -78,7 +78,7 @@ def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, bundle, 
 
     from serving.access import access_from
     from serving.desk import application
-    from serving.guard import Guard
+    from serving.middleware import Guard
     from serving.service import LIVE
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))

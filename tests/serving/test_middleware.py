@@ -9,7 +9,7 @@ import pytest
 
 from serving.access import AccessConfig, RateLimits, access_from
 from serving.active_bundle import ActiveBundle
-from serving.guard import Guard
+from serving.middleware import Guard
 from serving.requests import AssessRequest
 from tests.serving.client import RUNNER, THEIRS
 
@@ -124,7 +124,7 @@ def test_without_keys_only_this_machine_is_answered_however_bentoml_was_told_to_
 
 
 def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):
-    from serving.asked import answered
+    from serving.middleware import answered
 
     async def app(_scope, _receive, send):
         answered("pfps-0.0.1", risks=[0.1])
