@@ -13,13 +13,13 @@ from pfps_ml.errors import PfpsError
 from pfps_ml.files.dialects import ENDINGS
 from serving.active_bundle import ActiveBundle
 from serving.errors import Unauthorised, error_reply
+from serving.microbatch import RosterQueue
 from serving.middleware import answered
 from serving.pages import pages
 from serving.requests import RosterRequest, read
 from serving.rosters import assess_rows
 from serving.uploads import CSV, media_type, read_upload, score_upload
 from serving.whatif import Tables
-from serving.work import Worker
 
 
 def application(live: ActiveBundle) -> Starlette:
@@ -29,7 +29,7 @@ def application(live: ActiveBundle) -> Starlette:
 
 def desk(live: ActiveBundle) -> list[BaseRoute]:
     """Return the routes of this file."""
-    worker, tables = Worker(), Tables()
+    worker, tables = RosterQueue(), Tables()
     return [
         Route("/assess_roster", partial(_assess_roster, live, worker), methods=["POST"]),
         Route("/score_roster", partial(_score_roster, live, worker), methods=["POST"]),
@@ -38,7 +38,7 @@ def desk(live: ActiveBundle) -> list[BaseRoute]:
     ]
 
 
-async def _assess_roster(live: ActiveBundle, worker: Worker, request: Request) -> Response:
+async def _assess_roster(live: ActiveBundle, worker: RosterQueue, request: Request) -> Response:
     bundle = live.current()
     reply, risks = await worker.do(_assessed, bundle, await request.body())
     answered(bundle.name, risks=risks)
@@ -52,7 +52,7 @@ def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, list[float | None]
     return JSONResponse(found), [risk and risk["probability"] for risk in given]
 
 
-async def _score_roster(live: ActiveBundle, worker: Worker, request: Request) -> Response:
+async def _score_roster(live: ActiveBundle, worker: RosterQueue, request: Request) -> Response:
     bundle = live.current()
     upload = await read_upload(request.headers, await request.body())
     # a page shows CSV, whatever it was given; everybody else gets back what they sent, if we write that

@@ -11,12 +11,12 @@ from serving.access import access_from
 from serving.active_bundle import ActiveBundle
 from serving.desk import application
 from serving.errors import error_reply
+from serving.microbatch import MicroBatch
 from serving.middleware import Guard, answered
 from serving.requests import AssessRequest
-from serving.together import Together
 
 LIVE, DOOR = ActiveBundle(), access_from()
-TOGETHER = Together(LIVE)
+TOGETHER = MicroBatch(LIVE)
 
 
 class _Untimed:

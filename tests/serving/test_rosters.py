@@ -136,10 +136,10 @@ def test_more_rosters_than_can_wait_are_asked_to_come_again(client):
     import anyio
 
     from serving.errors import TooMany
-    from serving.work import Worker
+    from serving.microbatch import RosterQueue
 
     async def crowded():
-        worker = Worker(most=0)
+        worker = RosterQueue(most=0)
         with pytest.raises(TooMany) as busy:
             await worker.do(len, ())
         return busy.value

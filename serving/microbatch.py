@@ -1,19 +1,23 @@
-"""Single runners who ask at the same moment are assessed together: sixteen rows cost little more than one."""
+"""How requests share one processor: single runners are assessed together, and rosters one after the other."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import BoundedSemaphore
+from typing import TypeVar
 
 from pydantic import BaseModel
 
 from pfps_ml.assess import Assessment, assess
 from pfps_ml.bundle import Bundle
 from serving.active_bundle import ActiveBundle
+from serving.errors import TooMany
 from serving.requests import coded
 
 Waiting = tuple[BaseModel, "asyncio.Future[Assessment]"]
 
 
-class Together:
+class MicroBatch:
     """The runners that wait for an answer in this turn of the event loop.
 
     Not in a thread: handing a row over would take half as long as the work.
@@ -73,4 +77,37 @@ def _set(future: "asyncio.Future[Assessment]", found: Assessment | Exception) ->
         future.set_result(found)
 
 
-__all__ = ["Together"]
+Found = TypeVar("Found")
+
+MAX_WAITING = 16  # rosters in hand or waiting: each holds its body in memory
+_WAIT = 2  # seconds
+
+
+class RosterQueue:
+    """One thread, and the work that waits for it."""
+
+    def __init__(self, most: int = MAX_WAITING) -> None:
+        self._places = BoundedSemaphore(most)
+        self._thread = ThreadPoolExecutor(1, "rosters")
+
+    async def do(self, function: Callable[..., Found], *arguments: object) -> Found:
+        """Do some work in its turn.
+
+        Raises
+        ------
+        TooMany
+            If too much is waiting already.
+        """
+        if not self._places.acquire(blocking=False):
+            raise TooMany(_WAIT)
+        future = self._thread.submit(function, *arguments)
+        # the place is free once the work is done, or will not be begun: not when its sender has given up
+        future.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(future)
+
+
+__all__ = [
+    "MAX_WAITING",
+    "MicroBatch",
+    "RosterQueue",
+]
