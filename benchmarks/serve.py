@@ -28,7 +28,7 @@ from benchmarks.wire import Requests, Seen, ask, load, request
 from pfps_ml.bundle import released_bundle
 from pipelines.console import say, steps, table
 from serving.requests import EXAMPLES
-from serving.rosters import assess_rows
+from serving.roster_routes import assess_rows
 
 TURNS, SECONDS = 6, 4.0
 ROWS = 5_000

@@ -29,8 +29,7 @@ from serving.requests import (
     Runner,
     coded,
 )
-from serving.rosters import assess_rows
-from serving.uploads import media_type
+from serving.roster_routes import assess_rows, media_type
 
 _REPLIES: dict[str, type[BaseModel]] = {
     "/assess": Assessment, "/assess_roster": RosterReply, "/reload": Reloaded, "/tables": TablesReply, "/about": About,

@@ -9,11 +9,11 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from pfps_ml.errors import PfpsError
 from serving.access import access_from
 from serving.active_bundle import ActiveBundle
-from serving.desk import application
 from serving.errors import error_reply
 from serving.microbatch import MicroBatch
 from serving.middleware import Guard, answered
 from serving.requests import AssessRequest
+from serving.roster_routes import application
 
 LIVE, DOOR = ActiveBundle(), access_from()
 TOGETHER = MicroBatch(LIVE)

@@ -22,8 +22,8 @@ def open_to(client):
     """Return a function that gives a client of our own routes behind a door of its own."""
     from starlette.testclient import TestClient
 
-    from serving.desk import application
     from serving.middleware import Guard
+    from serving.roster_routes import application
     from serving.service import LIVE
 
     app = application(LIVE)

@@ -77,8 +77,8 @@ def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, bundle, 
     from starlette.testclient import TestClient
 
     from serving.access import access_from
-    from serving.desk import application
     from serving.middleware import Guard
+    from serving.roster_routes import application
     from serving.service import LIVE
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))

@@ -80,7 +80,7 @@ def test_the_checker_of_rosters_has_the_last_word(client, monkeypatch):
 
     lax = rosters.read_row
     monkeypatch.setattr(
-        "serving.rosters.read_row", lambda *row: (lax(*row)[0].model_copy(update={"age_years": 255}), ())
+        "serving.roster_routes.read_row", lambda *row: (lax(*row)[0].model_copy(update={"age_years": 255}), ())
     )
     [row] = send(client, RUNNER).json()["rows"]
     assert row["problems"] == "age_years: expected a number from 10 to 90 years, got 255"
