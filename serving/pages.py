@@ -1,7 +1,9 @@
-"""What the service says of itself: its page, its version and intended use, its schema, and its measurements."""
+"""What is read with GET: the page, the schema, the card, the models as tables, and what the service says of itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
+from gzip import compress
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,16 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pfps_ml import __version__
+from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
+from pfps_ml.knowledge.field import DRIVERS, Field
+from pfps_ml.prediction import onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import EXPOSITION_MEDIA, exposition
+from serving.middleware import answered
 from serving.openapi import document
-from serving.requests import MARKDOWN, PAGE, AssessRequest
+from serving.requests import JSON, MARKDOWN, PAGE, AssessRequest
 
 FILES = Path(__file__).parent / "page"
 _AGAIN = {"cache-control": "no-cache"}  # kept, and asked of again before each use
@@ -86,4 +93,64 @@ async def _metrics(_: Request) -> Response:
     return Response(exposition(), headers={"content-type": EXPOSITION_MEDIA})
 
 
-__all__ = ["FILES", "about", "pages"]
+_NUMBERS = ("low", "high")
+
+
+class Tables:
+    """The tables as they are sent: written and compressed once a bundle."""
+
+    def __init__(self) -> None:
+        self._bundle: Bundle | None = None
+        self._plain = self._packed = b""
+        self._tag = ""
+
+    def reply(self, bundle: Bundle, headers: Mapping[str, str]) -> Response:
+        """Answer the tables, or that they have not changed since they were last asked for."""
+        if bundle is not self._bundle:
+            self._plain = dump(tables(bundle))
+            self._packed, self._tag, self._bundle = compress(self._plain, 6), f'"{digest(self._plain)}"', bundle
+        answered(bundle.name)
+        shared = {"etag": self._tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
+        if headers.get("if-none-match") == self._tag:
+            return Response(status_code=304, headers=shared)
+        if "gzip" in headers.get("accept-encoding", ""):
+            return Response(self._packed, headers=shared | {"content-encoding": "gzip"}, media_type=JSON)
+        return Response(self._plain, headers=shared, media_type=JSON)
+
+
+def tables(bundle: Bundle) -> dict[str, Any]:
+    """Return the released models with what their numbers mean.
+
+    `onset` and `pathways` are the bundle's own files: terms with a value for each member (the main model first),
+    Shapley tables, and the numbers of the interval; see "Additive model and bundle" in the README of models/.
+    `reference` has the bands, the averages by age and sex, and what cautions and `measure next` read. `fields` says
+    how values are coded: a level by its place in `levels`, a missing field by nothing.
+    """
+    return {
+        "bundle": bundle.name,
+        "notice": bundle.notice,
+        "trained_on": bundle.manifest["trained_on"],
+        "fields": [_field(field) for field in FIELDS],
+        "drivers": list(DRIVERS),
+        "arms": [asdict(arm) for arm in ARMS],
+        "reference_arm": REFERENCE_ARM,
+        "outcomes": {"onset": asdict(ONSET), "success": asdict(SUCCESS)},
+        "onset": onset_to_json(bundle.predictor),
+        "pathways": pathways_to_json(bundle.predictor),
+        "reference": dict(bundle.reference),
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    """Return a field with no infinity in it, which JSON does not have."""
+    found = asdict(field) | {"limits": field.limits}
+    return found if field.kind in ("number", "whole") else {k: v for k, v in found.items() if k not in _NUMBERS}
+
+
+__all__ = [
+    "FILES",
+    "Tables",
+    "about",
+    "pages",
+    "tables",
+]

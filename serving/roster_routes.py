@@ -32,9 +32,8 @@ from serving.active_bundle import ActiveBundle
 from serving.errors import TooLarge, Unauthorised, error_reply
 from serving.microbatch import RosterQueue
 from serving.middleware import answered
-from serving.pages import pages
+from serving.pages import Tables, pages
 from serving.requests import ROUTES, Meanings, RosterRequest, columns_of, read, read_row
-from serving.whatif import Tables
 
 
 def application(live: ActiveBundle) -> Starlette:

@@ -12,8 +12,7 @@ from pfps_ml.knowledge.contracts import CARE, NOTICE, notice_of
 from pfps_ml.squad.report import report_page
 from serving.active_bundle import ActiveBundle
 from serving.openapi import document
-from serving.pages import about
-from serving.whatif import tables
+from serving.pages import about, tables
 from tests.bundles import rewrite
 from tests.rosters import roster
 from tests.squad.pages import SQUAD, answered
