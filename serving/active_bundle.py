@@ -24,7 +24,7 @@ class ActiveBundle:
     def __init__(self) -> None:
         self._bundle: Bundle | None = None
         self._since = ""
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
 
     @property
     def ready(self) -> bool:
@@ -42,7 +42,7 @@ class ActiveBundle:
         Raises
         ------
         BundleError
-            If none is in service yet.
+            If no bundle is in service yet.
         """
         if self._bundle is None:
             raise BundleError("expected a released bundle in service, got none yet; ask /readyz, and see the log")
@@ -56,25 +56,25 @@ class ActiveBundle:
         self._in_background()
 
     def stop(self) -> None:
-        """Put what is in service out of it."""
-        with self._one_at_a_time:
+        """Take the bundle out of service."""
+        with self._lock:
             if self._bundle:
-                self._record_end(self._bundle)
+                self._record_end(self._bundle, now())
             self._bundle = None
 
     def take_over(self) -> tuple[str | None, str]:
-        """Put the released bundle into service in place of what is; answer the names of both.
+        """Put the released bundle into service; return the name of the one before, and its own.
 
-        Requests in hand are answered by the bundle that they began with, and no request waits.
+        A request in hand is answered by the bundle that it began with, and no request waits.
 
         Raises
         ------
         BundleError
-            If it cannot be loaded or does not reproduce its golden answers; the one before stays in service.
+            If the bundle cannot be loaded or does not reproduce its golden answers. The one before stays in service.
         OutputError
-            If the promotion log cannot be written; the one before stays in service.
+            If the promotion log cannot be written. The one before stays in service.
         """
-        with self._one_at_a_time:
+        with self._lock:
             before = self._bundle
             try:
                 bundle = released_bundle()
@@ -90,27 +90,27 @@ class ActiveBundle:
         _warm(bundle)
         before, since = self._bundle, now()
         if before:
-            self._record_end(before)
+            self._record_end(before, since)  # the same moment: no two bundles are in service at once
         record(PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
         self._bundle, self._since = bundle, since
         count_bundle(bundle.name, before.name if before else None)
         LOG.info("bundle %s is in service", bundle.name)
         del before
-        # the bundle's many small objects live as long as the process: a collector that walks them costs 50 ms a time
+        # the bundle's many small objects live as long as the process: a collector that walks them takes 50 ms a time
         gc.unfreeze()
         gc.collect()
         gc.freeze()
 
-    def _record_end(self, bundle: Bundle) -> None:
+    def _record_end(self, bundle: Bundle, until: str) -> None:
         record(
             PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
-            until=now(),
+            until=until,
         )  # fmt: skip
 
     def _in_background(self) -> None:
-        Thread(target=self._try, name="load-bundle", daemon=True).start()
+        Thread(target=self._load, name="load-bundle", daemon=True).start()
 
-    def _try(self) -> None:
+    def _load(self) -> None:
         try:
             self.take_over()
         except PfpsError:
@@ -118,11 +118,11 @@ class ActiveBundle:
 
 
 def _warm(bundle: Bundle) -> None:
-    """Assess once, for tables that are made when they are first read; so no request waits for them."""
+    """Assess once: some tables are made when they are first read, and no request should wait for them."""
     examples = [Runner.model_validate(example["runner"]) for example in EXAMPLES.values()]
-    found = assess(bundle, coded(examples))
+    assessed = assess(bundle, coded(examples))
     for row in range(len(examples)):
-        found.as_dict(row)
+        assessed.as_dict(row)
 
 
 def _digest(bundle: Bundle) -> str:

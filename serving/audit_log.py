@@ -1,8 +1,12 @@
-"""What the service puts on record: promotions and answers in files, its log, and counts and times for Prometheus."""
+"""What the service puts on record: the audit and the promotions in files, its log, and its counts for Prometheus.
+
+None of it may hold a value, a name or an id of a request.
+"""
 
 import json
 import logging
 import os
+import sys
 import traceback
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,14 +21,14 @@ AUDIT = "PFPS_AUDIT"
 
 
 def now() -> str:
-    """Return the time as it is written down."""
+    """Return the time as it is written down: UTC, to the millisecond."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def record(variable: str, **facts: Any) -> None:
-    """Add one line of JSON to the file that a variable of the environment names; nothing if it names none.
+    """Append one line of JSON to the file that an environment variable names; do nothing if it names none.
 
-    The line is added in one step, so that several processes may share a file; it can be read by its owner alone.
+    The line is appended in one step, so that several processes may share a file. Only the owner can read the file.
 
     Raises
     ------
@@ -44,12 +48,8 @@ def record(variable: str, **facts: Any) -> None:
         raise OutputError(f"expected to add a line to the file that {variable} names, got: {error.strerror}") from error
 
 
-# BentoML's set-up shows the lines of its own loggers and their children, and may disable all others
-LOG = logging.getLogger("bentoml.pfps")
-
-
 class ValueFreeLogs(logging.Filter):
-    """Takes the message off every logged exception: messages quote input, while types and places do not."""
+    """Removes the message of a logged exception: messages quote input, types and places do not."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Replace the exception by its stack and its type."""
@@ -60,51 +60,63 @@ class ValueFreeLogs(logging.Filter):
         return True
 
 
-# BentoML logs what an endpoint raises on this one, with the message
-for _logger in (LOG, logging.getLogger("bentoml._internal.server.http_app")):
-    _logger.addFilter(ValueFreeLogs())
-# it tells which characters of an upload it did not like, and all that it reads in its debugging
+LOG = logging.getLogger("pfps")
+LOG.setLevel(logging.INFO)
+LOG.addFilter(ValueFreeLogs())
+# the parser of forms logs which characters of an upload it rejects, and at level DEBUG all that it reads
 logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
 
 
+def show_log() -> None:
+    """Print the log to standard output, where nothing prints it yet, and keep values out of every library's log."""
+    logging.basicConfig(
+        stream=sys.stdout, format="%(asctime)s [%(levelname)s] %(message)s", datefmt="%Y-%m-%dT%H:%M:%S%z"
+    )
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(ValueFreeLogs())
+
+
+# The metrics have the names that BentoML gives them. BentoML's own take the path of every request as a label, which
+# is free text of the sender. Here all paths that are no route share one label.
 _REGISTRY = CollectorRegistry()
 _LABELS = ("endpoint", "http_response_code")
 _COUNT = Counter("bentoml_service_request", "Requests answered", _LABELS, registry=_REGISTRY)
-_TIME = Histogram("bentoml_service_request_duration_seconds", "Time of answering", _LABELS, registry=_REGISTRY)
-_LIVE = Gauge(
+_SECONDS = Histogram("bentoml_service_request_duration_seconds", "Time of answering", _LABELS, registry=_REGISTRY)
+_BUNDLE = Gauge(
     "pfps_bundle_in_service", "1 for the bundle in service, 0 for those before", ("bundle",), registry=_REGISTRY
 )
-EXPOSITION_MEDIA = CONTENT_TYPE_LATEST
+METRICS_MEDIA = CONTENT_TYPE_LATEST
 
 
 def count_answer(endpoint: str, status: int, seconds: float) -> None:
-    """Count one answer."""
+    """Count one answer and the seconds that it took."""
     labels = (endpoint, str(status))
     _COUNT.labels(*labels).inc()
-    _TIME.labels(*labels).observe(seconds)
+    _SECONDS.labels(*labels).observe(seconds)
 
 
 def count_bundle(bundle: str, before: str | None) -> None:
-    """Say which bundle is in service, and which is no more."""
+    """Set which bundle is in service, and which one no longer is."""
     if before:
-        _LIVE.labels(before).set(0)
-    _LIVE.labels(bundle).set(1)
+        _BUNDLE.labels(before).set(0)
+    _BUNDLE.labels(bundle).set(1)
 
 
-def exposition() -> bytes:
-    """Return all of it, as Prometheus reads it."""
+def metrics() -> bytes:
+    """Return all metrics in the text format of Prometheus."""
     return generate_latest(_REGISTRY)
 
 
 __all__ = [
     "AUDIT",
-    "EXPOSITION_MEDIA",
     "LOG",
+    "METRICS_MEDIA",
     "PROMOTIONS",
     "ValueFreeLogs",
     "count_answer",
     "count_bundle",
-    "exposition",
+    "metrics",
     "now",
     "record",
+    "show_log",
 ]

@@ -20,13 +20,13 @@ from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUC
 from pfps_ml.knowledge.field import DRIVERS, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle
-from serving.audit_log import EXPOSITION_MEDIA, exposition
-from serving.middleware import answered
+from serving.audit_log import METRICS_MEDIA, metrics
+from serving.middleware import note_answer
 from serving.openapi import document
 from serving.requests import JSON, MARKDOWN, PAGE, AssessRequest
 
 FILES = Path(__file__).parent / "page"
-_AGAIN = {"cache-control": "no-cache"}  # kept, and asked of again before each use
+_REVALIDATE = {"cache-control": "no-cache"}  # a browser keeps the file, and asks before every use whether it changed
 
 
 class _Files(StaticFiles):
@@ -35,27 +35,28 @@ class _Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer a file, or that it has not changed."""
         response = await super().get_response(path, scope)
-        response.headers.update(_AGAIN)
+        response.headers.update(_REVALIDATE)
         return response
 
 
-def pages(live: ActiveBundle) -> list[BaseRoute]:
-    """Return the routes that are read with GET, but for the tables."""
+def pages(active: ActiveBundle) -> list[BaseRoute]:
+    """Return all routes that are read with GET."""
     handlers: dict[str, Callable[..., Any]] = {
         "/": _home,
-        "/about": partial(_about, live),
+        "/about": partial(_about, active),
         "/schema": _schema,
-        "/card": partial(_card, live),
-        "/docs.json": partial(_docs, live),
+        "/card": partial(_card, active),
+        "/docs.json": partial(_docs, active),
+        "/tables": partial(_tables, active, Tables()),
         "/metrics": _metrics,
     }
     routes = [Route(path, handler, methods=["GET"]) for path, handler in handlers.items()]
     return [*routes, Mount(PAGE.rstrip("/"), _Files(directory=FILES))]
 
 
-def about(live: ActiveBundle) -> dict[str, Any]:
-    """Say what is served; before a bundle is in service, what is known of it is null."""
-    bundle = live.current() if live.ready else None
+def about(active: ActiveBundle) -> dict[str, Any]:
+    """Return what the service is; what depends on the bundle is null before one is in service."""
+    bundle = active.current() if active.ready else None
     manifest = bundle.manifest if bundle else {}
     return {
         "name": "pfps-ml",
@@ -69,53 +70,57 @@ def about(live: ActiveBundle) -> dict[str, Any]:
     }
 
 
-async def _about(live: ActiveBundle, _: Request) -> Response:
-    return JSONResponse(about(live))
+async def _about(active: ActiveBundle, _: Request) -> Response:
+    return JSONResponse(about(active))
 
 
-async def _card(live: ActiveBundle, _: Request) -> Response:
-    return Response(live.current().card, media_type=MARKDOWN)
+async def _card(active: ActiveBundle, _: Request) -> Response:
+    return Response(active.current().card, media_type=MARKDOWN)
 
 
 async def _home(_: Request) -> Response:
-    return FileResponse(FILES / "index.html", headers=_AGAIN)
+    return FileResponse(FILES / "index.html", headers=_REVALIDATE)
 
 
 async def _schema(_: Request) -> Response:
     return JSONResponse(AssessRequest.model_json_schema())
 
 
-async def _docs(live: ActiveBundle, _: Request) -> Response:
-    return JSONResponse(document(live.current() if live.ready else None))
+async def _docs(active: ActiveBundle, _: Request) -> Response:
+    return JSONResponse(document(active.current() if active.ready else None))
+
+
+async def _tables(active: ActiveBundle, tables: "Tables", request: Request) -> Response:
+    return tables.reply(active.current(), request.headers)
 
 
 async def _metrics(_: Request) -> Response:
-    return Response(exposition(), headers={"content-type": EXPOSITION_MEDIA})
+    return Response(metrics(), headers={"content-type": METRICS_MEDIA})
 
 
-_NUMBERS = ("low", "high")
+_RANGE = ("low", "high")
 
 
 class Tables:
-    """The tables as they are sent: written and compressed once a bundle."""
+    """The tables as they are sent: written and compressed once for every bundle."""
 
     def __init__(self) -> None:
         self._bundle: Bundle | None = None
-        self._plain = self._packed = b""
-        self._tag = ""
+        self._plain = self._gzipped = b""
+        self._etag = ""
 
     def reply(self, bundle: Bundle, headers: Mapping[str, str]) -> Response:
-        """Answer the tables, or that they have not changed since they were last asked for."""
+        """Answer the tables, or that they have not changed since the client last asked."""
         if bundle is not self._bundle:
             self._plain = dump(tables(bundle))
-            self._packed, self._tag, self._bundle = compress(self._plain, 6), f'"{digest(self._plain)}"', bundle
-        answered(bundle.name)
-        shared = {"etag": self._tag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
-        if headers.get("if-none-match") == self._tag:
-            return Response(status_code=304, headers=shared)
+            self._gzipped, self._etag, self._bundle = compress(self._plain, 6), f'"{digest(self._plain)}"', bundle
+        note_answer(bundle.name)
+        caching = {"etag": self._etag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
+        if headers.get("if-none-match") == self._etag:
+            return Response(status_code=304, headers=caching)
         if "gzip" in headers.get("accept-encoding", ""):
-            return Response(self._packed, headers=shared | {"content-encoding": "gzip"}, media_type=JSON)
-        return Response(self._plain, headers=shared, media_type=JSON)
+            return Response(self._gzipped, headers=caching | {"content-encoding": "gzip"}, media_type=JSON)
+        return Response(self._plain, headers=caching, media_type=JSON)
 
 
 def tables(bundle: Bundle) -> dict[str, Any]:
@@ -142,9 +147,10 @@ def tables(bundle: Bundle) -> dict[str, Any]:
 
 
 def _field(field: Field) -> dict[str, Any]:
-    """Return a field with no infinity in it, which JSON does not have."""
-    found = asdict(field) | {"limits": field.limits}
-    return found if field.kind in ("number", "whole") else {k: v for k, v in found.items() if k not in _NUMBERS}
+    """Describe a field. Only numbers have a range: JSON has no infinity."""
+    described = asdict(field) | {"limits": field.limits}
+    is_number = field.kind in ("number", "whole")
+    return {name: value for name, value in described.items() if is_number or name not in _RANGE}
 
 
 __all__ = [

@@ -1,4 +1,8 @@
-"""Rosters over HTTP: rows of JSON that are assessed, and a file that is scored and sent back."""
+"""Rosters over HTTP: rows of JSON that are assessed, and a file that is scored and sent back.
+
+A file is read, scored and written by the functions that `pfps score` calls. They work on files, and files about
+people's health do not belong on a server's disk: these are in memory.
+"""
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
@@ -13,8 +17,6 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -23,121 +25,108 @@ from starlette.routing import BaseRoute, Route
 
 from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle
-from pfps_ml.errors import Fault, InputError, MissingLibrary, PfpsError
+from pfps_ml.errors import Fault, InputError, MissingLibrary
 from pfps_ml.files.dialects import ENDINGS, Size
 from pfps_ml.files.duplicates import SHARED, plain_ids
 from pfps_ml.knowledge.checker import check
 from pfps_ml.roster import EFFORT, score_roster
 from serving.active_bundle import ActiveBundle
-from serving.errors import TooLarge, Unauthorised, error_reply
+from serving.errors import TooLarge
 from serving.microbatch import RosterQueue
-from serving.middleware import answered
-from serving.pages import Tables, pages
-from serving.requests import ROUTES, Meanings, RosterRequest, columns_of, read, read_row
+from serving.middleware import note_answer
+from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
+
+MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
+MAX_BYTES = ENDPOINTS["/score_roster"].max_bytes
+MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever waits
+CSV = ".csv"
+# one piece, in this process
+_OPTIONS = replace(EFFORT, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
+_ENDING = re.compile(r"\.[a-z0-9]{1,8}")
+_FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
+_NO_ID = "is required: expected a pseudonym, got nothing"
 
 
-def application(live: ActiveBundle) -> Starlette:
-    """Return all routes that are not BentoML's own, the pages among them."""
-    return Starlette(routes=[*pages(live), *desk(live)], exception_handlers={PfpsError: _explained})
-
-
-def desk(live: ActiveBundle) -> list[BaseRoute]:
-    """Return the routes of this file."""
-    worker, tables = RosterQueue(), Tables()
+def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
+    """Return the routes of this module; they share one queue."""
+    queue = RosterQueue()
     return [
-        Route("/assess_roster", partial(_assess_roster, live, worker), methods=["POST"]),
-        Route("/score_roster", partial(_score_roster, live, worker), methods=["POST"]),
-        Route("/reload", partial(_reload, live), methods=["POST"]),
-        Route("/tables", partial(_tables, live, tables), methods=["GET"]),
+        Route("/assess_roster", partial(_assess_roster, active, queue), methods=["POST"]),
+        Route("/score_roster", partial(_score_roster, active, queue), methods=["POST"]),
     ]
 
 
-async def _assess_roster(live: ActiveBundle, worker: RosterQueue, request: Request) -> Response:
-    bundle = live.current()
-    reply, risks = await worker.do(_assessed, bundle, await request.body())
-    answered(bundle.name, risks=risks)
+async def _assess_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
+    bundle = active.current()
+    reply, risks = await queue.run(_assessed, bundle, await request.body())
+    note_answer(bundle.name, risks=risks)
     return reply
 
 
 def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, list[float | None]]:
     message = read(RosterRequest, body)
-    found = assess_rows(bundle, message.runners, message.reasons)  # type: ignore[attr-defined]
-    given = [row["assessment"] and row["assessment"]["risk"] for row in found["rows"]]
-    return JSONResponse(found), [risk and risk["probability"] for risk in given]
+    answer = assess_rows(bundle, message.runners, message.reasons)  # type: ignore[attr-defined]
+    risks = [row["assessment"] and row["assessment"]["risk"] for row in answer["rows"]]
+    return JSONResponse(answer), [risk and risk["probability"] for risk in risks]
 
 
-async def _score_roster(live: ActiveBundle, worker: RosterQueue, request: Request) -> Response:
-    bundle = live.current()
+async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
+    bundle = active.current()
     upload = await read_upload(request.headers, await request.body())
-    # a page shows CSV, whatever it was given; everybody else gets back what they sent, if we write that
-    plain = request.headers.get("accept") == media_type(CSV) or upload.ending not in ENDINGS
-    ending = CSV if plain else upload.ending
-    content, counts = await worker.do(score_upload, bundle, upload, ending)
-    answered(bundle.name, counts=counts)
-    told = "; ".join(f"{name}={count}" for name, count in counts.items())
-    name = f'attachment; filename="scored{ending}"'
-    return Response(
-        content, headers={"content-disposition": name, "x-pfps-counts": told}, media_type=media_type(ending)
-    )
-
-
-async def _reload(live: ActiveBundle, request: Request) -> Response:
-    # without keys any page that a person on this machine looks at could ask; browsers say where they ask from
-    if "origin" in request.headers:
-        raise Unauthorised("expected to be asked by a program, got a request from a web page")
-    before, now = await run_in_threadpool(live.take_over)
-    return JSONResponse({"bundle": now, "before": before})
-
-
-async def _explained(_: Request, error: Exception) -> Response:
-    assert isinstance(error, PfpsError)
-    return error_reply(error)
-
-
-async def _tables(live: ActiveBundle, tables: Tables, request: Request) -> Response:
-    return tables.reply(live.current(), request.headers)
-
-
-_NAMELESS = "is required: expected a pseudonym, got nothing"
+    # the page shows CSV whatever the format of the roster; any other client gets the format it sent, if we write it
+    to_csv = request.headers.get("accept") == media_type(CSV) or upload.ending not in ENDINGS
+    ending = CSV if to_csv else upload.ending
+    content, counts = await queue.run(score_upload, bundle, upload, ending)
+    note_answer(bundle.name, counts=counts)
+    headers = {
+        "content-disposition": f'attachment; filename="scored{ending}"',
+        "x-pfps-counts": "; ".join(f"{name}={count}" for name, count in counts.items()),
+    }
+    return Response(content, headers=headers, media_type=media_type(ending))
 
 
 def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, Any]:
-    """Assess the rows of a request; see design 4.4 for the shape of the answer.
+    """Assess the rows of a request; every row is validated alone, and all are answered.
 
     Parameters
     ----------
     rows
-        What the sender sent as runners, each of any shape.
+        The runners of the request, of any shape.
     reasons
-        How many reasons of each are named; the parts of all other fields are one sum.
+        How many reasons an assessment names; the parts of all other fields are one sum.
+
+    Returns
+    -------
+    dict
+        `{bundle, counts: {in, scored, rejected}, rows: [{runner_id, status, problems, assessment | null}]}`, the rows
+        in the order of the request.
     """
-    meanings: Meanings = {}
-    read = [read_row(row, at, meanings) for at, row in enumerate(rows)]
+    likely_fields: LikelyFields = {}
+    messages = [read_row(row, at, likely_fields) for at, row in enumerate(rows)]
     ids = [row.get("runner_id") if isinstance(row, dict) else None for row in rows]
-    ids = [each if isinstance(each, str) else None for each in ids]
-    faults = [[*unnamed, *wrong] for unnamed, (_, wrong) in zip(_of_ids(ids), read, strict=True)]
-    good = [at for at, found in enumerate(faults) if not found]
-    checked = check(columns_of([runner for at in good if (runner := read[at][0])]))
+    ids = [runner_id if isinstance(runner_id, str) else None for runner_id in ids]
+    faults = [[*id_faults, *row_faults] for id_faults, (_, row_faults) in zip(_id_faults(ids), messages, strict=True)]
+    readable = [at for at, row_faults in enumerate(faults) if not row_faults]
+    checked = check(columns_of([runner for at in readable if (runner := messages[at][0])]))
     for fault in checked.faults:  # the checker of rosters has the last word
-        faults[good[fault.row or 0]].append(fault)
-    kept = checked.values[~checked.rejected].reset_index(drop=True)
-    answers = assess(bundle, kept)
-    found = iter(range(len(kept)))
-    told = [None if wrong else answers.as_dict(next(found), reasons) for wrong in faults]
+        faults[readable[fault.row or 0]].append(fault)
+    valid = checked.values[~checked.rejected].reset_index(drop=True)
+    assessed, next_row = assess(bundle, valid), iter(range(len(valid)))
+    answers = [None if row_faults else assessed.as_dict(next(next_row), reasons) for row_faults in faults]
     return {
         "bundle": bundle.name,
-        "counts": {"in": len(rows), "scored": len(kept), "rejected": len(rows) - len(kept)},
-        "rows": [_row(*each) for each in zip(ids, faults, told, strict=True)],
+        "counts": {"in": len(rows), "scored": len(valid), "rejected": len(rows) - len(valid)},
+        "rows": [_row(*parts) for parts in zip(ids, faults, answers, strict=True)],
     }
 
 
-def _of_ids(ids: Sequence[str | None]) -> list[list[Fault]]:
-    """Return what is wrong with the pseudonyms: rows of a roster must be told apart."""
+def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
+    """Return the faults of the pseudonyms: every row of a roster needs one of its own."""
     plain = plain_ids(pd.Series(ids, dtype=object))
-    known, twice = plain.notna(), plain.duplicated(keep=False)
+    named, shared = plain.notna(), plain.duplicated(keep=False)
     return [
-        [Fault(at, "runner_id", SHARED if named else _NAMELESS)] if shared or not named else []
-        for at, (named, shared) in enumerate(zip(known, twice, strict=True))
+        [Fault(at, "runner_id", SHARED if has_id else _NO_ID)] if is_shared or not has_id else []
+        for at, (has_id, is_shared) in enumerate(zip(named, shared, strict=True))
     ]
 
 
@@ -147,18 +136,9 @@ def _row(runner_id: str | None, faults: Sequence[Fault], assessment: Any) -> dic
     return {"runner_id": runner_id, "status": status, "problems": problems, "assessment": assessment}
 
 
-MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
-LARGEST = ROUTES["/score_roster"].largest
-MAX_FILE_ROWS = 100_000  # rows: in memory some 400 MB, and two seconds for whoever waits
-_HERE = replace(EFFORT, workers=1, size=Size(rows=LARGEST, characters=LARGEST + 1))  # one piece, in this process
-CSV = ".csv"
-_ENDING = re.compile(r"\.[a-z0-9]{1,8}")
-_SHAPE = 'expected a form with a roster file and perhaps a map, which is called "map"'
-
-
 @dataclass(frozen=True)
 class Upload:
-    """The files of a request: the roster, with the ending of its name, and the map of its columns."""
+    """The files of a request: the roster with the ending of its name, and the map of its columns."""
 
     roster: bytes
     ending: str
@@ -166,7 +146,7 @@ class Upload:
 
 
 class _InMemory(MultiPartParser):
-    spool_max_size = LARGEST + 1  # what is larger would go to disk
+    spool_max_size = MAX_BYTES + 1  # a larger part would go to disk
 
 
 async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
@@ -175,17 +155,17 @@ async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
     Raises
     ------
     InputError
-        If it is no form, or has not one roster.
+        If the body is no form, or does not have exactly one roster.
     """
     try:
-        form = await _InMemory(Headers(headers), _once(body), max_files=2, max_fields=0).parse()
+        form = await _InMemory(Headers(headers), _stream(body), max_files=2, max_fields=0).parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise InputError(f"{_SHAPE}, got something else") from error
+        raise InputError(f"{_FORM}, got something else") from error
     try:
         parts = form.multi_items()
         files = {name == "map": file for name, file in parts if isinstance(file, UploadFile)}
         if len(files) != len(parts) or False not in files:
-            raise InputError(f"{_SHAPE}, got other parts")
+            raise InputError(f"{_FORM}, got other parts")
         ending = Path(files[False].filename or "").suffix.lower()
         mapping = await files[True].read() if True in files else None
         return Upload(await files[False].read(), ending if _ENDING.fullmatch(ending) else "", mapping)
@@ -193,7 +173,7 @@ async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
         await form.close()
 
 
-async def _once(body: bytes) -> AsyncGenerator[bytes, None]:
+async def _stream(body: bytes) -> AsyncGenerator[bytes, None]:
     yield body
 
 
@@ -203,9 +183,9 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
     Raises
     ------
     InputError
-        If it cannot be read as a roster.
+        If the file cannot be read as a roster.
     TooLarge
-        If it has more rows than are scored at once, however small it is as a file.
+        If the roster has more rows than are scored at once, however small the file is.
     MissingLibrary
         If this machine has no folder in memory.
     """
@@ -220,12 +200,12 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
         source.write_bytes(upload.roster)
         if upload.mapping is not None:
             mapping.write_bytes(upload.mapping)
-        found = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _HERE)
-        return out.read_bytes(), {"in": found.rows, "scored": found.scored, "rejected": found.rejected}
+        done = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _OPTIONS)
+        return out.read_bytes(), {"in": done.rows, "scored": done.scored, "rejected": done.rejected}
 
 
 def _rows(upload: Upload) -> int:
-    """Return how many rows a file has at most, or 0 if its reader counts them (a workbook) or cannot read it."""
+    """Return how many rows a file has at most; 0 if only its reader can count them (a workbook, a broken file)."""
     if upload.ending == ".parquet":
         try:
             return int(pq.read_metadata(BytesIO(upload.roster)).num_rows)
@@ -241,14 +221,13 @@ def media_type(ending: str) -> str:
 
 __all__ = [
     "CSV",
-    "LARGEST",
+    "MAX_BYTES",
     "MAX_FILE_ROWS",
     "MEMORY",
     "Upload",
-    "application",
     "assess_rows",
-    "desk",
     "media_type",
     "read_upload",
+    "roster_routes",
     "score_upload",
 ]

@@ -7,7 +7,7 @@ import pytest
 from pfps_ml.errors import FactError
 from serving.access import ALL_INTERFACES, LOOPBACK, AccessConfig, RateLimits, access_from, keys_from, rates_from
 from serving.errors import TooMany
-from tests.serving.client import CANARY, THEIRS, refusal
+from tests.serving.client import CANARY, THEIRS, client_of, refusal
 
 pytestmark = THEIRS
 KEY, OTHER = "key-of-the-clinic", "key-of-the-club"
@@ -18,16 +18,9 @@ def bearer(key):
 
 
 @pytest.fixture
-def open_to(client):
-    """Return a function that gives a client of our own routes behind a door of its own."""
-    from starlette.testclient import TestClient
-
-    from serving.middleware import Guard
-    from serving.roster_routes import application
-    from serving.service import LIVE
-
-    app = application(LIVE)
-    return lambda door: TestClient(Guard(app, LIVE, door, {}), raise_server_exceptions=False)
+def open_to(client, active):
+    """Return a function that gives a client of the same service with other keys and limits."""
+    return lambda access: client_of(active, access)
 
 
 def test_keys_are_given_as_a_list_or_as_a_file_of_their_hashes(tmp_path):

@@ -36,14 +36,12 @@ def wrong_golden(golden):
 
 
 @pytest.fixture
-def live(client, home, monkeypatch):
+def live(client, active, home, monkeypatch):
     """Return the service's own bundle, put back as it was afterwards."""
-    from serving.service import LIVE
-
-    LIVE.take_over()
-    yield LIVE
+    active.take_over()
+    yield active
     monkeypatch.undo()
-    LIVE.take_over()
+    active.take_over()
 
 
 def lines(path):
@@ -75,16 +73,16 @@ def test_the_same_bundle_again_changes_nothing(client, live):
 
 
 def test_a_request_in_hand_is_answered_by_the_bundle_that_it_began_with(client, home, live, monkeypatch):
-    from serving import together
+    from serving import microbatch
 
-    honest = together.coded
+    honest = microbatch.coded
 
     def meanwhile(runners):
         release(home, "pfps-0.0.4")
         live.take_over()
         return honest(runners)
 
-    monkeypatch.setattr(together, "coded", meanwhile)
+    monkeypatch.setattr(microbatch, "coded", meanwhile)
     answer = ask(client, **PATIENT)
     assert answer.json()["bundle"] == answer.headers["x-pfps-bundle"] == "pfps-0.0.1"
     assert live.name == "pfps-0.0.4"

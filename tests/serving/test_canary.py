@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from pfps_ml.knowledge.dictionary import INPUTS
 from tests.rosters import GOOD
-from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS
+from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, client_of
 
 pytestmark = THEIRS
 NUMBER = 7654321.5
@@ -71,19 +71,15 @@ def test_no_text_and_no_value_of_a_request_is_logged_counted_traced_or_kept(
             assert CANARY not in answer.text and CANARY not in str(answer.headers)
 
 
-def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, bundle, tmp_path, monkeypatch):
+def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, active, bundle, tmp_path, monkeypatch):
     from hashlib import sha256
 
-    from starlette.testclient import TestClient
-
     from serving.access import access_from
-    from serving.middleware import Guard
-    from serving.roster_routes import application
-    from serving.service import LIVE
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
-    door = access_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
-    audited = TestClient(Guard(application(LIVE), LIVE, door, {}), headers={"Authorization": "Bearer k"})
+    access = access_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
+    audited = client_of(active, access)
+    audited.headers["Authorization"] = "Bearer k"
     body = json.dumps({"runners": [RUNNER, PATIENT | {"runner_id": CANARY, "age_years": 300}]}).encode()
     answer = audited.post("/assess_roster", content=body, headers=JSON).json()
     audited.post("/score_roster", files={"roster": ("r.csv", GOOD.encode())})

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from serving.requests import ROUTES
+from serving.requests import ENDPOINTS
 from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
 
-LARGEST = ROUTES["/assess"].largest
+LARGEST = ENDPOINTS["/assess"].max_bytes
 pytestmark = THEIRS
 
 
