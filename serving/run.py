@@ -4,9 +4,13 @@ import gc
 import signal
 import socket
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from pfps_ml.errors import InputError
 from serving.access import AccessConfig, access_from
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 BACKLOG = 2048
 GRACE_SECONDS = 20  # for the requests in hand, after SIGTERM or SIGINT
@@ -28,7 +32,7 @@ def serve(host: str | None, port: int) -> None:
         If an environment variable holds something that cannot be used.
     """
     access = access_from()
-    with _listening(_allowed(host or access.host, access), port) as listener:
+    with listen(_allowed(host or access.host, access), port) as listener:
         _run(listener, access)
 
 
@@ -44,7 +48,14 @@ def _allowed(host: str, access: AccessConfig) -> str:
     return host
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address.
+
+    Raises
+    ------
+    InputError
+        If the address is not this machine's, or is in use.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio sends small packets at once only if the protocol is named; otherwise every answer waits 40 ms
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -62,27 +73,33 @@ def _listening(host: str, port: int) -> socket.socket:
 
 def _run(listener: socket.socket, access: AccessConfig) -> None:
     gc.disable()  # the start makes many objects and drops few: a collector that walks them takes a tenth of the time
-    import uvicorn
-
     from serving.active_bundle import ActiveBundle
     from serving.app import create_app
     from serving.audit_log import LOG, show_log
 
     show_log()
+    app = create_app(ActiveBundle(), access)
+    gc.enable()
+    LOG.info("listening on http://%s:%d", *listener.getsockname()[:2])
+    run_app(app, listener)
+
+
+def run_app(app: "ASGIApp", listener: socket.socket) -> None:
+    """Answer requests with an application until SIGTERM or SIGINT."""
+    import uvicorn
+
     # uvicorn shuts down in good order, then sends itself the signal again: by then nothing is left to do
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
-        create_app(ActiveBundle(), access),
+        app,
         backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    gc.enable()
-    LOG.info("listening on http://%s:%d", *listener.getsockname()[:2])
     uvicorn.Server(config).run(sockets=[listener])
 
 
-__all__ = ["serve"]
+__all__ = ["listen", "run_app", "serve"]
