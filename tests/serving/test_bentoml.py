@@ -2,6 +2,7 @@
 
 import httpx
 import pytest
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
@@ -25,7 +26,19 @@ BODIES = {
 
 
 @pytest.fixture(scope="module")
-def through_bentoml(models_home):
+def spans():
+    """Return what a hospital's tracing would collect, if it samples every request."""
+    from bentoml._internal.container import BentoMLContainer
+
+    exporter, provider = InMemorySpanExporter(), TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    BentoMLContainer.tracer_provider.set(provider)
+    yield exporter
+    BentoMLContainer.tracer_provider.reset()
+
+
+@pytest.fixture(scope="module")
+def through_bentoml(models_home, spans):
     """Return a client of BentoML's own application; once, for BentoML registers its parts once a process."""
     from starlette.testclient import TestClient
 
@@ -36,16 +49,6 @@ def through_bentoml(models_home):
         with TestClient(PfpsService.to_asgi(), raise_server_exceptions=False) as client:
             until_ready(client.get)
             yield client
-
-
-@pytest.fixture
-def spans(through_bentoml):
-    """Return what a hospital's tracing would collect."""
-    from bentoml._internal.container import BentoMLContainer
-
-    exporter = InMemorySpanExporter()
-    BentoMLContainer.tracer_provider.get().add_span_processor(SimpleSpanProcessor(exporter))
-    return exporter
 
 
 def test_nothing_of_a_request_is_traced_logged_or_counted(through_bentoml, spans, logged):
