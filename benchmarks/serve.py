@@ -1,7 +1,7 @@
-"""What the endpoint costs beside an empty one of the same service, and what it takes: `make bench-serve`.
+"""What the endpoint costs beside empty ones of BentoML and of Starlette, and what it takes: `make bench-serve`.
 
-Both services run as `pfps serve` does, one worker each, and are asked in turns by the same client, so that what else
-the machine does falls on both. Ratios are of one run; figures of different runs are not to be compared.
+All services run as `pfps serve` does, in one process each, and are asked in turns by the same client, so that other
+work of the machine falls on all of them. Ratios are of one run; figures of different runs are not to be compared.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count, repeat
 from pathlib import Path
 from statistics import median
@@ -27,8 +27,8 @@ import psutil
 from benchmarks.wire import Requests, Seen, ask, load, request
 from pfps_ml.bundle import released_bundle
 from pipelines.console import say, steps, table
-from serving.messages import EXAMPLES
-from serving.rosters import assess_rows
+from serving.requests import EXAMPLES
+from serving.roster_routes import assess_rows
 
 TURNS, SECONDS = 6, 4.0
 ROWS = 5_000
@@ -36,6 +36,9 @@ LOAD = 60.0
 BAD = 20  # one request of so many is bad
 _SERVE = [str(Path(sys.executable).parent / "pfps"), "serve", "--port"]
 _EMPTY = [sys.executable, "-m", "benchmarks.empty"]
+_FRAMEWORKS = ("bentoml", "starlette")
+_VERDICTS = {True: "holds", False: "FALLS SHORT", None: ""}
+Figure = tuple[str, str, str, bool | None]  # what, measured, bar, and whether it holds; None: a figure without a bar
 _PATIENT = EXAMPLES["patient"]["runner"]
 _BAD = (
     (request("/assess", {"runner": {**_PATIENT, "age_years": 300}}), 422),
@@ -46,20 +49,18 @@ _BAD = (
 
 
 def main() -> None:
-    """Print the four figures of the endpoint with their bars."""
+    """Print the figures of the endpoint with their bars."""
     os.environ["OMP_NUM_THREADS"] = "1"
     with steps("bench-serve", 4) as tell:
         tell("starts")
         rows = [starts()]
-        tell("one runner, beside an empty endpoint")
+        tell("one runner, beside empty endpoints")
         rows += one_runner()
         tell(f"{ROWS:,} runners")
         rows += roster()
         tell("60 s under load")
         rows += under_load(LOAD)
-    table(
-        "The endpoint", ("what", "seen", "bar", ""), [(*row[:3], "holds" if row[3] else "FALLS SHORT") for row in rows]
-    )
+    table("The endpoint", ("what", "seen", "bar", ""), [(*row[:3], _VERDICTS[row[3]]) for row in rows])
     say(f"Load average at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, of which the client needs one.")
 
 
@@ -90,7 +91,7 @@ async def _ready(port: int) -> None:
         await asyncio.sleep(0.01)
 
 
-def starts() -> tuple[str, str, str, bool]:
+def starts() -> Figure:
     """Start the service some times and return how long it takes until it is ready."""
     seconds = []
     for _ in range(5):
@@ -101,20 +102,30 @@ def starts() -> tuple[str, str, str, bool]:
     return "ready after its start, 5 starts", told, "5 s", median(seconds) <= 5
 
 
-def one_runner() -> Iterator[tuple[str, str, str, bool]]:
-    """Ask both services in turns and yield the share of the empty one's rate, and the tail."""
-    with served(_SERVE) as (full, _), served(_EMPTY) as (empty, _):
-        for port in (full, empty):
-            _seen(port, 1, 1.0)  # warm
+def one_runner() -> Iterator[Figure]:
+    """Ask all services in turns and yield the share of the empty ones' rates, and the tail."""
+    with served(_SERVE) as (port, process), ExitStack() as stack:
+        empty = [stack.enter_context(served([*_EMPTY, framework]))[0] for framework in _FRAMEWORKS]
+        for warmed in (port, *empty):
+            _seen(warmed, 1, 1.0)
         for clients in (1, 16):
-            seen = [(_seen(full, clients, SECONDS), _seen(empty, clients, SECONDS)) for _ in range(TURNS)]
-            share = median(ours.rate / theirs.rate for ours, theirs in seen)
-            rates = " of ".join(f"{median(each.rate for each in side):,.0f}" for side in zip(*seen, strict=True))
-            yield f"rate, {clients} client(s): of an empty endpoint's", f"{share:.0%} ({rates}/s)", "60 %", share >= 0.6
+            turns = [[_seen(asked, clients, SECONDS) for asked in (port, *empty)] for _ in range(TURNS)]
+            yield from _shares(clients, turns)
             if clients == 1:
-                half, tail = (median(ours.quantile(q) for ours, _ in seen) for q in (0.5, 0.99))
-                told = f"{tail / half:.1f} ({tail * 1e3:.2f} of {half * 1e3:.2f} ms)"
-                yield "p99 over p50, 1 client", told, "3", tail <= 3 * half
+                half, tail = (median(turn[0].quantile(q) for turn in turns) for q in (0.5, 0.99))
+                ratio = f"{tail / half:.1f} ({tail * 1e3:.2f} of {half * 1e3:.2f} ms)"
+                yield "p99 over p50, 1 client", ratio, "3", tail <= 3 * half
+        megabytes = psutil.Process(process.pid).memory_info().rss / 1e6
+    yield "memory of the process", f"{megabytes:.0f} MB", "", None
+
+
+def _shares(clients: int, turns: list[list[Seen]]) -> Iterator[Figure]:
+    for at, framework in enumerate(_FRAMEWORKS, start=1):
+        share = median(turn[0].rate / turn[at].rate for turn in turns)
+        rates = " of ".join(f"{median(turn[side].rate for turn in turns):,.0f}" for side in (0, at))
+        # the bar is BentoML's; the other says what the framework costs
+        bar, holds = ("60 %", share >= 0.6) if framework == "bentoml" else ("", None)
+        yield f"rate, {clients} client(s): of an empty {framework} endpoint's", f"{share:.0%} ({rates}/s)", bar, holds
 
 
 def _seen(port: int, clients: int, seconds: float) -> Seen:
@@ -125,7 +136,7 @@ def _seen(port: int, clients: int, seconds: float) -> Seen:
     return asyncio.run(load(port, lambda _: repeat((sent, check)), clients, seconds))
 
 
-def roster() -> Iterator[tuple[str, str, str, bool]]:
+def roster() -> Iterator[Figure]:
     """Assess many runners over HTTP and in this process, in turns."""
     bundle, rows = released_bundle(), roster_of(ROWS)
     sent, here, there = request("/assess_roster", {"runners": rows, "reasons": 3}), [], []
@@ -152,7 +163,7 @@ def roster_of(rows: int) -> list[dict[str, Any]]:
     ]
 
 
-def under_load(seconds: float) -> Iterator[tuple[str, str, str, bool]]:
+def under_load(seconds: float) -> Iterator[Figure]:
     """Ask with 16 clients, some of it bad, while the bundle is swapped, and yield what was lost and what it took."""
     with tempfile.TemporaryDirectory() as folder:
         models = two_releases(Path(folder))

@@ -231,8 +231,8 @@ def guide(out: Out = None) -> None:
 @app.command(rich_help_panel=ENGINEER)
 def serve(port: Port = 3000, host: Host = None) -> None:
     """Answer HTTP requests with the released bundle; SIGHUP takes over the one that CURRENT names then."""
-    if find_spec("bentoml") is None:
-        raise MissingLibrary("expected BentoML, which serves, got none. Install it: pip install 'pfps-ml[serve]'")
+    if find_spec("uvicorn") is None:
+        raise MissingLibrary("expected uvicorn, which serves, got none. Install it: pip install 'pfps-ml[serve]'")
     from serving.run import serve as answer
 
     answer(host, port)

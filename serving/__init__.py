@@ -1,1 +1,1 @@
-"""The HTTP endpoint: a request becomes one row, `pfps_ml.assess` answers, a message goes back."""
+"""The HTTP API and the clinician's page: an ASGI application, which uvicorn or BentoML starts."""

@@ -1,4 +1,4 @@
-"""One shape for everything that the service refuses, whoever refuses it: the guard, the endpoint or the framework."""
+"""The errors of the HTTP API: one shape for all of them, whether the guard, a route or the framework refuses."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse
 
 from pfps_ml.errors import Fault, InputError, PfpsError
 
-CODE_HEADER = "x-error-code"  # a proxy can count errors by it; it also tells our replies from the framework's
+CODE_HEADER = "x-error-code"  # a proxy can count errors by it; it also marks our replies among the framework's
 
 ADVICE = {
     404: "expected one of the routes that /docs.json lists, got another",
@@ -48,14 +48,14 @@ class TooMany(PfpsError):
 
 
 def error_reply(error: PfpsError) -> JSONResponse:
-    """Answer a mistake that the product can explain."""
+    """Return the answer to a mistake that the product can explain."""
     headers = {"www-authenticate": "Bearer"} if error.http_status == HTTPStatus.UNAUTHORIZED else {}
     headers |= {"retry-after": str(error.wait)} if isinstance(error, TooMany) else {}
     return _reply(error.http_status, error.code, error.message, error.faults, headers)
 
 
 def status_reply(status: int, allow: str | None = None) -> JSONResponse:
-    """Answer what the framework refused, by its HTTP status; `allow` names the methods that a route has."""
+    """Return the answer for an HTTP status; `allow` names the methods of a route."""
     phrase = HTTPStatus(status).phrase
     headers = {"allow": allow} if allow else {}
     return _reply(status, phrase.lower().replace(" ", "_"), ADVICE.get(status, phrase), headers=headers)

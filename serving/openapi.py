@@ -1,12 +1,12 @@
-"""The OpenAPI document: BentoML's knows neither mounted routes nor most errors, so this one is made from our own list.
+"""The OpenAPI document: every route with its requests, its answers and its errors, made from the list of endpoints.
 
 Requests and answers are the pydantic models; limits and units are the dictionary's; the examples are answers of the
-bundle in service.
+bundle in service. A test holds the answers to the models.
 """
 
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from pfps_ml import __version__
@@ -14,13 +14,197 @@ from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle
 from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.knowledge.dictionary import ARMS
+from pfps_ml.knowledge.field import Driver
+from serving.access import KEYS_VARIABLE
 from serving.errors import ADVICE, CODE_HEADER
-from serving.keys import VARIABLE
-from serving.messages import EXAMPLES, AssessRequest, RosterRequest, Runner, coded
-from serving.replies import About, Assessment, Error, Reloaded, RosterReply, TablesReply
-from serving.rosters import assess_rows
-from serving.routes import JSON, MARKDOWN, MULTIPART, ROUTES, Route
-from serving.uploads import media_type
+from serving.requests import (
+    ENDPOINTS,
+    EXAMPLES,
+    JSON,
+    MARKDOWN,
+    MULTIPART,
+    AssessRequest,
+    Endpoint,
+    RosterRequest,
+    Runner,
+    coded,
+)
+from serving.roster_routes import assess_rows, media_type
+
+Arm = Annotated[str, Field(json_schema_extra={"enum": [arm.name for arm in ARMS]})]
+Chance = Field(ge=0, le=1)
+Effect = Field(ge=-1, le=1)
+
+
+class _Reply(BaseModel):
+    """An answer without any other key."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Risk(_Reply):
+    """The risk of a new episode within the horizon, in a runner who is free of knee pain then."""
+
+    probability: float = Field(ge=0, le=1, description="0 to 1, calibrated.")
+    low: float = Field(ge=0, le=1, description="Lower end of the 90 % interval; never above the probability.")
+    high: float = Field(ge=0, le=1, description="Upper end of the 90 % interval; never below the probability.")
+    horizon_months: float = Field(gt=0, description="Months.")
+    band: Literal["low", "moderate", "high"] = Field(description="Multiples of the base rate: an assumption.")
+    average: float = Field(ge=0, le=1, description="The expected risk at that age and sex, 0 to 1.")
+    log_odds: float = Field(description="Of the probability.")
+    base_log_odds: float = Field(description="Where the reasons start: their log-odds sum to the rest.")
+
+
+class Reason(_Reply):
+    """One field's part in the risk: an exact Shapley value. An association, not a cause."""
+
+    field: str | None = Field(description="The field; null for the sum of all fields that are not named.")
+    label: str
+    value: float | str | None = Field(description="Number or level; null where it was not measured.")
+    unit: str
+    log_odds: float
+    percentage_points: float
+    text: str
+
+
+class Pathway(_Reply):
+    """Success at 12 weeks under one arm; numbers are null where the arm is not open to the patient."""
+
+    arm: Arm
+    probability: float | None = Chance
+    low: float | None = Chance
+    high: float | None = Chance
+    effect: float | None = Field(ge=-1, le=1, description="Difference of probability from usual care; null for it.")
+    effect_low: float | None = Effect
+    effect_high: float | None = Effect
+    eligible: bool
+    why_not: str | None
+
+
+class Preference(_Reply):
+    """Which pathways remain, and the one that is preferred, if any is: no preference is a normal answer."""
+
+    acceptable: list[Arm]
+    preferred: Arm | None
+    text: str
+
+
+class Test(_Reply):
+    """Whether a provocation test agrees with the picture of runner's knee."""
+
+    field: str
+    label: str
+    agrees: bool
+    text: str
+
+
+class Measure(_Reply):
+    """What to measure next; `gain` is the expected absolute change of the risk, in percentage points."""
+
+    field: str
+    label: str
+    gain: float = Field(ge=0)
+
+
+class Assessment(_Reply):
+    """One runner's answer."""
+
+    bundle: str = Field(description="The released models that answered.")
+    trained_on: dict[str, Any]
+    risk: Risk | None = Field(description="null for a runner who has knee pain now.")
+    reasons: list[Reason] = Field(description="By size. Every field, or in a roster the largest and the others' sum.")
+    drivers: dict[Driver, float] = Field(description="The reasons' log-odds, summed by what drives them.")
+    pathways: list[Pathway] | None = Field(description="null without any visit field.")
+    preference: Preference | None
+    tests: list[Test] | None
+    measure_next: list[Measure]
+    cautions: list[str]
+
+
+class Counts(_Reply):
+    """What became of the rows: `in` is the sum of the others."""
+
+    model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
+    in_: int = Field(alias="in", ge=1)
+    scored: int = Field(ge=0)
+    rejected: int = Field(ge=0)
+
+
+class Row(_Reply):
+    """One row of a roster: scored with an assessment, or rejected with its problems."""
+
+    runner_id: str | None
+    status: Literal["scored", "rejected"]
+    problems: str = Field(description="What is wrong, empty if nothing is.")
+    assessment: Assessment | None
+
+
+class RosterReply(_Reply):
+    """Every row once, in order."""
+
+    bundle: str
+    counts: Counts
+    rows: list[Row]
+
+
+class Reloaded(_Reply):
+    """The bundle in service now, and the one before."""
+
+    bundle: str
+    before: str | None
+
+
+class About(_Reply):
+    """What this is; null where no bundle is in service yet."""
+
+    name: str
+    version: str
+    notice: str
+    bundle: str | None
+    created: str | None
+    trained_on: dict[str, Any] | None
+    intended_use: str | None
+    limits: list[str] | None
+
+
+class TablesReply(_Reply):
+    """The released models, and what their numbers mean; a level is coded by its place in `levels`."""
+
+    bundle: str
+    notice: str
+    trained_on: dict[str, Any]
+    fields: list[dict[str, Any]]
+    drivers: list[str]
+    arms: list[dict[str, Any]]
+    reference_arm: Arm
+    outcomes: dict[str, dict[str, Any]]
+    onset: dict[str, Any]
+    pathways: dict[str, Any]
+    reference: dict[str, Any]
+
+
+class OneFault(_Reply):
+    """One thing that is wrong: the row (0 is the first, null the whole), the field if one is meant, what to do."""
+
+    row: int | None
+    field: str | None
+    message: str
+
+
+class ErrorContent(_Reply):
+    """What went wrong: expected, got, and what to do."""
+
+    code: str = Field(description="For programs; also in the header x-error-code.")
+    message: str
+    faults: list[OneFault]
+
+
+class Error(_Reply):
+    """The one shape of every error."""
+
+    error: ErrorContent
+
 
 _REPLIES: dict[str, type[BaseModel]] = {
     "/assess": Assessment, "/assess_roster": RosterReply, "/reload": Reloaded, "/tables": TablesReply, "/about": About,
@@ -37,9 +221,10 @@ _FORM = {
         "map": {"type": "string", "format": "binary", "description": "Names, levels and units of its columns, TOML."},
     },
 }
-_MEANINGS = {
+_STATUS_TEXTS = {
     400: "the body cannot be read",
-    401: f"no key of this service (keys are set by {VARIABLE}), or a request from another machine where there are none",
+    401: f"no key of this service (keys are set by {KEYS_VARIABLE}), or a request from another machine where there are "
+    "none",
     404: ADVICE[404], 405: ADVICE[405],
     413: "the body is larger than the route reads",
     415: "the body is of another media type",
@@ -66,79 +251,84 @@ def document(bundle: Bundle | None) -> dict[str, Any]:
             "summary": "Explained risk of runner's knee, and treatment pathways for patients",
             "description": bundle.notice if bundle else NOTICE,
         },
-        "paths": {path: {route.method.lower(): _operation(route, bundle)} for path, route in ROUTES.items()},
+        "paths": {
+            path: {endpoint.method.lower(): _operation(endpoint, bundle)} for path, endpoint in ENDPOINTS.items()
+        },
         "components": {
             "schemas": schemas["$defs"],
-            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _MEANINGS[401]}},
+            "securitySchemes": {"key": {"type": "http", "scheme": "bearer", "description": _STATUS_TEXTS[401]}},
         },
     }
 
 
-def _operation(route: Route, bundle: Bundle | None) -> dict[str, Any]:
-    codes = _codes(route)
-    found: dict[str, Any] = {
-        "summary": route.summary,
-        "operationId": route.path.strip("/").replace(".", "_") or "page",
-        "security": [{"key": []}, {}] if route.key else [],
-        "responses": {"200": _answer(route, bundle), **{str(code): _error(code) for code in codes}},
+def _operation(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
+    codes = _codes(endpoint)
+    operation: dict[str, Any] = {
+        "summary": endpoint.summary,
+        "operationId": endpoint.path.strip("/").replace(".", "_") or "page",
+        "security": [{"key": []}, {}] if endpoint.key else [],
+        "responses": {"200": _answer(endpoint, bundle), **{str(code): _error(code) for code in codes}},
     }
-    if route.media:
-        found["requestBody"] = {"required": True, "content": {route.media: _body(route)}}
-        found["description"] = f"Reads at most {route.largest:,} bytes."
-    return found
+    if endpoint.media:
+        operation["requestBody"] = {"required": True, "content": {endpoint.media: _body(endpoint)}}
+        operation["description"] = f"Reads at most {endpoint.max_bytes:,} bytes."
+    return operation
 
 
-def _codes(route: Route) -> list[int]:
+def _codes(endpoint: Endpoint) -> list[int]:
     codes = [405, 500, 504]
-    if route.key:
+    if endpoint.key:
         codes += [401, 429]
-    if route.media:
+    if endpoint.media:
         codes += [400, 413, 415, 422]
-    if route.method == "POST" or route.path in ("/tables", "/card", "/readyz"):
+    if endpoint.method == "POST" or endpoint.path in ("/tables", "/card", "/readyz"):
         codes.append(503)
     return sorted({*codes, 401})
 
 
-def _body(route: Route) -> dict[str, Any]:
-    if route.media == MULTIPART:
+def _body(endpoint: Endpoint) -> dict[str, Any]:
+    if endpoint.media == MULTIPART:
         return {"schema": _FORM}
-    examples = EXAMPLES if route.path == "/assess" else {"roster": _ROSTER}
+    examples = EXAMPLES if endpoint.path == "/assess" else {"roster": _ROSTER}
     return {
-        "schema": _ref(_REQUESTS[route.path]),
-        "examples": {name: {"value": each} for name, each in examples.items()},
+        "schema": _ref(_REQUESTS[endpoint.path]),
+        "examples": {name: {"value": example} for name, example in examples.items()},
     }
 
 
-def _answer(route: Route, bundle: Bundle | None) -> dict[str, Any]:
+def _answer(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
     headers = {"x-pfps-bundle": _header("The bundle that answered, or the one in service.")}
-    if route.media == MULTIPART:
+    if endpoint.media == MULTIPART:
         headers["x-pfps-counts"] = _header("What became of the rows: in=N; scored=N; rejected=N.")
         about = "The roster in the format that it came in, with our columns after its own."
-        return {"description": about, "headers": headers, "content": {media_type(each): _FILE for each in ENDINGS}}
-    if route.path in _PROBES:
+        return {"description": about, "headers": headers, "content": {media_type(ending): _FILE for ending in ENDINGS}}
+    if endpoint.path in _PROBES:
         content: dict[str, Any] = {"text/plain": {"schema": {"type": "string"}}}
-    elif route.path in _TEXTS:
-        content = {_TEXTS[route.path]: {"schema": {"type": "string"}}}
+    elif endpoint.path in _TEXTS:
+        content = {_TEXTS[endpoint.path]: {"schema": {"type": "string"}}}
     else:
-        model = _REPLIES.get(route.path)
-        content = {JSON: {"schema": _ref(model) if model else {"type": "object"}, **_examples(route, bundle)}}
-    return {"description": route.summary, "headers": headers, "content": content}
+        model = _REPLIES.get(endpoint.path)
+        content = {JSON: {"schema": _ref(model) if model else {"type": "object"}, **_examples(endpoint, bundle)}}
+    return {"description": endpoint.summary, "headers": headers, "content": content}
 
 
-def _examples(route: Route, bundle: Bundle | None) -> dict[str, Any]:
-    if bundle is None or route.path not in _REQUESTS:
+def _examples(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
+    if bundle is None or endpoint.path not in _REQUESTS:
         return {}
-    if route.path == "/assess_roster":
+    if endpoint.path == "/assess_roster":
         return {"examples": {"roster": {"value": assess_rows(bundle, _ROWS, 1)}}}
-    found = {name: assess(bundle, coded([Runner.model_validate(each["runner"])])) for name, each in EXAMPLES.items()}
-    return {"examples": {name: {"value": each.as_dict(0)} for name, each in found.items()}}
+    answers = {
+        name: assess(bundle, coded([Runner.model_validate(example["runner"])])).as_dict(0)
+        for name, example in EXAMPLES.items()
+    }
+    return {"examples": {name: {"value": answer} for name, answer in answers.items()}}
 
 
 def _error(code: int) -> dict[str, Any]:
     headers = {CODE_HEADER: _header("The code of the error, for programs.")}
     if code == 429:
         headers["retry-after"] = _header("Seconds.")
-    return {"description": _MEANINGS[code], "headers": headers, "content": {JSON: {"schema": _ref(Error)}}}
+    return {"description": _STATUS_TEXTS[code], "headers": headers, "content": {JSON: {"schema": _ref(Error)}}}
 
 
 def _header(description: str) -> dict[str, Any]:
@@ -149,4 +339,12 @@ def _ref(model: type[BaseModel]) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{model.__name__}"}
 
 
-__all__ = ["document"]
+__all__ = [
+    "About",
+    "Assessment",
+    "Error",
+    "Reloaded",
+    "RosterReply",
+    "TablesReply",
+    "document",
+]

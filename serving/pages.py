@@ -1,7 +1,9 @@
-"""What the service says of itself: its page, its version and intended use, its schema, and its measurements."""
+"""What is read with GET: the page, the schema, the card, the models as tables, and what the service says of itself."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from functools import partial
+from gzip import compress
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +14,19 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pfps_ml import __version__
+from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.knowledge.contracts import NOTICE
-from serving import metrics
-from serving.live import LiveBundle
-from serving.messages import AssessRequest
+from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
+from pfps_ml.knowledge.field import DRIVERS, Field
+from pfps_ml.prediction import onset_to_json, pathways_to_json
+from serving.active_bundle import ActiveBundle
+from serving.audit_log import METRICS_MEDIA, metrics
+from serving.middleware import note_answer
 from serving.openapi import document
-from serving.routes import MARKDOWN, PAGE
+from serving.requests import JSON, MARKDOWN, PAGE, AssessRequest
 
 FILES = Path(__file__).parent / "page"
-_AGAIN = {"cache-control": "no-cache"}  # kept, and asked of again before each use
+_REVALIDATE = {"cache-control": "no-cache"}  # a browser keeps the file, and asks before every use whether it changed
 
 
 class _Files(StaticFiles):
@@ -29,27 +35,28 @@ class _Files(StaticFiles):
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Answer a file, or that it has not changed."""
         response = await super().get_response(path, scope)
-        response.headers.update(_AGAIN)
+        response.headers.update(_REVALIDATE)
         return response
 
 
-def pages(live: LiveBundle) -> list[BaseRoute]:
-    """Return the routes that are read with GET, but for the tables."""
+def pages(active: ActiveBundle) -> list[BaseRoute]:
+    """Return all routes that are read with GET."""
     handlers: dict[str, Callable[..., Any]] = {
         "/": _home,
-        "/about": partial(_about, live),
+        "/about": partial(_about, active),
         "/schema": _schema,
-        "/card": partial(_card, live),
-        "/docs.json": partial(_docs, live),
+        "/card": partial(_card, active),
+        "/docs.json": partial(_docs, active),
+        "/tables": partial(_tables, active, Tables()),
         "/metrics": _metrics,
     }
     routes = [Route(path, handler, methods=["GET"]) for path, handler in handlers.items()]
     return [*routes, Mount(PAGE.rstrip("/"), _Files(directory=FILES))]
 
 
-def about(live: LiveBundle) -> dict[str, Any]:
-    """Say what is served; before a bundle is in service, what is known of it is null."""
-    bundle = live.current() if live.ready else None
+def about(active: ActiveBundle) -> dict[str, Any]:
+    """Return what the service is; what depends on the bundle is null before one is in service."""
+    bundle = active.current() if active.ready else None
     manifest = bundle.manifest if bundle else {}
     return {
         "name": "pfps-ml",
@@ -63,28 +70,93 @@ def about(live: LiveBundle) -> dict[str, Any]:
     }
 
 
-async def _about(live: LiveBundle, _: Request) -> Response:
-    return JSONResponse(about(live))
+async def _about(active: ActiveBundle, _: Request) -> Response:
+    return JSONResponse(about(active))
 
 
-async def _card(live: LiveBundle, _: Request) -> Response:
-    return Response(live.current().card, media_type=MARKDOWN)
+async def _card(active: ActiveBundle, _: Request) -> Response:
+    return Response(active.current().card, media_type=MARKDOWN)
 
 
 async def _home(_: Request) -> Response:
-    return FileResponse(FILES / "index.html", headers=_AGAIN)
+    return FileResponse(FILES / "index.html", headers=_REVALIDATE)
 
 
 async def _schema(_: Request) -> Response:
     return JSONResponse(AssessRequest.model_json_schema())
 
 
-async def _docs(live: LiveBundle, _: Request) -> Response:
-    return JSONResponse(document(live.current() if live.ready else None))
+async def _docs(active: ActiveBundle, _: Request) -> Response:
+    return JSONResponse(document(active.current() if active.ready else None))
+
+
+async def _tables(active: ActiveBundle, tables: "Tables", request: Request) -> Response:
+    return tables.reply(active.current(), request.headers)
 
 
 async def _metrics(_: Request) -> Response:
-    return Response(metrics.shown(), headers={"content-type": metrics.MEDIA})
+    return Response(metrics(), headers={"content-type": METRICS_MEDIA})
 
 
-__all__ = ["FILES", "about", "pages"]
+_RANGE = ("low", "high")
+
+
+class Tables:
+    """The tables as they are sent: written and compressed once for every bundle."""
+
+    def __init__(self) -> None:
+        self._bundle: Bundle | None = None
+        self._plain = self._gzipped = b""
+        self._etag = ""
+
+    def reply(self, bundle: Bundle, headers: Mapping[str, str]) -> Response:
+        """Answer the tables, or that they have not changed since the client last asked."""
+        if bundle is not self._bundle:
+            self._plain = dump(tables(bundle))
+            self._gzipped, self._etag, self._bundle = compress(self._plain, 6), f'"{digest(self._plain)}"', bundle
+        note_answer(bundle.name)
+        caching = {"etag": self._etag, "cache-control": "private, no-cache", "vary": "accept-encoding"}
+        if headers.get("if-none-match") == self._etag:
+            return Response(status_code=304, headers=caching)
+        if "gzip" in headers.get("accept-encoding", ""):
+            return Response(self._gzipped, headers=caching | {"content-encoding": "gzip"}, media_type=JSON)
+        return Response(self._plain, headers=caching, media_type=JSON)
+
+
+def tables(bundle: Bundle) -> dict[str, Any]:
+    """Return the released models with what their numbers mean.
+
+    `onset` and `pathways` are the bundle's own files: terms with a value for each member (the main model first),
+    Shapley tables, and the numbers of the interval; see "Additive model and bundle" in the README of models/.
+    `reference` has the bands, the averages by age and sex, and what cautions and `measure next` read. `fields` says
+    how values are coded: a level by its place in `levels`, a missing field by nothing.
+    """
+    return {
+        "bundle": bundle.name,
+        "notice": bundle.notice,
+        "trained_on": bundle.manifest["trained_on"],
+        "fields": [_field(field) for field in FIELDS],
+        "drivers": list(DRIVERS),
+        "arms": [asdict(arm) for arm in ARMS],
+        "reference_arm": REFERENCE_ARM,
+        "outcomes": {"onset": asdict(ONSET), "success": asdict(SUCCESS)},
+        "onset": onset_to_json(bundle.predictor),
+        "pathways": pathways_to_json(bundle.predictor),
+        "reference": dict(bundle.reference),
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    """Describe a field. Only numbers have a range: JSON has no infinity."""
+    described = asdict(field) | {"limits": field.limits}
+    is_number = field.kind in ("number", "whole")
+    return {name: value for name, value in described.items() if is_number or name not in _RANGE}
+
+
+__all__ = [
+    "FILES",
+    "Tables",
+    "about",
+    "pages",
+    "tables",
+]

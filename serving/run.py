@@ -1,16 +1,19 @@
-"""`pfps serve`: BentoML's application on one port, in this process, so that a signal reaches it without a detour."""
+"""`pfps serve`: the application on one port, in this process, so that a signal reaches it directly."""
 
 import gc
-import os
 import signal
 import socket
 from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from pfps_ml.errors import InputError
-from serving.door import Door, door_from
+from serving.access import AccessConfig, access_from
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 BACKLOG = 2048
-GRACE = 20  # seconds for the requests in hand when it is told to end
+GRACE_SECONDS = 20  # for the requests in hand, after SIGTERM or SIGINT
 
 
 def serve(host: str | None, port: int) -> None:
@@ -19,35 +22,42 @@ def serve(host: str | None, port: int) -> None:
     Parameters
     ----------
     host
-        The address to listen on; every one of this machine's with keys, 127.0.0.1 without, if None.
+        The address to listen on. None: every address of this machine if there are keys, else 127.0.0.1.
 
     Raises
     ------
     InputError
-        If the address is not this machine's, is taken, or is open to others while there are no keys.
+        If the address is not this machine's, is in use, or is open to others while there are no keys.
     FactError
-        If a variable of the environment says something that cannot be done.
+        If an environment variable holds something that cannot be used.
     """
-    door = door_from()
-    with _listening(_allowed(host or door.host, door), port) as listener:
-        _run(listener)
+    access = access_from()
+    with listen(_allowed(host or access.host, access), port) as listener:
+        _run(listener, access)
 
 
-def _allowed(host: str, door: Door) -> str:
+def _allowed(host: str, access: AccessConfig) -> str:
     try:
         local = ip_address(host).is_loopback
     except ValueError as error:
         raise InputError("expected an IP address for --host, got something else; 127.0.0.1 is this machine") from error
-    if not local and door.keys is None:
+    if not local and access.keys is None:
         raise InputError(
             f"expected keys before others than this machine may ask, got --host {host} without; set PFPS_API_KEYS"
         )
     return host
 
 
-def _listening(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address.
+
+    Raises
+    ------
+    InputError
+        If the address is not this machine's, or is in use.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # the protocol is named: asyncio sends small packets at once only then, and else each answer waits 40 ms
+    # asyncio sends small packets at once only if the protocol is named; otherwise every answer waits 40 ms
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -61,30 +71,35 @@ def _listening(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _run(listener: socket.socket) -> None:
-    os.environ.setdefault("BENTOML_DO_NOT_TRACK", "True")
-    gc.disable()  # the start makes much and leaves nothing: a collector that walks it all costs a tenth of the time
+def _run(listener: socket.socket, access: AccessConfig) -> None:
+    gc.disable()  # the start makes many objects and drops few: a collector that walks them takes a tenth of the time
+    from serving.active_bundle import ActiveBundle
+    from serving.app import create_app
+    from serving.audit_log import LOG, show_log
+
+    show_log()
+    app = create_app(ActiveBundle(), access)
+    gc.enable()
+    LOG.info("listening on http://%s:%d", *listener.getsockname()[:2])
+    run_app(app, listener)
+
+
+def run_app(app: "ASGIApp", listener: socket.socket) -> None:
+    """Answer requests with an application until SIGTERM or SIGINT."""
     import uvicorn
-    from bentoml._internal.log import configure_server_logging
 
-    from serving.logs import LOG
-    from serving.service import PfpsService
-
-    configure_server_logging()
-    # uvicorn ends in good order and then sends itself the signal again: by then there is nothing more to do
+    # uvicorn shuts down in good order, then sends itself the signal again: by then nothing is left to do
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
-        PfpsService.to_asgi(),  # type: ignore[attr-defined]
+        app,
         backlog=BACKLOG,
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_graceful_shutdown=GRACE,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    gc.enable()
-    LOG.info("listening on http://%s:%d", *listener.getsockname()[:2])
     uvicorn.Server(config).run(sockets=[listener])
 
 
-__all__ = ["serve"]
+__all__ = ["listen", "run_app", "serve"]

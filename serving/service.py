@@ -1,80 +1,60 @@
-"""The BentoML service, thin: a request becomes a one-row frame, `assess` answers, a message goes back."""
+"""The same application as a BentoML service: `bentoml build` packs it, `bentoml serve` and a container start it.
+
+BentoML has its own /livez, /readyz, /healthz and /metrics, and matches them before a mounted application. So the
+application is not mounted but put in front, as BentoML's innermost middleware: it answers every request, and
+BentoML's routes are never reached. What BentoML puts around it is set by its documented settings alone:
+
+- its access log, metrics and traces are off, because paths and media types are free text of the sender;
+- its timer is longer than the guard's, which therefore answers first. BentoML keeps about a kilobyte of every request
+  until that time is over; `pfps serve` has no such timer.
+"""
 
 import bentoml
-from bentoml._internal.server.http import traffic
-from pydantic import BaseModel
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from pfps_ml.errors import PfpsError
-from serving.asked import answered
-from serving.desk import application
-from serving.door import door_from
-from serving.errors import error_reply
-from serving.guard import Guard
-from serving.live import LiveBundle
-from serving.messages import AssessRequest
-from serving.together import Together
+from serving.access import access_from
+from serving.active_bundle import ActiveBundle
+from serving.app import create_app
+from serving.audit_log import show_log
 
-LIVE, DOOR = LiveBundle(), door_from()
-TOGETHER = Together(LIVE)
+ACTIVE, ACCESS = ActiveBundle(), access_from()
+APP = create_app(ACTIVE, ACCESS)
 
 
-class _Untimed:
-    """Stands where BentoML's own timer would, which keeps a kilobyte of each request until its time would be over.
+class Application:
+    """ASGI middleware that answers every request by the application; BentoML starts and ends."""
 
-    The guard has a timer, which ends with the answer.
-    """
-
-    def __init__(self, app: ASGIApp, timeout: float) -> None:
-        self._app = app
+    def __init__(self, app: ASGIApp) -> None:
+        self._bentoml = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
-
-
-# there is no setting for it: a time must be given, and none is short enough and long enough
-traffic.TimeoutMiddleware = _Untimed
+        """Answer one request, or pass the start and the end of the process on to BentoML."""
+        await (self._bentoml if scope["type"] == "lifespan" else APP)(scope, receive, send)
 
 
 @bentoml.service(
     name="pfps",
     workers=1,
-    http={"host": DOOR.host, "port": 3000},
-    # paths and content types are free text of the sender's: the guard counts routes, and a proxy keeps the access log
+    http={"host": ACCESS.host, "port": 3000},
+    traffic={"timeout": ACCESS.max_seconds + 5},
     logging={"access": {"enabled": False}},
     metrics={"enabled": False},
     tracing={"excluded_urls": ".*"},
 )
-@bentoml.asgi_app(application(LIVE), path="/")
 class PfpsService:
     """Explained risk of runner's knee, and treatment pathways for patients."""
 
     def __init__(self) -> None:
-        LIVE.start()
-
-    async def __is_ready__(self) -> bool:
-        return LIVE.ready
+        show_log()
+        ACTIVE.start()
 
     @bentoml.on_shutdown
     def stop(self) -> None:
-        """Put the bundle out of service, for the promotion log."""
-        LIVE.stop()
-
-    @bentoml.api(input_spec=AssessRequest, output_spec=dict)
-    async def assess(self, runner: BaseModel) -> JSONResponse:
-        """Assess one runner or patient: risk with its reasons; for a patient, the pathways side by side."""
-        try:
-            found = await TOGETHER.assess(runner)
-        except PfpsError as error:
-            return error_reply(error)
-        answered(found["bundle"], risks=[found["risk"] and found["risk"]["probability"]])
-        return JSONResponse(found)
+        """Take the bundle out of service, for the promotion log."""
+        ACTIVE.stop()
 
 
 # the decorator has made the class a BentoML service
-PfpsService.add_asgi_middleware(  # type: ignore[attr-defined]
-    Guard, live=LIVE, door=DOOR, bodies={"/assess": AssessRequest}
-)
+PfpsService.add_asgi_middleware(Application)  # type: ignore[attr-defined]
 
-__all__ = ["DOOR", "LIVE", "PfpsService"]
+__all__ = ["ACCESS", "ACTIVE", "APP", "Application", "PfpsService"]

@@ -10,10 +10,9 @@ from pfps_ml.bundle import load_bundle
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.contracts import CARE, NOTICE, notice_of
 from pfps_ml.squad.report import report_page
-from serving.live import LiveBundle
+from serving.active_bundle import ActiveBundle
 from serving.openapi import document
-from serving.pages import about
-from serving.whatif import tables
+from serving.pages import about, tables
 from tests.bundles import rewrite
 from tests.rosters import roster
 from tests.squad.pages import SQUAD, answered
@@ -54,7 +53,7 @@ def test_a_reply_and_a_scored_roster_say_that_the_bundle_was_updated(updated):
 
 def test_the_service_its_tables_and_its_documents_say_so(updated, monkeypatch):
     monkeypatch.setenv("PFPS_MODELS", str(updated.path.parent))
-    live = LiveBundle()
+    live = ActiveBundle()
     assert about(live)["notice"] == NOTICE  # nothing is in service yet
     live.take_over()
     assert about(live)["notice"] == tables(updated)["notice"] == SAID

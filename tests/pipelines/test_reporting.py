@@ -260,17 +260,18 @@ def test_the_command_writes_all_reports_anywhere_with_links_that_lead_back(bundl
 
 def test_the_data_protection_sheet_names_every_file_that_the_service_can_be_told_to_write(bundle):
     sheet = reporting.data_protection_page(bundle)
-    journal = (ROOT / "serving" / "journal.py").read_text(encoding="utf-8")
-    for variable in re.findall(r'= "(PFPS_\w+)"', journal):
+    variables = re.findall(r'= "(PFPS_\w+)"', (ROOT / "serving" / "audit_log.py").read_text(encoding="utf-8"))
+    assert len(variables) == 2
+    for variable in variables:
         assert f"`{variable}`" in sheet
     assert "`/dev/shm`" in sheet
-    assert "/dev/shm" in (ROOT / "serving" / "uploads.py").read_text(encoding="utf-8")
+    assert "/dev/shm" in (ROOT / "serving" / "roster_routes.py").read_text(encoding="utf-8")
 
 
 def test_the_sheet_lists_what_a_line_of_the_audit_holds():
-    answer = (ROOT / "serving" / "answer.py").read_text(encoding="utf-8")
-    kept = re.search(r"journal\.AUDIT,(.*?)\*\*asked", answer, re.S)
-    assert re.findall(r"(\w+)=", kept[1]) == ["route", "key", "bundle", "input"], "say it in data_protection.toml"
+    middleware = (ROOT / "serving" / "middleware.py").read_text(encoding="utf-8")
+    line = re.search(r"\bAUDIT, (route=.*?)\*\*context", middleware, re.S)
+    assert re.findall(r"(\w+)=", line[1]) == ["route", "key", "bundle", "input"], "say it in data_protection.toml"
     assert "time, route, name of the key, bundle, SHA-256 of the request, and the risks" in declared("data_protection")
 
 

@@ -22,22 +22,19 @@ PATIENT = RUNNER | {
 
 
 THEIRS = [
-    # BentoML, when it is imported, when it makes its models, and when it reads a request
-    pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:The `__get_pydantic_core_schema__` method:DeprecationWarning"),
-    pytest.mark.filterwarnings("ignore:Accessing the 'model_fields' attribute:DeprecationWarning"),
     # Starlette's client, which wants httpx2
     pytest.mark.filterwarnings("ignore:Using `httpx` with `starlette.testclient`"),
 ]
 
 
-def running():
-    """Return a context with a client of the service, in this process."""
+def client_of(active, access=None):
+    """Return a client of the application, in this process; inside `with`, the released bundle is in service."""
     from starlette.testclient import TestClient
 
-    from serving.service import PfpsService
+    from serving.access import access_from
+    from serving.app import create_app
 
-    return TestClient(PfpsService.to_asgi(), raise_server_exceptions=False)
+    return TestClient(create_app(active, access or access_from({})), raise_server_exceptions=False)
 
 
 def until_ready(get):

@@ -1,6 +1,6 @@
 """What every answer has, the page's files, and what is counted."""
 
-from serving.answer import HEADERS
+from serving.middleware import HEADERS
 from tests.serving.client import CANARY, PATIENT, THEIRS, ask
 
 pytestmark = THEIRS

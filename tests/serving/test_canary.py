@@ -4,13 +4,9 @@ import json
 import pickle
 import tempfile
 
-import pytest
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
 from pfps_ml.knowledge.dictionary import INPUTS
 from tests.rosters import GOOD
-from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS
+from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, client_of
 
 pytestmark = THEIRS
 NUMBER = 7654321.5
@@ -43,47 +39,30 @@ def everywhere(client):
     yield client.request(CANARY.upper(), "/assess")
 
 
-@pytest.fixture
-def spans(client):
-    """Return what a hospital's tracing would collect."""
-    from bentoml._internal.container import BentoMLContainer
-
-    found = InMemorySpanExporter()
-    BentoMLContainer.tracer_provider.get().add_span_processor(SimpleSpanProcessor(found))
-    return found
-
-
-def test_no_text_and_no_value_of_a_request_is_logged_counted_traced_or_kept(
-    client, logged, spans, tmp_path, monkeypatch
-):
+def test_no_text_and_no_value_of_a_request_is_logged_counted_or_kept(client, logged, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
     answers = list(everywhere(client))
     assert {answer.status_code for answer in answers} >= {200, 400, 404, 405, 415, 422}
     assert not [answer for answer in answers if answer.status_code >= 500]
-    theirs = [line for line in logged().splitlines() if "httpx" not in line]  # the client's own log
-    kept = [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
-    traced = [span.to_json() for span in spans.get_finished_spans()]
-    for told in ("\n".join(theirs), client.get("/metrics").text, "".join(kept), "".join(traced)):
-        assert CANARY not in told and "7654321" not in told
+    log = [line for line in logged().splitlines() if "httpx" not in line]  # the client's own log
+    files = [path.read_text(errors="replace") for path in tmp_path.rglob("*") if path.is_file()]
+    for text in ("\n".join(log), client.get("/metrics").text, "".join(files)):
+        assert CANARY not in text and "7654321" not in text
     for answer in answers:
         if answer.status_code >= 400:
             assert CANARY not in answer.text and CANARY not in str(answer.headers)
 
 
-def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, bundle, tmp_path, monkeypatch):
+def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, active, bundle, tmp_path, monkeypatch):
     from hashlib import sha256
 
-    from starlette.testclient import TestClient
-
-    from serving.desk import application
-    from serving.door import door_from
-    from serving.guard import Guard
-    from serving.service import LIVE
+    from serving.access import access_from
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
-    door = door_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
-    audited = TestClient(Guard(application(LIVE), LIVE, door, {}), headers={"Authorization": "Bearer k"})
+    access = access_from({"PFPS_AUDIT": "anything", "PFPS_API_KEYS": "k"})
+    audited = client_of(active, access)
+    audited.headers["Authorization"] = "Bearer k"
     body = json.dumps({"runners": [RUNNER, PATIENT | {"runner_id": CANARY, "age_years": 300}]}).encode()
     answer = audited.post("/assess_roster", content=body, headers=JSON).json()
     audited.post("/score_roster", files={"roster": ("r.csv", GOOD.encode())})

@@ -18,14 +18,14 @@ import pytest
 
 from pfps_ml.assess import assess
 from pfps_ml.knowledge.checker import check
-from serving.routes import ROUTES
+from serving.requests import ENDPOINTS
 from tests.bundles import rewrite
 from tests.rosters import GOOD
 from tests.serving.client import CANARY, HOUSE, JSON, PATIENT, ask, refusal, until_ready
 from tests.waiting import LIMIT, until
 
 BIN = Path(sys.executable).parent
-LARGEST = ROUTES["/assess"].largest
+LARGEST = ENDPOINTS["/assess"].max_bytes
 BENTOML = (BIN / "bentoml", "serve", "serving.service:PfpsService")
 PFPS = (BIN / "pfps", "serve")
 

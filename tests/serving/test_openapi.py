@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
 from pfps_ml.knowledge.dictionary import INPUTS
-from serving.routes import ROUTES
+from serving.requests import ENDPOINTS
 from tests.serving.client import PATIENT, RUNNER, THEIRS, ask
 
 pytestmark = THEIRS
@@ -28,7 +28,7 @@ def resolved(document, path, method, status="200"):
 
 
 def test_every_route_and_every_error_is_in_it(document):
-    assert set(document["paths"]) == set(ROUTES)
+    assert set(document["paths"]) == set(ENDPOINTS)
     codes = {code for path in document["paths"].values() for each in path.values() for code in each["responses"]}
     assert codes == {"200", "400", "401", "404", "405", "413", "415", "422", "429", "500", "503", "504"} - {"404"}
 

@@ -2,10 +2,10 @@
 
 import json
 
-from serving.routes import ROUTES
+from serving.requests import ENDPOINTS
 from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
 
-LARGEST = ROUTES["/assess"].largest
+LARGEST = ENDPOINTS["/assess"].max_bytes
 pytestmark = THEIRS
 
 

@@ -1,17 +1,19 @@
 """What `pfps serve` refuses before it starts."""
 
 import socket
+import subprocess
 import sys
 
 import pytest
 
 from pfps_ml.cli import main
 from pfps_ml.errors import InputError
-from serving.door import door_from
-from serving.run import _allowed, _listening
+from serving.access import access_from
+from serving.run import _allowed, listen
+from tests.serving.client import HOUSE
 
-KEYS = door_from({"PFPS_API_KEYS": "k"})
-NONE = door_from({})
+KEYS = access_from({"PFPS_API_KEYS": "k"})
+NONE = access_from({})
 
 
 def explained(capsys, *arguments):
@@ -35,12 +37,12 @@ def test_a_host_that_is_no_address_and_a_port_that_is_taken_are_explained(capsys
         port = str(taken.getsockname()[1])
         assert f"expected to listen on 127.0.0.1 port {port}" in explained(capsys, "--port", port)
     with pytest.raises(InputError):
-        _listening("192.0.2.1", 0)
+        listen("192.0.2.1", 0)
 
 
 @pytest.mark.parametrize(("host", "family"), [("127.0.0.1", socket.AF_INET), ("::1", socket.AF_INET6)])
 def test_its_socket_names_its_protocol_so_that_small_answers_do_not_wait_for_40_ms(host, family):
-    with _listening(host, 0) as listener:
+    with listen(host, 0) as listener:
         assert (listener.family, listener.proto) == (family, socket.IPPROTO_TCP)
 
 
@@ -49,6 +51,13 @@ def test_keys_that_cannot_be_read_stop_it(capsys, monkeypatch):
     assert "expected a file of keys" in explained(capsys)
 
 
-def test_without_bentoml_it_says_what_to_install(capsys, monkeypatch):
-    monkeypatch.setitem(sys.modules, "bentoml", None)
+def test_it_starts_without_bentoml():
+    loaded = "import serving.app, serving.run, uvicorn, sys; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", loaded], cwd=HOUSE, check=True, capture_output=True, text=True)
+    modules = shown.stdout.split()
+    assert "serving.app" in modules and not [name for name in modules if "bentoml" in name]
+
+
+def test_without_a_server_it_says_what_to_install(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
     assert "pip install 'pfps-ml[serve]'" in explained(capsys)

@@ -12,7 +12,7 @@ from pfps_ml.errors import InvalidInput
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, INPUTS
-from serving.messages import AssessRequest, coded
+from serving.requests import AssessRequest, coded
 from tests.serving.client import CANARY, PATIENT, RUNNER, THEIRS, ask
 
 pytestmark = THEIRS

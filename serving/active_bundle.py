@@ -8,18 +8,23 @@ from pfps_ml import released_bundle
 from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.errors import BundleError, PfpsError
-from serving import journal, metrics
-from serving.logs import LOG
-from serving.messages import EXAMPLES, Runner, coded
+from serving.audit_log import (
+    LOG,
+    PROMOTIONS,
+    count_bundle,
+    now,
+    record,
+)
+from serving.requests import EXAMPLES, Runner, coded
 
 
-class LiveBundle:
+class ActiveBundle:
     """What this process serves: nothing until a bundle has reproduced its golden answers, then that bundle."""
 
     def __init__(self) -> None:
         self._bundle: Bundle | None = None
         self._since = ""
-        self._one_at_a_time = Lock()
+        self._lock = Lock()
 
     @property
     def ready(self) -> bool:
@@ -37,7 +42,7 @@ class LiveBundle:
         Raises
         ------
         BundleError
-            If none is in service yet.
+            If no bundle is in service yet.
         """
         if self._bundle is None:
             raise BundleError("expected a released bundle in service, got none yet; ask /readyz, and see the log")
@@ -51,25 +56,25 @@ class LiveBundle:
         self._in_background()
 
     def stop(self) -> None:
-        """Put what is in service out of it."""
-        with self._one_at_a_time:
+        """Take the bundle out of service."""
+        with self._lock:
             if self._bundle:
-                self._record_end(self._bundle, journal.now())
+                self._record_end(self._bundle, now())
             self._bundle = None
 
     def take_over(self) -> tuple[str | None, str]:
-        """Put the released bundle into service in place of what is; answer the names of both.
+        """Put the released bundle into service; return the name of the one before, and its own.
 
-        Requests in hand are answered by the bundle that they began with, and no request waits.
+        A request in hand is answered by the bundle that it began with, and no request waits.
 
         Raises
         ------
         BundleError
-            If it cannot be loaded or does not reproduce its golden answers; the one before stays in service.
+            If the bundle cannot be loaded or does not reproduce its golden answers. The one before stays in service.
         OutputError
-            If the promotion log cannot be written; the one before stays in service.
+            If the promotion log cannot be written. The one before stays in service.
         """
-        with self._one_at_a_time:
+        with self._lock:
             before = self._bundle
             try:
                 bundle = released_bundle()
@@ -77,35 +82,35 @@ class LiveBundle:
                     self._swap(bundle)
             except PfpsError as error:
                 LOG.error("no bundle taken over (%s): %s In service: %s", error.code, error.message, self.name)
-                journal.record(journal.PROMOTIONS, event="refused", code=error.code, in_service=self.name)
+                record(PROMOTIONS, event="refused", code=error.code, in_service=self.name)
                 raise
             return (before.name if before else None), bundle.name
 
     def _swap(self, bundle: Bundle) -> None:
         _warm(bundle)
-        before, since = self._bundle, journal.now()
+        before, since = self._bundle, now()
         if before:
-            self._record_end(before, since)
-        journal.record(journal.PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
+            self._record_end(before, since)  # the same moment: no two bundles are in service at once
+        record(PROMOTIONS, event="live", bundle=bundle.name, digest=_digest(bundle), since=since)
         self._bundle, self._since = bundle, since
-        metrics.serve(bundle.name, before.name if before else None)
+        count_bundle(bundle.name, before.name if before else None)
         LOG.info("bundle %s is in service", bundle.name)
         del before
-        # the bundle's many small objects live as long as the process: a collector that walks them costs 50 ms a time
+        # the bundle's many small objects live as long as the process: a collector that walks them takes 50 ms a time
         gc.unfreeze()
         gc.collect()
         gc.freeze()
 
     def _record_end(self, bundle: Bundle, until: str) -> None:
-        journal.record(
-            journal.PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
+        record(
+            PROMOTIONS, event="ended", bundle=bundle.name, digest=_digest(bundle), since=self._since,
             until=until,
         )  # fmt: skip
 
     def _in_background(self) -> None:
-        Thread(target=self._try, name="load-bundle", daemon=True).start()
+        Thread(target=self._load, name="load-bundle", daemon=True).start()
 
-    def _try(self) -> None:
+    def _load(self) -> None:
         try:
             self.take_over()
         except PfpsError:
@@ -113,15 +118,17 @@ class LiveBundle:
 
 
 def _warm(bundle: Bundle) -> None:
-    """Assess once, for tables that are made when they are first read; so no request waits for them."""
+    """Assess once: some tables are made when they are first read, and no request should wait for them."""
     examples = [Runner.model_validate(example["runner"]) for example in EXAMPLES.values()]
-    found = assess(bundle, coded(examples))
+    assessed = assess(bundle, coded(examples))
     for row in range(len(examples)):
-        found.as_dict(row)
+        assessed.as_dict(row)
 
 
 def _digest(bundle: Bundle) -> str:
     return digest(dump(bundle.manifest))
 
 
-__all__ = ["LiveBundle"]
+__all__ = [
+    "ActiveBundle",
+]

@@ -5,8 +5,7 @@ import json
 import pytest
 
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS
-from serving.messages import MOST
-from serving.routes import ROUTES
+from serving.requests import ENDPOINTS, MAX_ROWS
 from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, ask, refusal
 
 pytestmark = THEIRS
@@ -78,11 +77,11 @@ def test_a_runner_with_knee_pain_has_no_risk_in_a_roster_either(client):
 
 
 def test_the_checker_of_rosters_has_the_last_word(client, monkeypatch):
-    from serving import rosters
+    from serving import roster_routes
 
-    lax = rosters.read_row
+    lax = roster_routes.read_row
     monkeypatch.setattr(
-        "serving.rosters.read_row", lambda *row: (lax(*row)[0].model_copy(update={"age_years": 255}), ())
+        "serving.roster_routes.read_row", lambda *row: (lax(*row)[0].model_copy(update={"age_years": 255}), ())
     )
     [row] = send(client, RUNNER).json()["rows"]
     assert row["problems"] == "age_years: expected a number from 10 to 90 years, got 255"
@@ -96,7 +95,7 @@ def test_a_request_of_another_shape_is_told_the_right_one(client, subtests):
         {"runners": [RUNNER], "extra": 1},
         {"runners": [RUNNER], "reasons": -1},
         {"runners": [RUNNER], "reasons": "3"},
-        {"runners": [1] * (MOST + 1)},
+        {"runners": [1] * (MAX_ROWS + 1)},
         [RUNNER],
     ]:
         with subtests.test(body=body):
@@ -126,21 +125,21 @@ def test_each_row_may_have_keys_of_its_own_and_only_the_first_are_compared_with_
 
 def test_a_body_that_is_too_large_is_refused(client):
     for route in ("/assess_roster", "/score_roster"):
-        media = {"Content-Type": ROUTES[route].media}
-        assert refusal(client.post(route, content=bytes(ROUTES[route].largest + 1), headers=media), 413)
-    assert {route.largest for route in ROUTES.values() if route.media} == {2_000_000, 20_000_000}
+        media = {"Content-Type": ENDPOINTS[route].media}
+        assert refusal(client.post(route, content=bytes(ENDPOINTS[route].max_bytes + 1), headers=media), 413)
+    assert {endpoint.max_bytes for endpoint in ENDPOINTS.values() if endpoint.media} == {2_000_000, 20_000_000}
 
 
 def test_more_rosters_than_can_wait_are_asked_to_come_again(client):
     import anyio
 
     from serving.errors import TooMany
-    from serving.work import Worker
+    from serving.microbatch import RosterQueue
 
     async def crowded():
-        worker = Worker(most=0)
+        queue = RosterQueue(max_waiting=0)
         with pytest.raises(TooMany) as busy:
-            await worker.do(len, ())
+            await queue.run(len, ())
         return busy.value
 
     assert anyio.run(crowded).wait > 0

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.roster import score_roster
-from serving.uploads import MEMORY, MOST
+from serving.roster_routes import MAX_FILE_ROWS, MEMORY
 from tests.rosters import EXAMPLE, GOOD
 from tests.serving.client import CANARY, THEIRS, refusal
 
@@ -114,7 +114,10 @@ def test_what_is_wrong_with_a_form_is_told_its_sender_and_not_the_log(client, lo
 
 def many_rows(ending):
     """Return a small file with more rows than are scored at once."""
-    frame, content = pd.DataFrame({"runner_id": ["a"] * (MOST + 1), "age_years": 20, "sex": "male"}), io.BytesIO()
+    frame, content = (
+        pd.DataFrame({"runner_id": ["a"] * (MAX_FILE_ROWS + 1), "age_years": 20, "sex": "male"}),
+        io.BytesIO(),
+    )
     (frame.to_parquet if ending == ".parquet" else frame.to_csv)(content, index=False)
     return content.getvalue()
 
@@ -126,7 +129,7 @@ def test_a_small_file_with_very_many_rows_is_refused_unread(client, ending):
 
 
 def test_without_a_folder_in_memory_nothing_is_scored(client, monkeypatch, tmp_path):
-    monkeypatch.setattr("serving.uploads.MEMORY", tmp_path / "none")
+    monkeypatch.setattr("serving.roster_routes.MEMORY", tmp_path / "none")
     assert refusal(send(client, GOOD.encode()), 500)["code"] == "missing_library"
 
 

@@ -5,11 +5,9 @@ from hashlib import sha256
 import pytest
 
 from pfps_ml.errors import FactError
-from serving.door import EVERYWHERE, HERE, Door, door_from
+from serving.access import ALL_INTERFACES, LOOPBACK, AccessConfig, RateLimits, access_from, keys_from, rates_from
 from serving.errors import TooMany
-from serving.keys import keys_from
-from serving.rates import Rates, rates_from
-from tests.serving.client import CANARY, THEIRS, refusal
+from tests.serving.client import CANARY, THEIRS, client_of, refusal
 
 pytestmark = THEIRS
 KEY, OTHER = "key-of-the-clinic", "key-of-the-club"
@@ -20,16 +18,9 @@ def bearer(key):
 
 
 @pytest.fixture
-def open_to(client):
-    """Return a function that gives a client of our own routes behind a door of its own."""
-    from starlette.testclient import TestClient
-
-    from serving.desk import application
-    from serving.guard import Guard
-    from serving.service import LIVE
-
-    app = application(LIVE)
-    return lambda door: TestClient(Guard(app, LIVE, door, {}), raise_server_exceptions=False)
+def open_to(client, active):
+    """Return a function that gives a client of the same service with other keys and limits."""
+    return lambda access: client_of(active, access)
 
 
 def test_keys_are_given_as_a_list_or_as_a_file_of_their_hashes(tmp_path):
@@ -61,12 +52,12 @@ def test_a_key_that_stands_in_the_file_as_it_is_is_not_repeated(tmp_path):
 
 
 def test_without_keys_the_service_listens_on_this_machine_only():
-    assert door_from({}).host == HERE == "127.0.0.1"
-    assert door_from({"PFPS_API_KEYS": KEY}).host == EVERYWHERE
+    assert access_from({}).host == LOOPBACK == "127.0.0.1"
+    assert access_from({"PFPS_API_KEYS": KEY}).host == ALL_INTERFACES
 
 
 def test_with_keys_every_route_wants_one_but_the_probes_and_the_pages_own_files(open_to):
-    client = open_to(door_from({"PFPS_API_KEYS": KEY}))
+    client = open_to(access_from({"PFPS_API_KEYS": KEY}))
     for path in ("/about", "/card", "/schema", "/docs.json", "/metrics", "/tables"):
         answer = client.get(path)
         assert refusal(answer, 401)["code"] == "unauthorized"
@@ -80,14 +71,14 @@ def test_with_keys_every_route_wants_one_but_the_probes_and_the_pages_own_files(
 
 
 def test_with_keys_other_machines_are_answered_and_may_reload(open_to):
-    client = open_to(door_from({"PFPS_API_KEYS": KEY}))
+    client = open_to(access_from({"PFPS_API_KEYS": KEY}))
     assert client.post("/reload", headers=bearer(KEY)).json()["bundle"] == "pfps-0.0.1"
     from_page = client.post("/reload", headers=bearer(KEY) | {"Origin": "http://elsewhere"})
     assert refusal(from_page, 401)["code"] == "unauthorized"
 
 
 def test_a_key_that_asks_too_often_is_told_when_to_come_again_and_costs_no_other(open_to):
-    client = open_to(Door(keys_from({"PFPS_API_KEYS": f"{KEY},{OTHER}"}), Rates(20, clock=lambda: 0.0)))
+    client = open_to(AccessConfig(keys_from({"PFPS_API_KEYS": f"{KEY},{OTHER}"}), RateLimits(20, clock=lambda: 0.0)))
     seen = [client.get("/about", headers=bearer(KEY)) for _ in range(3)]
     assert [answer.status_code for answer in seen] == [200, 200, 429]
     assert refusal(seen[2], 429)["code"] == "too_many_requests"
@@ -98,7 +89,7 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_again_and_costs_no_other
 
 def test_a_bucket_fills_again_with_time_but_never_beyond_its_size():
     time = [0.0]
-    rates = Rates(60, clock=lambda: time[0])
+    rates = RateLimits(60, clock=lambda: time[0])
     for _ in range(6):
         rates.take("a")
     with pytest.raises(TooMany):

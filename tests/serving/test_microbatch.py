@@ -7,18 +7,18 @@ import pytest
 
 from pfps_ml.assess import assess
 from pfps_ml.errors import BundleError, InvalidInput
-from serving.live import LiveBundle
-from serving.messages import Runner, coded
-from serving.together import Together
+from serving.active_bundle import ActiveBundle
+from serving.microbatch import MicroBatch
+from serving.requests import Runner, coded
 from tests.serving.client import PATIENT, RUNNER
 
 
 @pytest.fixture
 def together(models_home, monkeypatch):
     monkeypatch.setenv("PFPS_MODELS", str(models_home))
-    live = LiveBundle()
+    live = ActiveBundle()
     live.take_over()
-    return Together(live)
+    return MicroBatch(live)
 
 
 def runners(count):
@@ -47,7 +47,7 @@ def test_a_fault_is_its_own_senders_alone(together):
 
 
 def test_without_a_bundle_nobody_is_answered(monkeypatch):
-    assert all(isinstance(found, BundleError) for found in answers(Together(LiveBundle()), runners(2)))
+    assert all(isinstance(found, BundleError) for found in answers(MicroBatch(ActiveBundle()), runners(2)))
 
 
 def test_one_who_hangs_up_costs_the_others_nothing(together):

@@ -1,4 +1,4 @@
-"""The guard alone: what BentoML's own server would let through or never answer."""
+"""The guard alone: what an application behind it would let through or never answer."""
 
 import gc
 import json
@@ -7,20 +7,18 @@ from asyncio import TimerHandle
 import anyio
 import pytest
 
-from serving.door import Door, door_from
-from serving.guard import Guard
-from serving.live import LiveBundle
-from serving.messages import AssessRequest
-from serving.rates import Rates
+from serving.access import AccessConfig, RateLimits, access_from
+from serving.active_bundle import ActiveBundle
+from serving.middleware import Guard
 from tests.serving.client import RUNNER, THEIRS
 
 pytestmark = THEIRS
 
-OPEN = Door(None, Rates(60))
+OPEN = AccessConfig(None, RateLimits(60))
 
 
-def guard(app, door=OPEN):
-    return Guard(app, LiveBundle(), door, {"/assess": AssessRequest})
+def guard(app, access=OPEN):
+    return Guard(app, ActiveBundle(), access)
 
 
 def through(guarded, messages, path="/assess", kind="http", **scope):
@@ -88,13 +86,13 @@ def test_a_route_that_takes_too_long_is_answered_in_the_shape_of_our_errors():
     async def app(_scope, _receive, _send):
         await anyio.sleep_forever()
 
-    sent = through(guard(app, Door(None, Rates(60), patience=0.01)), [whole(VALID)])
+    sent = through(guard(app, AccessConfig(None, RateLimits(60), max_seconds=0.01)), [whole(VALID)])
     assert statuses(sent) == [504]
     assert json.loads(sent[1]["body"])["error"]["code"] == "gateway_timeout"
 
 
 def test_a_body_that_never_ends_is_answered_too():
-    sent = through(guard(None, Door(None, Rates(60), patience=0.01)), [])
+    sent = through(guard(None, AccessConfig(None, RateLimits(60), max_seconds=0.01)), [])
     assert statuses(sent) == [504]
 
 
@@ -124,13 +122,13 @@ def test_without_keys_only_this_machine_is_answered_however_bentoml_was_told_to_
 
 
 def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):
-    from serving.asked import answered
+    from serving.middleware import note_answer
 
     async def app(_scope, _receive, send):
-        answered("pfps-0.0.1", risks=[0.1])
+        note_answer("pfps-0.0.1", risks=[0.1])
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path))
-    sent = through(guard(app, door_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
+    sent = through(guard(app, access_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
     assert statuses(sent) == [500]
     assert "PFPS_AUDIT" in json.loads(sent[1]["body"])["error"]["message"]

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from pfps_ml.errors import BundleMissing, OutputError
-from serving import journal
-from serving.live import LiveBundle
+from serving import audit_log
+from serving.active_bundle import ActiveBundle
 from tests.bundles import rewrite
 from tests.serving.client import PATIENT, THEIRS, ask, refusal
 from tests.waiting import until
@@ -38,14 +38,12 @@ def wrong_golden(golden):
 
 
 @pytest.fixture
-def live(client, home, monkeypatch):
+def live(client, active, home, monkeypatch):
     """Return the service's own bundle, put back as it was afterwards."""
-    from serving.service import LIVE
-
-    LIVE.take_over()
-    yield LIVE
+    active.take_over()
+    yield active
     monkeypatch.undo()
-    LIVE.take_over()
+    active.take_over()
 
 
 def lines(path):
@@ -77,16 +75,16 @@ def test_the_same_bundle_again_changes_nothing(client, live):
 
 
 def test_a_request_in_hand_is_answered_by_the_bundle_that_it_began_with(client, home, live, monkeypatch):
-    from serving import together
+    from serving import microbatch
 
-    honest = together.coded
+    honest = microbatch.coded
 
     def meanwhile(runners):
         release(home, "pfps-0.0.4")
         live.take_over()
         return honest(runners)
 
-    monkeypatch.setattr(together, "coded", meanwhile)
+    monkeypatch.setattr(microbatch, "coded", meanwhile)
     answer = ask(client, **PATIENT)
     assert answer.json()["bundle"] == answer.headers["x-pfps-bundle"] == "pfps-0.0.1"
     assert live.name == "pfps-0.0.4"
@@ -95,7 +93,7 @@ def test_a_request_in_hand_is_answered_by_the_bundle_that_it_began_with(client, 
 def test_the_promotion_log_says_what_was_live_from_when_to_when(home, tmp_path, monkeypatch):
     log = tmp_path / "promotions"
     monkeypatch.setenv("PFPS_PROMOTION_LOG", str(log))
-    live = LiveBundle()
+    live = ActiveBundle()
     live.take_over()
     live.take_over()
     release(home, "pfps-0.0.5", "golden.json", wrong_golden)
@@ -120,10 +118,10 @@ def test_the_promotion_log_says_what_was_live_from_when_to_when(home, tmp_path, 
 def test_nothing_on_record_ends_before_it_began_though_the_clock_is_set_back(home, tmp_path, monkeypatch):
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     hours = iter([0, -3, -2, 1, -5, 2, *range(3, 20)])
-    monkeypatch.setattr(journal, "_CLOCK", journal.Clock(lambda: noon + timedelta(hours=next(hours))))
+    monkeypatch.setattr(audit_log, "_CLOCK", audit_log.Clock(lambda: noon + timedelta(hours=next(hours))))
     log = tmp_path / "promotions"
     monkeypatch.setenv("PFPS_PROMOTION_LOG", str(log))
-    live = LiveBundle()
+    live = ActiveBundle()
     live.take_over()
     release(home, "pfps-0.0.9")
     live.take_over()
@@ -139,12 +137,12 @@ def test_nothing_on_record_ends_before_it_began_though_the_clock_is_set_back(hom
 def test_a_clock_that_is_set_back_stands_still_until_its_time_has_come_again():
     noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
     minutes = iter([0, 5, 3, 4, 6])
-    clock = journal.Clock(lambda: noon + timedelta(minutes=next(minutes)))
+    clock = audit_log.Clock(lambda: noon + timedelta(minutes=next(minutes)))
     assert [clock.now()[14:16] for _ in range(5)] == ["00", "05", "05", "05", "06"]
 
 
 def test_what_cannot_be_put_on_record_does_not_happen(home, tmp_path, monkeypatch):
-    live = LiveBundle()
+    live = ActiveBundle()
     live.take_over()
     release(home, "pfps-0.0.7")
     monkeypatch.setenv("PFPS_PROMOTION_LOG", str(tmp_path))
@@ -158,7 +156,7 @@ def test_a_service_in_the_main_thread_takes_over_on_sighup(home):
     import signal
 
     before = signal.getsignal(signal.SIGHUP)
-    live = LiveBundle()
+    live = ActiveBundle()
     try:
         live.start()
         until(lambda: live.ready)
@@ -171,7 +169,7 @@ def test_a_service_in_the_main_thread_takes_over_on_sighup(home):
 
 def test_a_first_bundle_that_is_refused_leaves_the_service_unready(tmp_path, monkeypatch):
     monkeypatch.setenv("PFPS_MODELS", str(tmp_path))
-    live = LiveBundle()
+    live = ActiveBundle()
     with pytest.raises(BundleMissing):
         live.take_over()
     assert not live.ready and live.name is None

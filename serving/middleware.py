@@ -1,0 +1,241 @@
+"""What stands between the network and the routes: who may ask, what goes in, how long it takes, what answers carry."""
+
+import asyncio
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from hashlib import sha256
+from ipaddress import ip_address
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from pfps_ml.errors import PfpsError
+from serving.access import LOCAL, AccessConfig
+from serving.active_bundle import ActiveBundle
+from serving.audit_log import AUDIT, LOG, count_answer, record
+from serving.errors import CODE_HEADER, TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
+from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
+
+BUNDLE_HEADER = "x-pfps-bundle"
+# no inline script or style, no other host, no frame; data: for small pictures in the page's own style sheets
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CONTENT_POLICY,
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+
+@dataclass
+class RequestContext:
+    """What is known of the request in hand; for the headers of its answer and for the audit.
+
+    Attributes
+    ----------
+    owner
+        The name of the key.
+    digest
+        SHA-256 of the body, while an audit is written.
+    bundle
+        The bundle that answered; None if no bundle did.
+    facts
+        What the audit records of the answer.
+    """
+
+    owner: str = ""
+    digest: str = ""
+    bundle: str | None = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+_CONTEXT: ContextVar[RequestContext] = ContextVar("request")
+
+
+def note_answer(bundle: str, **facts: Any) -> None:
+    """Note which bundle answers the request in hand, and what the audit records of the answer."""
+    context = _CONTEXT.get()
+    context.bundle, context.facts = bundle, facts
+
+
+class GuardedSend:
+    """Sends one answer to the client, with our headers; an error that is not in our shape is replaced by one that is.
+
+    Attributes
+    ----------
+    status
+        The HTTP status that was sent; 0 before an answer has begun.
+    """
+
+    def __init__(self, channel: tuple[Scope, Receive, Send], context: RequestContext, active: ActiveBundle) -> None:
+        self._scope, self._receive, self._send = channel
+        self._context, self._active = context, active
+        self._replaced = False
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        """Send one ASGI message."""
+        if message["type"] == "http.response.start":
+            self._replaced = message["status"] >= 400 and CODE_HEADER not in Headers(raw=message["headers"])
+            if self._replaced:
+                await self.refuse(status_reply(message["status"]))
+            else:
+                await self._begin(message)
+        elif not self._replaced:
+            await self._send(message)
+
+    async def refuse(self, reply: Response) -> None:
+        """Answer with an error, unless an answer has begun already."""
+        if not self.status:
+            await reply(self._scope, self._receive, self._send_refusal)
+
+    async def _send_refusal(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            await self._begin(message)
+        else:
+            await self._send(message)
+
+    async def _begin(self, message: Message) -> None:
+        context = self._context
+        if context.facts and message["status"] < 400:
+            record(
+                AUDIT, route=self._scope["path"], key=context.owner, bundle=context.bundle, input=context.digest,
+                **context.facts,
+            )  # fmt: skip
+        self.status = message["status"]
+        headers = MutableHeaders(raw=message["headers"])
+        for name, value in HEADERS.items():
+            headers[name] = value
+        headers.setdefault("cache-control", "no-store")
+        if bundle := context.bundle or self._active.name:
+            headers[BUNDLE_HEADER] = bundle
+        await self._send({**message, "headers": headers.raw})
+
+
+class Guard:
+    """ASGI middleware: no request reaches a route that may not, and none goes unanswered.
+
+    Parameters
+    ----------
+    app
+        The application behind the guard.
+    active
+        The bundle in service, which every answer names.
+    access
+        Who may ask, and how often.
+    """
+
+    def __init__(self, app: ASGIApp, active: ActiveBundle, access: AccessConfig) -> None:
+        self._app, self._active, self._access = app, active, access
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        context, endpoint, start = RequestContext(), endpoint_of(scope["path"]), time.perf_counter()
+        answer = GuardedSend((scope, receive, send), context, self._active)
+        token = _CONTEXT.set(context)
+        try:
+            await self._answer(scope, receive, answer, endpoint)
+        except ClientDisconnect:
+            return
+        finally:
+            _CONTEXT.reset(token)
+            count_answer(endpoint.path if endpoint else UNKNOWN_PATH, answer.status, time.perf_counter() - start)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: GuardedSend, endpoint: Endpoint | None) -> None:
+        try:
+            async with asyncio.timeout(self._access.max_seconds):
+                if endpoint is None or scope["method"] not in endpoint.methods:
+                    allowed = ", ".join(endpoint.methods) if endpoint else None
+                    await answer.refuse(status_reply(405, allowed) if endpoint else status_reply(404))
+                    return
+                self._admit(scope, endpoint)
+                await self._app(scope, await self._body(scope, receive, endpoint), answer)
+        except PfpsError as error:
+            await answer.refuse(error_reply(error))
+        except TimeoutError:
+            await answer.refuse(status_reply(504))
+        except ClientDisconnect:
+            raise
+        except Exception as error:
+            LOG.error("a route failed", exc_info=error)
+            await answer.refuse(status_reply(500))
+
+    def _admit(self, scope: Scope, endpoint: Endpoint) -> None:
+        """Refuse a request of somebody who may not ask, or not so often."""
+        if self._access.keys is None:
+            if not (_is_loopback(scope.get("client")) and _is_loopback(scope.get("server"))):
+                raise Unauthorised("expected a request from this machine, got one from another; set PFPS_API_KEYS")
+            _CONTEXT.get().owner = LOCAL
+        elif endpoint.key:
+            owner = self._access.keys.owner(dict(scope["headers"]).get(b"authorization", b""))
+            if owner is None:
+                raise Unauthorised("expected `Authorization: Bearer KEY` with a key of this service, got none of them")
+            self._access.rates.take(owner)
+            _CONTEXT.get().owner = owner
+
+    async def _body(self, scope: Scope, receive: Receive, endpoint: Endpoint) -> Receive:
+        """Return the channel that the application reads the body from, once the body is whole."""
+        if not endpoint.media:
+            return _replay(b"", receive)
+        body = await _read_body(Request(scope, receive), endpoint)
+        if self._access.audited:
+            _CONTEXT.get().digest = sha256(body).hexdigest()
+        return _replay(body, receive)
+
+
+async def _read_body(request: Request, endpoint: Endpoint) -> bytes:
+    """Return the whole body, if its media type is the endpoint's and it is not too large, whatever it declares."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != endpoint.media:
+        raise UnsupportedMedia(f"expected Content-Type: {endpoint.media}, got another media type or none")
+    length = request.headers.get("content-length", "")
+    too_large = TooLarge(f"expected at most {endpoint.max_bytes:,} bytes, got more; send fewer rows at once")
+    if length.isdecimal() and int(length) > endpoint.max_bytes:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > endpoint.max_bytes:
+            raise too_large
+    return bytes(body)
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """Return a channel that gives a body that was read already, then what the client sends next."""
+    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return pending.pop() if pending else await receive()
+
+    return receive_again
+
+
+def _is_loopback(address: tuple[str, int | None] | None) -> bool:
+    """Return whether an address is this machine's own; a socket without one (a Unix socket, a test) is."""
+    try:
+        return address is None or ip_address(address[0]).is_loopback
+    except ValueError:  # no address: the path of a socket, or a test's name
+        return True
+
+
+__all__ = [
+    "BUNDLE_HEADER",
+    "CONTENT_POLICY",
+    "HEADERS",
+    "Guard",
+    "GuardedSend",
+    "RequestContext",
+    "note_answer",
+]

@@ -1,0 +1,286 @@
+"""What a client may send: the routes with their limits, and the JSON messages, which are derived from the dictionary.
+
+The guard and the OpenAPI document both follow the list of endpoints.
+"""
+
+from collections.abc import Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
+from pydantic import Field as PydanticField
+
+from pfps_ml.errors import Fault, InputError, InvalidInput
+from pfps_ml.files.headers import meant
+from pfps_ml.knowledge.checker import check_columns
+from pfps_ml.knowledge.contracts import CARE, request_model
+from pfps_ml.knowledge.dictionary import INPUTS
+from pfps_ml.knowledge.field import Field
+
+JSON = "application/json"
+MARKDOWN = "text/markdown"
+MULTIPART = "multipart/form-data"
+PAGE = "/page/"  # the page's own files
+UNKNOWN_PATH = "elsewhere"  # the label of every other path in the metrics: a path is free text of the sender
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One route of the HTTP API, as the guard enforces it and the OpenAPI document describes it.
+
+    Attributes
+    ----------
+    media, max_bytes
+        The media type that a POST must have, and the most bytes of its body; without them no body is read.
+    key
+        Whether a key is required where the service has keys.
+    """
+
+    path: str
+    summary: str
+    method: str = "GET"
+    media: str | None = None
+    max_bytes: int = 0
+    key: bool = True
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The HTTP methods that are allowed."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
+
+_ENDPOINTS = (
+    Endpoint("/assess", "Assess one runner or patient", "POST", JSON, 2_000_000),
+    Endpoint("/assess_roster", "Assess up to 5,000 runners", "POST", JSON, 20_000_000),
+    Endpoint("/score_roster", "Score a roster file", "POST", MULTIPART, 20_000_000),
+    Endpoint("/reload", "Take over the bundle that PFPS_MODELS/CURRENT names", "POST"),
+    Endpoint("/tables", "The models as tables, for what-if in a browser"),
+    Endpoint("/schema", "What POST /assess reads: fields, limits and levels"),
+    Endpoint("/about", "What this is, its version and its intended use"),
+    Endpoint("/card", "The model card: what the bundle was trained on, how well it does, what it is not for"),
+    Endpoint("/docs.json", "The OpenAPI document"),
+    Endpoint("/metrics", "Counts and times of requests, for Prometheus"),
+    Endpoint("/", "The page", key=False),
+    Endpoint("/livez", "Whether the process answers", key=False),
+    Endpoint("/healthz", "Whether the process answers", key=False),
+    Endpoint("/readyz", "Whether a bundle is in service", key=False),
+)
+ENDPOINTS = {endpoint.path: endpoint for endpoint in _ENDPOINTS}
+_FILES = Endpoint(PAGE, "The page's own files", key=False)
+
+
+def endpoint_of(path: str) -> Endpoint | None:
+    """Return the endpoint of a path, or None if there is none: a route that is not listed here does not exist."""
+    return ENDPOINTS.get(path) or (_FILES if path.startswith(PAGE) else None)
+
+
+RequestModel = TypeVar("RequestModel", bound=BaseModel)
+
+_FIELDS = {field.name: field for field in INPUTS}
+_CHECKED = tuple(field.name for field in INPUTS if field.kind != "text")
+_WHOLE = tuple(field.name for field in INPUTS if field.kind == "whole")
+MAX_ROWS = 5_000  # rows of a request
+REASONS = 3
+_FINITE = 1e300
+_MAX_FAULTS = 100  # of a row: more than there are fields
+_MAX_COMPARED = 200  # unknown keys of a request that are compared with field names: 0.1 ms each
+LikelyFields = MutableMapping[str, str | None]  # the field that an unknown key seems to mean; None: none
+_GOT = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "nothing"}
+
+
+def _whole(value: Any) -> Any:
+    """Return 3 for 3.0, as the checker of rosters and JSON Schema do; any other value is returned as it is."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Runner = create_model(
+    "Runner",
+    __base__=request_model(),
+    __validators__={"whole": field_validator(*_WHOLE, mode="before")(_whole)},
+)
+_STRICT = ConfigDict(
+    # hide_input: a library that logs a validation error must have no value to print
+    extra="forbid",
+    strict=True,
+    frozen=True,
+    hide_input_in_errors=True,
+)
+
+AssessRequest = create_model(
+    "AssessRequest",
+    __config__=_STRICT,
+    __doc__="One runner or patient to assess. " + CARE,
+    runner=(Runner, PydanticField(description="One runner or patient; only age_years and sex are required.")),
+)
+
+_ROW = (
+    "One runner or patient, as in POST /assess, with a runner_id of its own. A row that is not so is rejected in the "
+    "answer, with its problems; the others are assessed."
+)
+_Row = Annotated[Any, WithJsonSchema({"description": _ROW})]
+RosterRequest = create_model(
+    "RosterRequest",
+    __config__=_STRICT,
+    __doc__="Runners or patients to assess. " + CARE,
+    __validators__={"whole": field_validator("reasons", mode="before")(_whole)},
+    runners=(list[_Row], PydanticField(min_length=1, max_length=MAX_ROWS, description="Rows, in the order of the "
+                               "answer.")),
+    reasons=(int, PydanticField(default=REASONS, ge=0, le=100, description="How many reasons a row names, largest "
+                                "first; the parts of all other fields are one sum after them.")),
+)  # fmt: skip
+
+_SHAPES = {
+    AssessRequest: '{"runner": {...}} and no other key',
+    RosterRequest: f'{{"runners": [...]}} with 1 to {MAX_ROWS:,} rows, perhaps "reasons" from 0 to 100, and no other '
+    "key",
+}
+
+_RUNNER_EXAMPLE = {
+    "runner_id": "R-1", "age_years": 27, "sex": "female", "height_cm": 168, "weight_kg": 61,
+    "running_experience_years": 4, "weekly_distance_km": 32, "longest_run_spike_pct": 45, "prior_pfps": "yes",
+    "knee_extension_nm_kg": 1.9, "foot_posture_index": 7,
+}  # fmt: skip
+_VISIT_EXAMPLE = {"symptom_duration_months": 8, "akps": 70, "failed_conventional_care": "no", "stairs_pain": "yes"}
+EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
+    "runner": {"runner": _RUNNER_EXAMPLE},
+    "patient": {"runner": _RUNNER_EXAMPLE | _VISIT_EXAMPLE},
+}
+
+
+def read(model: type[RequestModel], body: bytes) -> RequestModel:
+    """Read a request's JSON strictly: nothing is coerced or guessed. Of a repeated key the last value counts.
+
+    Raises
+    ------
+    InputError
+        If the body is not JSON.
+    InvalidInput
+        If it is JSON with unknown keys or impossible values: one fault for each, in the dictionary's words.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        # from None: the validation error holds the values, and a chained error may reach a log
+        raise _input_error(model, error) from None
+
+
+def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel | None, tuple[Fault, ...]]:
+    """Read one row of a roster as strictly as a request; return the row, or None and its faults.
+
+    `likely_fields` remembers what unknown keys seem to mean, so that all rows share one comparison.
+    """
+    try:
+        return Runner.model_validate(row), ()
+    except ValidationError as error:
+        if error.error_count() > _MAX_FAULTS:
+            return None, (Fault(at, None, _far_too_many(error)),)
+        return None, tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
+
+
+def coded(runners: Sequence[BaseModel]) -> dict[str, NDArray[np.float64]]:
+    """Return runners of requests as the coded rows that `assess` reads, without names and pseudonyms.
+
+    Raises
+    ------
+    InvalidInput
+        If the checker of rosters refuses what the request model let pass.
+    """
+    columns, faults = check_columns(columns_of(runners))
+    if faults:
+        raise _invalid(faults)
+    return columns
+
+
+def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:
+    """Return the columns that the checker of rosters reads, without names and pseudonyms."""
+    rows = [vars(runner) for runner in runners]
+    return {name: [row[name] for row in rows] for name in _CHECKED}
+
+
+def _input_error(model: type[BaseModel], error: ValidationError) -> InputError:
+    if error.error_count() > _MAX_FAULTS:
+        return _invalid([Fault(None, None, _far_too_many(error))])
+    errors, likely_fields = _errors(error), dict[str, str | None]()
+    if errors[0]["type"] == "json_invalid":
+        return InputError(f"expected JSON, got something else ({errors[0]['msg']}); see /schema")
+    # a thousand unknown keys are one fault, not a reply larger than the request
+    return _invalid(dict.fromkeys(_fault(_SHAPES[model], one, likely_fields) for one in errors))
+
+
+def _errors(error: ValidationError) -> Sequence[Mapping[str, Any]]:
+    return error.errors(include_url=False, include_context=False)
+
+
+def _far_too_many(error: ValidationError) -> str:
+    return f"expected only the fields that /schema names, got {error.error_count():,} faults, most of them other keys"
+
+
+def _invalid(faults: Iterable[Fault]) -> InvalidInput:
+    unique = tuple(faults)
+    return InvalidInput(f"expected a request as /schema describes it, got {len(unique)} fault(s) in it", unique)
+
+
+def _fault(shape: str, error: Mapping[str, Any], likely_fields: LikelyFields) -> Fault:
+    place, kind = error["loc"], error["type"]
+    if place[:1] == ("runner",) and len(place) > 1:
+        return _row_fault(place[1:], error, 0, likely_fields)
+    got = "another key" if kind == "extra_forbidden" else "nothing" if kind == "missing" else _got(error["input"])
+    return Fault(None, None, f"expected {shape}, got {got}")
+
+
+def _row_fault(place: Sequence[Any], error: Mapping[str, Any], row: int, likely_fields: LikelyFields) -> Fault:
+    """Put one fault of a row into the dictionary's words; keys, texts and pseudonyms are never repeated."""
+    if not place:
+        return Fault(row, None, f"expected an object with a runner's fields, got {_got(error['input'])}")
+    field = _FIELDS.get(str(place[0]))
+    if field is None:
+        return _unknown(str(place[0]), row, likely_fields)
+    if error["type"] == "missing":
+        return Fault(row, field.name, f"is required: expected {field.limits}, got nothing")
+    if field.kind == "text":
+        return Fault(row, field.name, f"expected {field.limits}, got something else: {error['msg']}")
+    return Fault(row, field.name, f"expected {field.limits}, got {_got(error['input'], field)}")
+
+
+def _unknown(key: str, row: int, likely_fields: LikelyFields) -> Fault:
+    if key not in likely_fields and len(likely_fields) < _MAX_COMPARED:
+        likely_fields[key] = meant(key[:_MAX_FAULTS])
+    likely = likely_fields.get(key)
+    if likely is None:
+        return Fault(row, None, "expected only the fields that /schema names, got another key")
+    expected = _FIELDS[likely].limits
+    return Fault(row, likely, f"a key is not a field's name; if it is {likely} ({expected}), name it so")
+
+
+def _got(value: Any, field: Field | None = None) -> str:
+    if field is not None and field.kind == "choice" and isinstance(value, str):
+        return "another level"
+    if type(value) in _GOT:
+        return _GOT[type(value)]
+    # compared, not converted: JSON's whole numbers can be too large for a float
+    return f"{value:.12g}" if -_FINITE < value < _FINITE else "no finite number"
+
+
+__all__ = [
+    "ENDPOINTS",
+    "EXAMPLES",
+    "JSON",
+    "MARKDOWN",
+    "MAX_ROWS",
+    "MULTIPART",
+    "PAGE",
+    "UNKNOWN_PATH",
+    "AssessRequest",
+    "Endpoint",
+    "LikelyFields",
+    "RequestModel",
+    "RosterRequest",
+    "Runner",
+    "coded",
+    "columns_of",
+    "endpoint_of",
+    "read",
+    "read_row",
+]

@@ -1,0 +1,233 @@
+"""Rosters over HTTP: rows of JSON that are assessed, and a file that is scored and sent back.
+
+A file is read, scored and written by the functions that `pfps score` calls. They work on files, and files about
+people's health do not belong on a server's disk: these are in memory.
+"""
+
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from io import BytesIO
+from mimetypes import guess_type
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from starlette.datastructures import Headers, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from pfps_ml.assess import assess
+from pfps_ml.bundle import Bundle
+from pfps_ml.errors import Fault, InputError, MissingLibrary
+from pfps_ml.files.dialects import ENDINGS, Size
+from pfps_ml.files.duplicates import SHARED, plain_ids
+from pfps_ml.knowledge.checker import check
+from pfps_ml.roster import EFFORT, score_roster
+from serving.active_bundle import ActiveBundle
+from serving.errors import TooLarge
+from serving.microbatch import RosterQueue
+from serving.middleware import note_answer
+from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
+
+MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
+MAX_BYTES = ENDPOINTS["/score_roster"].max_bytes
+MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever waits
+CSV = ".csv"
+# one piece, in this process
+_OPTIONS = replace(EFFORT, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
+_ENDING = re.compile(r"\.[a-z0-9]{1,8}")
+_FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
+_NO_ID = "is required: expected a pseudonym, got nothing"
+
+
+def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
+    """Return the routes of this module; they share one queue."""
+    queue = RosterQueue()
+    return [
+        Route("/assess_roster", partial(_assess_roster, active, queue), methods=["POST"]),
+        Route("/score_roster", partial(_score_roster, active, queue), methods=["POST"]),
+    ]
+
+
+async def _assess_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
+    bundle = active.current()
+    reply, risks = await queue.run(_assessed, bundle, await request.body())
+    note_answer(bundle.name, risks=risks)
+    return reply
+
+
+def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, list[float | None]]:
+    message = read(RosterRequest, body)
+    answer = assess_rows(bundle, message.runners, message.reasons)  # type: ignore[attr-defined]
+    risks = [row["assessment"] and row["assessment"]["risk"] for row in answer["rows"]]
+    return JSONResponse(answer), [risk and risk["probability"] for risk in risks]
+
+
+async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
+    bundle = active.current()
+    upload = await read_upload(request.headers, await request.body())
+    # the page shows CSV whatever the format of the roster; any other client gets the format it sent, if we write it
+    to_csv = request.headers.get("accept") == media_type(CSV) or upload.ending not in ENDINGS
+    ending = CSV if to_csv else upload.ending
+    content, counts = await queue.run(score_upload, bundle, upload, ending)
+    note_answer(bundle.name, counts=counts)
+    headers = {
+        "content-disposition": f'attachment; filename="scored{ending}"',
+        "x-pfps-counts": "; ".join(f"{name}={count}" for name, count in counts.items()),
+    }
+    return Response(content, headers=headers, media_type=media_type(ending))
+
+
+def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, Any]:
+    """Assess the rows of a request; every row is validated alone, and all are answered.
+
+    Parameters
+    ----------
+    rows
+        The runners of the request, of any shape.
+    reasons
+        How many reasons an assessment names; the parts of all other fields are one sum.
+
+    Returns
+    -------
+    dict
+        `{bundle, counts: {in, scored, rejected}, rows: [{runner_id, status, problems, assessment | null}]}`, the rows
+        in the order of the request.
+    """
+    likely_fields: LikelyFields = {}
+    messages = [read_row(row, at, likely_fields) for at, row in enumerate(rows)]
+    ids = [row.get("runner_id") if isinstance(row, dict) else None for row in rows]
+    ids = [runner_id if isinstance(runner_id, str) else None for runner_id in ids]
+    faults = [[*id_faults, *row_faults] for id_faults, (_, row_faults) in zip(_id_faults(ids), messages, strict=True)]
+    readable = [at for at, row_faults in enumerate(faults) if not row_faults]
+    checked = check(columns_of([runner for at in readable if (runner := messages[at][0])]))
+    for fault in checked.faults:  # the checker of rosters has the last word
+        faults[readable[fault.row or 0]].append(fault)
+    valid = checked.values[~checked.rejected].reset_index(drop=True)
+    assessed, next_row = assess(bundle, valid), iter(range(len(valid)))
+    answers = [None if row_faults else assessed.as_dict(next(next_row), reasons) for row_faults in faults]
+    return {
+        "bundle": bundle.name,
+        "counts": {"in": len(rows), "scored": len(valid), "rejected": len(rows) - len(valid)},
+        "rows": [_row(*parts) for parts in zip(ids, faults, answers, strict=True)],
+    }
+
+
+def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
+    """Return the faults of the pseudonyms: every row of a roster needs one of its own."""
+    plain = plain_ids(pd.Series(ids, dtype=object))
+    named, shared = plain.notna(), plain.duplicated(keep=False)
+    return [
+        [Fault(at, "runner_id", SHARED if has_id else _NO_ID)] if is_shared or not has_id else []
+        for at, (has_id, is_shared) in enumerate(zip(named, shared, strict=True))
+    ]
+
+
+def _row(runner_id: str | None, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
+    problems = "; ".join(f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in faults)
+    status = "rejected" if faults else "scored"
+    return {"runner_id": runner_id, "status": status, "problems": problems, "assessment": assessment}
+
+
+@dataclass(frozen=True)
+class Upload:
+    """The files of a request: the roster with the ending of its name, and the map of its columns."""
+
+    roster: bytes
+    ending: str
+    mapping: bytes | None = None
+
+
+class _InMemory(MultiPartParser):
+    spool_max_size = MAX_BYTES + 1  # a larger part would go to disk
+
+
+async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
+    """Read the files of a form.
+
+    Raises
+    ------
+    InputError
+        If the body is no form, or does not have exactly one roster.
+    """
+    try:
+        form = await _InMemory(Headers(headers), _stream(body), max_files=2, max_fields=0).parse()
+    except (MultiPartException, KeyError, ValueError) as error:
+        raise InputError(f"{_FORM}, got something else") from error
+    try:
+        parts = form.multi_items()
+        files = {name == "map": file for name, file in parts if isinstance(file, UploadFile)}
+        if len(files) != len(parts) or False not in files:
+            raise InputError(f"{_FORM}, got other parts")
+        ending = Path(files[False].filename or "").suffix.lower()
+        mapping = await files[True].read() if True in files else None
+        return Upload(await files[False].read(), ending if _ENDING.fullmatch(ending) else "", mapping)
+    finally:
+        await form.close()
+
+
+async def _stream(body: bytes) -> AsyncGenerator[bytes, None]:
+    yield body
+
+
+def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, dict[str, int]]:
+    """Score a roster and return it as a file of the format that the ending names, with the counts of its rows.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a roster.
+    TooLarge
+        If the roster has more rows than are scored at once, however small the file is.
+    MissingLibrary
+        If this machine has no folder in memory.
+    """
+    if not MEMORY.is_dir():
+        raise MissingLibrary(f"expected a folder in memory at {MEMORY}, got none; rosters are never put on a disk")
+    if (rows := _rows(upload)) > MAX_FILE_ROWS:
+        raise TooLarge(
+            f"expected at most {MAX_FILE_ROWS:,} rows, got {rows:,}; `pfps score` scores rosters of any size"
+        )
+    with TemporaryDirectory(prefix="pfps-", dir=MEMORY) as folder:
+        source, out, mapping = (Path(folder) / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
+        source.write_bytes(upload.roster)
+        if upload.mapping is not None:
+            mapping.write_bytes(upload.mapping)
+        done = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _OPTIONS)
+        return out.read_bytes(), {"in": done.rows, "scored": done.scored, "rejected": done.rejected}
+
+
+def _rows(upload: Upload) -> int:
+    """Return how many rows a file has at most; 0 if only its reader can count them (a workbook, a broken file)."""
+    if upload.ending == ".parquet":
+        try:
+            return int(pq.read_metadata(BytesIO(upload.roster)).num_rows)
+        except (pa.ArrowException, OSError):
+            return 0
+    return max(upload.roster.count(b"\n"), upload.roster.count(b"\r")) if upload.ending == CSV else 0
+
+
+def media_type(ending: str) -> str:
+    """Return the media type of a roster file."""
+    return guess_type(f"roster{ending}")[0] or "application/octet-stream"
+
+
+__all__ = [
+    "CSV",
+    "MAX_BYTES",
+    "MAX_FILE_ROWS",
+    "MEMORY",
+    "Upload",
+    "assess_rows",
+    "media_type",
+    "read_upload",
+    "roster_routes",
+    "score_upload",
+]
