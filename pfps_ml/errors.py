@@ -25,6 +25,8 @@ Every message says what was expected, what arrived and what to do.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
+from pfps_ml.core.messages import Message
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -40,15 +42,26 @@ class Fault:
 
 
 class PfpsError(Exception):
-    """The root: catch this to catch every mistake that the product knows how to explain."""
+    """The root: catch this to catch every mistake that the product knows how to explain.
+
+    Attributes
+    ----------
+    code
+        The kind of the error, as the HTTP API names it.
+    message
+        The sentence.
+    detail
+        The same as a code with parameters, for programs; None where only a sentence was given.
+    """
 
     exit_code = 1
     http_status = 500
     code = "error"
 
-    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str | Message, faults: Sequence[Fault] = ()) -> None:
+        self.detail = message if isinstance(message, Message) else None
+        self.message = message.text if isinstance(message, Message) else message
+        super().__init__(self.message)
         self.faults = tuple(faults)
 
 
