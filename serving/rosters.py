@@ -8,11 +8,9 @@ import pandas as pd
 from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle
 from pfps_ml.errors import Fault
-from pfps_ml.files.duplicates import SHARED, plain_ids
+from pfps_ml.files.duplicates import plain_ids
 from pfps_ml.knowledge.checker import check
 from serving.messages import Meanings, columns_of, read_row
-
-_NAMELESS = "is required: expected a pseudonym, got nothing"
 
 
 def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, Any]:
@@ -50,15 +48,17 @@ def _of_ids(ids: Sequence[str | None]) -> list[list[Fault]]:
     plain = plain_ids(pd.Series(ids, dtype=object))
     known, twice = plain.notna(), plain.duplicated(keep=False)
     return [
-        [Fault(at, "runner_id", SHARED if named else _NAMELESS)] if shared or not named else []
+        [Fault(at, ("runner_id",), "shared_id" if named else "id_missing")] if shared or not named else []
         for at, (named, shared) in enumerate(zip(known, twice, strict=True))
     ]
 
 
 def _row(runner_id: str | None, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
-    problems = "; ".join(f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in faults)
-    status = "rejected" if faults else "scored"
-    return {"runner_id": runner_id, "status": status, "problems": problems, "assessment": assessment}
+    return {
+        "runner_id": runner_id, "status": "rejected" if faults else "scored",
+        "problems": "; ".join(fault.line for fault in faults), "faults": [fault.as_dict() for fault in faults],
+        "assessment": assessment,
+    }  # fmt: skip
 
 
 __all__ = ["assess_rows"]
