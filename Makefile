@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort system screenshots documents wheel lock
+.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort system screenshots messages documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -91,6 +91,9 @@ screenshots: export OMP_NUM_THREADS := 1
 screenshots: $(READY) ## the pictures of the page and of the squad report in docs/ (needs Chromium: make system)
 	$(BIN)/python -m pipelines.screenshots
 	$(BIN)/python -m pipelines.squad_pictures
+
+messages: $(READY) ## check the catalogues of messages, and write what is read of them at run time
+	$(BIN)/python -m pipelines.messages
 
 documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims, reports
 	$(BIN)/pfps dictionary -o DICTIONARY.md

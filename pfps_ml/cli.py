@@ -147,8 +147,8 @@ def score(  # noqa: PLR0913, PLR0917
     from pfps_ml.runs.stream import Effort
 
     effort = Effort(workers, cluster=cluster_of(dask))
-    if found := spot_in_head(roster):
-        Console(stderr=True).print(warning(found), markup=False, highlight=False, soft_wrap=True)
+    if personal := spot_in_head(roster):
+        Console(stderr=True).print(warning(personal).text, markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
         models = _bundle(bundle)
         summary = score_roster(roster, out, models, load_mapping(mapping, sheet), effort, tell)
@@ -288,7 +288,7 @@ def _explain(error: PfpsError) -> None:
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     console.print(f"pfps: {error.message}", style="bold")
     for fault in error.faults[:SHOWN]:
-        console.print(f"  - {fault.field + ': ' if fault.field else ''}{fault.message}")
+        console.print(f"  - {fault.line}")
     if len(error.faults) > SHOWN:
         console.print(f"  - and {len(error.faults) - SHOWN:,} more")
 

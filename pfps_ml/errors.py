@@ -22,34 +22,106 @@
 Every message says what was expected, what arrived and what to do.
 """
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from pfps_ml.core.messages import Message, sentence
+
+_SHOWN = 5  # rows that a list of rows names
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing wrong with one value: the row (0 is the first; None is the file), the field, and what to do."""
+    """One thing that is wrong: where it is, what kind it is, and what its sentence names.
+
+    Attributes
+    ----------
+    row
+        The row; 0 is the first below the header. None is the file or the request as a whole.
+    fields
+        The fields that the fault is about; empty if it is about none.
+    code
+        The kind of the fault, such as `outside_limits`. Programs decide by it.
+    parameters
+        JSON values that the sentence names: fields, numbers, levels and names of columns. Never free text or the id
+        of a person.
+    """
 
     row: int | None
-    field: str | None
-    message: str
+    fields: tuple[str, ...]
+    code: str
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
 
-    def as_dict(self) -> dict[str, int | str | None]:
-        """Return the shape that the HTTP API answers."""
-        return asdict(self)
+    @property
+    def field(self) -> str | None:
+        """The first field; None if the fault is about none."""
+        return self.fields[0] if self.fields else None
+
+    @property
+    def text(self) -> str:
+        """The sentence in the default language. Equal faults are formatted once."""
+        try:
+            return _text(self.code, tuple(self.parameters.items()))
+        except TypeError:  # lists and nested messages cannot be looked up
+            return sentence(self.code, self.parameters)
+
+    @property
+    def line(self) -> str:
+        """The sentence with the field before it, as a list of faults shows it."""
+        return f"{self.fields[0]}: {self.text}" if self.fields else self.text
+
+    def within(self, code: str, **place: Any) -> "Fault":
+        """Return this fault as one of a file among several, which `place` and the sentence of `code` name."""
+        part = Message(self.code, self.parameters).as_dict()
+        return Fault(self.row, self.fields, code, {**place, "fault": part})
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the shape that the HTTP API answers; `field` and `message` stay for one version."""
+        return {
+            "row": self.row, "fields": list(self.fields), "field": self.field, "code": self.code,
+            "parameters": dict(self.parameters), "text": self.text, "message": self.text,
+        }  # fmt: skip
+
+
+@lru_cache(1 << 16)
+def _text(code: str, parameters: tuple[tuple[str, Any], ...]) -> str:
+    return sentence(code, dict(parameters))
+
+
+def rows_shown(rows: Sequence[int]) -> str:
+    """Return the first of some rows as a person counts them (1 is the first below the header): `3, 4, 7, 8, 9, ...`."""
+    return ", ".join(str(row + 1) for row in rows[:_SHOWN]) + (", ..." if len(rows) > _SHOWN else "")
 
 
 class PfpsError(Exception):
-    """The root: catch this to catch every mistake that the product knows how to explain."""
+    """The root: catch this to catch every mistake that the product knows how to explain.
+
+    Attributes
+    ----------
+    code
+        The kind of the error, as the HTTP API names it.
+    message
+        The sentence.
+    detail
+        The same as a code with parameters, for programs; None where only a sentence was given.
+    """
 
     exit_code = 1
     http_status = 500
     code = "error"
 
-    def __init__(self, message: str, faults: Sequence[Fault] = ()) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(self, message: str | Message, faults: Sequence[Fault] = ()) -> None:
+        self.detail = message if isinstance(message, Message) else None
+        self.message = message.text if isinstance(message, Message) else message
+        super().__init__(self.message)
         self.faults = tuple(faults)
+
+    def as_faults(self) -> tuple[Fault, ...]:
+        """Return the error itself and its faults, to be named as faults of one file among several."""
+        detail = self.detail or Message("explained", {"text": self.message})
+        return (Fault(None, (), detail.code, detail.parameters), *self.faults)
 
 
 class InputError(PfpsError):
@@ -160,4 +232,5 @@ __all__ = [
     "PartlyDone",
     "PfpsError",
     "ReleaseRefused",
+    "rows_shown",
 ]

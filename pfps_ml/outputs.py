@@ -9,10 +9,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 
-ADVICE = "Nothing was written; what was there before is whole."
-GO_ON = "What is done is kept: the same command goes on from there."
+NOTHING_WRITTEN, GO_ON = Message("nothing_written"), Message("goes_on")
 
 
 def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
@@ -32,22 +32,27 @@ def check_output(out: Path, endings: tuple[str, ...] = ()) -> None:
         that is no file.
     """
     if endings and out.suffix.lower() not in endings:
-        got = f"{out.suffix.lower()!r}" if out.suffix else "a name without ending"
-        raise OutputError(f"expected an output that ends in {' or '.join(endings)}, got {got}. {ADVICE}")
+        raise OutputError(_ending_fault(out, endings))
     try:
         taken = out.exists() and not out.is_file()
         home = next(folder for folder in (out.parent, *out.parent.parents) if folder.exists())
     except OSError as error:
-        raise OutputError(f"expected a name that can be written, got: {error.strerror}. {ADVICE}") from error
+        raise OutputError(Message("output_name_invalid", {"reason": error.strerror})) from error
     if taken:
-        raise OutputError(f"expected the name of a file, got something else: {out}. Name a file in it. {ADVICE}")
+        raise OutputError(Message("output_is_no_file", {"path": str(out)}))
     if not home.is_dir():
-        raise OutputError(f"expected a folder for {out}, got something else: {home}. Name another. {ADVICE}")
+        raise OutputError(Message("output_parent_is_no_folder", {"path": str(out), "home": str(home)}))
     if not out.is_symlink() and not os.access(home, os.W_OK | os.X_OK):
-        raise OutputError(f"expected a folder that can be written, got another: {home}. Name another. {ADVICE}")
+        raise OutputError(Message("output_folder_unwritable", {"home": str(home)}))
 
 
-def check_apart(out: Path, *kept: Path) -> None:
+def _ending_fault(out: Path, endings: tuple[str, ...]) -> Message:
+    if out.suffix:
+        return Message("output_ending_unknown", {"endings": endings, "ending": out.suffix.lower()})
+    return Message("output_ending_missing", {"endings": endings})
+
+
+def check_apart(out: Path, *needed: Path) -> None:
     """Refuse a destination that is one of the files that are still needed once the result is there.
 
     Raises
@@ -55,10 +60,10 @@ def check_apart(out: Path, *kept: Path) -> None:
     OutputError
         If it is, by whatever name.
     """
-    for path in kept:
+    for path in needed:
         same = out.exists() and path.exists() and out.samefile(path)
         if same or os.path.realpath(out) == os.path.realpath(path):
-            raise OutputError(f"expected another file than one that is read or kept, got the same: {path}. {ADVICE}")
+            raise OutputError(Message("output_is_input", {"path": str(path)}))
 
 
 def write_whole(out: Path, content: bytes) -> None:
@@ -81,7 +86,7 @@ def written_whole(out: Path, beside: Path | None = None) -> Iterator[BinaryIO]:
     OutputError
         If the disk is full or the folder cannot be written; the old file is whole and no temporary file stays.
     """
-    with explained(out, GO_ON if beside else ADVICE):
+    with explained(out, GO_ON if beside else NOTHING_WRITTEN):
         target = destination(out)
         with made_folder(target.parent), _draft(beside or target.parent) as (name, file):
             yield file
@@ -136,13 +141,11 @@ def destination(out: Path) -> Path:
     except OSError as error:
         if error.errno != errno.ELOOP:  # not there yet, for one; what else is wrong, writing will say
             return Path(os.path.realpath(out))
-        raise OutputError(
-            f"expected to write {out}, got: a name that leads nowhere. Choose another. {ADVICE}"
-        ) from error
+        raise OutputError(_nowhere(out, NOTHING_WRITTEN)) from error
 
 
 @contextmanager
-def explained(out: Path, advice: str = ADVICE) -> Iterator[None]:
+def explained(out: Path, advice: Message = NOTHING_WRITTEN) -> Iterator[None]:
     """Turn what a disk or a folder refuses into an error that says what to do, and what there is.
 
     Raises
@@ -153,8 +156,14 @@ def explained(out: Path, advice: str = ADVICE) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = error.strerror or "a name that leads nowhere"
-        raise OutputError(f"expected to write {out}, got: {reason}. Free space or choose another. {advice}") from error
+        if error.strerror is None:
+            raise OutputError(_nowhere(out, advice)) from error
+        named = {"path": str(out), "reason": error.strerror, "advice": advice.as_dict()}
+        raise OutputError(Message("output_unwritable", named)) from error
+
+
+def _nowhere(out: Path, advice: Message) -> Message:
+    return Message("output_leads_nowhere", {"path": str(out), "advice": advice.as_dict()})
 
 
 __all__ = [

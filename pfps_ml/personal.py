@@ -1,7 +1,7 @@
-"""What in a roster says who somebody is: names, addresses and dates of birth, spotted by header and by content.
+"""Columns of a roster that name a person (names, addresses, dates of birth), recognised by header and by content.
 
-Nothing here is certain: a nickname in a column called `code` looks like a code. What is found is told by the place of
-the column and its kind, never by a value.
+Nothing here is certain: a nickname in a column called `code` looks like a code. A column is reported by its place and
+its kind, never by a value.
 """
 
 import csv
@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import Size, open_source, pieces, read_piece
@@ -86,16 +87,18 @@ def spot(header: Sequence[str], columns: Sequence[Sequence[str | None]]) -> list
     columns
         Their cells, as text.
     """
-    found = []
+    spotted = []
     for at, (name, cells) in enumerate(zip(header, columns, strict=True), start=1):
         if name not in NAMES or name == "runner_id":
             kind = _kind(name, [cell.strip() for cell in cells if cell and cell.strip()])
-            found += [Spotted(at, kind)] if kind else []
-    return found
+            spotted += [Spotted(at, kind)] if kind else []
+    return spotted
 
 
 def spot_in_head(roster: Path) -> list[Spotted]:
-    """Return what the first rows of a roster seem to say of who somebody is, but for free text; nothing if unreadable.
+    """Return the columns that seem to name a person by the first rows of a roster; none if it cannot be read.
+
+    Free text is left out.
 
     A folder is judged by the first of its files.
     """
@@ -103,15 +106,14 @@ def spot_in_head(roster: Path) -> list[Spotted]:
         path = next(iter(sorted(roster.rglob("*.parquet"))), roster) if roster.is_dir() else roster
         header, columns = _HEADS.get(path.suffix.lower(), _first_piece)(path)
     except (OSError, InputError, UnicodeError, pa.ArrowException, csv.Error, StopIteration):
-        return []  # whoever scores it says what is wrong
-    # whatever scoring adds is written by us, and says nothing of the kind
-    return [each for each in spot(header, columns) if each.kind != TEXT]
+        return []  # scoring explains what is wrong with it
+    # free text is left out: the columns that scoring adds are texts, and name nobody
+    return [column for column in spot(header, columns) if column.kind != TEXT]
 
 
-def warning(found: Sequence[Spotted]) -> str:
-    """Return in one line what was spotted: places and kinds, no values."""
-    told = ", ".join(f"column {each.column} ({each.kind})" for each in found)
-    return f"This roster seems to say who its runners are: {told}. `pfps pseudonymise` takes that out."
+def warning(spotted: Sequence[Spotted]) -> Message:
+    """Return the warning about spotted columns: their places and kinds, no values."""
+    return Message("personal_columns", {"columns": [f"column {one.column} ({one.kind})" for one in spotted]})
 
 
 def _kind(name: str, cells: list[str]) -> str | None:
@@ -151,8 +153,8 @@ def _most(cells: list[str], test: Callable[[str], bool]) -> bool:
 
 
 def _is_birth(cell: str) -> bool:
-    found = _DATE.match(cell)
-    return found is not None and int(found[1] or found[2]) <= date.today().year - _YOUNGEST
+    match = _DATE.match(cell)
+    return match is not None and int(match[1] or match[2]) <= date.today().year - _YOUNGEST
 
 
 def _is_phone(cell: str) -> bool:

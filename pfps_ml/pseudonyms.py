@@ -1,9 +1,10 @@
-"""Rosters that leave the club: ids become pseudonyms, and what says who somebody is stays at home.
+"""Rosters that leave the club: ids become pseudonyms, and columns that name a person are left out.
 
-A pseudonym is a keyed hash (HMAC-SHA256) of the id: the same id is the same pseudonym in every file, and nobody without
-the key can tell which. No list of both is kept: the way back hashes the ids of the original again.
+A pseudonym is a keyed hash (HMAC-SHA256) of the id: the same id has the same pseudonym in every file, and nobody
+without the key can find the id. There is no list of both: to go back, the ids of the original are hashed again.
 
-Pseudonymised data are still personal data: a birth year, a club and a height may be enough for who knows the squad.
+Pseudonymised data are still personal data: a birth year, a club and a height may be enough for a person who knows the
+squad.
 """
 
 import hmac
@@ -16,11 +17,12 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError, OutputError
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.files.mapping import translate
-from pfps_ml.outputs import ADVICE, check_apart, check_output, explained
+from pfps_ml.outputs import check_apart, check_output, explained
 from pfps_ml.personal import spot
 from pfps_ml.rewriting import Draft, read_draft, write_draft
 
@@ -42,9 +44,7 @@ def new_key(path: Path) -> None:
         try:
             handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except FileExistsError as error:
-            raise OutputError(
-                f"expected the name of a new key, got one that is there: {path}. Use it without --new-key. {ADVICE}"
-            ) from error
+            raise OutputError(Message("key_exists", {"path": str(path)})) from error
         with os.fdopen(handle, "w", encoding="ascii") as file:
             # a secret needs the randomness of the system; that of simulations can be repeated
             file.write(os.urandom(SHORTEST).hex() + "\n")
@@ -60,18 +60,16 @@ def read_key(path: Path) -> bytes:
     """
     try:
         mode = path.stat().st_mode
-        known = stat.S_ISREG(mode) and path.stat().st_size <= LONGEST  # a pipe would be waited for without end
-        key = path.read_bytes().strip() if known else b""
+        readable = stat.S_ISREG(mode) and path.stat().st_size <= LONGEST  # a pipe would be waited for without end
+        key = path.read_bytes().strip() if readable else b""
     except OSError as error:
-        raise InputError(
-            f"expected a key that can be read: {path}, got: {error.strerror}. --new-key makes one."
-        ) from error
+        raise InputError(Message("key_unreadable", {"path": str(path), "reason": error.strerror})) from error
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise InputError(f"expected a key that only its owner can read: {path}, got more. Run: chmod 600 {path}")
-    if not known:
-        raise InputError(f"expected a key: {path}, got no file or one of more than {LONGEST:,} bytes.")
+        raise InputError(Message("key_not_private", {"path": str(path)}))
+    if not readable:
+        raise InputError(Message("key_is_no_key", {"path": str(path), "most": LONGEST}))
     if len(key) < SHORTEST:
-        raise InputError(f"expected a key of at least {SHORTEST} bytes: {path}, got {len(key)}. --new-key makes one.")
+        raise InputError(Message("key_too_short", {"path": str(path), "least": SHORTEST, "bytes": len(key)}))
     return key
 
 
@@ -95,7 +93,7 @@ def pseudonymise(roster: Path, key_file: Path, out: Path, new: bool = False, map
 
     Returns
     -------
-    What was done, in words: places and kinds of columns, no values.
+    Lines for a person: places and kinds of columns, no values.
 
     Raises
     ------
@@ -110,15 +108,15 @@ def pseudonymise(roster: Path, key_file: Path, out: Path, new: bool = False, map
     if new:
         new_key(key_file)
     key = read_key(key_file)
-    found = [each for each in spot(draft.known, _cells(draft)) if each.column - 1 != draft.place]
-    taken = {each.column - 1 for each in found}
+    personal = [column for column in spot(draft.known, _cells(draft)) if column.column - 1 != draft.place]
+    taken = {column.column - 1 for column in personal}
     ids = [None if pd.isna(text) else pseudonym(text, key) for text in draft.ids]
     left = [at for at in range(draft.table.num_columns) if at not in taken]
     table = _without_birthdays(draft, _with_ids(draft, ids)).select(left)
     write_draft(out, table, draft.dialect)
     lines = [("rows", f"{len(ids):,}"), ("runners", f"{len(set(ids) - {None}):,}")]
-    lines += [("columns kept", f"{table.num_columns:,}"), ("columns left out", f"{len(found):,}")]
-    return [*lines, *((f"  column {each.column}", each.kind) for each in found)]
+    lines += [("columns kept", f"{table.num_columns:,}"), ("columns left out", f"{len(personal):,}")]
+    return [*lines, *((f"  column {column.column}", column.kind) for column in personal)]
 
 
 def give_back(scored: Path, key_file: Path, roster: Path, out: Path, mapping: Path | None = None) -> Lines:
@@ -149,10 +147,7 @@ def give_back(scored: Path, key_file: Path, roster: Path, out: Path, mapping: Pa
     known = {pseudonym(text, key): text for text in counts}
     ids = [known.get(text) for text in back.ids]
     if not any(ids):
-        raise InputError(
-            "expected pseudonyms of the ids of the original, got none: it is another roster, or another key. "
-            "Nothing was written."
-        )
+        raise InputError(Message("pseudonyms_unknown"))
     places = {text: at for at, text in enumerate(original.ids) if counts.get(text) == 1}
     table, missing = _joined(back, original, ids, [places.get(text or "") for text in ids])
     write_draft(out, table, back.dialect)
@@ -204,7 +199,7 @@ def _cells(draft: Draft) -> list[list[str | None]]:
     """Return the cells that came from the club, as text; of columns that scoring added, none."""
     theirs = set(draft.theirs)
     columns = enumerate(draft.table.columns)
-    return [texts(each.combine_chunks()).to_pylist() if at in theirs else [] for at, each in columns]
+    return [texts(column.combine_chunks()).to_pylist() if at in theirs else [] for at, column in columns]
 
 
 __all__ = ["LONGEST", "SHORTEST", "give_back", "new_key", "pseudonym", "pseudonymise", "read_key"]

@@ -1,4 +1,4 @@
-"""A roster that comes back changed, not scored: every row, and every cell that is not changed, stays as it was."""
+"""A roster that is changed, not scored: every row, and every cell that is not changed, stays as it was."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from pfps_ml.errors import Fault, InvalidInput
+from pfps_ml.core.messages import Message
+from pfps_ml.errors import Fault, InvalidInput, rows_shown
 from pfps_ml.files.cells import Dialect
 from pfps_ml.files.dialects import ENDINGS, open_source, read_all
 from pfps_ml.files.duplicates import plain_ids
@@ -30,9 +31,9 @@ class Draft:
     place
         Where the column of the ids stands.
     known
-        The field of each column, or its own name if it is none, in order.
+        The field of each column, or its name in the file if it is none, in order.
     mapping
-        What the map says of them.
+        The map of the columns.
     theirs
         The places of the columns that are not those of an earlier scoring.
     dialect
@@ -63,15 +64,14 @@ def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
     sheet = read_all(source)
     if sheet.faults:
         rows = [fault.row for fault in sheet.faults if fault.row is not None]
-        shown = ", ".join(str(row + 1) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        fault = Fault(None, None, f"{len(rows):,} row(s) below the header have other columns: {shown}")
-        raise InvalidInput("expected rows that fit the header. Mend them first; nothing was written.", [fault])
+        fault = Fault(None, (), "rows_of_other_columns", {"n": len(rows), "rows": rows_shown(rows)})
+        raise InvalidInput(Message("rows_misfit"), [fault])
     place = plan.places["runner_id"]
     ids = plain_ids(id_texts(sheet.table.column(place), plan))
     comma = source.decimal_comma and has_decimal_comma(sheet, plan)
     dialect = Dialect(source.dialect.delimiter, "," if comma else ".", source.dialect.bom)
-    known = tuple(name or own for name, own in zip(plan.header, source.header, strict=True))
-    return Draft(sheet.table, ids, place, known, declared, plan.kept, dialect)
+    known = tuple(name or file_name for name, file_name in zip(plan.header, source.header, strict=True))
+    return Draft(sheet.table, ids, place, known, declared, plan.passing, dialect)
 
 
 def write_draft(out: Path, table: Any, dialect: Dialect) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError
 from pfps_ml.files.dialects import open_source, read_all
 from pfps_ml.files.duplicates import find_shared, plain_ids
@@ -28,7 +29,7 @@ EFFORT = Effort()
 
 @dataclass(frozen=True)
 class Roster:
-    """A roster as read, whole: what it said, what it means, and what is wrong with it.
+    """A whole roster as read: its columns, its coded numbers, and what is wrong with it.
 
     Attributes
     ----------
@@ -61,7 +62,7 @@ class Roster:
 
 
 def propose_map(source: Path, sheet: str | None = None) -> Proposed:
-    """Propose what the columns of any roster are; nothing is read by it until somebody passes it on as a map.
+    """Propose what the columns of any roster are; nothing is read by the proposal until somebody passes it as a map.
 
     Parameters
     ----------
@@ -126,7 +127,7 @@ def score_roster(
     effort
         How much is done at once, and where.
     tell
-        Told the step, the share of it that is done (0 to 1) and how many rows that is.
+        Called with the step, the share of it that is done (0 to 1) and how many rows that is.
 
     Raises
     ------
@@ -143,7 +144,7 @@ def score_roster(
     if source.is_dir():
         return score_dataset(source, out, bundle, mapping, effort, tell)
     if effort.cluster:
-        raise InputError(f"expected a folder of Parquet files for a cluster, got something else: {source}.")
+        raise InputError(Message("cluster_without_folder", {"path": str(source)}))
     return score_file(source, out, bundle, mapping, effort, tell)
 
 

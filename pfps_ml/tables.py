@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pfps_ml.errors import Fault
+from pfps_ml.errors import Fault, rows_shown
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -50,13 +50,13 @@ def show_faults(faults: tuple[Fault, ...]) -> None:
     """Print the faults by field, with the first rows of each."""
     if not faults:
         return
-    found: dict[str, list[Fault]] = {}
+    by_field: dict[str, list[Fault]] = {}
     for fault in faults:
-        found.setdefault(fault.field or "row", []).append(fault)
+        by_field.setdefault(fault.field or "row", []).append(fault)
     table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
-    for field, items in found.items():
-        rows = ", ".join(str(item.row + 1) for item in items[:5] if item.row is not None)
-        table.add_row(field, f"{len(items):,}", rows + (", ..." if len(items) > 5 else ""), items[0].message)
+    for field, items in by_field.items():
+        rows = rows_shown([item.row for item in items if item.row is not None])
+        table.add_row(field, f"{len(items):,}", rows, items[0].text)
     Console().print(table)
 
 

@@ -54,8 +54,7 @@ def command(main: Callable[..., None]) -> None:
     except PfpsError as error:
         _ERR.print(f"error: {error.message}", style="red", highlight=False, markup=False, soft_wrap=True)
         for fault in error.faults:
-            said = f"{fault.field}: {fault.message}" if fault.field else fault.message
-            _ERR.print(f"  {said}", highlight=False, markup=False, soft_wrap=True)
+            _ERR.print(f"  {fault.line}", highlight=False, markup=False, soft_wrap=True)
         sys.exit(error.exit_code)
 
 

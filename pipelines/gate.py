@@ -108,7 +108,10 @@ def hold_to_gate(found: list[Check]) -> None:
         With every check that failed.
     """
     if failed := [check for check in found if not check.holds]:
-        faults = [Fault(None, check.what, f"expected {check.expected}, got {check.found}") for check in failed]
+        faults = [
+            Fault(None, (check.what,), "release_check_failed", {"expected": check.expected, "got": check.found})
+            for check in failed
+        ]
         raise ReleaseRefused(
             f"expected a candidate that passes the release gate, but {len(failed)} of {len(found)} checks failed; "
             "nothing was released and models/CURRENT was not moved; train a better one, or change [release] in the "

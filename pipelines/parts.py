@@ -12,7 +12,7 @@ from pfps_ml.bundle import dump
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import OutputError
 from pfps_ml.outputs import destination, explained, write_whole, written_whole
-from pfps_ml.runs.workers import Each
+from pfps_ml.runs.workers import ParallelMap
 from pipelines.cohorts import CHUNK, POPULATIONS, check, frames_of, worlds
 
 FORMAT = "pfps-cohort/1"
@@ -63,8 +63,8 @@ def write_parts(
         for name, _ in POPULATIONS:
             for frame in (name, f"truth_{name}"):
                 (folder / f"{frame}.parquet").mkdir(exist_ok=True)
-        with lend(site) as each:
-            parts = list(_written(each, list(_listed(config, draws, chunk)), tell))
+        with lend(site) as parallel_map:
+            parts = list(_written(parallel_map, list(_listed(config, draws, chunk)), tell))
         write_whole(folder / "manifest.json", dump({"format": FORMAT, "run": run, "parts": parts}))
         (folder / "run.json").unlink()
 
@@ -88,8 +88,8 @@ def _listed(config: CohortConfig, draws: int, chunk: int) -> Iterator[tuple[str,
                 number += 1
 
 
-def _written(each: Each, items: list[Any], tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
-    for item, part in zip(items, each(write_part, items), strict=True):
+def _written(parallel_map: ParallelMap, items: list[Any], tell: Callable[[str], None]) -> Iterator[dict[str, Any]]:
+    for item, part in zip(items, parallel_map(write_part, items), strict=True):
         start, stop = item[3]
         tell(f"{part['frame']}, draw {part['draw']}, rows {start:,} to {stop:,}")
         if part["rows"] != stop - start:

@@ -156,10 +156,10 @@ def main(
 
 
 def _write_on_cluster(config: CohortConfig, folder: Path, draws: int, dask: str, tell: Callable[[str], None]) -> None:
-    from pfps_ml.runs.datasets import lender
+    from pfps_ml.runs.datasets import pool_factory
     from pipelines.parts import write_parts
 
-    with lender(None, cluster_of(dask)) as lend:
+    with pool_factory(None, cluster_of(dask)) as lend:
         write_parts(config, folder, lend, draws, tell=tell)
 
 

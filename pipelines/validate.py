@@ -77,7 +77,7 @@ def _schema_faults(frame: pd.DataFrame, name: str) -> Iterator[Fault]:
             # the values of a row are nobody's business: counts and row numbers only, the first row being 1
             first = ", ".join(str(int(i) + 1) for i in rows["index"].dropna().head(3))
             at = f": {len(rows)} cases, first in row {first}" if first else ""
-            yield Fault(None, f"{name}.{where}", _expected(str(check), str(where)) + at)
+            yield Fault(None, (f"{name}.{where}",), "explained", {"text": _expected(str(check), str(where)) + at})
 
 
 def _expected(check: str, column: str) -> str:
@@ -94,7 +94,7 @@ def _club_faults(frames: Frames, config: Config) -> Iterator[Fault]:
         try:
             split_clubs(getattr(frames, name)["club"], config.split)
         except CohortError as error:
-            yield Fault(None, f"{name}.club", error.message)
+            yield Fault(None, (f"{name}.club",), "explained", {"text": error.message})
 
 
 def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fault]:
@@ -102,26 +102,23 @@ def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fau
         return
     target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.name].mean()
     if not target.low <= rate <= target.high:
-        yield Fault(
-            None,
-            f"onset.{ONSET.name}",
-            f"expected a base rate of {target.low:g} to {target.high:g} ({', '.join(target.rows)}), got {rate:.4f}",
-        )
+        limits = {"low": target.low, "high": target.high, "rows": list(target.rows), "rate": float(rate)}
+        yield Fault(None, (f"onset.{ONSET.name}",), "base_rate_outside_evidence", limits)
 
 
 def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
     y = frame[outcome].to_numpy(dtype=float)
     if len(np.unique(y)) < 2:
-        yield Fault(None, outcome, "expected both outcomes, got one only")
+        yield Fault(None, (outcome,), "outcome_of_one_kind")
         return
     values = coded(frame)
     for name in values:
         missing = values[name].isna().to_numpy(dtype=float)
         filled = values[name].fillna(values[name].median() if missing.mean() < 1 else 0.0).to_numpy(dtype=float)
-        for what, column in (("its values", filled), ("where it is missing", missing)):
+        for code, column in (("values_give_outcome_away", filled), ("gaps_give_outcome_away", missing)):
             alone = auroc(y, column)
             if max(alone, 1 - alone) > _GIVES_AWAY:
-                yield Fault(None, str(name), f"expected a field known before {outcome}; {what} give it away")
+                yield Fault(None, (str(name),), code, {"outcome": outcome})
 
 
 def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[Fault]:
@@ -133,14 +130,14 @@ def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[F
             both = numbers[name].notna().to_numpy()
             pair = numbers[name][both].to_numpy(), secrets[secret].to_numpy()[both]
             if both.sum() > 2 and pair[0].std() > 0 and abs(np.corrcoef(*pair)[0, 1]) > _COPY:
-                yield Fault(None, str(name), f"expected an observed field, got the truth ({secret})")
+                yield Fault(None, (str(name),), "field_is_the_truth", {"column": str(secret)})
 
 
 def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     X, arm = pathway_features(treatment), treatment["arm"]
     absent = [each.name for each in ARMS if not (arm == each.name).any()]
     for name in absent:
-        yield Fault(None, "treatment.arm", f"expected patients in every arm, got none in {name}")
+        yield Fault(None, ("treatment.arm",), "arm_without_patients", {"arm": name})
     if absent:
         return
     fold = split_clubs(treatment["club"], config.split)
@@ -149,16 +146,13 @@ def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     overlap = propensity_overlap(chance, arm, eligibility(X)).set_index("arm")["share"]
     for name, share in overlap.items():
         if not share >= _OVERLAP:
-            yield Fault(
-                None,
-                "treatment.arm",
-                f"expected {_OVERLAP:.0%} of eligible patients to have had a chance of {name}, got {share:.0%}",
-            )
+            shares = {"arm": name, "expected": _OVERLAP, "share": float(share)}
+            yield Fault(None, ("treatment.arm",), "overlap_too_small", shares)
 
 
 def _feature_faults(features: tuple[str, ...]) -> Iterator[Fault]:
     for name in sorted(set(features) & _BOOKKEEPING):
-        yield Fault(None, name, "expected features only, got a bookkeeping column")
+        yield Fault(None, (name,), "feature_is_bookkeeping")
 
 
 def main(
@@ -172,7 +166,7 @@ def main(
             tell("schema, base rate, labels, truth, overlap")
             validate(read_frames(folder, truth=True), load_config(config), scenario)
     except CohortError as error:
-        table("Faults", ("where", "what"), ((fault.field, fault.message) for fault in error.faults))
+        table("Faults", ("where", "what"), ((fault.field, fault.text) for fault in error.faults))
         raise CohortError(error.message) from error
     say(f"{folder}: no faults")
 

@@ -131,12 +131,25 @@ class Counts(_Reply):
     rejected: int = Field(ge=0)
 
 
+class OneFault(_Reply):
+    """One thing that is wrong: where it is, its kind, and what to do."""
+
+    row: int | None = Field(description="0 is the first row; null is the request or the file as a whole.")
+    fields: list[str] = Field(description="The fields that the fault is about; empty if it is about none.")
+    field: str | None = Field(deprecated=True, description="The first of `fields`, for one version.")
+    code: str = Field(description="The kind of the fault, for programs: `outside_limits`, for example.")
+    parameters: dict[str, Any] = Field(description="What the text names: fields, numbers and levels; never free text.")
+    text: str = Field(description="What was expected, what arrived, and what to do.")
+    message: str = Field(deprecated=True, description="A copy of `text`, for one version.")
+
+
 class Row(_Reply):
     """One row of a roster: scored with an assessment, or rejected with its problems."""
 
     runner_id: str | None
     status: Literal["scored", "rejected"]
-    problems: str = Field(description="What is wrong, empty if nothing is.")
+    problems: str = Field(description="The texts of the faults, empty if there is none.")
+    faults: list[OneFault]
     assessment: Assessment | None
 
 
@@ -182,14 +195,6 @@ class TablesReply(_Reply):
     onset: dict[str, Any]
     pathways: dict[str, Any]
     reference: dict[str, Any]
-
-
-class OneFault(_Reply):
-    """One thing that is wrong: the row (0 is the first, null the whole), the field if one is meant, what to do."""
-
-    row: int | None
-    field: str | None
-    message: str
 
 
 class ErrorContent(_Reply):

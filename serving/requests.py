@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
 from pydantic import Field as PydanticField
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError, InvalidInput
-from pfps_ml.files.headers import meant
+from pfps_ml.files.headers import closest_field
 from pfps_ml.knowledge.checker import check_columns
 from pfps_ml.knowledge.contracts import CARE, request_model
 from pfps_ml.knowledge.dictionary import INPUTS
@@ -84,10 +85,14 @@ _WHOLE = tuple(field.name for field in INPUTS if field.kind == "whole")
 MAX_ROWS = 5_000  # rows of a request
 REASONS = 3
 _FINITE = 1e300
-_MAX_FAULTS = 100  # of a row: more than there are fields
-_MAX_COMPARED = 200  # unknown keys of a request that are compared with field names: 0.1 ms each
-LikelyFields = MutableMapping[str, str | None]  # the field that an unknown key seems to mean; None: none
-_GOT = {bool: "true or false", str: "text", list: "a list", dict: "an object", type(None): "nothing"}
+_MAX_FAULTS = 100  # faults of a row: more than there are fields
+_MAX_COMPARED = (
+    200  # unknown keys of a request that are compared with the fields' names: one takes a tenth of a millisecond
+)
+LikelyFields = MutableMapping[str, str | None]  # of unknown keys, the fields that they seem to mean
+# the codes of values that are no numbers: of a field, and of anything else in a request
+_KINDS = {bool: "true_or_false", str: "not_a_number", list: "is_a_list", dict: "is_an_object", type(None): "required"}
+_GOT = {bool: "got_true_or_false", str: "got_text", list: "got_list", dict: "got_object", type(None): "got_nothing"}
 
 
 def _whole(value: Any) -> Any:
@@ -132,9 +137,8 @@ RosterRequest = create_model(
 )  # fmt: skip
 
 _SHAPES = {
-    AssessRequest: '{"runner": {...}} and no other key',
-    RosterRequest: f'{{"runners": [...]}} with 1 to {MAX_ROWS:,} rows, perhaps "reasons" from 0 to 100, and no other '
-    "key",
+    AssessRequest: Message("request_assess"),
+    RosterRequest: Message("request_assess_roster", {"most": MAX_ROWS}),
 }
 
 _RUNNER_EXAMPLE = {
@@ -150,14 +154,14 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def read(model: type[RequestModel], body: bytes) -> RequestModel:
-    """Read a request's JSON strictly: nothing is coerced or guessed. Of a repeated key the last value counts.
+    """Read a request's JSON strictly: nothing is coerced or guessed; of a key that stands twice, the last counts.
 
     Raises
     ------
     InputError
         If the body is not JSON.
     InvalidInput
-        If it is JSON with unknown keys or impossible values: one fault for each, in the dictionary's words.
+        If it is JSON with unknown keys or impossible values: one fault for one, in the dictionary's words.
     """
     try:
         return model.model_validate_json(body)
@@ -175,7 +179,7 @@ def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel 
         return Runner.model_validate(row), ()
     except ValidationError as error:
         if error.error_count() > _MAX_FAULTS:
-            return None, (Fault(at, None, _far_too_many(error)),)
+            return None, (_far_too_many(error, at),)
         return None, tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
 
 
@@ -201,10 +205,10 @@ def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:
 
 def _input_error(model: type[BaseModel], error: ValidationError) -> InputError:
     if error.error_count() > _MAX_FAULTS:
-        return _invalid([Fault(None, None, _far_too_many(error))])
+        return _invalid([_far_too_many(error, None)])
     errors, likely_fields = _errors(error), dict[str, str | None]()
     if errors[0]["type"] == "json_invalid":
-        return InputError(f"expected JSON, got something else ({errors[0]['msg']}); see /schema")
+        return InputError(Message("json_invalid", {"reason": errors[0]["msg"]}))
     # a thousand unknown keys are one fault, not a reply larger than the request
     return _invalid(dict.fromkeys(_fault(_SHAPES[model], one, likely_fields) for one in errors))
 
@@ -213,54 +217,65 @@ def _errors(error: ValidationError) -> Sequence[Mapping[str, Any]]:
     return error.errors(include_url=False, include_context=False)
 
 
-def _far_too_many(error: ValidationError) -> str:
-    return f"expected only the fields that /schema names, got {error.error_count():,} faults, most of them other keys"
+def _far_too_many(error: ValidationError, row: int | None) -> Fault:
+    return Fault(row, (), "too_many_faults", {"faults": error.error_count()})
 
 
 def _invalid(faults: Iterable[Fault]) -> InvalidInput:
     unique = tuple(faults)
-    return InvalidInput(f"expected a request as /schema describes it, got {len(unique)} fault(s) in it", unique)
+    return InvalidInput(Message("request_invalid", {"n": len(unique)}), unique)
 
 
-def _fault(shape: str, error: Mapping[str, Any], likely_fields: LikelyFields) -> Fault:
+def _fault(shape: Message, error: Mapping[str, Any], likely_fields: LikelyFields) -> Fault:
     place, kind = error["loc"], error["type"]
     if place[:1] == ("runner",) and len(place) > 1:
         return _row_fault(place[1:], error, 0, likely_fields)
-    got = "another key" if kind == "extra_forbidden" else "nothing" if kind == "missing" else _got(error["input"])
-    return Fault(None, None, f"expected {shape}, got {got}")
+    others = {"extra_forbidden": Message("got_another_key"), "missing": Message("got_nothing")}
+    got = others.get(kind) or _got(error["input"])
+    return Fault(None, (), "request_misfit", {"expected": shape.as_dict(), "got": got.as_dict()})
 
 
 def _row_fault(place: Sequence[Any], error: Mapping[str, Any], row: int, likely_fields: LikelyFields) -> Fault:
-    """Put one fault of a row into the dictionary's words; keys, texts and pseudonyms are never repeated."""
+    """Return one fault of a row; keys, texts and pseudonyms are never repeated."""
     if not place:
-        return Fault(row, None, f"expected an object with a runner's fields, got {_got(error['input'])}")
+        return Fault(row, (), "row_is_no_object", {"got": _got(error["input"]).as_dict()})
     field = _FIELDS.get(str(place[0]))
     if field is None:
         return _unknown(str(place[0]), row, likely_fields)
     if error["type"] == "missing":
-        return Fault(row, field.name, f"is required: expected {field.limits}, got nothing")
+        return Fault(row, (field.name,), "required", {"field": field.name})
     if field.kind == "text":
-        return Fault(row, field.name, f"expected {field.limits}, got something else: {error['msg']}")
-    return Fault(row, field.name, f"expected {field.limits}, got {_got(error['input'], field)}")
+        return Fault(row, (field.name,), "text_invalid", {"field": field.name, "reason": error["msg"]})
+    return Fault(row, (field.name,), *_value_fault(error["input"], field))
 
 
 def _unknown(key: str, row: int, likely_fields: LikelyFields) -> Fault:
     if key not in likely_fields and len(likely_fields) < _MAX_COMPARED:
-        likely_fields[key] = meant(key[:_MAX_FAULTS])
+        likely_fields[key] = closest_field(key[:_MAX_FAULTS])
     likely = likely_fields.get(key)
     if likely is None:
-        return Fault(row, None, "expected only the fields that /schema names, got another key")
-    expected = _FIELDS[likely].limits
-    return Fault(row, likely, f"a key is not a field's name; if it is {likely} ({expected}), name it so")
+        return Fault(row, (), "key_unknown")
+    return Fault(row, (likely,), "key_resembles_field", {"field": likely})
 
 
-def _got(value: Any, field: Field | None = None) -> str:
-    if field is not None and field.kind == "choice" and isinstance(value, str):
-        return "another level"
-    if type(value) in _GOT:
-        return _GOT[type(value)]
+def _value_fault(value: Any, field: Field) -> tuple[str, dict[str, Any]]:
+    """Return the code and the parameters of a value that a field cannot have."""
+    about = {"field": field.name}
+    if field.kind == "choice" and isinstance(value, str):
+        return "not_a_level", about
+    if type(value) in _KINDS:
+        return _KINDS[type(value)], about
     # compared, not converted: JSON's whole numbers can be too large for a float
-    return f"{value:.12g}" if -_FINITE < value < _FINITE else "no finite number"
+    if not -_FINITE < value < _FINITE:
+        return "not_finite", about
+    code = "not_whole" if field.kind == "whole" and field.low <= value <= field.high else "outside_limits"
+    return code, {**about, "value": value}
+
+
+def _got(value: Any) -> Message:
+    if type(value) in _GOT:
+        return Message(_GOT[type(value)])
+    return Message("got_number", {"value": value}) if -_FINITE < value < _FINITE else Message("got_no_finite_number")
 
 
 __all__ = [
@@ -273,7 +288,6 @@ __all__ = [
     "PAGE",
     "UNKNOWN_PATH",
     "AssessRequest",
-    "Endpoint",
     "LikelyFields",
     "RequestModel",
     "RosterRequest",

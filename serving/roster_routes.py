@@ -27,7 +27,7 @@ from pfps_ml.assess import assess
 from pfps_ml.bundle import Bundle
 from pfps_ml.errors import Fault, InputError, MissingLibrary
 from pfps_ml.files.dialects import ENDINGS, Size
-from pfps_ml.files.duplicates import SHARED, plain_ids
+from pfps_ml.files.duplicates import plain_ids
 from pfps_ml.knowledge.checker import check
 from pfps_ml.roster import EFFORT, score_roster
 from serving.active_bundle import ActiveBundle
@@ -44,7 +44,6 @@ CSV = ".csv"
 _OPTIONS = replace(EFFORT, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 _FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
-_NO_ID = "is required: expected a pseudonym, got nothing"
 
 
 def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
@@ -98,8 +97,8 @@ def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, 
     Returns
     -------
     dict
-        `{bundle, counts: {in, scored, rejected}, rows: [{runner_id, status, problems, assessment | null}]}`, the rows
-        in the order of the request.
+        `{bundle, counts: {in, scored, rejected}, rows: [{runner_id, status, problems, faults, assessment | null}]}`,
+        the rows in the order of the request.
     """
     likely_fields: LikelyFields = {}
     messages = [read_row(row, at, likely_fields) for at, row in enumerate(rows)]
@@ -125,15 +124,17 @@ def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
     plain = plain_ids(pd.Series(ids, dtype=object))
     named, shared = plain.notna(), plain.duplicated(keep=False)
     return [
-        [Fault(at, "runner_id", SHARED if has_id else _NO_ID)] if is_shared or not has_id else []
+        [Fault(at, ("runner_id",), "shared_id" if has_id else "id_missing")] if is_shared or not has_id else []
         for at, (has_id, is_shared) in enumerate(zip(named, shared, strict=True))
     ]
 
 
 def _row(runner_id: str | None, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
-    problems = "; ".join(f"{fault.field}: {fault.message}" if fault.field else fault.message for fault in faults)
-    status = "rejected" if faults else "scored"
-    return {"runner_id": runner_id, "status": status, "problems": problems, "assessment": assessment}
+    return {
+        "runner_id": runner_id, "status": "rejected" if faults else "scored",
+        "problems": "; ".join(fault.line for fault in faults), "faults": [fault.as_dict() for fault in faults],
+        "assessment": assessment,
+    }  # fmt: skip
 
 
 @dataclass(frozen=True)

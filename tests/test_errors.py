@@ -1,9 +1,11 @@
 """The error tree is what its own docstring says: names, parents, exit codes and HTTP codes."""
 
 import re
+from dataclasses import replace
 
 from pfps_ml import errors
-from pfps_ml.errors import Fault, InvalidInput, PfpsError
+from pfps_ml.core.messages import Message
+from pfps_ml.errors import Fault, InvalidInput, PfpsError, rows_shown
 
 LINE = re.compile(r"^ {4}(?P<indent>[│├└─ ]*)(?P<name>\w+) +(?:(?P<exit>\d) +(?P<http>\d{3}) *)?(?P<words>\S.*)?$")
 
@@ -49,9 +51,43 @@ def test_exit_codes_are_those_of_the_command_line():
     assert {kind.exit_code for kind in kinds() if kind is not PfpsError} == {2, 3, 4, 5}
 
 
+AGE = Fault(3, ("age_years",), "outside_limits", {"field": "age_years", "value": 255.0})
+
+
 def test_an_error_carries_its_message_and_its_faults_in_the_shape_of_the_http_reply():
-    fault = Fault(3, "age_years", "expected a number from 10 to 90 years, got 255")
-    error = InvalidInput("one row is not valid", [fault])
+    error = InvalidInput("one row is not valid", [AGE])
     assert str(error) == error.message == "one row is not valid"
-    assert [f.as_dict() for f in error.faults] == [{"row": 3, "field": "age_years", "message": fault.message}]
+    text = "expected a number from 10 to 90 years, got 255"
+    assert [fault.as_dict() for fault in error.faults] == [{
+        "row": 3, "fields": ["age_years"], "field": "age_years", "code": "outside_limits",
+        "parameters": {"field": "age_years", "value": 255.0}, "text": text, "message": text,
+    }]  # fmt: skip
+    assert (AGE.line, Fault(3, (), "no_rows").field) == (f"age_years: {text}", None)
     assert PfpsError("no faults").faults == ()
+
+
+def test_faults_with_the_same_content_are_equal_and_can_be_counted_once():
+    again = Fault(3, ("age_years",), "outside_limits", {"value": 255.0, "field": "age_years"})
+    assert list(dict.fromkeys([AGE, again, replace(AGE, row=4)])) == [AGE, replace(AGE, row=4)]
+
+
+def test_a_million_faults_with_the_same_content_are_formatted_once(monkeypatch):
+    formatted = list[str]()
+    monkeypatch.setattr(errors, "sentence", lambda code, _: formatted.append(code) or code)
+    errors._text.cache_clear()
+    texts = {replace(AGE, row=row).text for row in range(1_000)}
+    errors._text.cache_clear()
+    assert (texts, formatted) == ({"outside_limits"}, ["outside_limits"])
+
+
+def test_an_error_of_one_file_among_several_names_the_file_in_each_of_its_faults():
+    error = InvalidInput(Message("header_invalid", {"n": 1}), [AGE])
+    whole, part = (fault.within("fault_in_partition", partition="p1.parquet") for fault in error.as_faults())
+    assert whole.text.startswith("p1.parquet: expected a header")
+    assert part.line == f"age_years: p1.parquet: {AGE.text}"
+    assert InvalidInput("as it is").as_faults()[0].text == "as it is"
+
+
+def test_rows_are_named_as_a_person_counts_them_and_no_more_than_five():
+    assert rows_shown([0, 4]) == "1, 5"
+    assert rows_shown(list(range(9))) == "1, 2, 3, 4, 5, ..."

@@ -99,7 +99,7 @@ def test_every_row_of_a_duplicated_id_is_rejected_and_the_others_are_not(tmp_pat
 def test_rows_without_an_id_are_rejected_as_that_and_not_as_duplicates(tmp_path):
     read = read_roster(roster(tmp_path, HEADER + ROW.format("") * 2))
     assert [fault.row for fault in read.faults] == [0, 1]
-    assert all("required" in fault.message for fault in read.faults)
+    assert all("required" in fault.text for fault in read.faults)
 
 
 def test_a_row_too_short_is_rejected_with_its_reason_and_keeps_its_place(tmp_path, bundle):

@@ -1,7 +1,7 @@
-"""A CSV file in blocks of whole rows: where they lie, and what one of them says.
+"""A CSV file in blocks of whole rows: where they stand in the file, and the cells of one of them.
 
-A block without surprises is read by Arrow, which is twenty times as fast; any other (a row too short or too long, a
-quote inside a cell, a lone carriage return) by Python's own reader, which decides what a CSV file means.
+Arrow reads a block twenty times as fast as Python. Python's reader decides what a CSV file means, so it reads each
+block that has a row too short or too long, a quote inside a cell, or a lone carriage return.
 """
 
 import codecs
@@ -19,13 +19,12 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError
 from pfps_ml.files.cells import unguarded
 
 LONGEST = 1 << 24  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
-LACKING = "the rest was left blank"
-SURPLUS = "its surplus was joined to the last one; is a delimiter unquoted?"
-SAVE_AS = "Open it in a spreadsheet and save it as CSV (UTF-8)."
+SHAPE_CODES = ("row_too_short", "row_too_long")
 _NOT_IN_WINDOWS = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _QUOTE = ord('"')
 
@@ -67,7 +66,7 @@ class Span:
 
 @dataclass(frozen=True)
 class Block:
-    """What a block says: its columns as text, by place, and the rows that do not fit the header."""
+    """The cells of a block: its columns as text, by place, and a fault for each row that does not fit the header."""
 
     columns: dict[int, Any]
     rows: int
@@ -94,7 +93,7 @@ def scan(path: Path, size: int) -> Script:
             digest.update(block)
             if b"\x00" in block:
                 lines += block[: block.index(b"\x00")].count(b"\n")
-                raise InputError(f"expected text, got a binary or damaged file (NUL byte in line {lines}). {SAVE_AS}")
+                raise InputError(Message("csv_with_nul_byte", {"line": lines}))
             lines += block.count(b"\n")
             utf8 = utf8 and _decodes(decoder, block)
             windows = windows and (block.isascii() or len(block.translate(None, _NOT_IN_WINDOWS)) == len(block))
@@ -122,10 +121,7 @@ def records(text: str, delimiter: str, line: int = 1) -> Generator[tuple[list[st
                 if len(row) > 1 or (row and row[0].strip()):
                     yield row, lines.tell()
     except csv.Error as error:
-        raise InputError(
-            f"expected quotes that open and close around a cell, got others at or above line "
-            f'{line - 1 + reader.line_num} of the file. Close the quote, or write "" for a quote inside a cell.'
-        ) from error
+        raise InputError(Message("csv_quotes_unmatched", {"line": line - 1 + reader.line_num})) from error
 
 
 def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
@@ -147,10 +143,7 @@ def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
             if length:
                 yield Span(start, length, line, plain)
             elif len(data) > LONGEST:
-                raise InputError(
-                    f"expected rows of at most {LONGEST >> 20} MB, got a longer one from line {line} of the file on. "
-                    "Is a quote left open in it?"
-                )
+                raise InputError(Message("csv_row_too_long", {"megabytes": LONGEST >> 20, "line": line}))
             start, line, rest = start + length, line + _breaks(data[:length]), data[length:]
 
 
@@ -234,9 +227,9 @@ def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, final: bool = Fal
 
 def _refuse_binary(start: bytes) -> None:
     if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise InputError("expected UTF-8 or Latin-1, got UTF-16 ('Unicode text'). " + SAVE_AS)
+        raise InputError(Message("csv_in_utf16"))
     if start == b"PK\x03\x04":
-        raise InputError(f"expected text, got a workbook or zip file that is named .csv. {SAVE_AS}")
+        raise InputError(Message("csv_is_a_zip_file"))
 
 
 def _whole_rows(data: bytes, delimiter: str, ended: bool) -> tuple[int, bool]:
@@ -280,9 +273,17 @@ def _breaks(data: bytes) -> int:
     return data.count(b"\n") + (data.count(b"\r") - data.count(b"\r\n") if b"\r" in data else 0)
 
 
+def shape_fault(place: int, code: str, width: int) -> Fault:
+    """Return the fault of a row that has more or fewer cells than the header: `row_too_long` or `row_too_short`.
+
+    How many cells there were is left out: once the row is written to fit, nobody can tell, and the fault stays the
+    same when a scored file is scored again.
+    """
+    return Fault(place, (), code, {"cells": width})
+
+
 def _shape_fault(place: int, row: list[str], width: int) -> Fault:
-    advice = SURPLUS if len(row) > width else LACKING
-    return Fault(place, None, f"expected {width} cells as in the header, got {len(row)}: {advice}")
+    return shape_fault(place, SHAPE_CODES[len(row) > width], width)
 
 
 def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
@@ -292,6 +293,5 @@ def _fit(row: list[str], width: int, delimiter: str) -> list[str]:
     return row
 
 
-__all__ = ["LACKING", "LONGEST", "SAVE_AS", "SURPLUS", "Block", "Script", "Span", "cells_up_to",
-           "parse", "read_span", "records",
-           "scan", "spans"]  # fmt: skip
+__all__ = ["LONGEST", "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "parse", "read_span", "records",
+           "scan", "shape_fault", "spans"]  # fmt: skip

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 from pfps_ml.files.cells import guarded, texts
 from pfps_ml.files.sheets import text_of
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 100_000  # a spreadsheet opens no more in comfort
 LONGEST = 32_767  # characters of a cell, which is all that a spreadsheet holds
-INSTEAD = "Write .csv or .parquet, which may be of any size. Nothing was written; what was there before is whole."
 _NUMBERS = frozenset(field.name for field in INPUTS if field.kind in ("number", "whole"))
 _DIGITS = 10**15  # a whole number of more is rounded
 _FIRST_YEAR = 1900  # of a spreadsheet's calendar, which has one day too many
@@ -63,12 +63,12 @@ def settled_book(book: "Workbook") -> bytes:
     book.save(draft)
     with zipfile.ZipFile(draft) as before, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as after:
         for name in before.namelist():
-            told = before.read(name)
+            data = before.read(name)
             if name == "docProps/core.xml":
-                told = _STAMPS.sub(rb"\g<1>2000-01-01T00:00:00Z", told)
+                data = _STAMPS.sub(rb"\g<1>2000-01-01T00:00:00Z", data)
             entry = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
             entry.compress_type = zipfile.ZIP_DEFLATED
-            after.writestr(entry, told)
+            after.writestr(entry, data)
     return content.getvalue()
 
 
@@ -79,7 +79,7 @@ def _fill(sheet: Any, parts: Iterable[Any]) -> None:
             sheet.append([_cell_of_text(name) for name in part.column_names])
         rows += part.num_rows
         if rows > MAX_ROWS:
-            raise OutputError(f"expected at most {MAX_ROWS:,} rows for a workbook, got more. {INSTEAD}")
+            raise OutputError(Message("workbook_rows", {"most": MAX_ROWS}))
         for row in _rows(part):
             sheet.append(row)
 
@@ -94,7 +94,7 @@ def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
 
 def _cells(column: Any, number: bool) -> list[Any]:
     kind = column.type
-    if any(each(kind) for each in (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date32)):
+    if any(test(kind) for test in (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date32)):
         return [_typed(cell) for cell in column.to_pylist()]
     if pa.types.is_timestamp(kind) and kind.tz is None and kind.unit != "ns":
         return [_typed(cell) for cell in column.to_pylist()]
@@ -109,20 +109,18 @@ def _typed(cell: Any) -> Any:
     if isinstance(cell, float):
         return cell if math.isfinite(cell) else None if math.isnan(cell) else str(cell)
     if isinstance(cell, dt.date):
-        kept = cell.year > _FIRST_YEAR and not getattr(cell, "microsecond", 0)
-        return cell if kept else str(cell)
+        exact = cell.year > _FIRST_YEAR and not getattr(cell, "microsecond", 0)
+        return cell if exact else str(cell)
     return cell if cell is None or abs(cell) < _DIGITS else str(cell)
 
 
 def _cell_of_text(text: str, number: bool = False) -> str | int | float:
     """Return a text, or the number that it is: as it would be written again, or however it is if it shall be one."""
     if len(text) > LONGEST:
-        raise OutputError(
-            f"expected texts of at most {LONGEST:,} characters for a workbook, got a longer one. {INSTEAD}"
-        )
+        raise OutputError(Message("workbook_text_too_long", {"most": LONGEST}))
     if _NUMBER.fullmatch(text) and (number or text_of(float(text)) == text):
         return float(text) if "." in text else int(text)
     return _UNSAYABLE.sub(lambda mark: f"_x{ord(mark[0]):04X}_", text)
 
 
-__all__ = ["INSTEAD", "LONGEST", "MAX_ROWS", "settled_book", "write_book"]
+__all__ = ["LONGEST", "MAX_ROWS", "settled_book", "write_book"]

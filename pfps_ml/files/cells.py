@@ -136,12 +136,12 @@ def _begins_with(column: Any, first: bytes) -> Any:
     _, offsets, data = column.buffers()
     ends = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1]
     filled = ends[1:] > ends[:-1]
-    found = np.zeros(len(column), dtype=bool)
+    begins = np.zeros(len(column), dtype=bool)
     if data is not None and filled.any():
         wanted = np.zeros(256, dtype=bool)
         wanted[list(first)] = True
-        found[filled] = wanted[np.frombuffer(data, np.uint8)[ends[:-1][filled]]]
-    return found
+        begins[filled] = wanted[np.frombuffer(data, np.uint8)[ends[:-1][filled]]]
+    return begins
 
 
 def _bytes(column: Any) -> bytes:

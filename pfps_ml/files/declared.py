@@ -1,4 +1,4 @@
-"""What a map may declare of one column, and what is wrong with what it does declare."""
+"""What a map may declare of one column, and what is wrong with the declaration."""
 
 import datetime as dt
 import math
@@ -29,7 +29,7 @@ class Column:
     per_kg
         Whether it is divided by the runner's weight.
     born, on
-        For an age from a date of birth: what stands first in a date, and the day on which the age is meant.
+        For an age from a date of birth: what stands first in a date, and the day for which the age is computed.
     """
 
     field: str
@@ -55,7 +55,7 @@ def column(name: str, spec: dict[str, Any]) -> Column:
     )  # fmt: skip
 
 
-def given_in(tables: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+def constants_in(tables: dict[str, Any]) -> tuple[tuple[str, str], ...]:
     """Return the fields that are the same in every row, with their values."""
     return tuple((name, str(spec["value"])) for name, spec in tables.items() if "value" in spec)
 
@@ -63,49 +63,46 @@ def given_in(tables: dict[str, Any]) -> tuple[tuple[str, str], ...]:
 def spec_faults(name: str, spec: Any) -> list[Fault]:
     """Return what is wrong with what a map declares of one column."""
     if name not in _FIELDS:
-        return [Fault(None, None, f"expected a field of the dictionary, got {name!r}; see `pfps dictionary`")]
+        return [Fault(None, (), "map_field_unknown", {"name": name})]
     if isinstance(spec, dict) and set(spec) == {"value"} and _is_code(spec["value"]) and name != "runner_id":
         return []
     if not isinstance(spec, dict) or not isinstance(spec.get("from"), str) or "value" in spec:
-        return [Fault(None, name, 'expected from = "the column in the file", got none')]
-    faults = [Fault(None, name, f"expected {', '.join(KEYS)}, got {key!r}") for key in spec if key not in KEYS]
+        return [Fault(None, (name,), "map_from_missing")]
+    faults = [Fault(None, (name,), "map_key_unknown", {"keys": KEYS, "key": key}) for key in spec if key not in KEYS]
     return [*faults, *_content_faults(_FIELDS[name], spec), *_unit_faults(_FIELDS[name], spec)]
 
 
 def _content_faults(field: Field, spec: dict[str, Any]) -> Iterator[Fault]:
     missing, levels = spec.get("missing", []), spec.get("levels", {})
     if not isinstance(missing, list) or not all(_is_code(code) for code in missing):
-        yield Fault(None, field.name, 'expected missing = ["999"], a list of texts or numbers, got something else')
+        yield Fault(None, (field.name,), "map_missing_invalid")
     if not isinstance(levels, dict) or (levels and not set(map(str, levels.values())) <= set(field.levels)):
-        expected = field.limits if field.levels else "no levels, since this field has none"
-        yield Fault(None, field.name, f"expected levels that lead to {expected}, got something else")
+        yield Fault(None, (field.name,), "map_levels_invalid" if field.levels else "map_levels_of_no_choice",
+                    {"field": field.name})  # fmt: skip
     if ("born" in spec or "on" in spec) and field.name != "age_years":
-        yield Fault(None, field.name, "expected no date of birth, since this field is no age")
+        yield Fault(None, (field.name,), "map_birth_of_no_age")
     elif ("born" in spec or "on" in spec) and not (
         spec.get("born") in BORN and isinstance(spec.get("on"), dt.date) and not isinstance(spec["on"], dt.datetime)
     ):
-        yield Fault(None, field.name, f"expected born = {' or '.join(map(repr, BORN))}, and on = 2026-09-01 (a day)")
+        yield Fault(None, (field.name,), "map_birth_invalid", {"orders": [repr(order) for order in BORN]})
 
 
 def _unit_faults(field: Field, spec: dict[str, Any]) -> Iterator[Fault]:
     factor, numeric = spec.get("factor", 1), field.kind in ("number", "whole")
     if not _is_number(factor) or factor <= 0:
-        yield Fault(None, field.name, "expected a factor that is a number above 0, got something else")
+        yield Fault(None, (field.name,), "map_factor_invalid")
     elif "factor" in spec and not numeric:
-        yield Fault(None, field.name, "expected no factor, since this field is no number")
+        yield Fault(None, (field.name,), "map_factor_of_no_number")
     if "decimal" in spec and not (numeric and spec["decimal"] in (",", ".")):
-        yield Fault(None, field.name, 'expected decimal = "," or "." for a number, got something else')
+        yield Fault(None, (field.name,), "map_decimal_invalid")
     if "lever_arm_m" in spec or "per_kg" in spec:
         (low, high), lever = LEVER_ARMS, spec.get("lever_arm_m", LEVER_ARMS[0])
         if field.unit != "Nm/kg":
-            yield Fault(None, field.name, "expected no lever arm and no weight, since this field is no strength")
+            yield Fault(None, (field.name,), "map_lever_of_no_strength")
         elif not _is_number(lever) or not low <= lever <= high:
-            yield Fault(
-                None, field.name, f"expected lever_arm_m, the metres from the joint's axis to the dynamometer "
-                f"({low:g} to {high:g}), got none; measure it, or leave the column out"
-            )  # fmt: skip
+            yield Fault(None, (field.name,), "map_lever_invalid", {"low": low, "high": high})
         elif not isinstance(spec.get("per_kg", True), bool):
-            yield Fault(None, field.name, "expected per_kg = true or false, got something else")
+            yield Fault(None, (field.name,), "map_per_kg_invalid")
 
 
 def _is_code(code: object) -> bool:
@@ -116,4 +113,4 @@ def _is_number(code: object) -> bool:
     return _is_code(code) and not isinstance(code, str) and math.isfinite(float(str(code)))
 
 
-__all__ = ["BORN", "KEYS", "LEVER_ARMS", "Column", "column", "given_in", "spec_faults"]
+__all__ = ["BORN", "KEYS", "LEVER_ARMS", "Column", "column", "constants_in", "spec_faults"]

@@ -7,14 +7,15 @@ import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError
-from pfps_ml.files.blocks import LACKING, SAVE_AS, SURPLUS, Span, parse, read_span, scan, spans
+from pfps_ml.files.blocks import Span, parse, read_span, scan, spans
 from pfps_ml.files.cells import Dialect, texts, unguard
 from pfps_ml.files.heads import delimiter_of, head_of
 from pfps_ml.files.rowgroups import Groups, look, read_groups, row_pieces
@@ -24,8 +25,6 @@ ENDINGS = (".csv", ".parquet", ".xlsx")  # that are written, too
 _BOOKS = (".xlsx", ".xlsm")
 MAX_COLUMNS = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-_SHAPE = re.compile(rf"expected \d+ cells as in the header, got \d+: ({re.escape(SURPLUS)}|{LACKING})")
-_EMPTY = "expected a roster with a header and rows, got an empty file. See `pfps template`."
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
 _CELLS = 1 << 22  # of a piece of Parquet
 
@@ -48,7 +47,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Source:
-    """A roster file: what its head, and its bytes as a whole, say of every piece of it.
+    """A roster file: what its first rows, and its bytes as a whole, decide for every piece of it.
 
     Attributes
     ----------
@@ -121,10 +120,10 @@ def open_source(path: Path, known: frozenset[str], whole: bool = True, sheet: st
     known
         Names of columns to expect; they decide which delimiter is meant, and which of the first rows is the header.
     whole
-        Whether the digest is that of the whole file, or of a Parquet file's account of itself, which has the place,
-        size and range of every column: enough to know a file again, and read at once.
+        Whether the digest is that of the whole file, or of a Parquet file's footer. The footer has the place, size and
+        range of every column: enough to recognise a file, and quick to read.
     sheet
-        The name of the sheet of a workbook that is meant, if it is not the only one that looks like a roster.
+        The name of the sheet of a workbook, if more than one sheet looks like a roster.
 
     Raises
     ------
@@ -133,14 +132,12 @@ def open_source(path: Path, known: frozenset[str], whole: bool = True, sheet: st
     """
     ending = path.suffix.lower()
     if ending not in (*ENDINGS, *_BOOKS):
-        raise InputError(f"expected a roster that ends in .csv, .xlsx or .parquet, got another ending. {SAVE_AS}")
+        raise InputError(Message("roster_ending_unknown", {"endings": (".csv", ".xlsx", ".parquet")}))
     if sheet is not None and ending not in _BOOKS:
-        raise InputError(
-            f"expected a workbook (.xlsx) for --sheet, got a file that ends in {ending} and has no sheets."
-        )
+        raise InputError(Message("sheet_of_no_workbook", {"ending": ending}))
     with _readable(path):
         if path.stat().st_size == 0:
-            raise InputError(_EMPTY)
+            raise InputError(Message("roster_empty"))
         if ending in _BOOKS:
             return _open_book(path, known, sheet)
         return _open_parquet(path, whole) if ending == ".parquet" else _open_csv(path, known)
@@ -215,17 +212,11 @@ def read_all(source: Source, size: Size | None = None) -> Sheet:
     sheets = [read_piece(source, piece) for piece in pieces(source, size or Size())]
     faults, start = list[Fault](), 0
     for sheet in sheets:
-        faults += [Fault(start + (fault.row or 0), fault.field, fault.message) for fault in sheet.faults]
+        faults += [replace(fault, row=start + (fault.row or 0)) for fault in sheet.faults]
         start += sheet.table.num_rows
     if not sheets:
         return Sheet(pa.Table.from_arrays([pa.array([], pa.string())] * len(source.header), list(source.header)))
     return Sheet(pa.concat_tables([sheet.table for sheet in sheets]), tuple(faults))
-
-
-def told_shape(problems: str) -> str | None:
-    """Return the problem of a row that did not fit its header, if an earlier answer told one: the row fits by now."""
-    found = _SHAPE.match(problems)
-    return found.group() if found else None
 
 
 def _open_parquet(path: Path, whole: bool) -> Source:
@@ -235,20 +226,17 @@ def _open_parquet(path: Path, whole: bool) -> Source:
 
 
 def _open_book(path: Path, known: frozenset[str], sheet: str | None) -> Source:
-    found = read_table(path, known, sheet)
-    _check_width(len(found.names))
+    read = read_table(path, known, sheet)
+    _check_width(len(read.names))
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
-    rows = found.table.num_rows
-    first = (
-        tuple(texts(column.slice(0, 1).combine_chunks()).to_pylist()[0] or "" for column in found.table.columns)
-        if rows
-        else ()
-    )
+    rows = read.table.num_rows
+    top = [column.slice(0, 1).combine_chunks() for column in read.table.columns] if rows else []
+    first = tuple(texts(cell).to_pylist()[0] or "" for cell in top)
     # with a mark, a spreadsheet opens the answer with its accents
     return Source(
-        path, found.names, Dialect(bom=True), rows, digest, max(rows, 1),
-        first=first, sheet=Sheet(found.table, found.faults), above=found.above,
+        path, read.names, Dialect(bom=True), rows, digest, max(rows, 1),
+        first=first, sheet=Sheet(read.table, read.faults), above=read.above,
     )  # fmt: skip
 
 
@@ -257,7 +245,7 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"expected a file that can be read: {path}, got: {error.strerror}.") from error
+        raise InputError(Message("file_unreadable", {"path": str(path), "reason": error.strerror})) from error
 
 
 def _open_csv(path: Path, known: frozenset[str]) -> Source:
@@ -271,9 +259,9 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
     header, end, first, above = head_of(text, delimiter, known, len(data) == _HEAD)
     filled = len(data) == _HEAD or bool(first)
     if not header:
-        raise InputError(_EMPTY)
+        raise InputError(Message("roster_empty"))
     if _CONTROL.search("".join(header)):
-        raise InputError(f"expected text, got a binary file. {SAVE_AS}")
+        raise InputError(Message("csv_is_binary"))
     _check_width(len(header))
     names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
     start = script.start + len(text[:end].encode(script.encoding))
@@ -285,8 +273,8 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
 
 def _check_width(columns: int) -> None:
     if columns > MAX_COLUMNS:
-        raise InputError(f"expected at most {MAX_COLUMNS:,} columns, got {columns:,}. Is every row a line?")
+        raise InputError(Message("too_many_columns", {"most": MAX_COLUMNS, "columns": columns}))
 
 
 __all__ = ["ENDINGS", "Piece", "Sheet", "Size", "Source", "extent", "open_source", "pieces", "read_all",
-           "read_piece", "read_sheet", "told_shape"]  # fmt: skip
+           "read_piece", "read_sheet"]  # fmt: skip

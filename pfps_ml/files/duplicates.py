@@ -1,7 +1,7 @@
-"""Ids that more than one row has: which of them is meant, nobody can know, so every one of their rows is rejected.
+"""Ids that more than one row has: nobody can know which row is right, so every one of these rows is rejected.
 
-A first pass over a file keeps 8 bytes a row, a keyed hash of each id; ids whose hashes meet are then compared letter
-by letter. The key is the file's own digest, so that nobody can prepare ids whose hashes meet.
+A first pass over a file keeps 8 bytes a row, a keyed hash of each id; ids with the same hash are then compared letter
+by letter. The key is the digest of the file, so that nobody can prepare ids with the same hash.
 """
 
 from collections import Counter
@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 from pfps_ml.knowledge.checker import is_missing
 
 Hashes = NDArray[np.uint64]
-Each = Callable[..., Iterable[Any]]
+OverIds = Callable[..., Iterable[Any]]
 
-SHARED = "expected an id of its own, got one that another row has too"
 _COMPARED = 500_000  # distinct ids that are compared at once: some 100 MB
 _SORTED = 1 << 20  # hashes that are sorted at once, so that sorting needs no second copy of them all
 
@@ -45,8 +44,8 @@ class Shared:
         """Return which rows have one of these ids."""
         if not len(self.hashes):
             return np.zeros(0, np.intp)
-        found = np.flatnonzero(among(hash_ids(ids, self.key), self.hashes))
-        return found[~ids.iloc[found].isin(self.alone).to_numpy(dtype=bool)] if self.alone else found
+        rows = np.flatnonzero(isin_sorted(hash_ids(ids, self.key), self.hashes))
+        return rows[~ids.iloc[rows].isin(self.alone).to_numpy(dtype=bool)] if self.alone else rows
 
 
 def hash_ids(ids: pd.Series, key: str) -> Hashes:
@@ -71,41 +70,41 @@ def plain_ids(texts: pd.Series) -> pd.Series:
     return texts.astype(str).str.strip().where(~is_missing(texts))
 
 
-def find_shared(each: Each, key: str) -> Shared:
+def find_shared(over_ids: OverIds, key: str) -> Shared:
     """Find the ids that more than one row has.
 
     Parameters
     ----------
-    each
+    over_ids
         Called with a function of ids and its further arguments; yields its results over all rows, in pieces.
     key
         What the hashes are made with.
     """
-    repeated = meeting(each(hash_ids, key))
+    repeated = repeated_hashes(over_ids(hash_ids, key))
     alone = set[str]()
     for group in np.array_split(repeated, -(-len(repeated) // _COMPARED) or 1) if len(repeated) else ():
         counts = Counter[str]()
-        for found in each(count_among, key, group):
-            counts.update(found)
+        for part in over_ids(count_among, key, group):
+            counts.update(part)
         alone.update(text for text, count in counts.items() if count == 1)
     return Shared(key, repeated, frozenset(alone))
 
 
 def count_among(ids: pd.Series, key: str, hashes: Hashes) -> dict[str, int]:
     """Return how often each id occurs whose hash is one of some sorted hashes."""
-    found = ids[among(hash_ids(ids, key), hashes)]
-    return {str(text): int(count) for text, count in found.value_counts().items()}
+    counts = ids[isin_sorted(hash_ids(ids, key), hashes)].value_counts()
+    return {str(text): int(count) for text, count in counts.items()}
 
 
-def meeting(found: Iterable[Hashes]) -> Hashes:
+def repeated_hashes(pieces: Iterable[Hashes]) -> Hashes:
     """Return, sorted, the hashes that occur more than once, but for those of rows without an id."""
-    blocks = [block[block > 0] for block in found]
+    blocks = [block[block > 0] for block in pieces]
     parts = max(sum(map(len, blocks)) // _SORTED, 1)
     # a range of hashes at a time; the first bits of a keyed hash are as even as all of it
     return np.concatenate([_twice([block[_part(block, parts) == part] for block in blocks]) for part in range(parts)])
 
 
-def among(hashes: Hashes, wanted: Hashes) -> NDArray[np.bool_]:
+def isin_sorted(hashes: Hashes, wanted: Hashes) -> NDArray[np.bool_]:
     """Return which hashes are among some sorted ones."""
     place = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
     return np.asarray(wanted[place] == hashes) if len(wanted) else np.zeros(len(hashes), dtype=bool)
@@ -120,4 +119,4 @@ def _twice(blocks: list[Hashes]) -> Hashes:
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-__all__ = ["SHARED", "Shared", "among", "count_among", "find_shared", "hash_ids", "meeting", "plain_ids"]
+__all__ = ["Shared", "count_among", "find_shared", "hash_ids", "isin_sorted", "plain_ids", "repeated_hashes"]

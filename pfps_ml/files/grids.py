@@ -1,7 +1,7 @@
-"""The cells of one sheet of a workbook, row after row, as what they say.
+"""The cells of one sheet of a workbook, row after row, as values.
 
 Read with expat rather than by a library, because three things decide whether a cell is read rightly and whether a
-file can do harm, and no library tells them: a percentage (0.12 that is shown as 12 %), a formula that was never
+file can do harm, and no library shows them: a percentage (0.12 that is shown as 12 %), a formula that was never
 calculated, and how far out the last cell lies (a single one in the last corner is 17,000 million cells of a grid).
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 from xml.parsers import expat
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 
 MAX_CELLS = 1_500_000  # 40,000 runners with every field
@@ -69,10 +70,7 @@ def rows_of(file: IO[bytes], strings: Sequence[str], styles: Styles, merged: lis
             yield row
         reader.rows.clear()
         if filled > MAX_CELLS:
-            raise InputError(
-                f"expected a sheet of at most {MAX_CELLS:,} filled cells, got more. Save it as CSV (UTF-8) or Parquet, "
-                "which may be of any size."
-            )
+            raise InputError(Message("sheet_too_large", {"most": MAX_CELLS}))
     parser.Parse(rest, True)
 
 
@@ -85,13 +83,13 @@ def read_strings(file: IO[bytes]) -> list[str]:
 
 def place_of(name: str) -> tuple[int, int] | None:
     """Return the column (0 is A) and the row (1 is the first) that a place such as C12 names."""
-    found = _PLACE.fullmatch(name)
-    if not found:
+    match = _PLACE.fullmatch(name)
+    if not match:
         return None
     column = 0
-    for letter in found[1]:
+    for letter in match[1]:
         column = column * 26 + ord(letter) - 64
-    return column - 1, int(found[2])
+    return column - 1, int(match[2])
 
 
 class _Reader:
@@ -102,32 +100,32 @@ class _Reader:
         self.rows, self.strings = list[Row](), list[str]()
         self.number, self.column, self.cells = 0, -1, dict[int, Any]()
         self.kind, self.style, self.formula, self.ruby = "n", "", False, False
-        self.texts, self.said = list[str](), list[str]()
+        self.texts, self.written = list[str](), list[str]()
 
-    def start(self, tag: str, told: dict[str, str]) -> None:
+    def start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
         if tag == "c":
-            place = place_of(told.get("r", ""))
+            place = place_of(attributes.get("r", ""))
             self.column = place[0] if place else self.column + 1
-            self.kind, self.style, self.formula = told.get("t", "n"), told.get("s", ""), False
-            self.said.clear()
+            self.kind, self.style, self.formula = attributes.get("t", "n"), attributes.get("s", ""), False
+            self.written.clear()
         elif tag == "row":
-            number = told.get("r", "")
+            number = attributes.get("r", "")
             self.number = int(number) if number.isdigit() else self.number + 1
             self.column, self.cells = -1, {}
         elif tag == "f":
             self.formula = True
         elif tag == "mergeCell":
-            self.merged.append(told.get("ref", ""))
+            self.merged.append(attributes.get("ref", ""))
         elif tag in ("si", "rPh"):
             self.ruby = tag == "rPh"
-            self.said = [] if tag == "si" else self.said
+            self.written = [] if tag == "si" else self.written
         self.texts.clear()
 
     def end(self, tag: str) -> None:
         tag = tag.rpartition(":")[2]
         if tag in ("v", "t") and not self.ruby:
-            self.said += self.texts
+            self.written += self.texts
         elif tag == "c":
             value = self.value()
             if value is not None:
@@ -135,25 +133,25 @@ class _Reader:
         elif tag == "row" and self.cells:
             self.rows.append(Row(self.number, self.cells))
         elif tag == "si":
-            self.strings.append(_unescaped("".join(self.said)))
+            self.strings.append(_unescaped("".join(self.written)))
         elif tag == "rPh":
             self.ruby = False
         self.texts.clear()
 
     def value(self) -> object:
-        """Return what the cell says that ends now; None if it is blank."""
-        said = "".join(self.said)
-        if not said:
+        """Return the value of the cell that ends here; None if it is blank."""
+        written = "".join(self.written)
+        if not written:
             return UNCALCULATED if self.formula and self.kind == "n" else None
         if self.kind == "s":
-            at = int(said)
+            at = int(written)
             return self.shared[at] if 0 <= at < len(self.shared) else "#REF!"
         if self.kind == "b":
-            return said.strip() not in ("0", "false")
-        return self.number_of(said) if self.kind == "n" else _unescaped(said)
+            return written.strip() not in ("0", "false")
+        return self.number_of(written) if self.kind == "n" else _unescaped(written)
 
-    def number_of(self, said: str) -> object:
-        number = float(said)
+    def number_of(self, written: str) -> object:
+        number = float(written)
         if self.style in self.styles.dates:
             return self.styles.date_of(number)
         return f"{number * 100:.12g}%" if self.style in self.styles.percents else number
@@ -168,7 +166,7 @@ def _parser(reader: _Reader) -> expat.XMLParserType:
     return parser
 
 
-def _refuse(*_told: object) -> None:
+def _refuse(*_declaration: object) -> None:
     raise expat.ExpatError("a document type")
 
 

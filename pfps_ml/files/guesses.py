@@ -83,8 +83,8 @@ def guess_number(cells: Counter[str], about: Field, named: Named) -> Guess:
 
 def _unit_meant(numbers: dict[str, float], about: Field, named: Named) -> tuple[Unit, str, list[str]]:
     """Return the unit that the name tells or the values fit, what to ask about it, and what to say."""
-    if named.told is not None:
-        return named.told, "", []
+    if named.unit_meaning is not None:
+        return named.unit_meaning, "", []
     if about.name == "worst_pain_mm" and numbers and max(numbers.values()) <= _TEN:
         return Unit(10), "is the scale 0 to 10 (then factor = 10) or 0 to 100 (then no factor)?", []
     if about.unit == "Nm/kg":

@@ -7,6 +7,7 @@ import re
 from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InvalidInput
 from pfps_ml.files.naming import surely_named
 from pfps_ml.knowledge.dictionary import INPUTS, ONSET, SUCCESS
@@ -15,7 +16,7 @@ _NAMES = tuple(field.name for field in INPUTS)
 _TEXTS = tuple(field.name for field in INPUTS if field.kind == "text")
 _OUTCOMES = frozenset({ONSET.name, SUCCESS.name})
 _CLOSE = 0.85
-# the units that end our names, and those that clubs use instead
+# the units that end the names of fields, and those that clubs use instead
 _UNITS = frozenset(
     re.findall(
         r"\w+",
@@ -45,18 +46,13 @@ def check_header(header: list[str], taken: Collection[str], rows: int) -> None:
     """
     faults = [*_missing(header), *_twice(header), *_lookalikes(header), *map(_taken, taken)]
     if not rows:
-        faults.append(Fault(None, None, "expected at least one row below the header, got none"))
+        faults.append(Fault(None, (), "no_rows"))
     if faults:
-        raise InvalidInput(
-            f"expected a header as `pfps template` writes it, got {len(faults)} fault(s) in it. "
-            "`pfps map ROSTER -o map.toml` proposes what your columns are; then add `--map map.toml` (for what a map "
-            "asks, mend its lines). Or rename them.",
-            faults,
-        )
+        raise InvalidInput(Message("header_invalid", {"n": len(faults)}), faults)
 
 
-def meant(name: str) -> str | None:
-    """Return the field that an unknown column seems to mean, or None if it looks like none."""
+def closest_field(name: str) -> str | None:
+    """Return the field whose name is closest to that of an unknown column; None if none is close."""
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if plain in _NAMES:
         return plain
@@ -81,44 +77,36 @@ def _stem(name: str) -> str:
 def _missing(header: list[str]) -> Iterator[Fault]:
     for field in INPUTS:
         if field.required and field.name not in header:
-            yield Fault(None, field.name, f"expected this required column ({field.limits}), got none of that name")
+            yield Fault(None, (field.name,), "column_required", {"field": field.name})
 
 
 def _twice(header: list[str]) -> Iterator[Fault]:
     places: dict[str, list[int]] = {}
     for place, name in enumerate(header, start=1):
         places.setdefault(name, []).append(place)
-    for name, found in places.items():
-        if len(found) > 1:
-            # a name that is no field's may be free text (a file without header), so only its place is told
-            columns = " and ".join(map(str, found[:5]))
-            known = name if name in _NAMES else None
-            yield Fault(None, known, f"expected each name once, got the same name for columns {columns}")
+    for name, columns in places.items():
+        if len(columns) > 1:
+            # a name that is no field's may be free text (in a file without header), so only the places are named
+            yield Fault(None, (name,) if name in _NAMES else (), "name_twice", {"columns": columns[:5]})
 
 
 def _lookalikes(header: list[str]) -> Iterator[Fault]:
     passed = _OUTCOMES.union(_NAMES)
     for place, name in enumerate(header, start=1):
-        field = None if name in passed else meant(name) or _other_name(name, header)
+        field = None if name in passed else closest_field(name) or _other_name(name, header)
         if field is not None:
-            expected = next(f for f in INPUTS if f.name == field).limits
-            yield Fault(None, field, f"column {place} is called {name!r}; if it is {field} ({expected}), name it so")
+            yield Fault(None, (field,), "name_resembles_field", {"column": place, "name": name, "field": field})
 
 
 def _other_name(name: str, header: list[str]) -> str | None:
-    """Return the field that a name is another word for, if the header has no column for it."""
+    """Return the field that a name is another word for, if the header has no column of that field."""
     named = surely_named(name)
     return named.field if named and named.field not in (*header, *_TEXTS) else None
 
 
 def _taken(name: str) -> Fault:
-    # a map is no way out: the output keeps the file's own names
-    return Fault(
-        None,
-        None,
-        f"expected no column called {name!r}, because scoring adds one of that name; rename yours in the file, "
-        f"for example to 'club_{name}', or delete it if it is left over from an earlier scoring",
-    )
+    # a map does not help: the output keeps the names of the file
+    return Fault(None, (), "name_taken", {"name": name})
 
 
-__all__ = ["check_header", "meant"]
+__all__ = ["check_header", "closest_field"]

@@ -21,9 +21,9 @@ def delimiter_of(text: str, known: frozenset[str]) -> str:
     def score(delimiter: str) -> tuple[int, int, int]:
         reader = csv.reader(io.StringIO(text[:_NAMES], newline=""), delimiter=delimiter)
         rows = list(islice((row for row in reader if row), HEAD_ROWS)) or [[]]
-        found = [len(known.intersection(name.strip() for name in row)) for row in rows]
+        names = [len(known.intersection(name.strip() for name in row)) for row in rows]
         # the usual number of cells: a title above the header may have any number of commas in it
-        return found[0], max(found), mode(map(len, rows))
+        return names[0], max(names), mode(map(len, rows))
 
     with cells_up_to(len(text)):
         return max(_DELIMITERS, key=score)
@@ -32,18 +32,18 @@ def delimiter_of(text: str, known: frozenset[str]) -> str:
 def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tuple[list[str], int, list[str], int]:
     """Return the header, where it ends, the row below it, and how many rows stand above it."""
     with closing(records(text, delimiter)) as rows:
-        found = list(islice(rows, 1))
+        top = list(islice(rows, 1))
         try:
-            found += islice(rows, 1)
+            top += islice(rows, 1)
         except InputError:
             if not cut:
                 raise
-        if found and len(known.intersection(found[0][0])) < _NAMED:
-            with suppress(InputError):  # told when its row is read
-                found += islice(rows, HEAD_ROWS - 1)
-    at = header_at([[cell.strip() for cell in row] for row, _ in found], known)
-    header, end = found[at] if found else ([], 0)
-    return header, end, found[at + 1][0] if at + 1 < len(found) else [], at
+        if top and len(known.intersection(top[0][0])) < _NAMED:
+            with suppress(InputError):  # it is raised again when its row is read
+                top += islice(rows, HEAD_ROWS - 1)
+    at = header_at([[cell.strip() for cell in row] for row, _ in top], known)
+    header, end = top[at] if top else ([], 0)
+    return header, end, top[at + 1][0] if at + 1 < len(top) else [], at
 
 
 __all__ = ["delimiter_of", "head_of"]

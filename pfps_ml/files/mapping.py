@@ -37,8 +37,9 @@ from pathlib import Path
 
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError, InvalidInput
-from pfps_ml.files.declared import Column, given_in, spec_faults
+from pfps_ml.files.declared import Column, constants_in, spec_faults
 from pfps_ml.files.declared import column as column_of
 from pfps_ml.knowledge.spellings import read_number
 
@@ -55,7 +56,7 @@ class Mapping:
 
     Attributes
     ----------
-    given
+    constants
         Fields that are the same in every row, with their value.
     leave
         Columns that are not read.
@@ -65,7 +66,7 @@ class Mapping:
 
     columns: tuple[Column, ...] = ()
     faults: tuple[Fault, ...] = ()
-    given: tuple[tuple[str, str], ...] = ()
+    constants: tuple[tuple[str, str], ...] = ()
     leave: frozenset[str] = frozenset()
     sheet: str | None = None
 
@@ -92,35 +93,33 @@ def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mappi
     Raises
     ------
     InputError
-        If the file cannot be read as TOML. What it declares is judged by `rename`, together with the header.
+        If the file cannot be read as TOML. `rename` checks the declarations, together with the header.
     """
-    found = path if isinstance(path, Mapping) else Mapping() if path is None else _read(path)
-    return found if sheet is None else replace(found, sheet=sheet)
+    mapping = path if isinstance(path, Mapping) else Mapping() if path is None else _read(path)
+    return mapping if sheet is None else replace(mapping, sheet=sheet)
 
 
 def _read(path: Path) -> Mapping:
     try:
         declared = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise InputError(f"expected a map that can be read: {path}, got: {error.strerror}.") from error
+        raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InputError(f"expected a map in TOML, got something else: {error}. See data/mappings/.") from error
+        raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
     tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
-    faults = [Fault(None, None, f"expected only [columns.FIELD] in a map, got {key!r}") for key in declared]
+    faults = [Fault(None, (), "map_table_unknown", {"name": key}) for key in declared]
     if not isinstance(sheet, str | None):
-        faults.append(Fault(None, None, 'expected sheet = "its name", got something else'))
+        faults.append(Fault(None, (), "map_sheet_invalid"))
     if not isinstance(leave, list) or not all(isinstance(name, str) for name in leave):
-        return Mapping(
-            (), (*faults, Fault(None, None, 'expected leave = ["the names of columns"], got something else'))
-        )
+        return Mapping((), (*faults, Fault(None, (), "map_leave_invalid")))
     if not isinstance(tables, dict) or not tables:
-        return Mapping((), (*faults, Fault(None, None, "expected [columns.FIELD] in the map, got none")))
+        return Mapping((), (*faults, Fault(None, (), "map_empty")))
     for name, spec in tables.items():
         faults += spec_faults(name, spec)
     if faults:
         return Mapping((), tuple(faults))
     columns = tuple(column_of(name, spec) for name, spec in tables.items() if "from" in spec)
-    return Mapping(columns, (), given_in(tables), frozenset(leave), sheet)
+    return Mapping(columns, (), constants_in(tables), frozenset(leave), sheet)
 
 
 def rename(header: list[str], mapping: Mapping) -> list[str]:
@@ -133,7 +132,7 @@ def rename(header: list[str], mapping: Mapping) -> list[str]:
     """
     faults = [*mapping.faults, *_misfits(header, mapping)]
     if faults:
-        raise InvalidInput(f"expected a map that fits this file, got {len(faults)} fault(s) in it.", faults)
+        raise InvalidInput(Message("map_misfit", {"n": len(faults)}), faults)
     return [mapping.sources[name].field if name in mapping.sources else name for name in header]
 
 
@@ -160,21 +159,21 @@ def translate(cells: pd.Series, column: Column, decimal_comma: bool) -> pd.Serie
 
 
 def birth_date(text: str, order: str) -> dt.date | None:
-    """Return the day that a text means; July 1st of a year alone. None if it means none.
+    """Return the day that a text names; July 1st for a year alone. None if it names none.
 
     Parameters
     ----------
     text
         Such as `1998-04-03`, `3.4.1998`, `4/3/98` or `1998`.
     order
-        What stands first where the text does not tell: day, month or year.
+        What stands first where the text does not show it: day, month or year.
     """
-    if found := _ISO.fullmatch(text):
-        parts = [int(found[at]) for at in (1, 2, 3)]
+    if match := _ISO.fullmatch(text):
+        parts = [int(match[at]) for at in (1, 2, 3)]
     elif _YEAR.fullmatch(text):
         parts = [int(text), 7, 1]
-    elif found := _DATE.fullmatch(text):
-        parts = [int(found[at + 1]) for at in _ORDERS[order]]
+    elif match := _DATE.fullmatch(text):
+        parts = [int(match[at + 1]) for at in _ORDERS[order]]
         parts[0] += (1900 if parts[0] > 30 else 2000) if parts[0] < 100 else 0
     else:
         return None
@@ -193,8 +192,8 @@ def _canonical(cell: object, decimal: str | None) -> str:
 
 def _number(text: str, decimal: str | None) -> float | None:
     with suppress(ValueError):  # of what is no number, and of what may be two
-        found = read_number(text, "", decimal)
-        return float(text) if found is None and "_" not in text else found
+        number = read_number(text, "", decimal)
+        return float(text) if number is None and "_" not in text else number
     return None
 
 
@@ -214,14 +213,14 @@ def _years(day: dt.date, on: dt.date) -> int:
 def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
     for column in mapping.columns:
         if column.source not in header:
-            yield Fault(None, column.field, f"expected the column {column.source!r} in the file, got none of that name")
+            yield Fault(None, (column.field,), "map_column_missing", {"name": column.source})
         if column.field in header and column.field not in {*mapping.sources, *mapping.leave}:
-            yield Fault(None, column.field, "expected one column for this field, got a mapped one and one of its name")
-    for field, _ in mapping.given:
+            yield Fault(None, (column.field,), "map_field_twice")
+    for field, _ in mapping.constants:
         if field in header and field not in {*mapping.sources, *mapping.leave}:
-            yield Fault(None, field, "expected one value for this field, got one in the map and a column of its name")
+            yield Fault(None, (field,), "map_value_and_column")
     if len(mapping.sources) < len(mapping.columns) or mapping.leave & set(mapping.sources):
-        yield Fault(None, None, "expected each column of the file to be mapped once, got one that is mapped twice")
+        yield Fault(None, (), "map_column_twice")
 
 
 __all__ = ["Mapping", "birth_date", "load_mapping", "rename", "translate"]

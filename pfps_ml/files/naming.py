@@ -1,4 +1,4 @@
-"""What the name of a column means: a field, and the unit that it tells; and which row of a table is its header."""
+"""The field and the unit that the name of a column stands for; and which row of a table is its header."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,18 +35,18 @@ _FILLERS = frozenset(
 
 @dataclass(frozen=True)
 class Named:
-    """What a column's name means.
+    """What the name of a column stands for.
 
     Attributes
     ----------
     field
         The field's name.
     unit
-        The unit that the name tells, in plain letters; blank if it tells none.
+        The unit that the name has, in plain letters; blank if it has none.
     sure
         Whether the name is known, or only looks like one that is.
     born
-        Whether it is a date of birth, which tells an age.
+        Whether it is a date of birth, from which an age is computed.
     """
 
     field: str
@@ -55,8 +55,8 @@ class Named:
     born: bool = False
 
     @property
-    def told(self) -> Unit | None:
-        """The unit that the name tells, if it tells one."""
+    def unit_meaning(self) -> Unit | None:
+        """What the unit in the name is in the unit of the field; None if the name has none."""
         return units_of(BY_NAME[self.field]).get(self.unit)
 
 
@@ -107,8 +107,8 @@ def second_header(first: Sequence[str], header: Sequence[str]) -> bool:
 def _names_in(row: Sequence[str], known: frozenset[str]) -> tuple[int, int]:
     """Return how many cells are expected names (two at least, or none), and how many fields any of them mean."""
     exact = len(known.intersection(cell.strip() for cell in row))
-    found = {meaning.field for cell in row if (meaning := surely_named(cell))}
-    return (exact if exact > 1 else 0), len(found)
+    fields = {meaning.field for cell in row if (meaning := surely_named(cell))}
+    return (exact if exact > 1 else 0), len(fields)
 
 
 def _is_unit(cell: str, name: str) -> bool:
@@ -130,16 +130,17 @@ def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
 
 @cache
 def _born() -> frozenset[tuple[str, ...]]:
-    return frozenset(tuple(plain(each).split()) for each in facts()["born"]["names"])
+    return frozenset(tuple(plain(name).split()) for name in facts()["born"]["names"])
 
 
 @cache
 def _aliases(field: str) -> frozenset[tuple[str, ...]]:
     """Return what a field is called, as plain words: its own name with and without its unit, and its other names."""
-    own = tuple(field.split("_"))
-    names = [tuple(plain(each).split()) for each in facts()["names"].get(field, [])]
+    words = tuple(field.split("_"))
+    names = [tuple(plain(name).split()) for name in facts()["names"].get(field, [])]
     label = tuple(plain(BY_NAME[field].label).split())
-    return frozenset({own, label, own[: len(own) - len(unit_in(own, BY_NAME[field]).split())], *names} - {()})
+    bare = words[: len(words) - len(unit_in(words, BY_NAME[field]).split())]
+    return frozenset({words, label, bare, *names} - {()})
 
 
 __all__ = ["HEAD_ROWS", "Named", "header_at", "second_header", "surely_named", "unit_in"]

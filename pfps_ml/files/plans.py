@@ -1,8 +1,9 @@
-"""What the head of a roster file, and a map, decide for all of its rows."""
+"""What the header of a roster file, and a map, decide for all of its rows."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InvalidInput
 from pfps_ml.files.dialects import Source
 from pfps_ml.files.headers import check_header
@@ -10,20 +11,21 @@ from pfps_ml.files.mapping import Mapping, rename
 from pfps_ml.files.naming import second_header
 from pfps_ml.knowledge.dictionary import INPUTS, VISIT
 
-ACCOUNT = ("status", "problems")
+ACCOUNT = ("status", "problems", "problem_codes")
+_ACCOUNT_BEFORE = ACCOUNT[:2]  # of versions that wrote no codes
 SCORED = frozenset({"status", "risk_12m"})  # a file with both came from us, and so did one that ends in the account
 NAMES = frozenset(field.name for field in INPUTS)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the head of a file and a map decide for all of its rows.
+    """What the header of a file and a map decide for all of its rows.
 
     Attributes
     ----------
     header
-        The dictionary's names of the file's columns where they have one, else their own, in order.
-    kept
+        The names of the file's columns, in order: the dictionary's name, or else the name in the file.
+    passing
         The places of the columns that pass through: all but those of an earlier scoring.
     mapping
         What the map says.
@@ -34,7 +36,7 @@ class Plan:
     """
 
     header: tuple[str, ...]
-    kept: tuple[int, ...]
+    passing: tuple[int, ...]
     mapping: Mapping
     decimal_comma: bool
     visit: bool
@@ -42,7 +44,7 @@ class Plan:
     @property
     def places(self) -> dict[str, int]:
         """Where the known columns stand in the file."""
-        return {self.header[at]: at for at in self.kept if self.header[at] in NAMES}
+        return {self.header[at]: at for at in self.passing if self.header[at] in NAMES}
 
 
 def plan_of(source: Source, mapping: Mapping) -> Plan:
@@ -53,30 +55,29 @@ def plan_of(source: Source, mapping: Mapping) -> Plan:
     InvalidInput
         If the header is not that of a roster, or the map does not fit it.
     """
-    kept, taken = _without_ours(source.header, mapping)
-    ours = rename([source.header[at] for at in kept], mapping)
-    read = [name for name in ours if name not in mapping.leave]
-    given = [field for field, _ in mapping.given]
-    check_header([*read, *given], taken, source.filled)
+    passing, taken = _without_ours(source.header, mapping)
+    renamed = rename([source.header[at] for at in passing], mapping)
+    read = [name for name in renamed if name not in mapping.leave]
+    check_header([*read, *(field for field, _ in mapping.constants)], taken, source.filled)
     if second_header(source.first, source.header):
-        raise InvalidInput(
-            "expected one header row and a runner in each row below it, got a second row of names or units below the "
-            "first. Delete it; a unit may stand in the name itself: Weight (lb)."
-        )
+        raise InvalidInput(Message("second_header"))
     header = list(source.header)
-    for at, name in zip(kept, ours, strict=True):
+    for at, name in zip(passing, renamed, strict=True):
         header[at] = name if name not in mapping.leave else ""
     visit = any(field.name in read for field in VISIT)
-    return Plan(tuple(header), tuple(kept), mapping, source.decimal_comma, visit)
+    return Plan(tuple(header), tuple(passing), mapping, source.decimal_comma, visit)
 
 
 def scored_before(header: Sequence[str]) -> bool:
     """Return whether a file came from us: scored, or the rejected rows of one that was."""
-    return SCORED.issubset(header) or tuple(header[-2:]) == ACCOUNT
+    return SCORED.issubset(header) or tuple(header[-3:]) == ACCOUNT or tuple(header[-2:]) == _ACCOUNT_BEFORE
 
 
 def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int], list[str]]:
-    """Take off the columns of an earlier scoring, or name those of a file never scored whose names they need."""
+    """Return the places of the file's columns without those of an earlier scoring; and names that scoring needs.
+
+    In a file that was never scored, every column passes, and a name that scoring adds is one too many.
+    """
     from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
 
     ours = frozenset({*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS})

@@ -10,11 +10,12 @@ from typing import Any
 
 import pyarrow as pa
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import Size, Source, pieces, read_piece
 from pfps_ml.files.guesses import Guess, guess_birth, guess_levels, guess_number
-from pfps_ml.files.headers import meant
+from pfps_ml.files.headers import closest_field
 from pfps_ml.files.naming import HEAD_ROWS, Named, surely_named, unit_in
 from pfps_ml.knowledge.checker import MISSING
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS
@@ -87,10 +88,7 @@ def propose(source: Source, sheet: str | None, today: dt.date) -> Proposed:
     columns = read_piece(source, first).table.columns if first else [pa.array([], pa.string())] * len(source.header)
     names = [_named(name) for name in source.header]
     if not any(names):
-        raise InputError(
-            f"expected a header among the first {HEAD_ROWS} rows, got no name that means anything to us. Put a row of "
-            "names above the runners, such as those of `pfps template`."
-        )
+        raise InputError(Message("header_unknown", {"rows": HEAD_ROWS}))
     found = [
         _proposal(name, named, _cells(column), today) if named else Proposal(name)
         for name, named, column in zip(source.header, names, columns, strict=True)
@@ -150,7 +148,7 @@ def _toml(value: Any) -> str:
 def _named(name: str) -> Named | None:
     if known := surely_named(name):
         return known
-    close = meant(name)
+    close = closest_field(name)
     return Named(close, unit_in(tuple(plain(name).split()), BY_NAME[close]), sure=False) if close else None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 
 _BUFFER = 1 << 20  # bytes of each column that are read at once: all of a row group's would not be constant memory
@@ -78,12 +79,12 @@ def read_groups(path: Path, digest: str, groups: Groups, names: list[str] | None
 def _grouped(counts: list[int], rows: int) -> Iterator[Groups]:
     if not counts:
         yield Groups(0, 0, 0)
-    start, held = 0, 0
+    start, waiting = 0, 0
     for stop, count in enumerate(counts, start=1):
-        held += count
-        if held >= rows or stop == len(counts):
-            yield Groups(start, stop, held)
-            start, held = stop, 0
+        waiting += count
+        if waiting >= rows or stop == len(counts):
+            yield Groups(start, stop, waiting)
+            start, waiting = stop, 0
 
 
 @lru_cache(1)  # what a file of many row groups says of itself takes a while to read
@@ -107,7 +108,7 @@ def _undamaged() -> Iterator[None]:
     except (pa.ArrowException, OSError, ValueError) as error:
         if getattr(error, "errno", None):  # of the disk, not of Arrow
             raise
-        raise InputError("expected a Parquet file, got something else or a damaged one. Export it again.") from error
+        raise InputError(Message("parquet_damaged")) from error
 
 
 __all__ = ["Groups", "look", "read_groups", "row_pieces"]

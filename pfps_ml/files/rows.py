@@ -1,7 +1,6 @@
-"""The rows of a roster: what they mean, and what is wrong with them.
+"""The rows of a roster: their coded numbers, and what is wrong with them.
 
-Everything here depends on one row at a time (but for ids that several rows share, which are found before), so a file
-may be cut anywhere.
+Each row is read by itself, so a file may be cut anywhere. Ids that several rows share are looked for before.
 """
 
 from dataclasses import dataclass, replace
@@ -12,10 +11,12 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InvalidInput
+from pfps_ml.files.blocks import SHAPE_CODES, shape_fault
 from pfps_ml.files.cells import texts
-from pfps_ml.files.dialects import Sheet, told_shape
-from pfps_ml.files.duplicates import SHARED, Shared, plain_ids
+from pfps_ml.files.dialects import Sheet
+from pfps_ml.files.duplicates import Shared, plain_ids
 from pfps_ml.files.mapping import translate
 from pfps_ml.files.plans import ACCOUNT, Plan, scored_before
 from pfps_ml.files.spelt import check_spelt
@@ -24,13 +25,13 @@ from pfps_ml.knowledge.dictionary import INPUTS
 from pfps_ml.knowledge.dictionary import field as field_of
 from pfps_ml.knowledge.field import Field
 
-UNWEIGHED = "expected weight_kg in the same row, by which this strength is divided, got none"
-_NUMBERS = tuple(each.name for each in INPUTS if each.kind in ("number", "whole"))
+_NUMBERS = tuple(field.name for field in INPUTS if field.kind in ("number", "whole"))
+_STATUS, _, _CODES = ACCOUNT
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Some rows as read: the columns that pass through, their ids, and what they mean."""
+    """Some rows as read: the columns that pass through, their ids, and their coded numbers with all faults."""
 
     table: Any
     ids: pd.Series
@@ -45,34 +46,42 @@ def read_rows(sheet: Sheet, plan: Plan, shared: Shared) -> Rows:
     sheet
         All columns of the file.
     plan
-        What they are.
+        What the columns are.
     shared
         The ids that more than one row of the whole file has.
     """
-    rows, places = sheet.table.num_rows, plan.places
-    misfits = _misfits(sheet)
-    values: dict[str, NDArray[np.float64]] = {}
-    faults = [*misfits]
-    beyond = {fault.row for fault in misfits}  # in a row that does not fit the header, other faults are consequences
-    for each in INPUTS:
-        if each.name in places:
-            numbers, found = _judge(sheet.table.column(places[each.name]), each, plan)
-            faults += [fault for fault in found if fault.row not in beyond]
-        else:
-            numbers = np.full(rows, _given(each, plan))
-        if each.kind != "text":
-            values[each.name] = numbers
-    for each in _per_kg(plan):
-        values[each.name], found = _by_weight(values[each.name], values["weight_kg"], each)
-        faults += [fault for fault in found if fault.row not in beyond]
-    ids = id_texts(sheet.table.column(places["runner_id"]), plan)
+    misfits = _misfits(sheet, plan)
+    # in a row that does not fit the header, other faults are consequences
+    beyond = {fault.row for fault in misfits}
+    values, faults = _values(sheet, plan)
+    faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
+    ids = id_texts(sheet.table.column(plan.places["runner_id"]), plan)
     if len(shared.hashes):
-        faults += [Fault(int(row), "runner_id", SHARED) for row in shared.rows(plain_ids(ids))]
+        faults += [Fault(int(row), ("runner_id",), "shared_id") for row in shared.rows(plain_ids(ids))]
+    faults += _unexplained(sheet, {fault.row for fault in faults})
     faults.sort(key=lambda fault: fault.row or 0)
-    table = sheet.table.select(list(plan.kept))
+    table = sheet.table.select(list(plan.passing))
     if "runner_id" not in table.column_names:
         table = table.append_column("runner_id", pa.array(ids.where(plain_ids(ids).notna()), pa.string()))
-    return Rows(table, ids, Checked(pd.DataFrame(values, index=pd.RangeIndex(rows)), tuple(faults)))
+    frame = pd.DataFrame(values, index=pd.RangeIndex(sheet.table.num_rows))
+    return Rows(table, ids, Checked(frame, tuple(faults)))
+
+
+def _values(sheet: Sheet, plan: Plan) -> tuple[dict[str, NDArray[np.float64]], list[Fault]]:
+    """Return the coded numbers of every field, and what is wrong with its cells."""
+    values, faults = dict[str, NDArray[np.float64]](), list[Fault]()
+    for field in INPUTS:
+        if field.name in plan.places:
+            numbers, wrong = _judge(sheet.table.column(plan.places[field.name]), field, plan)
+            faults += wrong
+        else:
+            numbers = np.full(sheet.table.num_rows, _constant(field, plan))
+        if field.kind != "text":
+            values[field.name] = numbers
+    for field in _per_kg(plan):
+        values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
+        faults += wrong
+    return values, faults
 
 
 def id_texts(column: Any, plan: Plan) -> pd.Series:
@@ -90,24 +99,43 @@ def has_decimal_comma(sheet: Sheet, plan: Plan) -> bool:
     return False
 
 
-def _misfits(sheet: Sheet) -> list[Fault]:
+def _misfits(sheet: Sheet, plan: Plan) -> list[Fault]:
     """Return the rows that do not fit the header, or did not when they were first scored: they fit only since then."""
+    faults = {fault.row: fault for fault in sheet.faults}
+    status, codes = _account(sheet, _STATUS), _account(sheet, _CODES)
+    if status is not None and codes is not None:
+        shapes = {text: next((code for code in SHAPE_CODES if code in text.split(", ")), "") for text in codes.unique()}
+        shape = codes.map(shapes).where(status == "rejected", "")
+        for row in np.flatnonzero(shape.to_numpy(dtype=object) != ""):
+            faults.setdefault(int(row), shape_fault(int(row), shape.iloc[row], len(plan.passing)))
+    return sorted(faults.values(), key=lambda fault: fault.row or 0)
+
+
+def _unexplained(sheet: Sheet, explained: set[int | None]) -> list[Fault]:
+    """Return the rows that a version without codes rejected for a reason that their cells do not show.
+
+    It may be that they did not fit the header. They fit since they were written, so they would be scored with their
+    cells in the wrong columns.
+    """
+    status, problems, codes = (_account(sheet, name) for name in ACCOUNT)
+    if status is None or problems is None or codes is not None:
+        return []
+    rejected = np.asarray((status == "rejected") & (problems != ""))
+    return [Fault(int(row), (), "rejected_before") for row in np.flatnonzero(rejected) if int(row) not in explained]
+
+
+def _account(sheet: Sheet, name: str) -> pd.Series | None:
+    """Return a column of the account that an earlier scoring wrote, blank where it says nothing; None if not there."""
     names = sheet.table.column_names
-    if not (scored_before(names) and set(ACCOUNT).issubset(names)):
-        return list(sheet.faults)
-    found = {fault.row: fault for fault in sheet.faults}
-    status, problems = (_as_text(sheet.table.column(names.index(name))).to_pandas() for name in ACCOUNT)
-    told = (status == "rejected") & problems.str.startswith("expected", na=False)
-    for row in np.flatnonzero(told.to_numpy(dtype=bool, na_value=False)):
-        if shape := told_shape(problems.iloc[row]):
-            found.setdefault(int(row), Fault(int(row), None, shape))
-    return sorted(found.values(), key=lambda fault: fault.row or 0)
+    if name not in names or not scored_before(names):
+        return None
+    return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
 
 
 def _judge(column: Any, field: Field, plan: Plan) -> tuple[NDArray[np.float64], list[Fault]]:
     """Check a column: numbers as they are, text once for each distinct cell."""
     if plan.mapping.columns and field in _per_kg(plan):
-        field = replace(field, low=-np.inf, high=np.inf)  # what it is once divided has limits
+        field = replace(field, low=-np.inf, high=np.inf)  # the limits are those of the number once it is divided
     if _is_numeric(column.type) and plan.mapping.target(field.name) is None:
         codes, cells = None, pd.Series(column.to_pandas())
         checked = check(pd.DataFrame({field.name: cells}), (field,), plan.decimal_comma)
@@ -117,21 +145,25 @@ def _judge(column: Any, field: Field, plan: Plan) -> tuple[NDArray[np.float64], 
     numbers = checked.values[field.name].to_numpy() if field.name in checked.values else np.zeros(len(cells))
     if codes is None:
         return numbers, list(checked.faults)
-    messages = {fault.row: fault.message for fault in checked.faults}
+    faults = {fault.row: fault for fault in checked.faults}
     bad = np.zeros(len(cells), dtype=bool)
-    bad[[row for row in messages if row is not None]] = True
-    rows = np.flatnonzero(bad[codes])
-    return numbers[codes], [Fault(int(row), field.name, messages[int(codes[row])]) for row in rows]
+    bad[[row for row in faults if row is not None]] = True
+    return numbers[codes], [_at(int(row), faults[int(codes[row])]) for row in np.flatnonzero(bad[codes])]
 
 
-def _given(field: Field, plan: Plan) -> float:
+def _at(row: int, fault: Fault) -> Fault:
+    """Return the fault of a cell for another row that has the same cell."""
+    return Fault(row, fault.fields, fault.code, fault.parameters)
+
+
+def _constant(field: Field, plan: Plan) -> float:
     """Return the value of a field that the map gives to every row, or NaN."""
-    value = dict(plan.mapping.given).get(field.name)
+    value = dict(plan.mapping.constants).get(field.name)
     if value is None or field.kind == "text":
         return np.nan
     checked = check_spelt(pd.Series([value], dtype=object), field, plan.decimal_comma)
     if checked.faults:
-        raise InvalidInput("expected a map that fits the dictionary, got a value in it that does not.", checked.faults)
+        raise InvalidInput(Message("map_value_invalid"), checked.faults)
     return float(checked.values[field.name].iloc[0])
 
 
@@ -144,7 +176,7 @@ def _by_weight(torques: NDArray[np.float64], kg: NDArray[np.float64], field: Fie
     lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
     checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
     return checked.values[field.name].to_numpy(), [
-        *checked.faults, *(Fault(int(row), field.name, UNWEIGHED) for row in lacking)]  # fmt: skip
+        *checked.faults, *(Fault(int(row), (field.name, "weight_kg"), "unweighed") for row in lacking)]  # fmt: skip
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -167,4 +199,4 @@ def _translated(cells: pd.Series, column: Any, plan: Plan) -> pd.Series:
     return cells if column is None else translate(cells, column, plan.decimal_comma)
 
 
-__all__ = ["UNWEIGHED", "Rows", "has_decimal_comma", "id_texts", "read_rows"]
+__all__ = ["Rows", "has_decimal_comma", "id_texts", "read_rows"]

@@ -1,4 +1,4 @@
-"""The table on a sheet of a workbook: its header wherever it stands, the rows below it, and what was left out.
+"""The table on a sheet of a workbook: its header, wherever that stands, and the rows below it.
 
 Columns whose cells are all of one kind (numbers, dates, truth values) keep it; all others are text, cell by cell.
 """
@@ -12,20 +12,20 @@ from typing import Any
 
 import pyarrow as pa
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError
 from pfps_ml.files.cells import unguard
 from pfps_ml.files.grids import UNCALCULATED, Row, place_of
 from pfps_ml.files.naming import HEAD_ROWS, header_at, surely_named
 from pfps_ml.files.workbooks import Book, Tab, opened_book
 
-MERGED = "expected a value in each cell, got merged cells: split them and fill in each"
 _WHOLE = 2**53  # below it, every whole number is a float, too
 _TABLE = 2  # names that make a sheet look like a roster
 
 
 @dataclass(frozen=True)
 class Table:
-    """What a sheet says.
+    """The table of a sheet.
 
     Attributes
     ----------
@@ -50,21 +50,21 @@ def read_table(path: Path, known: frozenset[str], sheet: str | None = None) -> T
     path
         An .xlsx or .xlsm file.
     known
-        Names of columns to expect; they decide which row is the header, and which sheet is meant.
+        Names of columns to expect; they decide which row is the header, and which sheet is read.
     sheet
         The name of the sheet; hidden ones are read only if named.
 
     Raises
     ------
     InputError
-        If the workbook cannot be read, more than one sheet may be meant, or cells were never calculated.
+        If the workbook cannot be read, more than one sheet looks like a roster, or cells were never calculated.
     """
     with opened_book(path) as book:
-        tab = _named_tab(book, sheet) if sheet is not None else _meant_tab(book, known)
+        tab = _named_tab(book, sheet) if sheet is not None else _roster_tab(book, known)
         merged = list[str]()
         rows = list(book.rows(tab, merged))
     if not rows:
-        raise InputError(f"expected a roster with a header and rows, got an empty sheet ({tab.name!r}).")
+        raise InputError(Message("sheet_empty", {"sheet": tab.name}))
     return _table(tab.name, rows, known, merged)
 
 
@@ -81,26 +81,20 @@ def _named_tab(book: Book, sheet: str) -> Tab:
     for tab in book.tabs:
         if tab.name.strip().casefold() == sheet.strip().casefold():
             return tab
-    raise InputError(f"expected a sheet of the name {sheet!r}, got {_names(book.tabs)}.")
+    raise InputError(Message("sheet_missing", {"sheet": sheet, "sheets": _names(book.tabs)}))
 
 
-def _meant_tab(book: Book, known: frozenset[str]) -> Tab:
+def _roster_tab(book: Book, known: frozenset[str]) -> Tab:
     """Return the only sheet that looks like a roster, or the first that has anything on it."""
     shown = [tab for tab in book.tabs if tab.shown]
     heads = {tab: [_texts(row) for row in islice(book.rows(tab, []), HEAD_ROWS)] for tab in shown}
     like = [tab for tab, rows in heads.items() if rows and _looks_like_a_roster(rows, known)]
     if len(like) > 1:
-        raise InputError(
-            f"expected one roster, got {len(like)} sheets that look like one: {_names(like)}. Name one with --sheet, "
-            "or put their rows on one sheet."
-        )
+        raise InputError(Message("sheets_ambiguous", {"count": len(like), "sheets": _names(like)}))
     filled = [tab for tab, rows in heads.items() if rows]
     if not filled:
-        hidden = [tab for tab in book.tabs if not tab.shown]
-        told = f"; hidden: {_names(hidden)}, read only with --sheet" if hidden else ""
-        raise InputError(
-            f"expected a roster with a header and rows, got a workbook without any cell that is shown{told}."
-        )
+        hidden = _names(tab for tab in book.tabs if not tab.shown)
+        raise InputError(Message("sheets_hidden", {"sheets": hidden}) if hidden else Message("workbook_empty"))
     return (like or filled)[0]
 
 
@@ -109,8 +103,8 @@ def _looks_like_a_roster(rows: list[list[str]], known: frozenset[str]) -> bool:
     return len({cell if cell in known else surely_named(cell) for cell in header} - {None}) >= _TABLE
 
 
-def _names(tabs: Iterable[Tab]) -> str:
-    return ", ".join(repr(tab.name) for tab in tabs)
+def _names(tabs: Iterable[Tab]) -> list[str]:
+    return [repr(tab.name) for tab in tabs]
 
 
 def _table(sheet: str, rows: Sequence[Row], known: frozenset[str], merged: list[str]) -> Table:
@@ -140,7 +134,7 @@ def _merged(rows: Sequence[Row], areas: list[tuple[int, int, int, int]], places:
         return
     for at, row in enumerate(rows):
         if any(top <= row.number <= bottom and _reaches(left, right, places) for left, top, right, bottom in areas):
-            yield Fault(at, None, MERGED)
+            yield Fault(at, (), "merged_cells")
 
 
 def _reaches(left: int, right: int, places: list[int]) -> bool:
@@ -155,12 +149,9 @@ def _area(ref: str) -> tuple[int, int, int, int] | None:
 
 
 def _refuse_uncalculated(rows: Sequence[Row], places: list[int]) -> None:
-    found = sum(row.cells.get(place) is UNCALCULATED for row in rows for place in places)
-    if found:
-        raise InputError(
-            f"expected values, got {found:,} formula(s) that were never calculated. Open the workbook in a spreadsheet "
-            "and save it: it then stores what they come to."
-        )
+    formulas = sum(row.cells.get(place) is UNCALCULATED for row in rows for place in places)
+    if formulas:
+        raise InputError(Message("formulas_uncalculated", {"n": formulas}))
 
 
 def _texts(row: Row) -> list[str]:
@@ -177,4 +168,4 @@ def _column(cells: list[Any]) -> Any:
     return pa.array([text_of(cell) or "" for cell in cells], pa.string())
 
 
-__all__ = ["MERGED", "Table", "read_table", "text_of"]
+__all__ = ["Table", "read_table", "text_of"]

@@ -1,14 +1,16 @@
-"""Cells as people write them: what the dictionary's checker does not read, but means one thing for certain."""
+"""Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean one thing only."""
+
+from dataclasses import replace
 
 import pandas as pd
 
 from pfps_ml.errors import Fault
 from pfps_ml.knowledge.checker import Checked, check
 from pfps_ml.knowledge.field import Field
-from pfps_ml.knowledge.spellings import AMBIGUOUS, level_of, read_number
+from pfps_ml.knowledge.spellings import level_of, read_number
 
 _NOT_AVAILABLE = "#N/A"  # of a spreadsheet, which says it on purpose; its other errors are faults
-_UNREAD = ("got text", "got another level")
+_UNREAD = ("not_a_number", "not_a_level")
 
 
 def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
@@ -24,7 +26,7 @@ def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
         Whether `1,75` means 1.75.
     """
     checked = _check(cells, field, decimal_comma)
-    unread = [fault.row for fault in checked.faults if fault.row is not None and fault.message.endswith(_UNREAD)]
+    unread = [fault.row for fault in checked.faults if fault.row is not None and fault.code in _UNREAD]
     respelt, unclear = dict[int, str](), set[int]()
     for row in unread:
         try:
@@ -36,7 +38,7 @@ def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
     if respelt:
         again = [respelt.get(row, cell) for row, cell in enumerate(cells)]
         checked = _check(pd.Series(again, index=cells.index, dtype=object), field, decimal_comma)
-    return Checked(checked.values, tuple(_told(fault, field, unclear) for fault in checked.faults))
+    return Checked(checked.values, tuple(_with_reason(fault, unclear) for fault in checked.faults))
 
 
 def _check(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
@@ -52,10 +54,8 @@ def _meaning(cell: str, field: Field, decimal_comma: bool) -> str | None:
     return None if number is None else repr(number)
 
 
-def _told(fault: Fault, field: Field, unclear: set[int]) -> Fault:
-    if fault.row not in unclear:
-        return fault
-    return Fault(fault.row, fault.field, f"expected {field.limits}, got {AMBIGUOUS}; write it without, or see --map")
+def _with_reason(fault: Fault, unclear: set[int]) -> Fault:
+    return replace(fault, code="ambiguous_thousands") if fault.row in unclear else fault
 
 
 __all__ = ["check_spelt"]

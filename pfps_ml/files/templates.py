@@ -51,12 +51,12 @@ def _write_column(sheet: Any, place: int, field: Field) -> None:
 def _validation(field: Field, cells: str) -> Any:
     from openpyxl.worksheet.datavalidation import DataValidation
 
-    told: dict[str, Any] = {"type": "decimal", "operator": "between", "formula1": field.low, "formula2": field.high}
+    limits: dict[str, Any] = {"type": "decimal", "operator": "between", "formula1": field.low, "formula2": field.high}
     if field.kind == "whole":
-        told["type"] = "whole"
+        limits["type"] = "whole"
     if field.kind == "choice":
-        told = {"type": "list", "formula1": f'"{",".join(field.levels)}"'}
-    rule = DataValidation(**told, allow_blank=True, showErrorMessage=True, showInputMessage=True)
+        limits = {"type": "list", "formula1": f'"{",".join(field.levels)}"'}
+    rule = DataValidation(**limits, allow_blank=True, showErrorMessage=True, showInputMessage=True)
     rule.error, rule.errorTitle = f"Expected {field.limits}, or nothing.", field.label
     rule.prompt, rule.promptTitle = field.question[:255], field.label[:32]
     rule.add(cells)

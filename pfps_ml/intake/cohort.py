@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InvalidInput, OutputError
 from pfps_ml.files.mapping import Mapping, load_mapping
-from pfps_ml.intake.outcomes import EVENT, days_of, numbers_of, outcome_codes
+from pfps_ml.intake.outcomes import CASE_ADVICE, SECOND_ADVICE, SUCCESS_ADVICE, days_of, numbers_of, outcome_codes
 from pfps_ml.intake.table import Table, arms_of
 from pfps_ml.knowledge.checker import derive
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
@@ -25,8 +26,6 @@ from pfps_ml.roster import read_roster
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 ARM, FOLLOW_UP = "arm", "follow_up_months"
-_SUCCEEDED = "If 2 means success, add --event 2 (in training, --success-level 2)."
-_SECOND = "Write the second column so, or leave it out."
 TWELVE_WEEKS = 12 * 7 / (365.25 / 12)  # in months: the horizon of success
 
 
@@ -44,7 +43,7 @@ class Columns:
     period
         When a row was collected: a year, a season, a wave.
     person
-        Who a row is of, where one person has several rows (each with a runner_id of its own).
+        The person of a row, where one person has several rows (each row has another runner_id).
     measured_on, happened_on
         Days, written 2026-03-21: of the screening, and of the outcome or its ascertainment.
     second
@@ -52,7 +51,7 @@ class Columns:
     arm
         The pathway that a patient had; with it, the file is one of patients.
     arm_levels
-        What the file calls an arm, and its name in the dictionary; where it is not told by the dictionary's words.
+        The file's level of an arm, and its name in the dictionary; where the file does not use the dictionary's words.
     """
 
     outcome: str | None = None
@@ -150,18 +149,18 @@ class Cohort:
     @property
     def used(self) -> Bools:
         """Who can be evaluated: nothing sets them aside."""
-        return np.asarray(~np.any([gone for _, gone in self._aside()], axis=0))
+        return np.asarray(~np.any([gone for _, gone in self._set_aside()], axis=0))
 
     def account(self) -> list[tuple[str, int]]:
         """Return what became of every row, in the order in which rows are set aside."""
         left, lines = np.ones(len(self.y), dtype=bool), [("rows in the file", len(self.y))]
-        for what, gone in self._aside():
+        for what, gone in self._set_aside():
             lines.append((f"set aside: {what}", int((left & gone).sum())))
             left &= ~gone
         events = "cases" if self.arm is None else "successes"
         return [*lines, ("evaluated", int(left.sum())), (f"{events} among them", int(self.y[left].sum()))]
 
-    def _aside(self) -> list[tuple[str, Bools]]:
+    def _set_aside(self) -> list[tuple[str, Bools]]:
         fault, unknown = ("a fault in a field", self.rejected), ("outcome not known", np.isnan(self.y))
         if self.arm is None:
             lost = ("lost before the horizon, no episode until then", self.too_short)
@@ -201,17 +200,16 @@ def read_cohort(
     declared = load_mapping(mapping)
     roster = read_roster(source, declared)
     table = Table(roster, declared)
-    columns = _told(columns, table.names)
+    columns = _with_usual_names(columns, table.names)
     table.expect(columns.named)
     if columns.arm is None and columns.arm_levels:
-        raise InvalidInput("expected a column of arms beside --arm-level, got a cohort of runners; add --arm NAME.")
+        raise InvalidInput(Message("arm_level_without_arm"))
     club, person, period = (table.texts(name) for name in (table.source("club"), columns.person, columns.period))
+    advice = CASE_ADVICE if columns.arm is None else SUCCESS_ADVICE
     months, second, (first, last) = columns.follow_up, columns.second, (columns.measured_on, columns.happened_on)
     return Cohort(
         values=derive(roster.values),
-        y=outcome_codes(
-            table.cells(columns.asked), columns.asked, columns.event, EVENT if columns.arm is None else _SUCCEEDED
-        ),
+        y=outcome_codes(table.cells(columns.asked), columns.asked, columns.event, advice),
         rejected=roster.checked.rejected,
         faults=roster.faults,
         club=np.full(len(roster.ids), None, dtype=object) if club is None else club,
@@ -220,7 +218,7 @@ def read_cohort(
         months=None if months is None else numbers_of(table.cells(months), months, 0),
         measured_on=None if first is None else days_of(table.cells(first), first),
         happened_on=None if last is None else days_of(table.cells(last), last),
-        second=None if second is None else outcome_codes(table.cells(second), second, advice=_SECOND),
+        second=None if second is None else outcome_codes(table.cells(second), second, advice=SECOND_ADVICE),
         arm=None if columns.arm is None else arms_of(table, columns.arm, columns.arm_levels),
         horizon=horizon if columns.arm is None else TWELVE_WEEKS,
         digest=hashlib.sha256(source.read_bytes()).hexdigest(),
@@ -233,7 +231,7 @@ def read_patients(source: Path, columns: Columns | None = None, mapping: Path | 
     return read_cohort(source, replace(columns, arm=columns.arm or ARM), mapping)
 
 
-def _told(columns: Columns, names: Sequence[str]) -> Columns:
+def _with_usual_names(columns: Columns, names: Sequence[str]) -> Columns:
     """Return the columns with those that are read under their own name, if the file has them."""
     if columns.arm is None and columns.outcome is None and ARM in names and ONSET.name not in names:
         columns = replace(columns, arm=ARM)
@@ -249,11 +247,11 @@ def make_result_folder(folder: Path) -> None:
         If it cannot be made, or is that of a bundle.
     """
     if os.path.exists(folder / "manifest.json"):  # noqa: PTH110  # pathlib's own raises for a name that is too long
-        raise OutputError(f"expected a folder for results, got that of a bundle: {folder}. Name another with -o.")
+        raise OutputError(Message("results_in_bundle", {"path": str(folder)}))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"expected a folder that can be written at {folder}, got: {error.strerror}") from error
+        raise OutputError(Message("results_unwritable", {"path": str(folder), "reason": error.strerror})) from error
 
 
 __all__ = [

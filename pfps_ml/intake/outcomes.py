@@ -1,4 +1,4 @@
-"""What the cells of an outcome mean: 0 and 1, yes and no, or two levels of which somebody says which is the case."""
+"""The cells of an outcome as 0 and 1: written so, as no and yes, or as two levels of which --event names the case."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InvalidInput
 from pfps_ml.knowledge.checker import is_missing
 
@@ -14,11 +15,11 @@ _SHOWN = 4  # levels of an outcome that a message names
 _LONGEST = 12  # characters of a level: what is longer may be free text
 _FEWEST = 5  # rows of a level that a message names: what fewer have may be somebody's own
 _DAY = r"\d{4}-\d{2}-\d{2}(?:[ t]\d{2}:.*)?"
-EVENT = "If 2 means a case, add --event 2."
+CASE_ADVICE, SUCCESS_ADVICE, SECOND_ADVICE = "outcome_advice_case", "outcome_advice_success", "outcome_advice_second"
 _KNOWN = {"0": 0.0, "1": 1.0, "no": 0.0, "yes": 1.0, "false": 0.0, "true": 1.0}
 
 
-def outcome_codes(cells: Sequence[object], name: str, event: str | None = None, advice: str = EVENT) -> Floats:
+def outcome_codes(cells: Sequence[object], name: str, event: str | None = None, advice: str = CASE_ADVICE) -> Floats:
     """Return 1 for a case, 0 for none and NaN where nothing is known.
 
     Parameters
@@ -30,7 +31,7 @@ def outcome_codes(cells: Sequence[object], name: str, event: str | None = None, 
     event
         The level that means a case; the other one means none. Without it, 0 and 1, no and yes, false and true are read.
     advice
-        What to do about other levels, for the message.
+        The code of what to do about other levels, for the message.
 
     Raises
     ------
@@ -42,19 +43,26 @@ def outcome_codes(cells: Sequence[object], name: str, event: str | None = None, 
     wanted = None if event is None else _canonical(event)
     codes = _KNOWN if wanted is None else {level: float(level == wanted) for level in levels}
     if len(levels) > 2 or not set(levels) <= set(codes) or (wanted is not None and wanted not in levels):
-        raise InvalidInput(
-            f"expected two levels in the outcome {name!r}, 0 and 1 or no and yes, or to be told which means a case; "
-            f"got {_told(texts)}{'' if event is None else ' and --event of another'}. {advice}"
-        )
-    found = texts.map(codes).to_numpy(dtype=float, na_value=np.nan)
-    cases, others = int((found == 1).sum()), int((found == 0).sum())
+        raise InvalidInput(_levels_fault(name, texts, event, advice))
+    outcome = texts.map(codes).to_numpy(dtype=float, na_value=np.nan)
+    cases, others = int((outcome == 1).sum()), int((outcome == 0).sum())
     if not cases or not others:
-        raise InvalidInput(
-            f"expected cases and non-cases in the outcome {name!r}, got {cases:,} and {others:,}; "
-            "nothing can be said of a model where one class is all there is. Bring a file that has both, or name "
-            "another column with --outcome."
-        )
-    return found
+        raise InvalidInput(Message("outcome_of_one_class", {"column": name, "cases": cases, "others": others}))
+    return outcome
+
+
+def _levels_fault(name: str, texts: pd.Series, event: str | None, advice: str) -> Message:
+    """Return what is wrong with the levels of an outcome.
+
+    Levels are named if they are short and several rows have each: numbers and codes, never free text, and never the
+    level of one person.
+    """
+    rows = texts.value_counts().sort_index()
+    shown = 0 < len(rows) <= _SHOWN and rows.min() >= _FEWEST and max(map(len, rows.index)) <= _LONGEST
+    levels = Message("outcome_levels", {"levels": list(map(repr, rows.index))})
+    levels = levels if shown else Message("outcome_level_count", {"n": len(rows)})
+    code = "outcome_levels_invalid" if event is None else "outcome_event_invalid"
+    return Message(code, {"column": name, "levels": levels.as_dict(), "advice": Message(advice).as_dict()})
 
 
 def level_texts(cells: Sequence[object]) -> pd.Series:
@@ -70,14 +78,14 @@ def numbers_of(cells: Sequence[object], name: str, low: float) -> Floats:
     Raises
     ------
     InvalidInput
-        If a cell is text, or a number below the limit; rows are counted and no value is told.
+        If a cell is text, or a number below the limit; rows are counted and no value is repeated.
     """
     texts = level_texts(cells)
-    found = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
-    odd = int(((np.isnan(found) & texts.notna().to_numpy()) | (found < low) | np.isinf(found)).sum())
+    numbers = pd.to_numeric(texts, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    odd = int(((np.isnan(numbers) & texts.notna().to_numpy()) | (numbers < low) | np.isinf(numbers)).sum())
     if odd:
-        raise InvalidInput(f"expected numbers of at least {low:g} in the column {name!r}, got {odd:,} other cells.")
-    return np.asarray(found)
+        raise InvalidInput(Message("column_numbers_invalid", {"column": name, "low": low, "cells": odd}))
+    return np.asarray(numbers)
 
 
 def days_of(cells: Sequence[object], name: str) -> NDArray[np.datetime64]:
@@ -90,10 +98,10 @@ def days_of(cells: Sequence[object], name: str) -> NDArray[np.datetime64]:
     """
     texts = level_texts(cells)
     days = texts.where(texts.str.fullmatch(_DAY).fillna(False).astype(bool)).str.slice(0, 10)
-    found = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
-    if odd := int((found.isna() & texts.notna()).sum()):
-        raise InvalidInput(f"expected days such as 2026-03-21 in the column {name!r}, got {odd:,} other cells.")
-    return np.asarray(found.to_numpy(dtype="datetime64[D]"))
+    dates = pd.to_datetime(days, format="%Y-%m-%d", errors="coerce")
+    if odd := int((dates.isna() & texts.notna()).sum()):
+        raise InvalidInput(Message("column_days_invalid", {"column": name, "cells": odd}))
+    return np.asarray(dates.to_numpy(dtype="datetime64[D]"))
 
 
 def _canonical(cell: object) -> str:
@@ -104,12 +112,4 @@ def _canonical(cell: object) -> str:
         return text
 
 
-def _told(texts: pd.Series) -> str:
-    """Name levels that are short and that several rows have: numbers and codes, never free text or anybody's own."""
-    rows = texts.value_counts().sort_index()
-    if not 0 < len(rows) <= _SHOWN or rows.min() < _FEWEST or max(map(len, rows.index)) > _LONGEST:
-        return f"{len(rows):,} level{'' if len(rows) == 1 else 's'}"
-    return " and ".join(map(repr, rows.index))
-
-
-__all__ = ["EVENT", "days_of", "level_texts", "numbers_of", "outcome_codes"]
+__all__ = ["CASE_ADVICE", "SECOND_ADVICE", "SUCCESS_ADVICE", "days_of", "level_texts", "numbers_of", "outcome_codes"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InvalidInput
 from pfps_ml.files.mapping import Mapping
 from pfps_ml.intake.outcomes import level_texts
@@ -30,11 +31,8 @@ class Table:
     def expect(self, names: Sequence[str]) -> None:
         """Refuse a file that lacks a column, with all that it lacks."""
         if lacking := [name for name in dict.fromkeys(names) if name not in self.names]:
-            faults = [Fault(None, None, f"expected the column {name!r} in the file, got none") for name in lacking]
-            raise InvalidInput(
-                f"expected every column that was named, got {len(lacking)} that are not in the file; an outcome of "
-                "another name is told with --outcome NAME, a column of arms with --arm NAME.", faults,
-            )  # fmt: skip
+            faults = [Fault(None, (), "column_missing", {"name": name}) for name in lacking]
+            raise InvalidInput(Message("columns_missing", {"n": len(lacking)}), faults)
 
     def source(self, field: str) -> str | None:
         """Return the column that a field comes from; None if the file has none."""
@@ -50,18 +48,18 @@ class Table:
         """Return a column's texts, in one spelling and None where blank; None for no column."""
         if name is None:
             return None
-        found = level_texts(self.cells(name))
-        return np.asarray(found.astype(object).where(found.notna(), None).to_numpy(dtype=object))
+        texts = level_texts(self.cells(name))
+        return np.asarray(texts.astype(object).where(texts.notna(), None).to_numpy(dtype=object))
 
 
-def arm_levels(told: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
-    """Return the levels and the arms that they mean, told as LEVEL=ARM; what has no sign between them means none."""
-    parts = [each.rpartition("=") for each in told or []]
+def arm_levels(pairs: Sequence[str] | None) -> tuple[tuple[str, str], ...]:
+    """Return levels and their arms from texts such as LEVEL=ARM; a text without the sign has a blank level."""
+    parts = [pair.rpartition("=") for pair in pairs or []]
     return tuple((level.strip(), arm.strip()) for level, _, arm in parts)
 
 
 def arms_of(table: Table, name: str, levels: Sequence[tuple[str, str]] = ()) -> NDArray[np.object_]:
-    """Return the dictionary's arms, told by name, label or level, None where blank.
+    """Return the dictionary's arms by their names, labels or levels in the file; None where blank.
 
     Parameters
     ----------
@@ -75,25 +73,19 @@ def arms_of(table: Table, name: str, levels: Sequence[tuple[str, str]] = ()) -> 
     Raises
     ------
     InvalidInput
-        If there are others, which are counted and not told; or a level is not there, or means no arm.
+        If there are others, which are counted and not named; or a level is not there, or means no arm.
     """
-    found, ours = np.asarray(table.texts(name)), [arm.name for arm in ARMS]
+    cells, arms = np.asarray(table.texts(name)), [arm.name for arm in ARMS]
     theirs = level_texts([level for level, _ in levels])
-    known = {arm.label.lower(): arm.name for arm in ARMS} | {each: each for each in ours}
-    known |= dict(zip(theirs, (meant for _, meant in levels), strict=True))
-    if not set(known.values()) <= set(ours) or not set(theirs) <= set(found) or theirs.duplicated().any():
-        raise InvalidInput(
-            f"expected levels of the column {name!r} and the arms that they mean ({', '.join(ours)}), got a level that "
-            "is not in the column, one that is told twice, or one that means no arm of the dictionary. Say each once: "
-            "--arm-level 1=usual_care --arm-level 2=hip."
-        )
-    read = pd.Series(found).map(known.get, na_action="ignore")
-    odd = pd.Series(found)[read.isna() & ~pd.isna(found)]
+    known = {arm.label.lower(): arm.name for arm in ARMS} | {arm: arm for arm in arms}
+    known |= dict(zip(theirs, (arm for _, arm in levels), strict=True))
+    if not set(known.values()) <= set(arms) or not set(theirs) <= set(cells) or theirs.duplicated().any():
+        raise InvalidInput(Message("arm_levels_invalid", {"column": name, "arms": arms}))
+    read = pd.Series(cells).map(known.get, na_action="ignore")
+    odd = pd.Series(cells)[read.isna() & ~pd.isna(cells)]
     if len(odd):
-        raise InvalidInput(
-            f"expected arms of the dictionary ({', '.join(ours)}) in the column {name!r}, got {odd.nunique():,} "
-            f"other(s) in {len(odd):,} rows. Say what each means, for example --arm-level 2=hip, once for each."
-        )
+        counts = {"n": int(odd.nunique()), "rows": len(odd)}
+        raise InvalidInput(Message("arms_unknown", {"column": name, "arms": arms, **counts}))
     return np.asarray(read.astype(object).where(read.notna(), None).to_numpy(dtype=object))
 
 

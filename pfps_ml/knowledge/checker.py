@@ -1,7 +1,7 @@
-"""The column checker: typed or textual columns in, coded numbers and every fault out, from the dictionary alone.
+"""The column checker: columns of numbers or text go in; coded numbers and every fault come out.
 
-Scoring and the service use it (a file schema costs milliseconds a row); the pandera schema of `contracts` is
-made from the same declarations, and a test holds the two equal.
+It is made from the dictionary alone. Scoring and the service use it, because a file schema costs milliseconds a row.
+The pandera schema of `contracts` is made from the same declarations; a test compares the two.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ def check(
 
 
 def check_columns(frame: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Floats], tuple[Fault, ...]]:
-    """Return what `check` does of lists of cells as columns of numbers and faults: a single row is spared a frame."""
+    """Check lists of cells as `check` does; return columns of numbers, and faults. A single row needs no frame."""
     values, asked, faults = _checked(frame, INPUTS, False)
     return {field.name: values[at] for at, field in enumerate(asked)}, faults
 
@@ -75,17 +75,16 @@ def _checked(
     values, faults = np.full((len(asked), rows), np.nan), []
     for field in fields:
         if field.kind == "text" and field.required and field.name in frame:
-            unnamed = is_missing(_series(frame[field.name]))
-            faults += _faults(unnamed, field, "is required: expected a pseudonym, got nothing")
+            faults += _faults(is_missing(_series(frame[field.name])), field, "id_missing")
     for at, field in enumerate(asked):
         if field.name in frame:
-            values[at], found = _read(frame[field.name], field, decimal_comma)
-            faults += found
+            values[at], unreadable = _read(frame[field.name], field, decimal_comma)
+            faults += unreadable
     faults += _beyond_limits(values, asked)
     for at, field in enumerate(asked):
         if field.required:
             silent = np.isnan(values[at]) & ~_rows_of(faults, field.name, rows)
-            faults += _faults(silent, field, f"is required: expected {field.limits}, got nothing")
+            faults += _faults(silent, field, "required")
     order = {field.name: at for at, field in enumerate(fields)}
     faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
     return values, asked, tuple(faults)
@@ -121,19 +120,21 @@ def _header(names: tuple[str, ...]) -> pd.Index:
 
 
 def _read(column: Any, field: Field, decimal_comma: bool) -> tuple[Any, list[Fault]]:
-    """Return what a column says, and what of it cannot be understood; limits come later."""
+    """Return the numbers or codes of a column, and a fault for each cell that cannot be read; limits come later."""
     if not isinstance(column, pd.Series):
         plain = _plain(column, field)
         if plain is not None:
             return plain, []
+    cells = _series(column)
     if field.kind == "choice":
-        return _choices(_series(column), field)
-    numbers, unreadable = _numbers(_series(column), decimal_comma)
-    return numbers, _faults(unreadable, field, f"expected {field.limits}, got text")
+        return _choices(cells, field)
+    numbers, unreadable = _numbers(cells, decimal_comma)
+    code = "true_or_false" if pd.api.types.is_bool_dtype(cells) else "not_a_number"
+    return numbers, _faults(unreadable, field, code)
 
 
 def _plain(cells: Sequence[Any], field: Field) -> list[float] | None:
-    """Return what cells say that need no reading: Python's own numbers, exact levels and None. Else nothing."""
+    """Return the codes of cells that need no reading (Python's own numbers, exact levels, None), or None."""
     if field.kind == "choice":
         codes = {level: float(code) for code, level in enumerate(field.levels)}
         exact = all(cell is None or (type(cell) is str and cell in codes) for cell in cells)
@@ -146,12 +147,16 @@ def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
     """Return the numbers of shape (fields, rows) that are outside their limits, and make them missing."""
     low, high, whole = _limits(fields)
     broken = (whole == 1) & (values != np.rint(values)) & ~np.isnan(values)
-    infinite = np.isinf(values)
-    bad = (values < low) | (values > high) | broken | infinite
+    infinite, outside = np.isinf(values), (values < low) | (values > high)
+    bad = outside | broken | infinite
     faults = []
     for at, row in zip(*np.nonzero(bad), strict=True):
-        got = "infinity" if infinite[at, row] else f"{values[at, row]:.12g}"
-        faults.append(Fault(int(row), fields[at].name, f"expected {fields[at].limits}, got {got}"))
+        name = fields[at].name
+        if infinite[at, row]:  # JSON has no infinity
+            faults.append(Fault(int(row), (name,), "infinite", {"field": name}))
+        else:
+            code = "outside_limits" if outside[at, row] else "not_whole"
+            faults.append(Fault(int(row), (name,), code, {"field": name, "value": float(values[at, row])}))
     values[bad] = np.nan
     return faults
 
@@ -189,8 +194,7 @@ def _choices(column: pd.Series, field: Field) -> tuple[Floats, list[Fault]]:
     coded = np.asarray(texts.map(codes).to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
     unknown = np.isnan(coded) & ~is_missing(column)
     truth = unknown & texts.isin(_TRUTH).to_numpy(dtype=bool)
-    faults = _faults(unknown & ~truth, field, f"expected {field.limits}, got another level")
-    return coded, [*faults, *_faults(truth, field, f"expected {field.limits}, got true or false")]
+    return coded, [*_faults(unknown & ~truth, field, "not_a_level"), *_faults(truth, field, "true_or_false")]
 
 
 def _texts(column: pd.Series) -> pd.Series:
@@ -200,8 +204,9 @@ def _texts(column: pd.Series) -> pd.Series:
         return column.map(lambda cell: ascii(cell).strip("'"), na_action="ignore").astype(str).str.strip()
 
 
-def _faults(bad: Bools, field: Field, message: str) -> list[Fault]:
-    return [Fault(int(row), field.name, message) for row in np.flatnonzero(bad)]
+def _faults(bad: Bools, field: Field, code: str) -> list[Fault]:
+    fields, parameters = (field.name,), {"field": field.name}
+    return [Fault(int(row), fields, code, parameters) for row in np.flatnonzero(bad)]
 
 
 def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:

@@ -64,14 +64,11 @@ def paces(activities: list[Activity]) -> list[float]:
 
 def pace_fault(activities: list[Activity]) -> Fault | None:
     """Return what is wrong if the runs of a file cannot be runs in the units that they were read in."""
-    found = paces(activities)
-    if not found or PACES[0] <= median(found) <= PACES[1]:
+    seconds = paces(activities)
+    if not seconds or PACES[0] <= median(seconds) <= PACES[1]:
         return None
-    limits = f"{clock(PACES[0])} to {clock(PACES[1])}"
-    return Fault(
-        None, None, f"expected runs of {limits} minutes a kilometre, got a median of {clock(median(found))}: are the "
-        "units of distance and duration those of the file?"
-    )  # fmt: skip
+    named = {"fastest": clock(PACES[0]), "slowest": clock(PACES[1]), "median": clock(median(seconds))}
+    return Fault(None, (), "paces_unlikely", named)
 
 
 def clock(seconds: float) -> str:

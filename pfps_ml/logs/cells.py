@@ -56,13 +56,13 @@ def duration(text: str) -> float:
     ValueError
         If it is neither.
     """
-    found = _CLOCK.fullmatch(text.strip().replace(",", "."))
-    if not found:
+    match = _CLOCK.fullmatch(text.strip().replace(",", "."))
+    if not match:
         raise ValueError("not a duration")
-    return 3600 * int(found[1] or 0) + 60 * int(found[2]) + float(found[3])
+    return 3600 * int(match[1] or 0) + 60 * int(match[2]) + float(match[3])
 
 
-def moments(texts: Sequence[str], utc: bool) -> tuple[list[Moment | None], str]:
+def moments(texts: Sequence[str], utc: bool) -> tuple[list[Moment | None], bool]:
     """Read a column of dates, which a program writes in one form.
 
     Parameters
@@ -75,7 +75,7 @@ def moments(texts: Sequence[str], utc: bool) -> tuple[list[Moment | None], str]:
 
     Returns
     -------
-    One moment a cell, None where there is none, and what is wrong with the column as a whole.
+    One moment a cell, None where there is none; and whether day and month may be either in the column as a whole.
     """
     plain = [text.strip().replace("\u202f", " ").replace("Sept ", "Sep ") for text in texts]
     best: list[Moment | None] = [None] * len(plain)
@@ -83,14 +83,14 @@ def moments(texts: Sequence[str], utc: bool) -> tuple[list[Moment | None], str]:
     sample = plain[:_SAMPLE]
     hopeful = {name: read for name, read in _READERS.items() if any(_tried(read, text) for text in sample)}
     for name, read in (hopeful or _READERS).items():
-        found = [_tried(read, text) for text in plain]
-        if all(moment is not None for moment in found):
-            fitting.append((name, found))
-        if sum(m is not None for m in found) > sum(m is not None for m in best):
-            best = found
+        column = [_tried(read, text) for text in plain]
+        if all(moment is not None for moment in column):
+            fitting.append((name, column))
+        if sum(m is not None for m in column) > sum(m is not None for m in best):
+            best = column
     if {"European", "American"} <= {name for name, _ in fitting} and fitting[0][1] != fitting[1][1]:
-        return best, "expected dates that can mean one day only, got day and month that may be either: write 2026-05-31"
-    return [moment and _placed(moment, utc) for moment in best], ""
+        return best, True
+    return [moment and _placed(moment, utc) for moment in best], False
 
 
 def _tried(read: Callable[[str], Moment], text: str) -> Moment | None:

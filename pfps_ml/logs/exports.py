@@ -8,24 +8,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from pfps_ml.errors import Fault
+from pfps_ml.errors import Fault, rows_shown
 from pfps_ml.files.cells import texts
 from pfps_ml.files.dialects import open_source, read_all
 from pfps_ml.logs.activity import KM, Activity, clock, is_run, pace_fault, paces
 from pfps_ml.logs.cells import Moment, duration, is_blank, moments, number
 
-OTHER = (
-    "expected Strava's activities.csv, Garmin Connect's Activities.csv or a plain file with date, distance_km and "
-    "duration, got other columns. Strava and Garmin write them in the language of the account: set it to English and "
-    "export again"
-)
 _KNOWN = frozenset({"Activity Date", "Activity Type", "Distance", "Date", "Time", "date", "distance_km", "duration"})
 Read = Callable[[str], float]
 
 
 @dataclass(frozen=True)
 class Layout:
-    """Where a table has what; of columns that share a name, the last is meant.
+    """Which columns of a table have what; of columns that share a name, the last counts.
 
     Attributes
     ----------
@@ -65,7 +60,7 @@ class Table:
 
     def column(self, name: str) -> list[str]:
         """Return the last column of a name; blank cells if there is none."""
-        places = [at for at, found in enumerate(self.header) if found == name]
+        places = [at for at, other in enumerate(self.header) if other == name]
         return self.columns[places[-1]] if places else [""] * len(self.columns[0])
 
 
@@ -77,7 +72,7 @@ def read_export(path: Path, units: str | None) -> tuple[dict[str, list[Activity]
     path
         The file.
     units
-        The unit of its distances, for a file that does not say.
+        The unit of its distances, for a file that does not state it.
 
     Returns
     -------
@@ -91,7 +86,7 @@ def read_export(path: Path, units: str | None) -> tuple[dict[str, list[Activity]
     table = _table(path)
     layout = layout_of(table.header)
     if layout is None:
-        return {}, [Fault(None, None, OTHER)]
+        return {}, [Fault(None, (), "log_columns_unknown")]
     unit = layout.unit or units
     activities, faults = _activities(table, layout, KM[unit or "km"])
     if not unit:
@@ -100,10 +95,10 @@ def read_export(path: Path, units: str | None) -> tuple[dict[str, list[Activity]
         faults.append(fault)
     if faults:
         return {}, faults
-    found: dict[str, list[Activity]] = {}
+    entries: dict[str, list[Activity]] = {}
     for runner, activity in zip(table.column("runner_id"), activities, strict=True):
-        found.setdefault(runner.strip(), []).append(activity)
-    return found, []
+        entries.setdefault(runner.strip(), []).append(activity)
+    return entries, []
 
 
 def layout_of(header: tuple[str, ...]) -> Layout | None:
@@ -129,23 +124,22 @@ def layout_of(header: tuple[str, ...]) -> Layout | None:
 def _activities(table: Table, layout: Layout, km: float) -> tuple[list[Activity], list[Fault]]:
     """Return one activity a row; where there are faults, with gaps."""
     faults: list[Fault] = []
-    dates, fault = moments(table.column(layout.date), layout.utc)
-    if fault:
-        faults.append(Fault(None, layout.date, fault))
-    wrong = [row for row, moment in enumerate(dates) if moment is None]
-    faults += _told(layout.date, "a date such as 2026-05-31", wrong)
+    dates, ambiguous = moments(table.column(layout.date), layout.utc)
+    if ambiguous:
+        faults.append(Fault(None, (layout.date,), "dates_ambiguous"))
+    faults += _unread(layout.date, "not_a_date", [row for row, moment in enumerate(dates) if moment is None])
     runs = [_is_run(sport, layout) for sport in table.column(layout.sport)]
 
-    def read(name: str, cell: Read, expected: str) -> list[float | None]:
-        found, unread = _numbers(table.column(name), runs, cell)
-        faults.extend(_told(name, expected, unread))
-        return found
+    def read(name: str, cell: Read, code: str) -> list[float | None]:
+        numbers, unread = _numbers(table.column(name), runs, cell)
+        faults.extend(_unread(name, code, unread))
+        return numbers
 
     plain: Read = lambda text: number(text, table.decimal_comma)  # noqa: E731
     timed: Read = (lambda text: layout.seconds * plain(text)) if layout.seconds else duration
-    distances = read(layout.distance, lambda text: km * plain(text), "a number with a decimal point")
-    lengths = read(layout.length, timed, "a number" if layout.seconds else "a duration as h:mm:ss or mm:ss")
-    steps = read(layout.cadence, lambda text: layout.feet * plain(text), "a number")
+    distances = read(layout.distance, lambda text: km * plain(text), "not_a_distance")
+    lengths = read(layout.length, timed, "not_a_plain_number" if layout.seconds else "not_a_duration")
+    steps = read(layout.cadence, lambda text: layout.feet * plain(text), "not_a_plain_number")
     rows = zip(dates, runs, distances, lengths, steps, strict=True)
     return [_activity(*row, layout) for row in rows if row[0]], faults  # type: ignore[arg-type]
 
@@ -163,32 +157,30 @@ def _is_run(sport: str, layout: Layout) -> bool:
 
 
 def _numbers(cells: list[str], runs: list[bool], read: Read) -> tuple[list[float | None], list[int]]:
-    """Return the numbers of the runs, and the rows of those that cannot be read; of other sports nothing is asked."""
-    found: list[float | None] = []
+    """Return the numbers of the runs, and the rows of those that cannot be read; other sports are not read."""
+    numbers: list[float | None] = []
     unread = []
     for row, (cell, run) in enumerate(zip(cells, runs, strict=True)):
-        found.append(None)
+        numbers.append(None)
         if run and not is_blank(cell):
             try:
-                found[-1] = read(cell)
+                numbers[-1] = read(cell)
             except ValueError:
                 unread.append(row)
-    return found, unread
+    return numbers, unread
 
 
-def _told(column: str, expected: str, rows: list[int]) -> Iterator[Fault]:
+def _unread(column: str, code: str, rows: list[int]) -> Iterator[Fault]:
     if rows:
-        shown = ", ".join(str(row + 1) for row in rows[:5]) + (", ..." if len(rows) > 5 else "")
-        yield Fault(rows[0], column, f"expected {expected}, got something else in {len(rows):,} row(s): {shown}")
+        yield Fault(rows[0], (column,), code, {"n": len(rows), "rows": rows_shown(rows)})
 
 
 def _unit_fault(layout: Layout, activities: list[Activity]) -> Fault:
-    found = paces(activities)
-    told = ""
-    if found:
-        as_km, as_miles = clock(median(found)), clock(median(found) / KM["mi"])
-        told = f" (as km, the median run takes {as_km} minutes a kilometre; as miles, {as_miles})"
-    return Fault(None, layout.distance, f"expected to know if distances are km or miles: --units km or mi{told}")
+    seconds = paces(activities)
+    if not seconds:
+        return Fault(None, (layout.distance,), "unit_of_distances_unknown")
+    as_km, as_miles = clock(median(seconds)), clock(median(seconds) / KM["mi"])
+    return Fault(None, (layout.distance,), "unit_of_distances_open", {"as_km": as_km, "as_miles": as_miles})
 
 
 def _table(path: Path) -> Table:
@@ -203,4 +195,4 @@ def _first(names: set[str], *wanted: str) -> str:
     return next((name for name in wanted if name in names), wanted[0])
 
 
-__all__ = ["OTHER", "Layout", "Table", "layout_of", "read_export"]
+__all__ = ["Layout", "Table", "layout_of", "read_export"]

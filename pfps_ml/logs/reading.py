@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError, InvalidInput
 from pfps_ml.files.dialects import ENDINGS
 from pfps_ml.logs.activity import PACES, Activity, paces
@@ -15,14 +16,21 @@ _ALL = (*ENDINGS, *READERS)
 
 @dataclass(frozen=True)
 class Logs:
-    """The entries of each runner, by id, and how many files were read and left aside.
+    """The entries of each runner, by id.
 
-    `unlikely` counts the runs that are faster or slower than people run: a ride, or a walk, that was saved as a run.
+    Attributes
+    ----------
+    entries
+        The activities of each runner.
+    files, other_files
+        How many files were read, and how many were not, because they are no logs.
+    unlikely
+        How many runs are faster or slower than people run: a ride, or a walk, that was saved as a run.
     """
 
     entries: dict[str, list[Activity]]
     files: int
-    aside: int
+    other_files: int
     unlikely: int
 
 
@@ -47,25 +55,26 @@ def read_logs(log: Path, runner: str | None = None, units: str | None = None) ->
         If FIT or GPX shall be read without the library that can.
     """
     if units not in (None, "km", "mi"):
-        raise InputError("expected --units km or --units mi, got something else.")
-    files, aside = files_of(log)
+        raise InputError(Message("units_unknown"))
+    files, others = files_of(log)
     entries: dict[str, list[Activity]] = {}
     faults: list[Fault] = []
     for at, path in enumerate(files, start=1):
-        found, wrong = _read(path, units)
+        activities_of, wrong = _read(path, units)
         owner = runner or ("" if path == log else _owner(path, log))
-        if not wrong and found.get("") and not owner:
-            wrong = [Fault(None, None, "expected to know whose log it is: --runner ID, or a column runner_id")]
-        where = "" if path == log else f"file {at} of {len(files)} in the order of names: "
-        faults += [Fault(fault.row, fault.field, where + fault.message) for fault in wrong]
-        for name, activities in found.items():
+        if not wrong and activities_of.get("") and not owner:
+            wrong = [Fault(None, (), "owner_unknown")]
+        # files may have the names of people, so the place of the file is named
+        where = {"file": at, "files": len(files)}
+        faults += wrong if path == log else [fault.within("fault_in_file", **where) for fault in wrong]
+        for name, activities in activities_of.items():
             entries.setdefault(name or owner, []).extend(activities)
     if faults:
-        raise InvalidInput(f"expected training logs, got {len(faults)} fault(s) in them. Nothing was written.", faults)
+        raise InvalidInput(Message("logs_invalid", {"n": len(faults)}), faults)
     if not entries:
-        raise InputError("expected a log with at least one activity, got none.")
-    pace = [each for activities in entries.values() for each in paces(activities)]
-    return Logs(entries, len(files), aside, sum(not PACES[0] <= each <= PACES[1] for each in pace))
+        raise InputError(Message("log_empty"))
+    seconds = [pace for activities in entries.values() for pace in paces(activities)]
+    return Logs(entries, len(files), others, sum(not PACES[0] <= pace <= PACES[1] for pace in seconds))
 
 
 def files_of(log: Path) -> tuple[list[Path], int]:
@@ -78,13 +87,13 @@ def files_of(log: Path) -> tuple[list[Path], int]:
     """
     if not log.is_dir():
         if log.suffix.lower() not in _ALL:
-            raise InputError(f"expected a log that ends in {', '.join(_ALL)}, or a folder, got another ending.")
+            raise InputError(Message("log_ending_unknown", {"endings": _ALL}))
         return [log], 0
-    found = [p for p in sorted(log.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    wanted = [p for p in found if p.suffix.lower() in _ALL]
-    if not wanted:
-        raise InputError(f"expected a folder of files that end in {', '.join(_ALL)}, got one without any: {log}.")
-    return wanted, len(found) - len(wanted)
+    files = [path for path in sorted(log.rglob("*")) if path.is_file() and not path.name.startswith(".")]
+    logs = [path for path in files if path.suffix.lower() in _ALL]
+    if not logs:
+        raise InputError(Message("log_folder_empty", {"endings": _ALL, "path": str(log)}))
+    return logs, len(files) - len(logs)
 
 
 def _read(path: Path, units: str | None) -> tuple[dict[str, list[Activity]], list[Fault]]:
@@ -94,7 +103,7 @@ def _read(path: Path, units: str | None) -> tuple[dict[str, list[Activity]], lis
             return {"": activities}, faults
         return read_export(path, units)
     except InputError as error:
-        return {}, [Fault(None, None, error.message), *error.faults]
+        return {}, list(error.as_faults())
 
 
 def _owner(path: Path, folder: Path) -> str:

@@ -11,16 +11,13 @@ from datetime import date, timedelta
 from itertools import pairwise, takewhile
 from statistics import median
 
+from pfps_ml.core.messages import Message
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.logs.activity import Activity
 
 FIGURES = ("weekly_distance_km", "sessions_per_week", "longest_run_spike_pct", "weekly_change_pct", "step_rate_spm")
 SILENCE = 10  # days; assumption: who keeps a log has something to enter more often than that
 CADENCES = 3  # runs; assumption: fewer do not show the usual step rate
-UNKNOWN = "the log does not cover the days that it needs"
-UNMEASURED = "a run in the days that it needs has no distance"
-NOTHING = "there is no run in the days to compare with"
-FEW = f"fewer than {CADENCES} runs of the last five weeks have a usable cadence"
 _DAY = timedelta(days=1)
 # days before the one that is asked for, which is day 0: first and last of each span
 _LAST_WEEK, _MONTH_BEFORE, _THIRTY_BEFORE = (6, 0), (34, 7), (36, 7)
@@ -29,7 +26,7 @@ _WEEKS = 4
 
 @dataclass(frozen=True)
 class Load:
-    """What a log says of one runner on a day.
+    """The load of one runner on a day, as a log has it.
 
     Attributes
     ----------
@@ -37,15 +34,15 @@ class Load:
         The day that is asked for, the last of the days that count.
     values
         The figures that are known, by field.
-    untold
-        Why each of the others is not.
+    reasons
+        Why each of the other figures is not known.
     runs, others, twice
         Entries up to that day: runs, other sports and days of rest, and runs that were recorded twice (left out).
     """
 
     at: date
     values: dict[str, float] = field(default_factory=dict)
-    untold: dict[str, str] = field(default_factory=dict)
+    reasons: dict[str, Message] = field(default_factory=dict)
     runs: int = 0
     others: int = 0
     twice: int = 0
@@ -65,15 +62,15 @@ def load_of(activities: Sequence[Activity], at: date) -> Load:
     runs, twice = _once([a for a in before if a.run])
     book = _Book(tuple(runs), at, _silences(sorted({a.day for a in activities}), at))
     values: dict[str, float] = {}
-    untold: dict[str, str] = {}
+    reasons: dict[str, Message] = {}
     for name, figure in zip(FIGURES, (book.distance, book.sessions, book.spike, book.change, book.steps), strict=True):
-        found = figure()
-        told = found if isinstance(found, str) else _beyond(name, found)
-        if told:
-            untold[name] = told
-        else:
-            values[name] = round(float(found), 1)
-    return Load(at, values, untold, len(runs), sum(not a.run for a in before), twice)
+        value = figure()
+        reason = value if isinstance(value, Message) else _beyond(name, value)
+        if reason is not None:
+            reasons[name] = reason
+        elif not isinstance(value, Message):
+            values[name] = round(float(value), 1)
+    return Load(at, values, reasons, len(runs), sum(not a.run for a in before), twice)
 
 
 @dataclass(frozen=True)
@@ -84,27 +81,27 @@ class _Book:
     at: date
     silences: tuple[tuple[date, date], ...]
 
-    def distance(self) -> float | str:
-        found = self._measured(_MONTH_BEFORE)
-        return found if isinstance(found, str) else sum(found) / _WEEKS
+    def distance(self) -> float | Message:
+        lengths = self._measured(_MONTH_BEFORE)
+        return lengths if isinstance(lengths, Message) else sum(lengths) / _WEEKS
 
-    def sessions(self) -> float | str:
+    def sessions(self) -> float | Message:
         if not self._covered(_MONTH_BEFORE):
-            return UNKNOWN
+            return Message("load_days_unknown")
         return len(self._within(_MONTH_BEFORE)) / _WEEKS
 
-    def spike(self) -> float | str:
+    def spike(self) -> float | Message:
         return _change(self._measured(_LAST_WEEK), self._measured(_THIRTY_BEFORE), max)
 
-    def change(self) -> float | str:
+    def change(self) -> float | Message:
         return _change(self._measured(_LAST_WEEK), self._measured(_MONTH_BEFORE), sum, _WEEKS)
 
-    def steps(self) -> float | str:
+    def steps(self) -> float | Message:
         limits = BY_NAME["step_rate_spm"]
         within = self._within((_MONTH_BEFORE[0], 0))
         # a watch that lost count must not pass for a slow runner
         usable = [a.spm for a in within if a.spm and limits.low <= a.spm <= limits.high]
-        return median(usable) if len(usable) >= CADENCES else FEW
+        return median(usable) if len(usable) >= CADENCES else Message("load_cadences_unknown", {"runs": CADENCES})
 
     def _within(self, span: tuple[int, int]) -> list[Activity]:
         first, last = self.at - span[0] * _DAY, self.at - span[1] * _DAY
@@ -114,22 +111,24 @@ class _Book:
         first, last = self.at - span[0] * _DAY, self.at - span[1] * _DAY
         return not any(start <= last and first <= end for start, end in self.silences)
 
-    def _measured(self, span: tuple[int, int]) -> list[float] | str:
+    def _measured(self, span: tuple[int, int]) -> list[float] | Message:
         if not self._covered(span):
-            return UNKNOWN
+            return Message("load_days_unknown")
         runs = self._within(span)
-        return UNMEASURED if any(run.km is None for run in runs) else [run.km or 0.0 for run in runs]
+        if any(run.km is None for run in runs):
+            return Message("load_distance_unknown")
+        return [run.km or 0.0 for run in runs]
 
 
 def _change(
-    late: list[float] | str, early: list[float] | str, of: Callable[[list[float]], float], parts: int = 1
-) -> float | str:
+    late: list[float] | Message, early: list[float] | Message, of: Callable[[list[float]], float], parts: int = 1
+) -> float | Message:
     """Return by how much a figure of the last week differs from that of the weeks before, %."""
-    if isinstance(late, str):
+    if isinstance(late, Message):
         return late
-    if isinstance(early, str):
+    if isinstance(early, Message):
         return early
-    return 100 * (of(late or [0.0]) * parts / of(early) - 1) if early else NOTHING
+    return 100 * (of(late or [0.0]) * parts / of(early) - 1) if early else Message("load_without_comparison")
 
 
 def _silences(days: Sequence[date], at: date) -> tuple[tuple[date, date], ...]:
@@ -137,21 +136,21 @@ def _silences(days: Sequence[date], at: date) -> tuple[tuple[date, date], ...]:
     if not days:
         return ((date.min, date.max),)
     ends = days if days[-1] >= at else [*days, at + _DAY]
-    found = [(one + _DAY, other - _DAY) for one, other in pairwise(ends) if (other - one).days - 1 > SILENCE]
-    return ((date.min, days[0] - _DAY), *found)
+    gaps = [(one + _DAY, other - _DAY) for one, other in pairwise(ends) if (other - one).days - 1 > SILENCE]
+    return ((date.min, days[0] - _DAY), *gaps)
 
 
 def _once(runs: list[Activity]) -> tuple[list[Activity], int]:
     """Return the runs without those that a second device recorded, too, and how many these are."""
-    kept: list[Activity] = []
+    single: list[Activity] = []
     for run in sorted(runs, key=lambda a: (a.start, -(a.km or 0))):
-        recent = takewhile(lambda at: kept[at].start >= run.start - _DAY, range(len(kept) - 1, -1, -1))  # noqa: B023
-        twin = next((at for at in recent if _same(kept[at], run)), None)
+        recent = takewhile(lambda at: single[at].start >= run.start - _DAY, range(len(single) - 1, -1, -1))  # noqa: B023
+        twin = next((at for at in recent if _same(single[at], run)), None)
         if twin is None:
-            kept.append(run)
-        elif kept[twin].km is None or (kept[twin].spm is None and run.spm and run.km):
-            kept[twin] = run  # the device that measured more
-    return kept, len(runs) - len(kept)
+            single.append(run)
+        elif single[twin].km is None or (single[twin].spm is None and run.spm and run.km):
+            single[twin] = run  # the device that measured more
+    return single, len(runs) - len(single)
 
 
 def _same(one: Activity, other: Activity) -> bool:
@@ -163,11 +162,11 @@ def _same(one: Activity, other: Activity) -> bool:
     return (one.start, one.km, one.seconds) == (other.start, other.km, other.seconds) and one.km is not None
 
 
-def _beyond(name: str, value: float) -> str:
+def _beyond(name: str, value: float) -> Message | None:
     limits = BY_NAME[name]
     if limits.low <= value <= limits.high:
-        return ""
-    return f"{value:.0f} is outside the limits ({limits.limits})"
+        return None
+    return Message("load_outside_limits", {"field": name, "value": value})
 
 
-__all__ = ["CADENCES", "FEW", "FIGURES", "NOTHING", "SILENCE", "UNKNOWN", "UNMEASURED", "Load", "load_of"]
+__all__ = ["CADENCES", "FIGURES", "SILENCE", "Load", "load_of"]

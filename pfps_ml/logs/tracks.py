@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import Fault, InputError, MissingLibrary
 from pfps_ml.logs.activity import Activity, is_likely, is_run, local
 
 LARGEST = 1 << 26  # bytes: a day of recording has a tenth of it
-INSTALL = 'expected {} to read this log, but it is not installed: `pip install "pfps-ml[load]"`'
 
 
 def read_fit(path: Path) -> tuple[list[Activity], list[Fault]]:
@@ -25,24 +25,24 @@ def read_fit(path: Path) -> tuple[list[Activity], list[Fault]]:
     try:
         import fitdecode  # type: ignore[import-untyped]
     except ImportError as error:
-        raise MissingLibrary(INSTALL.format("fitdecode")) from error
+        raise MissingLibrary(Message("log_library_missing", {"library": "fitdecode"})) from error
     _check_size(path)
     try:
         with fitdecode.FitReader(
             str(path), check_crc=fitdecode.CrcCheck.RAISE, error_handling=fitdecode.ErrorHandling.IGNORE
         ) as reader:
-            messages = [frame for frame in reader if frame.frame_type == fitdecode.FIT_FRAME_DATA]
-            found = {name: [m for m in messages if m.name == name] for name in ("session", "activity")}
+            frames = [frame for frame in reader if frame.frame_type == fitdecode.FIT_FRAME_DATA]
+            by_name = {name: [frame for frame in frames if frame.name == name] for name in ("session", "activity")}
     except Exception as error:  # whatever a damaged file makes the library stumble over
-        raise InputError("expected a FIT file, got a damaged one, or something else.") from error
-    sessions = [_session(message, _offset(found["activity"])) for message in found["session"]]
+        raise InputError(Message("fit_damaged")) from error
+    sessions = [_session(message, _offset(by_name["activity"])) for message in by_name["session"]]
     if not sessions or None in sessions:
-        return [], [Fault(None, None, "expected a FIT file of an activity, got one without a session that has a start")]
+        return [], [Fault(None, (), "fit_without_start")]
     return [session for session in sessions if session], []
 
 
 def read_gpx(path: Path) -> tuple[list[Activity], list[Fault]]:
-    """Read the tracks of a GPX file; one that does not say its sport counts as a run, because it was given as a log.
+    """Read the tracks of a GPX file; one that does not name its sport counts as a run, because it is read as a log.
 
     Raises
     ------
@@ -54,20 +54,20 @@ def read_gpx(path: Path) -> tuple[list[Activity], list[Fault]]:
     try:
         import gpxpy
     except ImportError as error:
-        raise MissingLibrary(INSTALL.format("gpxpy")) from error
+        raise MissingLibrary(Message("log_library_missing", {"library": "gpxpy"})) from error
     _check_size(path)
     try:
         text = path.read_text(encoding="utf-8-sig")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:  # no GPX needs them, and they can be made to grow without end
             raise ValueError("declarations")
-        found = [_track(track) for track in gpxpy.parse(text).tracks if track.get_points_no()]
+        tracks = [_track(track) for track in gpxpy.parse(text).tracks if track.get_points_no()]
     except OSError as error:
-        raise InputError(f"expected a file that can be read, got: {error.strerror}.") from error
+        raise InputError(Message("log_unreadable", {"reason": error.strerror})) from error
     except Exception as error:  # the library has an error for each parser that it may stand on
-        raise InputError("expected a GPX file, got a damaged one, or something else.") from error
-    if not found or None in found:
-        return [], [Fault(None, None, "expected tracks with times, got none, or one without: a route is no run")]
-    return [track for track in found if track], []
+        raise InputError(Message("gpx_damaged")) from error
+    if not tracks or None in tracks:
+        return [], [Fault(None, (), "gpx_without_times")]
+    return [track for track in tracks if track], []
 
 
 def _session(message: Any, offset: timedelta | None) -> Activity | None:
@@ -125,11 +125,11 @@ def _check_size(path: Path) -> None:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise InputError(f"expected a file that can be read, got: {error.strerror}.") from error
+        raise InputError(Message("log_unreadable", {"reason": error.strerror})) from error
     if size > LARGEST:
-        raise InputError(f"expected a recording of at most {LARGEST >> 20} MB, got {size >> 20:,} MB.")
+        raise InputError(Message("log_too_large", {"most": LARGEST >> 20, "megabytes": size >> 20}))
 
 
 READERS: dict[str, Callable[[Path], tuple[list[Activity], list[Fault]]]] = {".fit": read_fit, ".gpx": read_gpx}
 
-__all__ = ["INSTALL", "LARGEST", "READERS", "read_fit", "read_gpx"]
+__all__ = ["LARGEST", "READERS", "read_fit", "read_gpx"]

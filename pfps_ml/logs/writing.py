@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 from pfps_ml.files.cells import Dialect, texts
 from pfps_ml.files.dialects import ENDINGS
@@ -56,7 +57,7 @@ def write_loads(log: Path, out: Path, wish: Wish) -> Lines:
 
     Returns
     -------
-    What a person should know of it, in words: what, and how many.
+    Lines for a person: what was counted, and how many.
 
     Raises
     ------
@@ -68,14 +69,14 @@ def write_loads(log: Path, out: Path, wish: Wish) -> Lines:
         If the result cannot be written, or would take the place of a log; what was there before is whole.
     """
     if wish.at and not is_likely(wish.at):
-        raise InputError(f"expected a last day from {YEARS[0]} to {YEARS[1]}, got another.")
+        raise InputError(Message("last_day_unlikely", {"first": YEARS[0], "last": YEARS[1]}))
     check_output(out, ENDINGS)
     check_apart(out, *files_of(log)[0])
     logs = read_logs(log, wish.runner, wish.units)
     at = wish.at or max(activity.day for activity in days_of(logs))
     loads = {runner: load_of(activities, at) for runner, activities in sorted(logs.entries.items())}
     lines = [("files read", f"{logs.files:,}")]
-    lines += [("other files, left aside", f"{logs.aside:,}")] * (logs.aside > 0)
+    lines += [("other files, left aside", f"{logs.other_files:,}")] * (logs.other_files > 0)
     lines += [("runners", f"{len(loads):,}"), ("at", f"{at}" + ("" if wish.at else ", the last day of the logs"))]
     lines += _entries(loads, logs.unlikely)
     table, dialect, filled = _table(loads), Dialect(), Lines()
@@ -96,23 +97,23 @@ def fill(wish: Wish, roster: Path, loads: Loads) -> tuple[Any, Dialect, Lines]:
     draft = read_draft(roster, wish.mapping)
     table, ids = draft.table.select(list(draft.theirs)), draft.ids
     names = [draft.known[at] for at in draft.theirs]
-    told: Lines = []
-    given = dict(draft.mapping.given)
+    lines: Lines = []
+    constants = dict(draft.mapping.constants)
     for name in FIGURES:
-        if name in given:
-            told.append((name, "left alone: the map gives it to everybody"))
+        if name in constants:
+            lines.append((name, "left alone: the map gives it to everybody"))
             continue
         numbers = [loads[i].values.get(name) if i in loads else None for i in ids]
         if name in names:
-            table, filled, kept = _filled(table, names.index(name), numbers, draft, wish.replace)
+            table, filled, unchanged = _filled(table, names.index(name), numbers, draft, wish.replace)
         else:
             table = table.append_column(name, pa.array(numbers, pa.float64()))
-            filled, kept = sum(number is not None for number in numbers), 0
-        told.append((name, f"{filled:,} filled in" + (f", {kept:,} left as they were" if kept else "")))
+            filled, unchanged = sum(number is not None for number in numbers), 0
+        lines.append((name, f"{filled:,} filled in" + (f", {unchanged:,} left as they were" if unchanged else "")))
     known = set(ids.dropna())
-    told += [("rows of the roster", f"{len(ids):,}"), ("  with a log", f"{int(ids.isin(list(loads)).sum()):,}")]
-    told += [("logs of nobody in the roster", f"{sum(i not in known for i in loads):,}")]
-    return table, draft.dialect, told
+    lines += [("rows of the roster", f"{len(ids):,}"), ("  with a log", f"{int(ids.isin(list(loads)).sum()):,}")]
+    lines += [("logs of nobody in the roster", f"{sum(i not in known for i in loads):,}")]
+    return table, draft.dialect, lines
 
 
 def _filled(table: Any, at: int, numbers: list[float | None], draft: Draft, replace: bool) -> tuple[Any, int, int]:
@@ -122,19 +123,19 @@ def _filled(table: Any, at: int, numbers: list[float | None], draft: Draft, repl
     cells = pd.Series(texts(old).to_pylist(), dtype=object)
     blank = is_missing(cells if declared is None else translate(cells, declared, draft.dialect.decimal == ","))
     take = [number is not None and (replace or empty) for number, empty in zip(numbers, blank, strict=True)]
-    kept = sum(number is not None and not taken for number, taken in zip(numbers, take, strict=True))
+    unchanged = sum(number is not None and not taken for number, taken in zip(numbers, take, strict=True))
     factor = (declared and declared.factor) or 1
     decimal = (declared and declared.decimal) or draft.dialect.decimal
     numeric = not pa.types.is_string(old.type)
 
     def cell(number: float) -> float | str:
-        own = round(number / factor, 4)
-        return own if numeric else f"{own:g}".replace(".", decimal)
+        in_unit = round(number / factor, 4)
+        return in_unit if numeric else f"{in_unit:g}".replace(".", decimal)
 
     new = [None if number is None else cell(number) for number in numbers]
     filled = [mine if taken else theirs for mine, theirs, taken in zip(new, old.to_pylist(), take, strict=True)]
     column = pa.array(filled, pa.float64() if numeric else pa.string())
-    return table.set_column(at, name, column), sum(take), kept
+    return table.set_column(at, name, column), sum(take), unchanged
 
 
 def _table(loads: Loads) -> Any:
@@ -145,16 +146,16 @@ def _table(loads: Loads) -> Any:
     for name in FIGURES:
         columns[name] = pa.array([load.values.get(name) for load in loads.values()], pa.float64())
     columns["runs"] = pa.array([load.runs for load in loads.values()], pa.int64())
-    columns["not_told"] = pa.array([_said(load.untold) for load in loads.values()], pa.string())
+    columns["not_told"] = pa.array([_reasons(load.reasons) for load in loads.values()], pa.string())
     return pa.table(columns)
 
 
-def _said(untold: Mapping[str, str]) -> str:
+def _reasons(reasons: Mapping[str, Message]) -> str:
     """Return each reason once, with the figures that it stands in the way of."""
     names: dict[str, list[str]] = {}
-    for name, why in untold.items():
-        names.setdefault(why, []).append(name)
-    return "; ".join(f"{', '.join(found)}: {why}" for why, found in names.items())
+    for name, reason in reasons.items():
+        names.setdefault(reason.text, []).append(name)
+    return "; ".join(f"{', '.join(figures)}: {text}" for text, figures in names.items())
 
 
 def _entries(loads: Loads, unlikely: int) -> Lines:
@@ -164,9 +165,9 @@ def _entries(loads: Loads, unlikely: int) -> Lines:
     lines += [("runs recorded twice", f"{sum(load.twice for load in every):,}")]
     lines += [("runs of an unlikely pace", f"{unlikely:,}")] * (unlikely > 0)
     for name in FIGURES:
-        why = Counter(load.untold[name] for load in every if name in load.untold)
-        lines.append((name, f"known of {len(every) - why.total():,}"))
-        lines += [(f"  not of {count:,}", reason) for reason, count in why.most_common()]
+        reasons = Counter(load.reasons[name].text for load in every if name in load.reasons)
+        lines.append((name, f"known of {len(every) - reasons.total():,}"))
+        lines += [(f"  not of {count:,}", reason) for reason, count in reasons.most_common()]
     return lines
 
 

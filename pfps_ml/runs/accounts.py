@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from pfps_ml.bundle import digest, dump
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 from pfps_ml.outputs import write_whole
 from pfps_ml.runs.parts import digest_of, only_run
@@ -33,7 +34,7 @@ def at_work(out: Path, run: Mapping[str, Any]) -> Iterator[None]:
         for draft in desk.glob("*.part"):
             draft.unlink()
         (desk / "run.json").write_bytes(dump(run))
-        for account in _told(out):
+        for account in _finished(out):
             _write(out, account)
         yield
         shutil.rmtree(desk)
@@ -47,14 +48,11 @@ def refuse_another(out: Path, run: Mapping[str, Any]) -> None:
     OutputError
         If it has another run's manifest, or anything else in it.
     """
-    before = [told for told in (_read(out / MANIFEST).get("run"), _read(out / DESK / "run.json")) if told]
-    if any(told != run for told in before):
-        raise OutputError(
-            f"expected a new folder, or that of the same run, got one with another run's manifest (of another input, "
-            f"map, bundle or version): {out}. Name another folder, or delete this one."
-        )
+    before = [other for other in (_read(out / MANIFEST).get("run"), _read(out / DESK / "run.json")) if other]
+    if any(other != run for other in before):
+        raise OutputError(Message("output_of_another_run", {"path": str(out)}))
     if not before and out.exists() and any(path.name != DESK for path in out.iterdir()):
-        raise OutputError(f"expected a new or empty folder, got one with something in it: {out}. Name another.")
+        raise OutputError(Message("output_folder_not_empty", {"path": str(out)}))
 
 
 def keep(out: Path, name: str, summary: Summary) -> dict[str, Any]:
@@ -65,14 +63,14 @@ def keep(out: Path, name: str, summary: Summary) -> dict[str, Any]:
     return account
 
 
-def kept(out: Path, name: str, rows: int) -> dict[str, Any] | None:
+def finished(out: Path, name: str, rows: int) -> dict[str, Any] | None:
     """Return the account of a partition of so many rows, if it is whole."""
     account = _read(_place(out, name))
     try:
         summary = Summary(**{key: account[key] for key in Summary.__dataclass_fields__})
         counted = summary.rows == rows == summary.scored + summary.rejected
-        told = all(isinstance(count, int) for count in summary.problems.values())
-        whole = counted and told and account["digest"] == digest_of(out / name)
+        problems_counted = all(isinstance(count, int) for count in summary.problems.values())
+        whole = counted and problems_counted and account["digest"] == digest_of(out / name)
     except (OSError, LookupError, TypeError, AttributeError):
         return None
     return account if whole else None
@@ -83,19 +81,19 @@ def write_manifest(out: Path, run: Mapping[str, Any], summary: Summary, accounts
     write_whole(out / MANIFEST, dump({"format": FORMAT, "run": run, **asdict(summary), "partitions": accounts}))
 
 
-def _told(out: Path) -> list[dict[str, Any]]:
-    """Return the accounts of a run that is done, as far as they are any."""
-    found = _read(out / MANIFEST).get("partitions")
-    accounts = [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []
-    return [each for each in accounts if isinstance(each.get("name"), str) and "error" not in each]
+def _finished(out: Path) -> list[dict[str, Any]]:
+    """Return the accounts of a run that is done; what is damaged is no account."""
+    partitions = _read(out / MANIFEST).get("partitions")
+    accounts = [one for one in partitions if isinstance(one, dict)] if isinstance(partitions, list) else []
+    return [account for account in accounts if isinstance(account.get("name"), str) and "error" not in account]
 
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        found = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _write(out: Path, account: Mapping[str, Any]) -> None:
@@ -109,4 +107,4 @@ def _place(out: Path, name: str) -> Path:
     return out / DESK / f"{digest(name.encode())}.json"
 
 
-__all__ = ["DESK", "FORMAT", "MANIFEST", "at_work", "keep", "kept", "refuse_another", "write_manifest"]
+__all__ = ["DESK", "FORMAT", "MANIFEST", "at_work", "finished", "keep", "refuse_another", "write_manifest"]

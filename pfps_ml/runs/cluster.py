@@ -12,25 +12,27 @@ from typing import Any
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 from distributed.comm.core import CommClosedError, connect
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import ClusterError, PartlyDone
-from pfps_ml.runs.workers import Each
+from pfps_ml.runs.workers import ParallelMap
 
 ANSWERS_WITHIN = 10  # seconds
 
 
-class Given(WorkerPlugin):
+class SharedContext(WorkerPlugin):
     """What every item of work needs, handed to each worker once; also to one that joins later or starts again.
 
     It is a class because Dask demands one.
     """
 
-    def __init__(self, name: str, given: Any) -> None:
-        self.name, self.given, self.version = name, given, version("pfps-ml")
+    def __init__(self, name: str, context: Any) -> None:
+        self.name, self.context, self.version = name, context, version("pfps-ml")
 
     def setup(self, worker: Any) -> None:
         """Refuse a worker with another version, which would write other bytes."""
         if (here := version("pfps-ml")) != self.version:
-            raise ClusterError(f"expected pfps-ml {self.version} at {worker.address}, got {here}")
+            versions = {"expected": self.version, "version": here, "address": worker.address}
+            raise ClusterError(Message("cluster_worker_version", versions))
 
 
 @contextmanager
@@ -60,10 +62,7 @@ def connected(address: str | None, workers: int) -> Iterator[Client]:
         asyncio.run(_greet(address))
         client = _client(address, timeout=ANSWERS_WITHIN)
     except Exception as error:  # another service's greeting, read as Dask's, may end in any error: one of memory, say
-        raise ClusterError(
-            f"expected a Dask scheduler that answers at {address}, got none within {ANSWERS_WITHIN} s. "
-            "Is it running, is the address tcp://HOST:PORT, and does this machine reach it?"
-        ) from error
+        raise ClusterError(Message("cluster_silent", {"address": address, "seconds": ANSWERS_WITHIN})) from error
     with client:
         yield client
 
@@ -79,7 +78,7 @@ def _client(address: Any, **options: Any) -> Client:
 
 
 @contextmanager
-def on_cluster(client: Client, given: Any) -> Iterator[Each]:
+def on_cluster(client: Client, context: Any) -> Iterator[ParallelMap]:
     """Lend what `pfps_ml.runs.workers.working` lends, with the work done on a cluster.
 
     A worker that dies has its work given to another.
@@ -93,34 +92,25 @@ def on_cluster(client: Client, given: Any) -> Iterator[Each]:
     """
     name = f"pfps-{uuid.uuid4()}"
     try:
-        _hand_out(client, Given(name, given))
+        _hand_out(client, SharedContext(name, context))
         yield lambda function, items: _in_order(client, name, function, items)
     except KilledWorker as error:
-        raise PartlyDone(
-            "expected the workers of the cluster to stay, but one partition after the other ended several of them "
-            "(have they too little memory?). Run the same command again: it goes on from the partitions that are whole."
-        ) from error
+        raise PartlyDone(Message("cluster_workers_ended")) from error
     except (CancelledError, CommClosedError) as error:
-        raise PartlyDone(
-            "expected the scheduler of the cluster to stay, but it went away. Start it, and run the same command "
-            "again: it goes on from the partitions that are whole."
-        ) from error
+        raise PartlyDone(Message("cluster_scheduler_ended")) from error
     finally:
         if client.status == "running":
             with suppress(Exception):  # where it never came it need not be taken away
                 client.unregister_worker_plugin(name)  # type: ignore[no-untyped-call]
 
 
-def _hand_out(client: Client, plugin: Given) -> None:
+def _hand_out(client: Client, plugin: SharedContext) -> None:
     try:
         client.register_plugin(plugin)
     except (CancelledError, CommClosedError):
         raise
     except Exception as error:  # whatever a worker without us, or with other libraries, ends in
-        raise ClusterError(
-            f"expected workers that can load pfps-ml {plugin.version}, got one that cannot. "
-            "Install the same version, and the same libraries, where the workers run."
-        ) from error
+        raise ClusterError(Message("cluster_worker_without_product", {"version": plugin.version})) from error
 
 
 def _in_order(client: Client, name: str, function: Callable[..., Any], items: Iterable[Any]) -> Iterator[Any]:
@@ -130,7 +120,7 @@ def _in_order(client: Client, name: str, function: Callable[..., Any], items: It
 
 def _do(name: str, function: Callable[..., Any], item: Iterable[Any]) -> Any:
     plugin: Any = get_worker().plugins[name]
-    return function(plugin.given, *item)
+    return function(plugin.context, *item)
 
 
-__all__ = ["ANSWERS_WITHIN", "Given", "connected", "on_cluster"]
+__all__ = ["ANSWERS_WITHIN", "SharedContext", "connected", "on_cluster"]

@@ -66,7 +66,7 @@ def _join_tables(file: BinaryIO, parts: Iterable[Any]) -> None:
             table = (_read(part) if isinstance(part, Path) else part).combine_chunks()
             if writer is None:
                 writer = stack.enter_context(pq.ParquetWriter(file, table.schema, store_schema=False))
-                writer.add_key_value_metadata(_told(table.schema))
+                writer.add_key_value_metadata(_schema_metadata(table.schema))
             writer.write_table(table)
 
 
@@ -80,10 +80,10 @@ def _copy(part: Path, file: BinaryIO) -> None:
         shutil.copyfileobj(content, file, _BLOCK)
 
 
-def _told(schema: Any) -> dict[bytes, bytes]:
-    """Return what a Parquet file says of its columns: that our texts are plain, though they are written from a list.
+def _schema_metadata(schema: Any) -> dict[bytes, bytes]:
+    """Return the metadata of a Parquet file with its schema, in which the texts that scoring adds are plain.
 
-    Arrow would store its own schema, and a reader would get our columns as categories. So it is stored here.
+    They are written from a list of texts. Arrow would store them as categories, and so would a reader get them.
     """
     from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
 

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 from pfps_ml.files.dialects import ENDINGS, Size, open_source, pieces, read_piece
 from pfps_ml.files.plans import ACCOUNT, NAMES
@@ -15,15 +16,16 @@ from pfps_ml.runs.joining import join
 
 
 def repeat_rejected(scored: Path, out: Path) -> int:
-    """Write the rejected rows of a scored roster, with all their own columns, `status` and `problems`.
+    """Write the rejected rows of a scored roster, with the columns of the file and the account of each row.
 
     Parameters
     ----------
     scored
         What `pfps score` wrote.
     out
-        Where they go, .csv, .xlsx or .parquet. Scored again, their `status` and `problems` are replaced. A row that did
-        not fit its header stays rejected until somebody who mended it has cleared its `status`.
+        Where they go, .csv, .xlsx or .parquet. When they are scored again, the account (`status`, `problems`,
+        `problem_codes`) is replaced. A row that did not fit its header stays rejected until somebody who mended it has
+        cleared its `status`.
 
     Returns
     -------
@@ -40,14 +42,14 @@ def repeat_rejected(scored: Path, out: Path) -> int:
     check_output(out, ENDINGS)
     check_apart(out, scored)  # the scored rows would be gone
     source = open_source(scored, NAMES | frozenset(ACCOUNT))
-    kept = _kept(source.header)
+    places = _places(source.header)
     ending, counts = out.suffix.lower(), list[int]()
 
     def tables() -> Iterator[Any]:
         for piece in pieces(source, Size()):
             table = read_piece(source, piece).table
             status = pc.cast(table.column(source.header.index("status")), pa.string())
-            rejected = table.select(kept).filter(pc.fill_null(pc.equal(status, "rejected"), False))
+            rejected = table.select(places).filter(pc.fill_null(pc.equal(status, "rejected"), False))
             counts.append(rejected.num_rows)
             yield rejected
 
@@ -56,18 +58,15 @@ def repeat_rejected(scored: Path, out: Path) -> int:
     return sum(counts)
 
 
-def _kept(header: tuple[str, ...]) -> list[int]:
-    """Return the places of the file's own columns and, behind them, of the account."""
+def _places(header: tuple[str, ...]) -> list[int]:
+    """Return the places of the columns that came with the file and, behind them, of the account."""
     from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
 
-    if not set(ACCOUNT).issubset(header):
-        raise InputError(
-            "expected a scored roster, with the columns `status` and `problems`, got one without; "
-            "`pfps score` adds them."
-        )
+    if not {"status", "problems"}.issubset(header):  # older files have no codes
+        raise InputError(Message("roster_not_scored"))
     added = {*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS}
-    own = [at for at, name in enumerate(header) if name not in added]
-    return [*own, *(header.index(name) for name in ACCOUNT)]
+    theirs = [at for at, name in enumerate(header) if name not in added]
+    return [*theirs, *(header.index(name) for name in ACCOUNT if name in header)]
 
 
 __all__ = ["repeat_rejected"]

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from pfps_ml.bundle import dump
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 from pfps_ml.runs.scoring import Summary
 
@@ -45,10 +46,10 @@ class Parts:
     def whole(self, number: int) -> Summary | None:
         """Return the account of a part if it is whole."""
         try:
-            told = json.loads(self._account(number).read_bytes())
-            if told.pop("digest") != digest_of(self.path(number)):
+            account = json.loads(self._account(number).read_bytes())
+            if account.pop("digest") != digest_of(self.path(number)):
                 return None
-            return Summary(**told)
+            return Summary(**account)
         except (OSError, ValueError, LookupError, TypeError):
             return None
 
@@ -102,17 +103,11 @@ def only_run(place: Path, out: Path) -> Iterator[None]:
     with place.open("w") as lock:
         while not _locked(lock):
             if time.monotonic() > until:
-                raise OutputError(
-                    f"expected to be the only run that writes {out}, got another one that is still at it. "
-                    "Wait for it, end it, or name another output."
-                )
+                raise OutputError(Message("output_being_written", {"path": str(out)}))
             time.sleep(0.05)
         # the other one has ended well, and taken its folder away: this lock holds nobody off any more
         if not place.exists() or not os.path.samestat(os.fstat(lock.fileno()), place.stat()):
-            raise OutputError(
-                f"expected to be the only run that writes {out}, got another one that has just ended. "
-                "See what it wrote; run the same command again if you want more."
-            )
+            raise OutputError(Message("output_just_written", {"path": str(out)}))
         yield
 
 

@@ -1,4 +1,4 @@
-"""What scoring adds to rows: the account of each, and its assessment; text is kept once for all rows that share it."""
+"""The columns that scoring adds to rows: the account, and the assessment. Rows with the same text share it."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pfps_ml.errors import Fault
+from pfps_ml.files.plans import ACCOUNT
 from pfps_ml.knowledge.checker import Checked
 
 if TYPE_CHECKING:
@@ -35,14 +37,14 @@ def scored_columns(bundle: "Bundle", checked: Checked, visit: bool, chunk: int =
 
 
 def score_rows(bundle: "Bundle", checked: Checked, visit: bool) -> pd.DataFrame:
-    """Score checked rows: `status`, `problems`, then the columns of the assessment, in the rows' order.
+    """Score checked rows: `status`, `problems`, `problem_codes`, then the assessment, in the rows' order.
 
     Parameters
     ----------
     bundle
         The released model.
     checked
-        Coded rows and their faults; a row with any fault is rejected: its problems, and no numbers.
+        Coded rows and their faults; a row with any fault is rejected: it has problems, and no numbers.
     visit
         Whether the columns of a visit are wanted.
     """
@@ -64,19 +66,20 @@ def summary_of(checked: Checked) -> Summary:
 
 
 def _account(checked: Checked) -> dict[str, Any]:
-    """Return whether each row was scored, and what is wrong with it."""
-    told: dict[int, list[str]] = {}
+    """Return the status of each row, its problems as text, and their codes in the same order."""
+    faults: dict[int, list[Fault]] = {}
     for fault in checked.faults:
         if fault.row is not None:
-            text = f"{fault.field}: {fault.message}" if fault.field else fault.message
-            told.setdefault(fault.row, []).append(text)
-    problems = np.full(len(checked.values), "", dtype=object)
-    for row, parts in told.items():
-        problems[row] = "; ".join(parts)
+            faults.setdefault(fault.row, []).append(fault)
+    problems, codes = (np.full(len(checked.values), "", dtype=object) for _ in range(2))
+    for row, wrong in faults.items():
+        problems[row] = "; ".join(fault.line for fault in wrong)
+        codes[row] = ", ".join(fault.code for fault in wrong)
     status = pa.DictionaryArray.from_arrays(
         pa.array(checked.rejected.astype(np.int32)), pa.array(["scored", "rejected"], pa.string())
     )
-    return {"status": status, "problems": pa.array(problems, pa.string()).dictionary_encode()}
+    texts = (pa.array(texts, pa.string()).dictionary_encode() for texts in (problems, codes))
+    return dict(zip(ACCOUNT, (status, *texts), strict=True))
 
 
 def _assessed(checked: Checked, bundle: "Bundle", visit: bool, chunk: int) -> dict[str, Any]:

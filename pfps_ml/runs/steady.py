@@ -2,23 +2,24 @@
 
 from pathlib import Path
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 
-CHANGED = "expected a file that stays as it is while it is read, got one that was written to. Wait, and start again."
+CHANGED = Message("file_changed")
 Stamp = tuple[int, int]
 
 
 def stamp_of(path: Path) -> Stamp | None:
-    """Return what the disk says of a file: its size, and when it was last written; None if it is not there."""
+    """Return the size of a file and when it was last written; None if it is not there."""
     try:
-        told = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return told.st_size, told.st_mtime_ns
+    return status.st_size, status.st_mtime_ns
 
 
 def check_steady(path: Path, before: Stamp | None) -> None:
-    """Hold a file, after it was read, to what it was before.
+    """Compare a file, after it was read, with what it was before.
 
     Raises
     ------

@@ -26,7 +26,7 @@ from pfps_ml.runs.joining import join, write_part
 from pfps_ml.runs.parts import Parts, parts_beside
 from pfps_ml.runs.scoring import CHUNK, Summary, scored_columns, summary_of
 from pfps_ml.runs.steady import Stamp, check_steady, stamp_of
-from pfps_ml.runs.workers import Each, cores, in_turn, working
+from pfps_ml.runs.workers import ParallelMap, cores, in_turn, working
 
 if TYPE_CHECKING:
     from pfps_ml.bundle import Bundle
@@ -89,8 +89,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a worker has before it: the task, the released model, and where the parts are kept."""
+class WorkerContext:
+    """What a worker needs: the task, the released model, the folder of parts, and the output."""
 
     task: Task
     bundle: "Bundle"
@@ -119,13 +119,13 @@ def score_file(
         with written_whole(out) as file:
             return score_in_turn(task, bundle, file, tell)
     workers = effort.workers or cores()
-    with working(workers, task) as each:
-        task = settled(task, each, tell)
+    with working(workers, task) as parallel_map:
+        task = settled(task, parallel_map, tell)
     run = {"bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"), **_run_of(task)}
     with explained(out), parts_beside(destination(out), run) as parts:
-        desk = Desk(task, bundle, parts, out)
-        with working(workers, desk) as each, written_whole(out, parts.folder) as file:
-            return _score_in_parts(desk, each, file, tell)
+        context = WorkerContext(task, bundle, parts, out)
+        with working(workers, context) as parallel_map, written_whole(out, parts.folder) as file:
+            return _score_in_parts(context, parallel_map, file, tell)
 
 
 def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part: bool = False) -> Task:
@@ -143,7 +143,7 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     return Task(opened, plan, dialect, effort, book=ending == ".xlsx", stamp=stamp)
 
 
-def settled(task: Task, each: Each, tell: Tell) -> Task:
+def settled(task: Task, parallel_map: ParallelMap, tell: Tell) -> Task:
     """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
     place, spans = task.plan.places["runner_id"], dict[Span, None]()
 
@@ -154,8 +154,8 @@ def settled(task: Task, each: Each, tell: Tell) -> Task:
             yield piece
 
     def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
-        found = ((piece, function, arguments) for piece in noted())
-        for share, result in _shares(each, of_ids, found, task.source):
+        items = ((piece, function, arguments) for piece in noted())
+        for share, result in _shares(parallel_map, of_ids, items, task.source):
             tell("Reading", share, 0)
             yield result
 
@@ -181,12 +181,12 @@ def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> S
     def tables() -> Iterator[Any]:
         done = 0
         for piece in pieces(task.source, task.effort.size):
-            tell("Scoring", done / task.source.extent, sum(each.rows for each in summaries))
+            tell("Scoring", done / task.source.extent, sum(part.rows for part in summaries))
             table, summary = score_piece(task, bundle, piece)
             summaries.append(summary)
             done += extent(piece)
             yield table
-        tell("Writing", 1, sum(each.rows for each in summaries))
+        tell("Writing", 1, sum(part.rows for part in summaries))
 
     join(file, tables(), task.dialect, task.book)
     return total(summaries)
@@ -211,25 +211,25 @@ def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summar
 
 def digest_of_map(mapping: Mapping) -> str:
     """Return what a map is known by, in any process: a set of names has another order in each."""
-    return digest(repr((mapping.columns, mapping.given, sorted(mapping.leave), mapping.sheet)).encode())
+    return digest(repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet)).encode())
 
 
 def total(summaries: Iterable[Summary]) -> Summary:
     """Return the account of several parts as one."""
     rows, scored, rejected, problems = 0, 0, 0, Counter[str]()
-    for each in summaries:
-        rows, scored, rejected = rows + each.rows, scored + each.scored, rejected + each.rejected
-        problems.update(each.problems)
+    for part in summaries:
+        rows, scored, rejected = rows + part.rows, scored + part.scored, rejected + part.rejected
+        problems.update(part.problems)
     return Summary(rows, scored, rejected, dict(problems.most_common()))
 
 
-def _score_in_parts(desk: Desk, each: Each, file: BinaryIO, tell: Tell) -> Summary:
+def _score_in_parts(context: WorkerContext, parallel_map: ParallelMap, file: BinaryIO, tell: Tell) -> Summary:
     """Let workers keep the parts, and put each into the output as soon as those before it are there."""
-    task, summaries = desk.task, list[Summary]()
+    task, summaries = context.task, list[Summary]()
 
     def paths() -> Iterator[Path]:
-        for share, summary in _shares(each, keep_piece, _numbered(task), task.source):
-            yield desk.parts.path(len(summaries))
+        for share, summary in _shares(parallel_map, keep_piece, _numbered(task), task.source):
+            yield context.parts.path(len(summaries))
             summaries.append(summary)
             tell("Scoring", share, sum(part.rows for part in summaries))
         tell("Writing", 1, sum(part.rows for part in summaries))
@@ -239,15 +239,15 @@ def _score_in_parts(desk: Desk, each: Each, file: BinaryIO, tell: Tell) -> Summa
     return total(summaries)
 
 
-def keep_piece(desk: Desk, piece: Piece, number: int) -> Summary:
+def keep_piece(context: WorkerContext, piece: Piece, number: int) -> Summary:
     """Keep a part of the output if it is not there yet; a worker's work in the second pass."""
-    with explained(desk.out, GO_ON):
-        kept = desk.parts.whole(number)
-        if kept is None:
-            table, kept = score_piece(desk.task, desk.bundle, piece)
-            write = partial(write_part, table=table, dialect=desk.task.dialect, first=number == 0)
-            desk.parts.keep(number, write, kept)
-    return kept
+    with explained(context.out, GO_ON):
+        summary = context.parts.whole(number)
+        if summary is None:
+            table, summary = score_piece(context.task, context.bundle, piece)
+            write = partial(write_part, table=table, dialect=context.task.dialect, first=number == 0)
+            context.parts.keep(number, write, summary)
+    return summary
 
 
 def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
@@ -255,7 +255,7 @@ def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
 
 
 def _shares(
-    each: Each, function: Callable[..., Any], items: Iterable[Any], source: Source
+    parallel_map: ParallelMap, function: Callable[..., Any], items: Iterable[Any], source: Source
 ) -> Iterator[tuple[float, Any]]:
     """Yield the results of work on pieces, each with the share of the file that it and those before it are."""
     extents = list[int]()
@@ -266,7 +266,7 @@ def _shares(
             yield item
 
     done = 0
-    for at, result in enumerate(each(function, handed_out())):
+    for at, result in enumerate(parallel_map(function, handed_out())):
         done += extents[at]
         yield done / source.extent, result
 
@@ -279,5 +279,19 @@ def _run_of(task: Task) -> dict[str, Any]:
     }  # fmt: skip
 
 
-__all__ = ["Desk", "Effort", "Task", "Tell", "digest_of_map", "keep_piece", "of_ids", "open_task", "score_file",
-           "score_in_turn", "score_piece", "settled", "silent", "total"]  # fmt: skip
+__all__ = [
+    "Effort",
+    "Task",
+    "Tell",
+    "WorkerContext",
+    "digest_of_map",
+    "keep_piece",
+    "of_ids",
+    "open_task",
+    "score_file",
+    "score_in_turn",
+    "score_piece",
+    "settled",
+    "silent",
+    "total",
+]  # fmt: skip

@@ -18,10 +18,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import PartlyDone
 
-Each = Callable[..., Iterator[Any]]
-_given: Any = None  # what this worker was started with
+ParallelMap = Callable[..., Iterator[Any]]
+_context: Any = None  # what this worker was started with
 
 
 def cores() -> int:
@@ -30,14 +31,14 @@ def cores() -> int:
 
 
 @contextmanager
-def working(workers: int, given: Any) -> Iterator[Each]:
-    """Lend a function that applies `function(given, *item)` to items and yields the results in the items' order.
+def working(workers: int, context: Any) -> Iterator[ParallelMap]:
+    """Lend a function that applies `function(context, *item)` to items and yields the results in the items' order.
 
     Parameters
     ----------
     workers
         How many processes; with one, the work is done in this one.
-    given
+    context
         What every item needs; handed to each worker once.
 
     Raises
@@ -46,24 +47,21 @@ def working(workers: int, given: Any) -> Iterator[Each]:
         If a worker was ended from outside.
     """
     if workers == 1:
-        yield in_turn(given)
+        yield in_turn(context)
         return
-    context = get_context("fork" if sys.platform == "linux" else None)
-    pool = ProcessPoolExecutor(workers, context, _begin, (given,))
+    start = get_context("fork" if sys.platform == "linux" else None)
+    pool = ProcessPoolExecutor(workers, start, _begin, (context,))
     try:
         yield lambda function, items: _in_order(pool, function, items, workers + 1)
     except BrokenProcessPool as error:
-        raise PartlyDone(
-            "expected the worker processes to stay, but one was ended from outside (was there too little memory?). "
-            "Run the same command again: it goes on from the parts that are whole. Fewer --workers need less memory."
-        ) from error
+        raise PartlyDone(Message("worker_ended")) from error
     finally:
         pool.shutdown(cancel_futures=True)
 
 
-def in_turn(given: Any) -> Each:
+def in_turn(context: Any) -> ParallelMap:
     """Return what `working` lends, for work that is done in this process."""
-    return lambda function, items: (function(given, *item) for item in items)
+    return lambda function, items: (function(context, *item) for item in items)
 
 
 def _in_order(
@@ -78,9 +76,9 @@ def _in_order(
         yield waiting.popleft().result()
 
 
-def _begin(given: Any) -> None:
-    global _given  # noqa: PLW0603 (a worker has one, for all of its life)
-    _given = given
+def _begin(context: Any) -> None:
+    global _context  # noqa: PLW0603 (a worker has one, for all of its life)
+    _context = context
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent is told to stop, and stops us
     pa.set_cpu_count(1)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -93,7 +91,7 @@ def _end_with_parent() -> None:
 
 
 def _do(function: Callable[..., Any], item: Iterable[Any]) -> Any:
-    return function(_given, *item)
+    return function(_context, *item)
 
 
-__all__ = ["Each", "cores", "in_turn", "working"]
+__all__ = ["ParallelMap", "cores", "in_turn", "working"]

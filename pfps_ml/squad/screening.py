@@ -147,7 +147,7 @@ class Screening:
         for fault in self.roster.faults:
             if fault.row is not None:
                 label = BY_NAME[fault.field].label if fault.field in BY_NAME else ""
-                told.setdefault(fault.row, []).append(f"{label}: {fault.message}" if label else fault.message)
+                told.setdefault(fault.row, []).append(f"{label}: {fault.text}" if label else fault.text)
         for row, faults in sorted(told.items()):
             name = str(self.roster.ids.iloc[row]).strip() if pd.notna(self.roster.ids.iloc[row]) else ""
             yield name or f"(row {row + 1})", "; ".join(faults)

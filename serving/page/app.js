@@ -59,8 +59,8 @@ async function answer(told) {
     if (error.name === "AbortError") return;
     if (!(error instanceof Refused) || !error.faults.length) throw error;
     form.showFaults(error.faults);
-    const faulty = form.fields.filter(({ name }) => error.faults.some((fault) => fault.field === name));
-    silence(faulty.length ? "No answer yet. These need another look:" : error.faults[0].message, faulty);
+    const faulty = form.fields.filter(({ name }) => error.faults.some((fault) => fault.fields.includes(name)));
+    silence(faulty.length ? "No answer yet. These need another look:" : error.faults[0].text, faulty);
     if (told && faulty.length) focus(faulty[0].name);
   }
 }

@@ -8,7 +8,7 @@ const NUMBER = /^[-+]?(\d{1,9}(\.\d{0,9})?|\.\d{1,9})$/; // no 0x1F, no 1e999: w
 export function drawForm(schema, home, changed) {
   const asked = schema.$defs.Runner;
   const fields = Object.entries(asked.properties).map(([name, about]) => ({
-    name, label: about.title, required: asked.required.includes(name), ...about["x-field"],
+    name, label: about.title, required: asked.required.includes(name), ...about["x-field"], ...range(about),
   }));
   for (const [at, group] of [...new Set(fields.map((field) => field.group))].entries()) {
     const own = fields.filter((field) => field.group === group);
@@ -34,9 +34,15 @@ export function drawForm(schema, home, changed) {
   };
 }
 
+// The smallest and the largest number that a field can have; a field that may be missing has them one level down.
+function range(about) {
+  const number = [about, ...(about.anyOf ?? [])].find((type) => "minimum" in type);
+  return number ? { low: number.minimum, high: number.maximum } : {};
+}
+
 function drawField(field) {
-  const { name, label, question, meaning, limits, obtained } = field;
-  const ends = field.kind === "text" || field.kind === "choice" ? "" : limits.replace(/^a number from /, "").replace(/^a whole number from (.*)/, "$1, whole");
+  const { name, label, question, meaning, limits, obtained, low, high, unit, kind } = field;
+  const ends = low === undefined ? "" : `${low} to ${high}${unit ? ` ${unit}` : ""}${kind === "whole" ? ", whole" : ""}`;
   const help = h("p", { class: "help", id: `help-${name}`, hidden: true },
     `${question} ${meaning} `, h("span", { class: "how" }, `Expected: ${limits}. Obtained by: ${obtained}.`));
   const toggle = h("button", { type: "button", class: "ask", "aria-expanded": "false", "aria-controls": help.id,
@@ -86,14 +92,14 @@ function given({ name, kind }) {
 
 function showFaults(fields, faults) {
   for (const { name } of fields) {
-    const own = faults.filter((fault) => fault.field === name);
-    $(`fault-${name}`).textContent = own.map((fault) => capital(fault.message)).join(" ");
-    $(`field-${name}`).classList.toggle("wrong", own.length > 0);
+    const wrong = faults.filter((fault) => fault.fields.includes(name));
+    $(`fault-${name}`).textContent = wrong.map((fault) => capital(fault.text)).join(" ");
+    $(`field-${name}`).classList.toggle("wrong", wrong.length > 0);
     for (const input of $(`field-${name}`).querySelectorAll("input")) {
-      if (own.length) input.setAttribute("aria-invalid", "true");
+      if (wrong.length) input.setAttribute("aria-invalid", "true");
       else input.removeAttribute("aria-invalid");
     }
-    if (own.length) $(`field-${name}`).closest("details").open = true;
+    if (wrong.length) $(`field-${name}`).closest("details").open = true;
   }
 }
 

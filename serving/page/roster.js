@@ -69,9 +69,9 @@ function tell(text, faults = []) {
     h("li", {}, placed(fault)))) : "");
 }
 
-function placed({ row, field, message }) {
-  const place = [row === null ? "" : `row ${row + 1}`, field].filter(Boolean).join(", ");
-  return place ? `${place}: ${message}` : capital(message);
+function placed({ row, fields, text }) {
+  const place = [row === null ? "" : `row ${row + 1}`, fields[0]].filter(Boolean).join(", ");
+  return place ? `${place}: ${text}` : capital(text);
 }
 
 function show(file) {

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from pfps_ml.core.messages import sentence
 from pfps_ml.errors import InvalidInput
-from pfps_ml.files.rows import UNWEIGHED
 from pfps_ml.roster import read_roster
 from tests.rosters import roster
 
@@ -18,7 +18,7 @@ def read(folder, text, declared):
 def faults(folder, declared, text=HEAD + "a,30,male,60,150\n"):
     with pytest.raises(InvalidInput) as caught:
         read(folder, text, declared)
-    return [fault.message for fault in caught.value.faults]
+    return [fault.text for fault in caught.value.faults]
 
 
 def hip(*lines):
@@ -29,8 +29,8 @@ def test_a_force_times_its_lever_arm_and_a_torque_are_divided_by_the_weight_of_t
     text = HEAD + "a,30,male,60,150\nb,30,male,80,\nc,30,male,,150\nd,30,male,60,900\n"
     found = read(tmp_path, text, hip("lever_arm_m = 0.4"))
     np.testing.assert_allclose(found.values["hip_abduction_nm_kg"], [1.0, np.nan, np.nan, np.nan])
-    assert [(fault.row, fault.message) for fault in found.faults] == [
-        (2, UNWEIGHED), (3, "expected a number from 0.2 to 4 Nm/kg, got 6"),
+    assert [(fault.row, fault.text) for fault in found.faults] == [
+        (2, sentence("unweighed")), (3, "expected a number from 0.2 to 4 Nm/kg, got 6"),
     ]  # fmt: skip
     pounds = read(tmp_path, HEAD + "a,30,male,60,30\n", hip("lever_arm_m = 0.4", "factor = 4.4482216153"))
     assert pounds.values["hip_abduction_nm_kg"][0] == pytest.approx(30 * 4.4482216153 * 0.4 / 60)
@@ -40,7 +40,7 @@ def test_a_force_times_its_lever_arm_and_a_torque_are_divided_by_the_weight_of_t
 
 def test_a_row_that_does_not_fit_the_header_is_told_only_that(tmp_path):
     found = read(tmp_path, HEAD + "a,30,male\n", hip("per_kg = true"))
-    assert len(found.faults) == 1 and "expected 5 cells" in found.faults[0].message
+    assert len(found.faults) == 1 and "expected 5 cells" in found.faults[0].text
 
 
 def test_one_value_for_all_rows_is_read_like_a_cell(tmp_path):
@@ -92,7 +92,7 @@ def test_cells_of_spreadsheets_and_people_are_read_where_they_mean_one_thing(tmp
     found = read_roster(roster(tmp_path, text))
     assert found.values["height_cm"][0] == 180.34 and found.values["weight_kg"][0] == 61.5
     assert found.values["weekly_distance_km"][1] == 12.5
-    assert [(fault.row, fault.message.rpartition(", got ")[2]) for fault in found.faults] == [
+    assert [(fault.row, fault.text.rpartition(", got ")[2]) for fault in found.faults] == [
         (1, "text"),
         (2, "1234.5"),
     ]
@@ -100,4 +100,4 @@ def test_cells_of_spreadsheets_and_people_are_read_where_they_mean_one_thing(tmp
 
 def test_a_number_that_may_be_two_is_refused_with_the_way_out(tmp_path):
     found = read_roster(roster(tmp_path, 'runner_id,age_years,sex,weekly_distance_km\na,30,F,"1,234"\n'))
-    assert "a comma that may mean tenths or thousands; write it without, or see --map" in found.faults[0].message
+    assert "a comma that may mean tenths or thousands; write it without, or see --map" in found.faults[0].text

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.files import duplicates
-from pfps_ml.files.duplicates import Shared, among, count_among, find_shared, hash_ids, meeting, plain_ids
+from pfps_ml.files.duplicates import Shared, count_among, find_shared, hash_ids, isin_sorted, plain_ids, repeated_hashes
 
 KEY = "0123456789abcdef"
 
@@ -61,12 +61,12 @@ def test_hashes_that_meet_are_found_in_any_number_of_ranges(monkeypatch):
     words = np.array([1, 5, 2**63, 2**64 - 1, 5, 0, 0, 2**64 - 1, 9], np.uint64)
     for at_once in (1, 2, 4, 100):
         monkeypatch.setattr(duplicates, "_SORTED", at_once)
-        assert meeting([words[:3], words[3:]]).tolist() == [5, 2**64 - 1]
-    assert meeting([]).tolist() == []
+        assert repeated_hashes([words[:3], words[3:]]).tolist() == [5, 2**64 - 1]
+    assert repeated_hashes([]).tolist() == []
 
 
 def test_nothing_is_among_nothing():
-    assert among(np.array([1], np.uint64), np.zeros(0, np.uint64)).tolist() == [False]
+    assert isin_sorted(np.array([1], np.uint64), np.zeros(0, np.uint64)).tolist() == [False]
     assert Shared().rows(pd.Series(["a"])).tolist() == []
 
 

@@ -1,7 +1,7 @@
 """Headers: what looks like a field but is none is an error, and all else passes through."""
 
 from pfps_ml.errors import InvalidInput
-from pfps_ml.files.headers import meant
+from pfps_ml.files.headers import closest_field
 from pfps_ml.knowledge.contracts import template
 from pfps_ml.knowledge.dictionary import INPUTS
 from tests.rosters import GOOD, refused
@@ -9,7 +9,7 @@ from tests.rosters import GOOD, refused
 
 def test_the_template_itself_is_a_header_without_rows(tmp_path):
     error = refused(tmp_path, template())
-    assert [fault.message for fault in error.faults] == ["expected at least one row below the header, got none"]
+    assert [fault.text for fault in error.faults] == ["expected at least one row below the header, got none"]
 
 
 def test_all_faults_of_a_header_come_in_one_error(tmp_path):
@@ -17,8 +17,8 @@ def test_all_faults_of_a_header_come_in_one_error(tmp_path):
     assert isinstance(error, InvalidInput)
     assert [fault.field for fault in error.faults] == [
         "age_years", "sex", "club", None, "age_years", "weight_kg", None]  # fmt: skip
-    assert "'weight_lb'" in error.faults[5].message
-    assert "columns 6 and 7" in error.faults[3].message
+    assert "'weight_lb'" in error.faults[5].text
+    assert "columns 6 and 7" in error.faults[3].text
 
 
 def test_a_misspelt_field_and_a_field_in_another_unit_are_recognised(subtests):
@@ -31,7 +31,7 @@ def test_a_misspelt_field_and_a_field_in_another_unit_are_recognised(subtests):
     ]  # fmt: skip
     for name, field in cases:
         with subtests.test(name=name, field=field):
-            assert meant(name) == field
+            assert closest_field(name) == field
 
 
 def test_a_column_that_looks_like_no_field_is_left_alone(subtests):
@@ -41,7 +41,7 @@ def test_a_column_that_looks_like_no_field_is_left_alone(subtests):
     ]  # fmt: skip
     for name in cases:
         with subtests.test(name=name):
-            assert meant(name) is None
+            assert closest_field(name) is None
 
 
 def test_every_measured_field_is_recognised_without_its_unit(subtests):
@@ -49,17 +49,17 @@ def test_every_measured_field_is_recognised_without_its_unit(subtests):
         field.name for field in INPUTS if field.unit not in ("", "sessions", "points") or "index" in field.name
     ]:
         with subtests.test(field=field):
-            assert meant(field.rsplit("_", 1)[0]) == field
+            assert closest_field(field.rsplit("_", 1)[0]) == field
 
 
 def test_a_header_that_is_ours_is_refused_unless_the_file_was_scored(tmp_path):
     error = refused(tmp_path, GOOD.replace("notes", "bundle"))
     (fault,) = error.faults
-    assert "no column called 'bundle', because scoring adds one of that name" in fault.message
-    assert "rename yours in the file, for example to 'club_bundle'" in fault.message
+    assert "no column called 'bundle', because scoring adds one of that name" in fault.text
+    assert "rename yours in the file, for example to 'club_bundle'" in fault.text
 
 
 def test_every_name_that_collides_with_ours_is_told_once(tmp_path):
     error = refused(tmp_path, "runner_id,age_years,sex,status,problems,status\nR-1,30,male,a,b,c\n")
-    assert [fault.message.split("'")[1] for fault in error.faults if "scoring adds" in fault.message] == [
+    assert [fault.text.split("'")[1] for fault in error.faults if "scoring adds" in fault.text] == [
         "status", "problems"]  # fmt: skip

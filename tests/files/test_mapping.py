@@ -46,7 +46,7 @@ def read(folder, text=FILE, declared=MAP):
 def faults(folder, declared, text=FILE):
     with pytest.raises(InvalidInput) as caught:
         read(folder, text, declared)
-    return [(fault.field, fault.message) for fault in caught.value.faults]
+    return [(fault.field, fault.text) for fault in caught.value.faults]
 
 
 def rows(path):
@@ -60,7 +60,7 @@ def test_names_levels_units_and_missing_codes_are_translated(tmp_path):
     np.testing.assert_array_equal(found.values["sex"], [0, 1, np.nan])
     np.testing.assert_array_equal(found.values["age_years"], [30, 41, np.nan])
     assert [(fault.row, fault.field) for fault in found.faults] == [(2, "age_years"), (2, "sex"), (2, "weight_kg")]
-    assert "is required" in found.faults[0].message
+    assert "is required" in found.faults[0].text
 
 
 def test_units_and_codes_are_read_with_decimal_commas_too(tmp_path):
@@ -103,7 +103,7 @@ def test_the_output_keeps_the_original_columns_and_carries_the_id(tmp_path, bund
 def test_a_map_may_declare_codes_for_a_column_that_has_our_name(tmp_path):
     text = "runner_id,age_years,sex\na,999,male\nb,30,male\n"
     found = read(tmp_path, text, '[columns.age_years]\nfrom = "age_years"\nmissing = [999]\n')
-    assert [fault.message[:11] for fault in found.faults] == ["is required"]
+    assert [fault.text[:11] for fault in found.faults] == ["is required"]
 
 
 def test_a_map_does_not_free_a_name_that_the_output_needs(tmp_path):

@@ -61,9 +61,7 @@ def test_a_number_is_read_from_any_type_that_says_one(tmp_path, column):
 )
 def test_a_number_is_not_read_from_a_type_that_says_something_else(tmp_path, column):
     found = read(tmp_path, weight_kg=column)
-    assert [(fault.row, fault.message) for fault in found.faults] == [
-        (0, "expected a number from 30 to 200 kg, got text")
-    ]
+    assert [(fault.row, fault.text) for fault in found.faults] == [(0, "expected a number from 30 to 200 kg, got text")]
 
 
 def test_a_duration_is_written_with_its_unit_so_that_no_later_reader_takes_it_for_a_number(tmp_path, bundle):
@@ -125,7 +123,7 @@ def test_a_file_without_row_groups_is_one_without_rows(tmp_path):
     pq.ParquetWriter(tmp_path / "in.parquet", table(club=["a"]).schema).close()
     with pytest.raises(InputError) as caught:
         read_roster(tmp_path / "in.parquet")
-    assert [fault.message for fault in caught.value.faults] == ["expected at least one row below the header, got none"]
+    assert [fault.text for fault in caught.value.faults] == ["expected at least one row below the header, got none"]
 
 
 def test_a_folder_named_like_a_file_and_one_that_nobody_may_read_are_refused(tmp_path, monkeypatch):

@@ -74,7 +74,7 @@ def test_a_force_is_asked_for_its_lever_arm_and_left_out_until_somebody_says_it(
     np.testing.assert_allclose(found.values["hip_abduction_nm_kg"], [150 * 0.4 / 60, np.nan])
     with pytest.raises(InvalidInput) as caught:  # the question itself is no answer
         read_by_proposal(tmp_path, FORCE, lambda told: answered(told, '"?"'))
-    assert "the metres from the joint's axis" in caught.value.faults[0].message
+    assert "the metres from the joint's axis" in caught.value.faults[0].text
 
 
 def test_numbers_for_sexes_are_read_only_as_somebody_says(tmp_path):
@@ -91,7 +91,7 @@ def test_numbers_for_sexes_are_read_only_as_somebody_says(tmp_path):
 
     with pytest.raises(InvalidInput) as caught:
         read_by_proposal(tmp_path, text, answered)
-    assert "expected levels that lead to female or male" in caught.value.faults[0].message
+    assert "expected levels that lead to female or male" in caught.value.faults[0].text
     levels = '{ "0" = "male", "1" = "female" }'
     found = read_by_proposal(tmp_path, text, lambda told: answered(told).replace('{ "0" = "?", "1" = "?" }', levels))
     np.testing.assert_array_equal(found.values["sex"], [1, 0])

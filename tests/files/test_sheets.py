@@ -11,7 +11,7 @@ from python_calamine import CalamineWorkbook
 
 from pfps_ml.errors import InputError
 from pfps_ml.files.mapping import load_mapping
-from pfps_ml.files.sheets import MERGED, read_table
+from pfps_ml.files.sheets import read_table
 from pfps_ml.files.workbooks import opened_book
 from pfps_ml.roster import read_roster, score_roster
 from tests.files.books import HEAD, ROWS, SHEET, book, good, raw, remade, row_of, saved, sheet_of, with_strings
@@ -134,7 +134,7 @@ def test_merged_runners_are_rejected_with_what_to_do_and_no_other(tmp_path, bund
     score_roster(source, tmp_path / "out.csv", bundle)
     found = cells(tmp_path / "out.csv")
     assert [row["status"] for row in found] == ["rejected", "rejected", "scored"]
-    assert found[0]["problems"] == MERGED
+    assert found[0]["problem_codes"] == "merged_cells"
     score_roster(tmp_path / "out.csv", tmp_path / "again.csv", bundle)  # the cell's value is written once, where it was
     assert [row["status"] for row in cells(tmp_path / "again.csv")] == ["scored", "rejected", "scored"]
 

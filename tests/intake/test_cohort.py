@@ -13,7 +13,7 @@ def refused(folder, frame, **columns):
     with pytest.raises(InputError) as caught:
         cohort_of(folder, frame, **columns)
     assert caught.value.exit_code == 2
-    return str(caught.value) + "".join(fault.message for fault in caught.value.faults)
+    return str(caught.value) + "".join(fault.text for fault in caught.value.faults)
 
 
 @pytest.mark.parametrize("levels", [(0, 1), ("no", "yes"), ("No", "YES"), ("false", "true"), ("0.0", "1.0")])

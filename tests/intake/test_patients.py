@@ -12,7 +12,7 @@ def refused(folder, frame, **columns):
     with pytest.raises(InputError) as caught:
         cohort_of(folder, frame, **columns)
     assert caught.value.exit_code == 2
-    return str(caught.value) + "".join(fault.message for fault in caught.value.faults)
+    return str(caught.value) + "".join(fault.text for fault in caught.value.faults)
 
 
 def test_a_file_with_a_column_of_arms_and_no_onset_is_one_of_patients(tmp_path):

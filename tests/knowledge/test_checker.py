@@ -17,7 +17,7 @@ KINDS = ["age_years", "foot_posture_index", "current_knee_pain", "sex"]
 def one(name, values, dtype=None, decimal_comma=False):
     """Check one column; return its values and the messages by row."""
     checked = check(pd.DataFrame({name: pd.Series(values, dtype=dtype)}), [BY_NAME[name]], decimal_comma)
-    return checked.values[name].tolist(), {fault.row: fault.message for fault in checked.faults}
+    return checked.values[name].tolist(), {fault.row: fault.text for fault in checked.faults}
 
 
 def value_of(name, cell, dtype=object, decimal_comma=False):
@@ -130,11 +130,17 @@ def test_an_unknown_level_is_refused_with_the_levels_that_exist(subtests):
 def test_a_required_value_that_is_missing_is_a_fault_and_any_other_is_not():
     checked = check(pd.DataFrame({"runner_id": ["a", "", None], "age_years": [30, np.nan, "old"], "sex": "male"}))
     assert checked.faults == (
-        Fault(1, "runner_id", "is required: expected a pseudonym, got nothing"),
-        Fault(1, "age_years", f"is required: {AGE}, got nothing"),
-        Fault(2, "runner_id", "is required: expected a pseudonym, got nothing"),
-        Fault(2, "age_years", f"{AGE}, got text"),
+        Fault(1, ("runner_id",), "id_missing", {"field": "runner_id"}),
+        Fault(1, ("age_years",), "required", {"field": "age_years"}),
+        Fault(2, ("runner_id",), "id_missing", {"field": "runner_id"}),
+        Fault(2, ("age_years",), "not_a_number", {"field": "age_years"}),
     )
+    assert [fault.line for fault in checked.faults] == [
+        "runner_id: is required: expected a pseudonym, got nothing",
+        f"age_years: is required: {AGE}, got nothing",
+        "runner_id: is required: expected a pseudonym, got nothing",
+        f"age_years: {AGE}, got text",
+    ]
     np.testing.assert_array_equal(checked.rejected, [False, True, True])
 
 

@@ -70,7 +70,7 @@ def is_summed_or_refused(path, units, entries=None):
     for activities in found.entries.values():
         for at in (max(activity.day for activity in activities), dt.date(2026, 6, 1)):
             load = load_of(activities, at)
-            assert set(load.values) | set(load.untold) == set(FIGURES) and not set(load.values) & set(load.untold)
+            assert set(load.values) | set(load.reasons) == set(FIGURES) and not set(load.values) & set(load.reasons)
             assert all(BY_NAME[name].low <= value <= BY_NAME[name].high for name, value in load.values.items())
             assert load.runs + load.twice + load.others == sum(activity.day <= at for activity in activities)
 

@@ -38,7 +38,7 @@ def refused(read):
     def refusing(text, **how):
         with pytest.raises(InputError) as caught:
             read(text, **how)
-        return [caught.value.message, *(f"{fault.field}: {fault.message}" for fault in caught.value.faults)]
+        return [caught.value.message, *(f"{fault.field}: {fault.text}" for fault in caught.value.faults)]
 
     return refusing
 
@@ -177,7 +177,7 @@ def test_whose_log_it_is_must_be_known(tmp_path):
     path.write_text(PLAIN + plain(DAY, 5))
     with pytest.raises(InvalidInput) as caught:
         read_logs(path)
-    assert "--runner ID" in caught.value.faults[0].message
+    assert "--runner ID" in caught.value.faults[0].text
 
 
 def test_a_unit_that_is_none_is_refused(tmp_path):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.logs.activity import Activity
-from pfps_ml.logs.sums import FEW, FIGURES, NOTHING, SILENCE, UNKNOWN, UNMEASURED, load_of
+from pfps_ml.logs.sums import FIGURES, SILENCE, load_of
 
 AT = date(2026, 5, 31)
 
@@ -53,13 +53,15 @@ def test_the_step_rate_is_the_median_of_the_runs_of_five_weeks_and_leaves_out_wh
     log = [*KEPT, run(0, 5, 170), run(8, 5, 160), run(34, 5, 180), run(20, 5, 84), run(35, 5, 200)]
     assert load_of(log, AT).values["step_rate_spm"] == 170
     few = load_of([*KEPT, run(0, 5, 170), run(8, 5, 160), run(20, 5, 84)], AT)
-    assert few.untold["step_rate_spm"] == FEW
+    assert few.reasons["step_rate_spm"].code == "load_cadences_unknown"
 
 
 def test_a_kept_log_without_a_run_says_zero_but_no_change_of_nothing():
     load = load_of(KEPT, AT)
     assert load.values == {"weekly_distance_km": 0, "sessions_per_week": 0}
-    assert load.untold["longest_run_spike_pct"] == load.untold["weekly_change_pct"] == NOTHING
+    assert {load.reasons[name].code for name in ("longest_run_spike_pct", "weekly_change_pct")} == {
+        "load_without_comparison"
+    }
     assert (load.runs, load.others) == (0, 12)
 
 
@@ -72,8 +74,10 @@ def test_days_before_the_log_begins_are_not_days_without_running(subtests):
         with subtests.test(first=first, known=known):
             load = load_of([run(back) for back in range(first, -1, -3)], AT)
             assert set(load.values) == known
-            assert set(load.untold) == set(FIGURES) - known
-            assert {load.untold[name] for name in load.untold if name != "step_rate_spm"} <= {UNKNOWN}
+            assert set(load.reasons) == set(FIGURES) - known
+            assert {load.reasons[name].code for name in load.reasons if name != "step_rate_spm"} <= {
+                "load_days_unknown"
+            }
 
 
 @pytest.mark.parametrize(("last", "known"), [(SILENCE, True), (SILENCE + 1, False)])
@@ -89,7 +93,7 @@ def test_days_after_the_log_ends_are_not_days_without_running(last, known):
 def test_a_long_silence_in_the_middle_is_told_only_of_what_it_touches():
     log = [run(back) for back in range(60, -1, -1) if not 18 < back < 35]
     load = load_of(log, AT)
-    assert {load.untold[name] for name in FIGURES[:4]} == {UNKNOWN}
+    assert {load.reasons[name].code for name in FIGURES[:4]} == {"load_days_unknown"}
     early = load_of([run(back) for back in range(90, -1, -1) if not 38 < back < 60], AT)
     assert set(early.values) == set(FIGURES[:4])
 
@@ -102,10 +106,10 @@ def test_other_sports_show_that_the_log_was_kept():
 def test_a_run_without_a_distance_is_a_session_of_unknown_length():
     load = load_of([*KEPT, run(1), run(10), run(20, None), run(36)], AT)
     assert load.values == {"sessions_per_week": 0.5}
-    assert {load.untold[name] for name in ("weekly_distance_km", "longest_run_spike_pct", "weekly_change_pct")} == {
-        UNMEASURED
-    }
-    assert load_of([*KEPT, run(1, None), run(10)], AT).untold["longest_run_spike_pct"] == UNMEASURED
+    names = ("weekly_distance_km", "longest_run_spike_pct", "weekly_change_pct")
+    assert {load.reasons[name].code for name in names} == {"load_distance_unknown"}
+    again = load_of([*KEPT, run(1, None), run(10)], AT)
+    assert again.reasons["longest_run_spike_pct"].code == "load_distance_unknown"
 
 
 def test_a_figure_beyond_its_limits_is_told_and_not_clipped(subtests):
@@ -117,7 +121,7 @@ def test_a_figure_beyond_its_limits_is_told_and_not_clipped(subtests):
         with subtests.test(log=log, name=name):
             load = load_of([*KEPT, *log], AT)
             assert name not in load.values
-            assert load.untold[name].endswith(f"is outside the limits ({BY_NAME[name].limits})")
+            assert load.reasons[name].text.endswith(f"is outside the limits ({BY_NAME[name].limits})")
 
 
 def test_a_run_that_watch_and_phone_recorded_counts_once_and_the_one_that_measured_more_is_kept():
@@ -146,8 +150,8 @@ def test_what_comes_after_the_day_is_not_counted():
 @given(st.lists(st.tuples(st.integers(-20, 90), st.none() | st.floats(0.1, 60)), max_size=40))
 def test_whatever_the_log_each_figure_is_either_within_its_limits_or_has_a_reason(entries):
     load = load_of([run(back, km) for back, km in entries], AT)
-    assert set(load.values) | set(load.untold) == set(FIGURES)
-    assert not set(load.values) & set(load.untold)
+    assert set(load.values) | set(load.reasons) == set(FIGURES)
+    assert not set(load.values) & set(load.reasons)
     for name, value in load.values.items():
         assert BY_NAME[name].low <= value <= BY_NAME[name].high
     assert load.runs + load.twice == sum(back >= 0 for back, _ in entries)

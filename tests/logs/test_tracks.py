@@ -29,7 +29,7 @@ def entry(path):
 def faults_of(path, runner="R-1"):
     with pytest.raises(InvalidInput) as caught:
         read_logs(path, runner)
-    return [fault.message for fault in caught.value.faults]
+    return [fault.text for fault in caught.value.faults]
 
 
 def test_a_fit_session_counts_strides_and_becomes_steps_of_both_feet(tmp_path):
@@ -132,7 +132,7 @@ def test_all_faults_of_a_folder_are_told_by_place_because_names_of_files_are_ids
     written(tmp_path, "Cleo.gpx", gpx(START))
     with pytest.raises(InvalidInput) as caught:
         read_logs(tmp_path)
-    told = [fault.message for fault in caught.value.faults]
+    told = [fault.text for fault in caught.value.faults]
     assert [line.partition(":")[0] for line in told] == [f"file {at} of 3 in the order of names" for at in (1, 1, 2)]
     assert not [name for name in ("Anna", "Ben") if name in " ".join([*told, caught.value.message])]
 

@@ -116,7 +116,7 @@ def test_a_refusal_names_every_failed_figure_with_what_was_expected(tables):
     with pytest.raises(ReleaseRefused, match=r"2 of 11 checks failed; nothing was released") as told:
         hold_to_gate(checks(tables, LIMITS))
     assert [fault.field for fault in told.value.faults] == ["AUROC", "Choosing by the model, against usual care"]
-    assert told.value.faults[0].message == "expected an interval above 0.5, got 0.500 (0.400 to 0.600)"
+    assert told.value.faults[0].text == "expected an interval above 0.5, got 0.500 (0.400 to 0.600)"
     assert told.value.exit_code == 3
 
 

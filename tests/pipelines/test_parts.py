@@ -7,7 +7,7 @@ import pytest
 
 from pfps_ml.config import CohortConfig
 from pfps_ml.errors import OutputError
-from pfps_ml.runs.datasets import lender
+from pfps_ml.runs.datasets import pool_factory
 from pipelines import parts
 from pipelines.frames import OBSERVED, TRUTH, read_frames
 from pipelines.parts import write_parts
@@ -17,7 +17,7 @@ SMALL = CohortConfig(runners=250, patients=70)
 
 
 def write(folder, cluster=None, workers=1, config=SMALL, **options):
-    with lender(workers, cluster) as lend:
+    with pool_factory(workers, cluster) as lend:
         write_parts(config, folder, lend, chunk=100, **options)
 
 

@@ -47,7 +47,9 @@ def test_a_released_candidate_is_tracked_with_its_model(candidate, evaluation, f
 def test_a_refused_candidate_is_tracked_with_its_figures_and_what_was_refused_but_no_model(
     candidate, evaluation, frames, tmp_path
 ):
-    refused = ReleaseRefused("no", [Fault(None, "AUROC", "low"), Fault(None, "Calibration slope", "off")])
+    refused = ReleaseRefused(
+        "no", [Fault(None, (what,), "release_check_failed") for what in ("AUROC", "Calibration slope")]
+    )
     found = list(records(candidate, evaluation, frames, tmp_path, refused))
     assert not of(Model, found)
     assert Tag("released", "no: AUROC, Calibration slope") in found

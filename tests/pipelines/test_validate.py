@@ -13,7 +13,7 @@ from pipelines.validate import _feature_faults, validate
 def faults_of(frames, config, scenario="reference"):
     with pytest.raises(CohortError) as caught:
         validate(frames, config, scenario)
-    return {fault.field: fault.message for fault in caught.value.faults}
+    return {fault.field: fault.text for fault in caught.value.faults}
 
 
 def test_the_simulated_cohort_is_valid(frames, config):

@@ -117,4 +117,4 @@ def test_what_another_bundle_made_is_not_gone_on_with(copied, bundle):
 
 
 def test_an_account_of_no_file_is_none(tmp_path):
-    assert accounts.kept(tmp_path, "p0.parquet", 5) is None
+    assert accounts.finished(tmp_path, "p0.parquet", 5) is None

@@ -37,15 +37,15 @@ def test_a_cluster_gives_the_bytes_that_this_machine_gives(tmp_path, bundle):
     same(tmp_path / "here", tmp_path / "there")
 
 
-def _once_killed(estate, name, digest):
+def _once_killed(job, name, digest):
     """Score a partition; the first worker that comes to the seventh dies of it."""
     from pfps_ml.runs.datasets import score_partition
 
-    mark = estate.out / ".pfps" / "killed"
+    mark = job.out / ".pfps" / "killed"
     if name == "p6.parquet" and not mark.exists():
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
-    return score_partition(estate, name, digest)
+    return score_partition(job, name, digest)
 
 
 @pytest.mark.slow

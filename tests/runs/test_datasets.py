@@ -193,7 +193,7 @@ def test_what_would_be_left_out_of_a_data_set_is_refused_before_any_work(tmp_pat
     path.symlink_to(source) if other == "linked" else path.write_text("more runners")
     with pytest.raises(InputError, match="left out") as caught:
         score_roster(tmp_path / "in", tmp_path / "out", bundle)
-    assert [fault.message for fault in caught.value.faults] == [repr(other)]
+    assert [fault.text for fault in caught.value.faults] == [repr(other)]
     assert not (tmp_path / "out").exists()
 
 

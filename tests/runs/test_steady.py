@@ -67,7 +67,7 @@ def test_a_partition_that_becomes_another_one_is_reported_and_the_others_are_sco
     tell = meanwhile(lambda: written(runners(600).iloc[-rows:], late))
     with pytest.raises(PartlyDone) as caught:
         score_roster(tmp_path / "in", tmp_path / "out", bundle, None, effort(), tell)
-    assert [(fault.field, "stays as it is" in fault.message) for fault in caught.value.faults] == [("p2.parquet", True)]
+    assert [(fault.field, "stays as it is" in fault.text) for fault in caught.value.faults] == [("p2.parquet", True)]
     assert manifest(tmp_path / "out")["rows"] == 450
     assert not (tmp_path / "out" / "p2.parquet").exists()
 
