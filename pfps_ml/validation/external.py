@@ -121,11 +121,13 @@ def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
 def subject_of(bundle: Bundle, cohort: Cohort, over: Resampling) -> dict[str, Any]:
     """Return what a validation is of: bundle and cohort, by name and digest, and what intervals are over."""
     files = bundle.manifest["files"]
+    y = cohort.y[cohort.used]
     return {
         "bundle": bundle.name, "onset": files["onset.json"], "pathways": files["pathways.json"],
-        "notice": bundle.notice, "notice_message": bundle.trained_on["notice_message"], "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest,
-        "horizon_months": cohort.horizon, "intervals": over.message.text, "resampled": str(over.unit),
-        "people": cohort.people, "evaluated": int(cohort.used.sum()), "events": int(cohort.y[cohort.used].sum()),
+        "notice": bundle.notice, "notice_message": bundle.trained_on["notice_message"],
+        "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest, "horizon_months": cohort.horizon,
+        "intervals": over.message.text, "resampled": str(over.unit),
+        "people": cohort.people, "evaluated": len(y), "events": int(y.sum()),
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from typing import Any
 HOME = Path(__file__).parent
 DEFAULT_LANGUAGE = "en"
 # kinds of names whose text is the catalogue's under `<kind>.<name>`, and the name itself where it has none
-NAMED_KINDS = ("label", "limits", "arm", "level", "rival", "figure", "check")
+NAMED_KINDS = ("label", "limits", "arm", "level", "rival", "check", "update")
 
 
 @dataclass(frozen=True)
