@@ -9,10 +9,12 @@ from typing import Any
 import pandas as pd
 
 from pfps_ml.bundle import Bundle
+from pfps_ml.checks.guide import CheckVerdict
 from pfps_ml.errors import InputError
 from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.report import DIGEST, JSON, digest_of
+from pfps_ml.validation.verdict import Conclusion
 
 _HOW = "make it with `pfps evaluate BUNDLE COHORT -o DIR`"
 
@@ -29,29 +31,29 @@ class Validated:
     ----------
     subject
         Which bundle and cohort, by name and digest, and what intervals are over.
-    said, verdict
-        Whether there is a verdict (holds, does not hold, none), and its words.
+    conclusion, verdict
+        Whether there is a verdict, and its sentences.
+    codes
+        Those of the messages that the verdict is made of.
     tables
         By name; no row of a runner is in them.
     """
 
     subject: Mapping[str, Any]
-    said: str
+    conclusion: Conclusion
     verdict: str
+    codes: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]
 
     @property
     def runners(self) -> int:
         """How many runners, or patients, were evaluated."""
-        return self._counted("evaluated")
+        return int(self.subject["evaluated"])
 
     @property
     def cases(self) -> int:
         """How many of them were cases, or had success."""
-        return self._counted("cases among them" if "onset" in self.tables else "successes among them")
-
-    def _counted(self, what: str) -> int:
-        return int(self.tables["account"].set_index("what").loc[what, "rows"])
+        return int(self.subject["events"])
 
 
 def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Validated:
@@ -79,7 +81,9 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
         if models == ONSET:
             tables[ONSET] = tables[ONSET].astype(dict.fromkeys(("value", "low", "high"), float))
         verdict = content["verdict"]
-        found = Validated(content["subject"], verdict["said"], verdict["text"], tables)
+        codes = tuple(message["code"] for message in verdict["messages"])
+        found = Validated(content["subject"], Conclusion(verdict["conclusion"]), verdict["text"], codes, tables)
+        _ = found.runners, found.cases
     except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         told = f"expected the validation of a bundle on {_PEOPLE[models]} in {folder / JSON}, got none"
         raise InputError(f"{told}; {_HOW}") from error
@@ -116,9 +120,12 @@ def _measured(found: Validated) -> Iterator[str]:
         yield f"{row.label} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
 
 
+_LOUDEST_FIRST = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
+
+
 def _checks(found: Validated) -> str:
     verdicts = found.tables["checks"].groupby("verdict")["code"].agg(", ".join)
-    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in ("fail", "warn", "pass", "not applicable"))
+    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in _LOUDEST_FIRST)
 
 
 def _size(found: Validated) -> str:
