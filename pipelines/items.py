@@ -7,6 +7,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import FactError
 
 HERE = Path(__file__).parent
@@ -113,8 +114,8 @@ def read_items(name: str, kind: str, answers: Sequence[str]) -> list[Item]:
                     row.get("part"), row.get("of_simulation", False), otherwise)  # fmt: skip
         for answer, why in ((item.answer, item.why), *otherwise.values()):
             if (answer not in answers and "{" not in answer) or not why.strip():
-                told = f"expected one of {', '.join(answers)} and a reason, got others: {name}.toml, {item.name}"
-                raise FactError(told)
+                about = {"answers": list(answers), "file": f"{name}.toml", "item": item.name}
+                raise FactError(Message("answer_not_allowed", about))
         found.append(item)
     return found
 

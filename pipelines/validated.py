@@ -10,13 +10,12 @@ import pandas as pd
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.checks.guide import CheckVerdict
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.report import DIGEST, JSON, digest_of
 from pfps_ml.validation.verdict import Conclusion
-
-_HOW = "make it with `pfps evaluate BUNDLE COHORT -o DIR`"
 
 ONSET, PATHWAYS = "onset", "pathways"
 _PEOPLE = {ONSET: "runners", PATHWAYS: "patients"}
@@ -85,23 +84,15 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
         found = Validated(content["subject"], Conclusion(verdict["conclusion"]), verdict["text"], codes, tables)
         _ = found.runners, found.cases
     except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        told = f"expected the validation of a bundle on {_PEOPLE[models]} in {folder / JSON}, got none"
-        raise InputError(f"{told}; {_HOW}") from error
+        about = {"people": _PEOPLE[models], "file": str(folder / JSON)}
+        raise InputError(Message("validation_not_there", about)) from error
     if not whole:
-        raise InputError(
-            f"expected {folder / JSON} as `pfps evaluate` wrote it, got one that was edited since, or is of an older "
-            "version; make it again"
-        )
+        raise InputError(Message("validation_edited", {"file": str(folder / JSON)}))
     if found.subject.get(models) != bundle.manifest["files"][f"{models}.json"]:
-        raise InputError(
-            f"expected the validation of {bundle.name} as it is now, got that of another bundle or of other models by "
-            f"this name ({found.subject['bundle']}); {_HOW}"
-        )
+        about = {"bundle": bundle.name, "other": found.subject["bundle"]}
+        raise InputError(Message("validation_of_other_bundle", about))
     if has_seen(bundle.manifest, found.subject["cohort"], _PEOPLE[models]):
-        raise InputError(
-            f"expected the validation of {bundle.name} on {_PEOPLE[models]} that it had not seen, got the cohort that "
-            "it was updated on; bring another, such as the next season's"
-        )
+        raise InputError(Message("validation_on_seen_cohort", {"bundle": bundle.name, "people": _PEOPLE[models]}))
     return found
 
 

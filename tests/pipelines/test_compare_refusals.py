@@ -57,7 +57,7 @@ def test_a_plan_that_cannot_be_is_refused_before_any_work(arguments, told):
     ("task", "candidate", "told"),
     [
         ("onset", "sklearn.linear_model:LogisticRegression", "ValueError: Input X contains NaN.); it is given fields"),
-        ("onset", "sklearn.linear_model:LinearRegression", "it has no predict_proba"),
+        ("onset", "sklearn.linear_model:LinearRegression", "it lacks predict_proba"),
         ("onset", "somebodys_models:Short", "a probability for each of 80 rows, got 3 answers"),
         ("onset", "somebodys_models:Unsure", "got 80 answers, or some that are no numbers"),
         (

@@ -85,8 +85,8 @@ class Catalogue:
 
     def _show(self, spec: str) -> "Show":
         """Return how a parameter with this specification is shown."""
-        if spec in ("and", "or"):
-            return lambda names: self._joined(map(str, names), f"list_{spec}")
+        if spec in _OF_NAMES:
+            return lambda names: self._joined(map(str, names), _OF_NAMES[spec])
         if spec in _OF_SENTENCES:
             return lambda parts: self._joined(map(self._nested, parts), _OF_SENTENCES[spec])
         if spec == "sentence":
@@ -110,6 +110,7 @@ class Catalogue:
 
 
 Show = Callable[[Any], str]
+_OF_NAMES = {"and": "list_and", "or": "list_or"}
 _OF_SENTENCES = {"sentences": "list_parts", "sentences_and": "list_and"}
 
 
