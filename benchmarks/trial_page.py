@@ -125,7 +125,7 @@ def _verdict(each: Found) -> Iterator[str]:
     yield f"An honest answer: {trial.wanted}."
     yield from ("", "| our effects for each patient against | p | shown to be better |", "|---|---|---|")
     for rival in came.gate.comparisons:
-        yield f"| {RIVALS[rival.against]} | {_p(rival.p)} | {'yes' if rival.passed else 'no'} |"
+        yield f"| {rival.against.label} | {_p(rival.p)} | {'yes' if rival.passed else 'no'} |"
     yield from ("", f"Gate {'passed' if came.gate.passed else 'not passed'}; a preference is named for "
                 f"{_patients(came.preferred)}. {_worth(came.policies, names)}")  # fmt: skip
     for row in came.differ.dropna(subset="slope").itertuples():

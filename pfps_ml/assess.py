@@ -4,9 +4,9 @@ A single runner is a roster of one, so the command line, the roster, the endpoin
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any, TypedDict
 
 import numpy as np
@@ -14,24 +14,36 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.bundle import Bundle
+from pfps_ml.core.messages import Message, sentence
 from pfps_ml.knowledge.checker import complete
-from pfps_ml.knowledge.contracts import origin_of
+from pfps_ml.knowledge.contracts import origin_message
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, VISIT
 from pfps_ml.knowledge.field import DRIVERS, Arm
 from pfps_ml.learning.additive import probability
 from pfps_ml.prediction import Estimate, Prediction
-from pfps_ml.preference import NONE, Preferences, preference_text, preferences
+from pfps_ml.preference import NONE, Preferences, preference_message, preferences
 from pfps_ml.reference import average
-from pfps_ml.wording import POINTS, SILENT, labels, listed, measure_column, once, reason_columns, reason_text
+from pfps_ml.wording import (
+    SILENT,
+    labels,
+    listed,
+    measure_column,
+    measure_message,
+    numbered,
+    once,
+    reason_columns,
+    reason_message,
+)
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 REASONS = 3  # in a roster; the JSON names every field
+_RISKS = ("risk_12m", "risk_low", "risk_high")
 ROSTER_COLUMNS = (
-    "risk_12m", "risk_low", "risk_high", "risk_band", *(f"reason_{i + 1}" for i in range(REASONS)),
-    "measure_next", "cautions", "bundle",
+    "withheld", *_RISKS, "risk_band", *(f"reason_{i + 1}" for i in range(REASONS)),
+    "measure_next", "cautions", "caution_codes", "bundle",
 )  # fmt: skip
 VISIT_COLUMNS = (
     *(f"p_{arm.name}" for arm in ARMS),
@@ -39,8 +51,8 @@ VISIT_COLUMNS = (
     "acceptable_pathways",
     "preferred_pathway",
 )
+_AGREES, _DISAGREES = "test_agrees", "test_disagrees"
 _BANDS = ("low", "moderate", "high")
-_MARK = "{} (trained on {}; not a medical device)"
 
 
 class Assessment(TypedDict):
@@ -55,7 +67,8 @@ class Assessment(TypedDict):
     preference: dict[str, Any] | None
     tests: list[dict[str, Any]] | None
     measure_next: list[dict[str, Any]]
-    cautions: list[str]
+    cautions: list[dict[str, Any]]
+    withheld: list[dict[str, Any]]
 
 
 def assess(bundle: Bundle, values: pd.DataFrame | Mapping[str, Floats]) -> "Assessments":
@@ -95,17 +108,22 @@ class Assessments:
 
     def table(self, visit: bool) -> pd.DataFrame:
         """Return the columns that scoring adds to a roster, after `status` and `problems`; texts are categories."""
-        found, nothing = self.prediction, np.full(len(self), np.nan)
+        risk, nothing = self.prediction.risk, np.full(len(self), np.nan)
         risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
-                 zip(ROSTER_COLUMNS, (found.risk.value, found.risk.low, found.risk.high), strict=False)}  # fmt: skip
-        reasons = reason_columns(self._inputs, found, self._points, self.scored, REASONS)
-        mark = _MARK.format(self.bundle.name, origin_of(self.bundle.manifest))
+                 zip(_RISKS, (risk.value, risk.low, risk.high), strict=True)}  # fmt: skip
+        reasons = reason_columns(self._inputs, self.prediction, self._points, self.scored, REASONS)
+        places, keys = numbered(self._caution_keys)
+        cautions = [self.bundle.cautions.of(key) for key in keys]
+        origin = origin_message(self.bundle.manifest).as_dict()
+        mark = Message("bundle_mark", {"bundle": self.bundle.name, "origin": origin}).text
         frame = pd.DataFrame({
+            "withheld": listed(np.full(len(self), SILENT), ()),
             **risks,
             "risk_band": listed(np.where(self.scored, self.bands, SILENT), _BANDS),
             **{f"reason_{rank + 1}": column for rank, column in enumerate(reasons)},
             "measure_next": measure_column(self.columns, self.bundle.gain_tables.fields, self._gains, self.scored),
-            "cautions": once(self._caution_keys, lambda key: " ".join(self.bundle.cautions.said(key))),
+            "cautions": listed(places, [" ".join(caution.text for caution in row) for row in cautions]),
+            "caution_codes": listed(places, [_codes(row) for row in cautions]),
             "bundle": listed(np.zeros(len(self), dtype=np.int64), (mark,)),
         })  # fmt: skip
         return frame.join(self._visit_table()) if visit else frame
@@ -115,7 +133,7 @@ class Assessments:
         patient = bool(self.patients[row])
         return {
             "bundle": self.bundle.name,
-            "trained_on": {**self.bundle.manifest["trained_on"], "notice": self.bundle.notice},
+            "trained_on": self.bundle.trained_on,
             "risk": self._risk(row) if self.scored[row] else None,
             "reasons": self.reasons(row, most) if self.scored[row] else [],
             "drivers": self._drivers(row),
@@ -123,7 +141,8 @@ class Assessments:
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
-            "cautions": self.bundle.cautions.said(int(self._caution_keys[row])),
+            "cautions": [caution.as_dict() for caution in self.bundle.cautions.of(int(self._caution_keys[row]))],
+            "withheld": [],
         }
 
     @cached_property
@@ -152,8 +171,8 @@ class Assessments:
     @cached_property
     def _gains(self) -> Floats:
         """The gain of every field of `bundle.gain_tables` in every row, percentage points, shape (fields, rows)."""
-        found = self.prediction
-        return self.bundle.gain_tables.gains(self.columns, found.log_odds, found.risk.value)
+        predicted = self.prediction
+        return self.bundle.gain_tables.gains(self.columns, predicted.log_odds, predicted.risk.value)
 
     @cached_property
     def _inputs(self) -> Floats:
@@ -165,44 +184,50 @@ class Assessments:
 
         With `most`, only so many fields are named, and the parts of all others are one sum at the end.
         """
-        found, parts = [], self.prediction.contributions[row]
-        order = np.argsort(-np.abs(parts), kind="stable").tolist()
+        contributions, points_per_log_odds = self.prediction.contributions[row], float(self._points[row])
+        order = np.argsort(-np.abs(contributions), kind="stable").tolist()
+        parts, inputs = contributions.tolist(), self._inputs[:, row].tolist()
+        reasons = []
         for at in order[:most]:
-            field, part = BY_NAME[self.prediction.fields[at]], float(parts[at])
-            value, points = float(self._inputs[at, row]), part * float(self._points[row])
-            known = not math.isnan(value)
-            found.append({
+            field, part, value = BY_NAME[self.prediction.fields[at]], parts[at], inputs[at]
+            known, points = not math.isnan(value), part * points_per_log_odds
+            message = reason_message(field, value, points) if known else _not_measured(field.name)
+            reasons.append({
                 "field": field.name, "label": field.label, "unit": field.unit,
                 "value": (field.levels[int(value)] if field.levels else value) if known else None,
                 "log_odds": part, "percentage_points": points,
-                "text": reason_text(field, value, points) if known else f"{field.label}: not measured",
+                "code": message.code, "parameters": message.parameters, "text": message.text,
             })  # fmt: skip
-        rest = order[len(found) :]
-        return [*found, _rest(float(parts[rest].sum()), float(self._points[row]))] if rest else found
+        rest = order[len(reasons) :]
+        return [*reasons, _rest(float(contributions[rest].sum()), points_per_log_odds)] if rest else reasons
 
     def measure_next(self, row: int) -> list[dict[str, Any]]:
         """Return the missing fields by the expected absolute change of the risk, in percentage points."""
         if not self.scored[row]:
             return []
         names = self.bundle.gain_tables.fields
-        missing = {name: float(gain) for name, gain in zip(names, self._gains[:, row], strict=True)
+        missing = {name: gain for name, gain in zip(names, self._gains[:, row].tolist(), strict=True)
                    if math.isnan(self.columns[name][row])}  # fmt: skip
         ranked = sorted(missing, key=lambda name: -missing[name])
-        return [{**self._to_measure(row, name), "gain": missing[name]} for name in ranked]
+        return [self._to_measure(row, name, missing[name]) for name in ranked]
 
-    def _to_measure(self, row: int, name: str) -> dict[str, str]:
+    def _to_measure(self, row: int, name: str, gain: float) -> dict[str, Any]:
         """Return what a person can enter: for a derived field, the parts of it that are missing."""
-        parts = [part for part in BY_NAME[name].parts if math.isnan(self.columns[part][row])] or [name]
-        return {"field": parts[0], "label": labels(parts)}
+        missing = tuple([part for part in BY_NAME[name].parts if math.isnan(self.columns[part][row])]) or (name,)
+        message = measure_message(missing, gain)
+        return {
+            "field": missing[0], "label": labels(missing), "gain": gain,
+            "code": message.code, "parameters": message.parameters, "text": message.text,
+        }  # fmt: skip
 
     def _risk(self, row: int) -> dict[str, Any]:
-        found = self.prediction
+        predicted = self.prediction
         return {
-            "probability": float(found.risk.value[row]), "low": float(found.risk.low[row]),
-            "high": float(found.risk.high[row]), "horizon_months": self.bundle.reference["horizon_months"],
+            "probability": float(predicted.risk.value[row]), "low": float(predicted.risk.low[row]),
+            "high": float(predicted.risk.high[row]), "horizon_months": self.bundle.reference["horizon_months"],
             "band": _BANDS[self.bands[row]],
             "average": average({name: self.columns[name][row] for name in ("age_years", "sex")}, self.bundle.reference),
-            "log_odds": float(found.log_odds[row]), "base_log_odds": float(found.base[row]),
+            "log_odds": float(predicted.log_odds[row]), "base_log_odds": float(predicted.base[row]),
         }  # fmt: skip
 
     def _drivers(self, row: int) -> dict[str, float]:
@@ -218,7 +243,7 @@ class Assessments:
         return {
             "arm": arm.name, **_at(success, row, eligible, "probability", "low", "high"),
             **_at(effect, row, eligible, "effect", "effect_low", "effect_high"),
-            "eligible": eligible, "why_not": None if eligible else arm.why_not,
+            "eligible": eligible, "why_not": None if eligible or arm.why_not is None else arm.why_not.as_dict(),
         }  # fmt: skip
 
     @cached_property
@@ -239,21 +264,21 @@ class Assessments:
         return preferences(self.prediction.better, self._eligible, self.bundle.predictor.gate)
 
     def _preference(self, row: int) -> dict[str, Any]:
-        found, gate = self._preferences, self.bundle.predictor.gate
-        acceptable = [arm.name for arm, stays in zip(ARMS, found.acceptable[:, row], strict=True) if stays]
-        preferred = None if found.preferred[row] == NONE else ARMS[found.preferred[row]].name
-        return {"acceptable": acceptable, "preferred": preferred, "text": preference_text(acceptable, preferred, gate)}
+        choice, gate = self._preferences, self.bundle.predictor.gate
+        acceptable = [arm.name for arm, stays in zip(ARMS, choice.acceptable[:, row], strict=True) if stays]
+        preferred = None if choice.preferred[row] == NONE else ARMS[choice.preferred[row]].name
+        message = preference_message(acceptable, preferred, gate)
+        return {"acceptable": acceptable, "preferred": preferred, **message.as_dict()}
 
     def _tests(self, row: int) -> list[dict[str, Any]]:
-        found = []
+        answers = []
         for field in VISIT:
             value = self.columns[field.name][row]
             if field.role == "test" and not math.isnan(value):
-                agrees = bool(value == 1)
-                verdict = "agrees" if agrees else "does not agree"
-                text = f"{field.label}: {field.levels[int(value)]}, which {verdict} with the picture of runner's knee."
-                found.append({"field": field.name, "label": field.label, "agrees": agrees, "text": text})
-        return found
+                message = _test_message(field.name, int(value))
+                agrees = message.code == _AGREES
+                answers.append({"field": field.name, "label": field.label, "agrees": agrees, **message.as_dict()})
+        return answers
 
     def _visit_table(self) -> pd.DataFrame:
         columns: dict[str, Any] = {}
@@ -264,25 +289,39 @@ class Assessments:
             shown, effect = self.patients & self.eligible[name], self.prediction.effect[name]
             for end, numbers in (("", effect.value), ("_low", effect.low), ("_high", effect.high)):
                 columns[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
-        found, bits = self._preferences, np.int64(1) << np.arange(len(ARMS))
-        columns["acceptable_pathways"] = once(np.where(self.patients, bits @ found.acceptable, SILENT), _said_arms)
-        places, names = found.preferred - NONE, ("none", *(arm.name for arm in ARMS))
+        choice, bits = self._preferences, np.int64(1) << np.arange(len(ARMS))
+        columns["acceptable_pathways"] = once(np.where(self.patients, bits @ choice.acceptable, SILENT), _arm_names)
+        places, names = choice.preferred - NONE, ("none", *(arm.name for arm in ARMS))
         columns["preferred_pathway"] = listed(np.where(self.patients, places, SILENT), names)
         return pd.DataFrame(columns)
 
 
-def _secant(found: Prediction) -> Floats:
+def _secant(predicted: Prediction) -> Floats:
     """Return the change of probability per log-odds between the base and the risk of each row."""
-    gap = found.log_odds - found.base
-    start = probability(found.base)
+    gap = predicted.log_odds - predicted.base
+    start = probability(predicted.base)
     near = np.abs(gap) < 1e-6
-    return np.where(near, start * (1 - start), (found.risk.value - start) / np.where(near, 1.0, gap))
+    return np.where(near, start * (1 - start), (predicted.risk.value - start) / np.where(near, 1.0, gap))
 
 
 def _rest(part: float, points: float) -> dict[str, Any]:
-    label, sum_ = "All other fields", part * points
-    found = {"field": None, "label": label, "unit": "", "value": None, "log_odds": part, "percentage_points": sum_}
-    return found | {"text": f"{label} ({sum_:+.1f}{POINTS})"}
+    message = Message("reason_other_fields", {"points": part * points})
+    label, numbers = sentence("other_fields"), {"log_odds": part, "percentage_points": part * points}
+    return {"field": None, "label": label, "unit": "", "value": None, **numbers, **message.as_dict()}
+
+
+@cache
+def _not_measured(name: str) -> Message:
+    return Message("reason_not_measured", {"field": name})
+
+
+@cache
+def _test_message(name: str, code: int) -> Message:
+    return Message(_AGREES if code == 1 else _DISAGREES, {"field": name, "value": BY_NAME[name].levels[code]})
+
+
+def _codes(messages: Sequence[Message]) -> str:
+    return ", ".join(message.code for message in messages)
 
 
 def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[str, float | None]:
@@ -292,7 +331,7 @@ def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[s
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
 
 
-def _said_arms(key: int) -> str:
+def _arm_names(key: int) -> str:
     return ", ".join(arm.name for at, arm in enumerate(ARMS) if key >> at & 1)
 
 

@@ -21,7 +21,7 @@ from pfps_ml.cautions import Cautions, cautions_of
 from pfps_ml.errors import BundleFormat, BundleGolden, BundleMissing, BundleOutdated, BundleTampered
 from pfps_ml.gains import GainTables, gain_tables
 from pfps_ml.knowledge.checker import check, complete
-from pfps_ml.knowledge.contracts import fingerprint, notice_of
+from pfps_ml.knowledge.contracts import fingerprint, notice_message, notice_of
 from pfps_ml.numbers import rounded
 from pfps_ml.overlap import Overlap, overlap_of
 from pfps_ml.prediction import Prediction, Predictor, predictor_from_json
@@ -68,6 +68,12 @@ class Bundle:
     def notice(self) -> str:
         """What every answer says of it."""
         return notice_of(self.manifest)
+
+    @cached_property
+    def trained_on(self) -> dict[str, Any]:
+        """What every answer says of the data that it was trained on, and the notice as a sentence and as a message."""
+        notice = notice_message(self.manifest).as_dict()
+        return {**self.manifest["trained_on"], "notice": self.notice, "notice_message": notice}
 
     @cached_property
     def gain_tables(self) -> GainTables:

@@ -1,12 +1,15 @@
-"""Cautions: what a reader must know beside the numbers, in plain words."""
+"""Cautions: what a reader must know beside the numbers, as codes with parameters."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET_FIELDS
 from pfps_ml.knowledge.field import Field
 
@@ -14,27 +17,35 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-KNEE_PAIN = "Has knee pain now: not scored for onset; a visit is advised."
-VISIT_AND_RISK = "Visit fields were given: the risk is that of a new episode once the knee is free of pain."
-_FEW = 0.4  # share of the onset fields below which a risk is little more than an average
+_ENOUGH_FIELDS = 0.4  # share of the onset fields below which a risk is little more than an average
 _COUNTS = 1 << 6  # more than there are onset fields
 _FIXED = 2 + len(ARMS)  # the cautions that every bundle has
 
 
+class Caution(StrEnum):
+    """The codes of the cautions."""
+
+    KNEE_PAIN_NOW = "knee_pain_now"
+    RISK_ONCE_PAIN_FREE = "risk_once_pain_free"
+    ARM_HARDLY_GIVEN = "arm_hardly_given"
+    VALUE_BEYOND_TRAINING = "value_beyond_training"
+    FEW_FIELDS_KNOWN = "few_fields_known"
+
+
 @dataclass(frozen=True)
 class Cautions:
-    """What a bundle cautions of: of every number the range that its training data had, and the words for all of it.
+    """What a bundle cautions of: the range of each number in its training data, and the message of each caution.
 
-    `low` and `high` have shape (fields, 1); `texts` has what every bundle cautions of, then a text a field.
+    `low` and `high` have shape (fields, 1); `messages` has what every bundle cautions of, then one message a field.
     """
 
     fields: tuple[str, ...]
     low: Floats
     high: Floats
-    texts: tuple[str, ...]
+    messages: tuple[Message, ...]
 
     def keys(self, columns: Mapping[str, Floats], patients: Bools, rare: Bools) -> Ints:
-        """Return what `said` of every coded row reads: how many fields are known if few are, then a bit a caution.
+        """Return the key that `of` reads, for every coded row: a bit a caution, and the fields known if they are few.
 
         Parameters
         ----------
@@ -43,25 +54,23 @@ class Cautions:
         patients
             Which rows have visit fields.
         rare
-            Which arms, open to the patient, were hardly ever given to the like, shape (arms, rows).
+            Which arms, open to the patient, were hardly ever given to similar patients, shape (arms, rows).
         """
         pain = columns["current_knee_pain"] == 1
-        noted = np.empty((len(self.texts), len(pain)), dtype=bool)
-        noted[0], noted[1], noted[2:_FIXED] = pain, patients & ~pain, rare
+        cautioned = np.empty((len(self.messages), len(pain)), dtype=bool)
+        cautioned[0], cautioned[1], cautioned[2:_FIXED] = pain, patients & ~pain, rare
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
-        noted[_FIXED:] = (x < self.low) | (x > self.high)
-        given = len(ONSET_FIELDS) - np.isnan(np.array([columns[name] for name in ONSET_FIELDS])).sum(axis=0)
-        few = np.where((given < _FEW * len(ONSET_FIELDS)) & ~pain, given + 1, 0)
-        bits = np.int64(1) << np.arange(len(noted))
-        return np.asarray(few + _COUNTS * np.where(noted, bits[:, None], 0).sum(axis=0))
+        cautioned[_FIXED:] = (x < self.low) | (x > self.high)
+        known = len(ONSET_FIELDS) - np.isnan(np.array([columns[name] for name in ONSET_FIELDS])).sum(axis=0)
+        known_if_few = np.where((known < _ENOUGH_FIELDS * len(ONSET_FIELDS)) & ~pain, known + 1, 0)
+        bits = np.int64(1) << np.arange(len(cautioned))
+        return np.asarray(known_if_few + _COUNTS * np.where(cautioned, bits[:, None], 0).sum(axis=0))
 
-    def said(self, key: int) -> list[str]:
+    def of(self, key: int) -> list[Message]:
         """Return the cautions of one key."""
-        noted, few = divmod(key, _COUNTS)
-        texts = [text for bit, text in enumerate(self.texts) if noted >> bit & 1]
-        if few:
-            texts.append(f"Only {few - 1} of {len(ONSET_FIELDS)} fields are known: close to an average.")
-        return texts
+        bits, known_if_few = divmod(key, _COUNTS)
+        cautions = [message for bit, message in enumerate(self.messages) if bits >> bit & 1]
+        return [*cautions, _few_fields_known(known_if_few - 1)] if known_if_few else cautions
 
 
 def cautions_of(reference: Mapping[str, Any]) -> Cautions:
@@ -69,14 +78,20 @@ def cautions_of(reference: Mapping[str, Any]) -> Cautions:
     ranges = {name: (about["low"], about["high"]) for name, about in reference["fields"].items()
               if not BY_NAME[name].levels}  # fmt: skip
     low, high = np.array([*ranges.values()], dtype=np.float64).reshape(-1, 2).T[..., None]
-    rare = (f"{arm.label}: hardly any patient like this one was given it; what is said of it is taken from others."
-            for arm in ARMS)  # fmt: skip
-    outside = (_outside(BY_NAME[name], *ends) for name, ends in ranges.items())
-    return Cautions(tuple(ranges), low, high, (KNEE_PAIN, VISIT_AND_RISK, *rare, *outside))
+    rare = (Message(Caution.ARM_HARDLY_GIVEN, {"arm": arm.name}) for arm in ARMS)
+    beyond = (_beyond_training(BY_NAME[name], *ends) for name, ends in ranges.items())
+    fixed = (Message(Caution.KNEE_PAIN_NOW), Message(Caution.RISK_ONCE_PAIN_FREE), *rare)
+    return Cautions(tuple(ranges), low, high, (*fixed, *beyond))
 
 
-def _outside(field: Field, low: float, high: float) -> str:
-    return f"{field.label} is outside what the model has seen ({field.show(low)} to {field.show(high)})."
+def _beyond_training(field: Field, low: float, high: float) -> Message:
+    ends = {"low": field.show(low), "high": field.show(high)}
+    return Message(Caution.VALUE_BEYOND_TRAINING, {"field": field.name, **ends})
 
 
-__all__ = ["KNEE_PAIN", "VISIT_AND_RISK", "Cautions", "cautions_of"]
+@cache
+def _few_fields_known(known: int) -> Message:
+    return Message(Caution.FEW_FIELDS_KNOWN, {"known": known, "fields": len(ONSET_FIELDS)})
+
+
+__all__ = ["Caution", "Cautions", "cautions_of"]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import BundleError, BundleFormat
 from pfps_ml.learning.propensity import PropensityModel, propensity_from_json, propensity_to_json
 
@@ -53,9 +54,7 @@ def overlap_of(reference: Mapping[str, Any]) -> Overlap | None:
         content = reference[KEY]
         floor, model = float(content["floor"]), propensity_from_json(content["states"])
     except (BundleError, LookupError, TypeError, ValueError, AttributeError) as error:
-        raise BundleFormat(
-            "expected how clinics chose under propensity in reference.json, got another shape; restore the bundle"
-        ) from error
+        raise BundleFormat(Message("propensities_of_other_shape")) from error
     return Overlap(model, floor)
 
 

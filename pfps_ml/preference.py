@@ -2,18 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfps_ml.knowledge.dictionary import ARMS
-from pfps_ml.learning.gate import RIVALS, Gate
+from pfps_ml.core.messages import Message
+from pfps_ml.learning.gate import Gate, Rival
 
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 NONE = -1  # the place of the preferred arm where there is none
-NO_PREFERENCE = "No clear preference: "
-NOT_GATED = NO_PREFERENCE + "no pathway has been shown to suit this patient better than another one would."
+
+
+class Reason(StrEnum):
+    """The codes of why an arm is preferred, or none is."""
+
+    PREFERRED = "arm_preferred"
+    NOT_JUDGED = "no_preference_not_judged"
+    GATE_FAILED = "no_preference_gate_failed"
+    INTERVALS_OVERLAP = "no_preference_intervals_overlap"
 
 
 @dataclass(frozen=True)
@@ -43,21 +52,29 @@ def preferences(better: Bools, eligible: Bools, gate: Gate | None) -> Preference
     return Preferences(acceptable, np.where(only, acceptable.argmax(axis=0), NONE))
 
 
-def preference_text(acceptable: Sequence[str], preferred: str | None, gate: Gate | None) -> str:
-    """Say in plain words which pathway is preferred, or why none is."""
-    labels = {arm.name: arm.label for arm in ARMS}
+def preference_message(acceptable: Sequence[str], preferred: str | None, gate: Gate | None) -> Message:
+    """Return which pathway is preferred, or why none is.
+
+    Parameters
+    ----------
+    acceptable, preferred
+        Names of arms.
+    gate
+        The verdict on the effects; None if it was never asked.
+    """
+    failed = None if gate is None else tuple(comparison.against for comparison in gate.failed)
+    return _message(tuple(acceptable), preferred, failed)
+
+
+@cache  # as many as there are sets of arms
+def _message(acceptable: tuple[str, ...], preferred: str | None, failed: tuple[Rival, ...] | None) -> Message:
     if preferred is not None:
-        return f"{labels[preferred]}: likelier to succeed than every other open pathway, beyond what is uncertain."
-    if gate is None:
-        return NOT_GATED
-    if gate.failed:
-        rivals = " and ".join(RIVALS[each.against] for each in gate.failed)
-        return (
-            f"{NO_PREFERENCE}on patients that it had not seen, the model's effects for each patient were not shown to "
-            f"be nearer to the truth than {rivals}."
-        )
-    *others, last = [labels[name] for name in acceptable]
-    return f"{NO_PREFERENCE}the intervals of {', '.join(others)} and {last} overlap: any of them may be the best."
+        return Message(Reason.PREFERRED, {"arm": preferred})
+    if failed is None:
+        return Message(Reason.NOT_JUDGED)
+    if failed:
+        return Message(Reason.GATE_FAILED, {"rivals": [str(rival) for rival in failed]})
+    return Message(Reason.INTERVALS_OVERLAP, {"arms": list(acceptable)})
 
 
-__all__ = ["NONE", "NOT_GATED", "NO_PREFERENCE", "Preferences", "preference_text", "preferences"]
+__all__ = ["NONE", "Preferences", "Reason", "preference_message", "preferences"]

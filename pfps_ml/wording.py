@@ -1,12 +1,13 @@
 """The texts of a table: each row has a key, and a text is written once for all rows that share it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, lru_cache
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.knowledge.field import Field
 from pfps_ml.prediction import Prediction
@@ -15,41 +16,55 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-POINTS = " percentage points"
 SILENT = -1  # the key of a row without a text
 _SMALLEST = 0.05  # percentage points: what would move a risk by less is not worth a measurement
+_RECENT = 1 << 14  # reasons whose texts are kept ready for single assessments
 # more than any field has values to show, than there are tenths of points to both sides, than a field has parts
 _SHOWN, _TENTHS, _PARTS = 1 << 24, 1 << 12, 1 << 4
 
 
-def once(keys: Ints, say: Callable[[int], str]) -> pd.Categorical:
+def once(keys: Ints, text_of: Callable[[int], str]) -> pd.Categorical:
     """Return the texts of some rows, written once each.
 
     Parameters
     ----------
     keys
         What each row says, shape (rows,); SILENT for nothing.
-    say
+    text_of
         Writes the text of a key; two keys never share a text.
     """
+    places, distinct = numbered(keys)
+    return listed(places, [text_of(key) for key in distinct])
+
+
+def numbered(keys: Ints) -> tuple[Ints, list[int]]:
+    """Return the place of each row's key in the list of distinct keys, SILENT for a silent row, and that list."""
     places = np.full(len(keys), SILENT, dtype=np.int64)
     speaking = keys != SILENT
     places[speaking], distinct = pd.factorize(keys[speaking])
-    return listed(places, [say(int(key)) for key in distinct])
+    return places, [int(key) for key in distinct]
 
 
 def listed(places: Ints, texts: Sequence[str]) -> pd.Categorical:
-    """Return the texts of some rows from their places in a list; SILENT for nothing."""
-    return pd.Categorical.from_codes(places, pd.Index(list(texts), dtype="str"))
+    """Return the texts of some rows from their places in a list; SILENT for nothing.
+
+    Texts may repeat: several keys may have the same codes.
+    """
+    distinct = dict.fromkeys(texts)
+    if len(distinct) == len(texts):
+        return pd.Categorical.from_codes(places, pd.Index(list(texts), dtype="str"))
+    order = {text: place for place, text in enumerate(distinct)}
+    merged = np.array([*(order[text] for text in texts), SILENT], dtype=np.int64)  # SILENT is the last place
+    return pd.Categorical.from_codes(merged[places], pd.Index(list(distinct), dtype="str"))
 
 
-def reason_text(field: Field, value: float, points: float) -> str:
-    """Return one reason in words: a coded value, and the percentage points that it adds to the risk."""
-    return _reason(field, round(value * 10**field.decimals), round(10 * points))
+def reason_message(field: Field, value: float, points: float) -> Message:
+    """Return one reason: a coded value, and the percentage points that it adds to the risk."""
+    return _reason(field.name, round(value * 10**field.decimals), round(10 * points))
 
 
 def reason_columns(
-    inputs: Floats, found: Prediction, secant: Floats, scored: Bools, count: int
+    inputs: Floats, predicted: Prediction, secant: Floats, scored: Bools, count: int
 ) -> Iterator[pd.Categorical]:
     """Yield the largest reasons of every row, largest first; of equals, the first field's.
 
@@ -62,8 +77,8 @@ def reason_columns(
     scored
         Which rows have reasons.
     """
-    parts, rows = found.contributions.T, np.arange(len(scored))
-    scales = np.array([10.0 ** BY_NAME[name].decimals for name in found.fields])
+    parts, rows, fields = predicted.contributions.T, np.arange(len(scored)), predicted.fields
+    scales = np.array([10.0 ** BY_NAME[name].decimals for name in fields])
     size = np.abs(parts)
     for _ in range(count):
         at = size.argmax(axis=0)
@@ -71,7 +86,7 @@ def reason_columns(
         speaking = scored & (part != 0)
         shown = _whole(np.where(speaking, inputs[at, rows], 0.0) * scales.take(at)) + _SHOWN // 2
         keys = (at * _SHOWN + shown) * _TENTHS + _whole(10 * (part * secant)) + _TENTHS // 2
-        yield once(np.where(speaking, keys, SILENT), partial(_said_reason, found.fields))
+        yield once(np.where(speaking, keys, SILENT), lambda key: _reason_of(fields, key).text)
         size[at, rows] = -1.0
 
 
@@ -96,33 +111,65 @@ def measure_column(
         for place, part in enumerate(BY_NAME[name].parts):
             missing |= np.where((best == at) & np.isnan(columns[part]), 1 << place, 0)
     keys = (best * _PARTS + missing) * _TENTHS + _whole(10 * gain)
-    return once(np.where(scored & (gain >= _SMALLEST), keys, SILENT), partial(_said_measure, fields))
+    return once(np.where(scored & (gain >= _SMALLEST), keys, SILENT), lambda key: _measure_of(fields, key).text)
 
 
-def labels(names: Sequence[str]) -> str:
+def measure_message(fields: tuple[str, ...], points: float) -> Message:
+    """Return what to measure next: the fields that a person can enter, and by how much that would move the risk.
+
+    Parameters
+    ----------
+    fields
+        Names.
+    points
+        The expected absolute change of the risk, percentage points.
+    """
+    return _measure(fields, round(10 * points))
+
+
+@cache
+def labels(names: tuple[str, ...]) -> str:
     """Return how a report names some fields together."""
     return " and ".join(BY_NAME[name].label for name in names)
 
 
-def _reason(field: Field, shown: int, tenths: int) -> str:
-    return f"{field.label}: {field.show(shown / 10**field.decimals)} ({tenths / 10:+.1f}{POINTS})"
+@lru_cache(_RECENT)
+def _reason(name: str, shown: int, tenths: int) -> Message:
+    field = BY_NAME[name]
+    value = field.show(shown / 10**field.decimals)
+    return Message("reason", {"field": name, "value": value, "points": tenths / 10})
 
 
-def _said_reason(fields: Sequence[str], key: int) -> str:
+@lru_cache(_RECENT)
+def _measure(names: tuple[str, ...], tenths: int) -> Message:
+    return Message("measure_next", {"fields": list(names), "points": tenths / 10})
+
+
+def _reason_of(fields: Sequence[str], key: int) -> Message:
     rest, tenths = divmod(key, _TENTHS)
     at, shown = divmod(rest, _SHOWN)
-    return _reason(BY_NAME[fields[at]], shown - _SHOWN // 2, tenths - _TENTHS // 2)
+    return _reason.__wrapped__(fields[at], shown - _SHOWN // 2, tenths - _TENTHS // 2)
 
 
-def _said_measure(fields: Sequence[str], key: int) -> str:
+def _measure_of(fields: Sequence[str], key: int) -> Message:
     rest, tenths = divmod(key, _TENTHS)
     at, missing = divmod(rest, _PARTS)
-    parts = [part for place, part in enumerate(BY_NAME[fields[at]].parts) if missing >> place & 1]
-    return f"{labels(parts or [fields[at]])} (would move the risk by {tenths / 10:.1f}{POINTS} on average)"
+    parts = tuple(part for place, part in enumerate(BY_NAME[fields[at]].parts) if missing >> place & 1)
+    return _measure.__wrapped__(parts or (fields[at],), tenths)
 
 
 def _whole(x: Floats) -> Ints:
     return np.rint(x).astype(np.int64)
 
 
-__all__ = ["POINTS", "SILENT", "labels", "listed", "measure_column", "once", "reason_columns", "reason_text"]
+__all__ = [
+    "SILENT",
+    "labels",
+    "listed",
+    "measure_column",
+    "measure_message",
+    "numbered",
+    "once",
+    "reason_columns",
+    "reason_message",
+]

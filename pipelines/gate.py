@@ -7,38 +7,102 @@ has to prove itself: its whole interval must lie above chance. The limits are in
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pfps_ml.checks.guide import CheckVerdict
 from pfps_ml.config import ReleaseConfig
+from pfps_ml.core.messages import Message, sentence
 from pfps_ml.errors import Fault, InputError, ReleaseRefused
-from pfps_ml.knowledge.dictionary import ARMS, REFERENCE_ARM
+from pfps_ml.knowledge.dictionary import REFERENCE_ARM
 from pfps_ml.validation.against import AGAINST
+from pfps_ml.validation.verdict import Conclusion
 from pipelines.validated import Validated
 
-_ICI = "Integrated calibration index"
 _NORMAL = 1.96  # standard errors to either side of a 95 % interval
 READ = ("onset", "answered", "effects", "overlap", "policies", "heterogeneity")
 
 
+class Figure(StrEnum):
+    """The codes of what the gate looks at."""
+
+    AUROC = "gate_auroc"
+    SCALED_BRIER = "gate_scaled_brier"
+    SLOPE = "gate_calibration_slope"
+    OBSERVED_EXPECTED = "gate_observed_expected"
+    CALIBRATION_INDEX = "gate_calibration_index"
+    ROWS_ANSWERED = "gate_rows_answered"
+    CHANCE_OF_ARMS = "gate_chance_of_arms"
+    CHOOSING = "gate_choosing_by_model"
+    WHO_GAINS = "gate_who_gains_most"
+    COHORT_CHECKS = "gate_cohort_checks"
+    PATIENT_CHECKS = "gate_patient_checks"
+    LOG_LOSS_SAVED = "gate_log_loss_saved"
+    PATHWAYS = "gate_pathways_moved"
+
+
+class Outcome(StrEnum):
+    """What the gate says of a figure; there may be too few runners to judge it."""
+
+    HOLDS = "holds"
+    REFUSED = "refused"
+    NOT_JUDGED = "not_judged"
+
+
 @dataclass(frozen=True)
 class Check:
-    """One figure, what must hold of it, whether it does, and whether there were runners enough to judge it."""
+    """One figure, its value, what must hold of it, and what the gate says."""
 
-    what: str
-    found: str
-    expected: str
-    holds: bool
-    judged: bool = True
+    figure: Message
+    value: Message
+    limit: Message
+    outcome: Outcome
+
+    @property
+    def holds(self) -> bool:
+        """Whether it lets the candidate pass."""
+        return self.outcome is not Outcome.REFUSED
+
+    @property
+    def what(self) -> str:
+        """The name of the figure, as a person reads it."""
+        return self.figure.text
+
+    @property
+    def found(self) -> str:
+        """The value, as a person reads it."""
+        return self.value.text
+
+    @property
+    def expected(self) -> str:
+        """What must hold, as a person reads it."""
+        return self.limit.text
 
     @property
     def verdict(self) -> str:
-        """What a person reads."""
-        if not self.judged:
-            return "not judged: too few runners"
-        return "holds" if self.holds else "REFUSED"
+        """What the gate says, as a person reads it."""
+        return sentence(_SENTENCES[self.outcome])
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the check as JSON values: codes, parameters and sentences."""
+        parts = {"figure": self.figure.as_dict(), "value": self.value.as_dict(), "limit": self.limit.as_dict()}
+        return {**parts, "outcome": str(self.outcome)}
+
+
+_SENTENCES = {
+    Outcome.HOLDS: "gate_holds",
+    Outcome.REFUSED: "gate_refused",
+    Outcome.NOT_JUDGED: "gate_not_judged",
+}
+
+
+def _check(figure: Message | Figure, value: Message, limit: Message, holds: bool) -> Check:
+    name = figure if isinstance(figure, Message) else Message(figure)
+    return Check(name, value, limit, Outcome.HOLDS if holds else Outcome.REFUSED)
 
 
 def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
@@ -52,10 +116,9 @@ def read_tables(folder: Path) -> dict[str, pd.DataFrame]:
     try:
         return {name: pd.read_csv(folder / f"{name}.csv") for name in READ}
     except (OSError, ValueError) as error:
-        what = getattr(error, "filename", None) or "one of its tables"
-        raise InputError(
-            f"expected an evaluation in {folder}, but {what} cannot be read; run pipelines.evaluate first"
-        ) from error
+        file = getattr(error, "filename", None)
+        cause = Message("evaluation_file", {"file": str(file)}) if file else Message("evaluation_some_table")
+        raise InputError(Message("evaluation_expected", {"folder": str(folder), "cause": cause.as_dict()})) from error
 
 
 def checks(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> list[Check]:
@@ -77,10 +140,11 @@ def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
         What must hold.
     """
     tables, rate = found.tables, found.cases / found.runners
-    told = _NORMAL * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
-    onset = [replace(each, holds=each.holds or not told, judged=told) if each.what == _ICI else each
-             for each in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip
-    return [*onset, _sound(found, "Checks of the cohort"), *_against(tables.get(AGAINST))]
+    enough = _NORMAL * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
+    onset = [check if enough or check.figure.code != Figure.CALIBRATION_INDEX
+             else replace(check, outcome=Outcome.NOT_JUDGED)
+             for check in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip
+    return [*onset, _sound(found, Figure.COHORT_CHECKS), *_against(tables.get(AGAINST))]
 
 
 def checks_of_patients(found: Validated | None) -> list[Check]:
@@ -91,12 +155,19 @@ def checks_of_patients(found: Validated | None) -> list[Check]:
     found
         The validation on patients; None if there is none, which is refused.
     """
-    what, expected = "Pathways, moved by patients", "not shown to be wrong on others (--pathways)"
+    limit = Message("gate_not_shown_wrong_on_others")
     if found is None:
-        return [Check(what, "not validated", expected, False)]
-    said = "no verdict" if found.said == "none" else found.said
-    return [Check(what, said, expected, found.said != "does not hold"),
-            _sound(found, "Checks of the cohort of patients")]  # fmt: skip
+        return [_check(Figure.PATHWAYS, Message("gate_not_validated"), limit, False)]
+    value = Message(_CONCLUSIONS[found.conclusion])
+    return [_check(Figure.PATHWAYS, value, limit, found.conclusion is not Conclusion.DOES_NOT_HOLD),
+            _sound(found, Figure.PATIENT_CHECKS)]  # fmt: skip
+
+
+_CONCLUSIONS = {
+    Conclusion.HOLDS: "conclusion_holds",
+    Conclusion.DOES_NOT_HOLD: "conclusion_does_not_hold",
+    Conclusion.NONE: "conclusion_none",
+}
 
 
 def hold_to_gate(found: list[Check]) -> None:
@@ -109,75 +180,87 @@ def hold_to_gate(found: list[Check]) -> None:
     """
     if failed := [check for check in found if not check.holds]:
         faults = [
-            Fault(None, (check.what,), "release_check_failed", {"expected": check.expected, "got": check.found})
+            Fault(
+                None,
+                (check.what,),
+                "gate_expected_got",
+                {"limit": check.limit.as_dict(), "value": check.value.as_dict()},
+            )
             for check in failed
         ]
-        raise ReleaseRefused(
-            f"expected a candidate that passes the release gate, but {len(failed)} of {len(found)} checks failed; "
-            "nothing was released and models/CURRENT was not moved; train a better one, or change [release] in the "
-            "configuration and say why",
-            faults,
-        )
+        raise ReleaseRefused(Message("gate_refuses", {"failed": len(failed), "checks": len(found)}), faults)
 
 
 def _onset(figures: pd.DataFrame, limits: ReleaseConfig) -> Iterator[Check]:
-    value, low, high = (figures[name] for name in ("value", "low", "high"))
+    value, low, high = (figures[name].astype(float) for name in ("value", "low", "high"))
 
-    def shown(name: str) -> str:
-        return f"{value[name]:.3f} ({low[name]:.3f} to {high[name]:.3f})"
+    def shown(name: str) -> Message:
+        return Message("gate_value", {"value": value[name], "low": low[name], "high": high[name]})
 
-    chance = f"an interval above {limits.auroc_above:g}"
-    yield Check("AUROC", shown("auroc"), chance, bool(low["auroc"] > limits.auroc_above))
-    least = f"an interval that reaches {limits.scaled_brier_from:g}"
+    above = Message("gate_interval_above", {"limit": limits.auroc_above})
+    yield _check(Figure.AUROC, shown("auroc"), above, bool(low["auroc"] > limits.auroc_above))
+    reaching = Message("gate_interval_reaches", {"limit": limits.scaled_brier_from})
     holds = bool(high["scaled_brier"] >= limits.scaled_brier_from)
-    yield Check("Scaled Brier score", shown("scaled_brier"), least, holds)
-    for name, what, (least_ok, most_ok) in (
-        ("calibration_slope", "Calibration slope", limits.slope),
-        ("observed_expected", "Observed / expected", limits.observed_expected),
+    yield _check(Figure.SCALED_BRIER, shown("scaled_brier"), reaching, holds)
+    for name, figure, (least, most) in (
+        ("calibration_slope", Figure.SLOPE, limits.slope),
+        ("observed_expected", Figure.OBSERVED_EXPECTED, limits.observed_expected),
     ):
-        holds = bool(low[name] <= most_ok and high[name] >= least_ok)
-        yield Check(what, shown(name), f"an interval that meets {least_ok:g} to {most_ok:g}", holds)
-    most = f"an interval that begins at {limits.ici_up_to:g} or below"
-    yield Check(_ICI, shown("ici"), most, bool(low["ici"] <= limits.ici_up_to))
+        holds = bool(low[name] <= most and high[name] >= least)
+        yield _check(figure, shown(name), Message("gate_interval_meets", {"least": least, "most": most}), holds)
+    beginning = Message("gate_interval_begins", {"limit": limits.ici_up_to})
+    yield _check(Figure.CALIBRATION_INDEX, shown("ici"), beginning, bool(low["ici"] <= limits.ici_up_to))
 
 
-def _sound(found: Validated, what: str) -> Check:
-    failed = list(found.tables["checks"].query("verdict == 'fail'")["code"])
-    return Check(what, f"{', '.join(failed) or 'none'} failed", "none failed", not failed)
+def _sound(found: Validated, figure: Figure) -> Check:
+    checks = found.tables["checks"]
+    failed = list(checks.loc[checks["verdict"] == CheckVerdict.FAIL, "code"])
+    value = Message("gate_checks_failed", {"checks": failed}) if failed else Message("gate_no_check_failed")
+    return _check(figure, value, Message("gate_no_check_failed"), not failed)
 
 
 def _against(compared: pd.DataFrame | None) -> Iterator[Check]:
     if compared is None:
         return
-    for row in compared[compared["gain"].notna() & (compared["metric"] == "log_loss")].itertuples():
-        gained = f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})"
-        expected = "an interval that does not lie below 0"
-        yield Check(f"Log loss saved, against {row.against}", gained, expected, bool(row.gain_high >= 0))
+    for row in compared[compared["gain"].notna() & (compared["metric"] == "log_loss")].to_dict("records"):
+        gained = {name: float(row[f"gain{end}"]) for name, end in (("value", ""), ("low", "_low"), ("high", "_high"))}
+        figure = Message(Figure.LOG_LOSS_SAVED, {"against": row["against"]})
+        yield _check(figure, Message("gate_gain", gained), Message("gate_interval_not_below_0"), gained["high"] >= 0)
 
 
 def _rows(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> Iterator[Check]:
     least = float(tables["answered"]["answered"].min())
-    expected = f"{limits.rows_answered:.0%} of rows, for every answer"
-    yield Check("Rows with an answer and its interval", f"{least:.1%}", expected, least >= limits.rows_answered)
+    limit = Message("gate_share_of_rows", {"limit": limits.rows_answered})
+    yield _check(Figure.ROWS_ANSWERED, Message("gate_share", {"share": least}), limit, least >= limits.rows_answered)
     share = float(tables["overlap"]["share"].min())  # an arm that nobody may have has none
-    expected = f"{limits.overlap_from:.0%} of eligible patients, for every arm"
-    yield Check("Patients with a real chance of an arm", f"{share:.1%}", expected, share >= limits.overlap_from)
+    limit = Message("gate_share_of_patients", {"limit": limits.overlap_from})
+    yield _check(Figure.CHANCE_OF_ARMS, Message("gate_share", {"share": share}), limit, share >= limits.overlap_from)
 
 
 def _pathways(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> Iterator[Check]:
     values = tables["policies"].set_index("policy")
-    lead, low, high = values.loc[REFERENCE_ARM, ["lead", "lead_low", "lead_high"]].astype(float)
-    expected = "an interval that does not lie below 0"
-    found = f"{lead:+.3f} ({low:+.3f} to {high:+.3f})"
-    yield Check("Choosing by the model, against usual care", found, expected, bool(high >= 0))
+    lead, low, high = map(float, values.loc[REFERENCE_ARM, ["lead", "lead_low", "lead_high"]])
+    value = Message("gate_lead", {"value": lead, "low": low, "high": high})
+    yield _check(Figure.CHOOSING, value, Message("gate_interval_not_below_0"), high >= 0)
     tests = tables["heterogeneity"].set_index("arm")
-    labels, least = {arm.name: arm.label for arm in ARMS}, limits.wrong_way / max(len(tests), 1)
+    least = limits.wrong_way / max(len(tests), 1)
+    limit = Message("gate_not_shown_reversed", {"p": least})
     for name, row in tests.iterrows():
         # without a spread of predictions there is nothing that could be the wrong way round
-        wrong = 1 - float(row["p_differs"])
-        found = "no differences predicted" if np.isnan(wrong) else f"slope {row['slope']:.2f}, p = {wrong:.3f}"
-        expected = f"not shown to be the wrong way round (p of at least {least:.4f})"
-        yield Check(f"{labels[str(name)]}: who gains most", found, expected, not wrong < least)
+        p = 1 - float(row["p_differs"])
+        slope = Message("gate_slope", {"slope": float(row["slope"]), "p": p})
+        value = Message("gate_no_differences") if np.isnan(p) else slope
+        yield _check(Message(Figure.WHO_GAINS, {"arm": str(name)}), value, limit, not p < least)
 
 
-__all__ = ["READ", "Check", "checks", "checks_of_patients", "checks_outside", "hold_to_gate", "read_tables"]
+__all__ = [
+    "READ",
+    "Check",
+    "Figure",
+    "Outcome",
+    "checks",
+    "checks_of_patients",
+    "checks_outside",
+    "hold_to_gate",
+    "read_tables",
+]

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, Literal
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import FactError
 
 HERE = Path(__file__).parent
@@ -19,6 +20,7 @@ CASES = ("validated", "updated")  # in which another answer may stand; of two th
 _ASK = "Only those who collected the cohort can say; nothing in the bundle tells."
 _UNJUDGED = "It has not been evaluated since it was updated."
 Answer = tuple[str, str]
+Part = Literal["development", "evaluation"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Item:
         Its number and short title, and what it asks for, in our own words.
     answer, why
         One of the guideline's answers, and the reason.
+    part
+        Whether it is about the development of a model or its evaluation; None where a guideline does not say.
     of_simulation
         Whether the answer holds only because the data are simulated.
     otherwise
@@ -44,6 +48,7 @@ class Item:
     asks: str
     answer: str
     why: str
+    part: Part | None = None
     of_simulation: bool = False
     otherwise: Mapping[str, Answer] = field(default_factory=dict)
 
@@ -72,16 +77,16 @@ class Known:
         applies = {"validated": self.validated, "updated": self.updated}
         return next((case for case in CASES if applies[case] and case in item.otherwise), None)
 
-    def has_people(self, place: str) -> bool:
+    def has_people(self, part: Part | None) -> bool:
         """Return whether people, and not only simulated runners, stand behind a part of a guideline."""
         developed = self.updated or not self.simulated
-        if place.startswith("Development"):
+        if part == "development":
             return developed
         return developed or self.validated
 
-    def is_unjudged(self, place: str) -> bool:
+    def is_unjudged(self, part: Part | None) -> bool:
         """Return whether a part is about an evaluation that there is none of."""
-        return place.startswith("Evaluation") and self.updated and not self.validated
+        return part == "evaluation" and self.updated and not self.validated
 
 
 def read_items(name: str, kind: str, answers: Sequence[str]) -> list[Item]:
@@ -106,11 +111,11 @@ def read_items(name: str, kind: str, answers: Sequence[str]) -> list[Item]:
         label = " ".join(filter(None, (row.get("id"), row.get("title"))))
         otherwise = {case: _answer(row[case]) for case in CASES if case in row}
         item = Item(row.get("section") or row["domain"], label, row.get("asks", ""), *_answer(row),
-                    row.get("of_simulation", False), otherwise)  # fmt: skip
+                    row.get("part"), row.get("of_simulation", False), otherwise)  # fmt: skip
         for answer, why in ((item.answer, item.why), *otherwise.values()):
             if (answer not in answers and "{" not in answer) or not why.strip():
-                told = f"expected one of {', '.join(answers)} and a reason, got others: {name}.toml, {item.name}"
-                raise FactError(told)
+                about = {"answers": list(answers), "file": f"{name}.toml", "item": item.name}
+                raise FactError(Message("answer_not_allowed", about))
         found.append(item)
     return found
 
@@ -139,9 +144,9 @@ def worst(items: Iterable[Item]) -> str:
 
 def _filled(item: Item, known: Known, open_answer: str) -> Answer:
     case = known.case_of(item)
-    if known.is_unjudged(item.place):
+    if known.is_unjudged(item.part):
         return open_answer, _UNJUDGED
-    if case is None and item.of_simulation and known.has_people(item.place):
+    if case is None and item.of_simulation and known.has_people(item.part):
         return open_answer, _ASK
     answer, why = item.otherwise[case] if case else (item.answer, item.why)
     quoted = {name for text in (answer, why) for _, name, _, _ in Formatter().parse(text) if name}

@@ -106,7 +106,8 @@ def records(released: Bundle, ready: ReadyBundle) -> Iterator[Record]:
     """Yield what MLflow is told of a release, and the bundle to register: no value or name of anybody is in it."""
     yield Tag("released", released.name)
     yield Tag("notice", released.notice)
-    yield Tag("verdict", ready.validated.said)
+    yield Tag("verdict", ready.validated.conclusion)
+    yield from (Tag(_tag_of(check), check.outcome) for check in ready.checks)
     updates = released.manifest.get("updates", [])
     for update in [each for each in updates if people_of(each) == "runners"][-1:]:  # which is what was validated
         yield from facts_of_update(update)
@@ -118,16 +119,25 @@ def records(released: Bundle, ready: ReadyBundle) -> Iterator[Record]:
     yield Model(released.path)
 
 
+def _tag_of(check: Check) -> str:
+    """Return the tag of a check of the gate: its code, and the arm that it is about, if any."""
+    return ".".join(
+        [str(check.figure.code), *([check.figure.parameters["arm"]] if "arm" in check.figure.parameters else [])]
+    )
+
+
 def _facts(ready: ReadyBundle) -> dict[str, Any]:
     found = ready.validated
     validation = {
-        "cohort": found.subject["cohort"], "runners": found.runners, "cases": found.cases, "verdict": found.said,
+        "cohort": found.subject["cohort"], "runners": found.runners, "cases": found.cases,
+        "verdict": str(found.conclusion), "verdict_codes": list(found.codes),
         "metrics": headline(found.tables["onset"]),
     }  # fmt: skip
     if ready.treated:
         subject = ready.treated.subject
         validation["pathways"] = {"cohort": subject["cohort"], "patients": ready.treated.runners,
-                                  "successes": ready.treated.cases, "verdict": ready.treated.said}  # fmt: skip
+                                  "successes": ready.treated.cases, "verdict": str(ready.treated.conclusion),
+                                  "verdict_codes": list(ready.treated.codes)}  # fmt: skip
     kept = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
     return {**kept, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
 

@@ -131,8 +131,8 @@ def _overall(questions: Sequence[Item], concerns: Sequence[Item]) -> Iterator[st
     for what, items in (("quality of the development", questions), ("risk of bias of the evaluation", questions),
                         ("applicability of the development", concerns),
                         ("applicability of the evaluation", concerns)):  # fmt: skip
-        part = "Development" if "development" in what else "Evaluation"
-        judged = worst(item for item in items if item.place.startswith(part))
+        part = "development" if "development" in what else "evaluation"
+        judged = worst(item for item in items if item.part == part)
         said = f"{judged} risk of bias" if "bias" in what else f"{judged} concern"
         yield f"- {what.capitalize()}: **{said}**."
 

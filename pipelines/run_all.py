@@ -20,7 +20,6 @@ from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.roster import score_roster
 from pfps_ml.tracking import expect_store, track
-from pfps_ml.wording import POINTS
 from pipelines import evaluate, train, validate
 from pipelines.card import figure
 from pipelines.console import command, say, steps, table
@@ -147,7 +146,7 @@ def _show_figures(found: Evaluation) -> None:
 
 
 def _risk_row(row: Any) -> tuple[str, ...]:
-    reasons = "\n".join(str(reason).replace(POINTS, "") for reason in (row.reason_1, row.reason_2, row.reason_3))
+    reasons = "\n".join(map(str, (row.reason_1, row.reason_2, row.reason_3)))
     return row.runner_id, f"{row.risk_12m:.1%} ({row.risk_low:.1%} to {row.risk_high:.1%})", row.risk_band, reasons
 
 

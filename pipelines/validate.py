@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pandera.errors
 import typer
+from pandera.errors import SchemaErrorReason
 
 from pfps_ml.config import Config, load_config
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError, Fault
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
@@ -25,13 +27,14 @@ from pipelines.frames import DATA, OBSERVED, Frames, coded, pathway_features, re
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near
 _COPY = 0.999  # correlation with the truth at which a column is the truth
 _OVERLAP = 0.5  # share of eligible patients with a real chance of an arm
-_OF_FRAME = ("column_in_schema", "column_in_dataframe")
-_CHECKS = {
-    "column_in_schema": "expected no such column; leave it out",
-    "column_in_dataframe": "expected this column, but it is not there",
-    "not_nullable": "expected a value in every row, got none",
-    "field_uniqueness": "expected every value once",
-    "multiple_fields_uniqueness": "expected every runner_id once",
+_OF_FRAME = (SchemaErrorReason.COLUMN_NOT_IN_SCHEMA, SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME)
+_EXPECTED = {
+    SchemaErrorReason.COLUMN_NOT_IN_SCHEMA: "no_such_column",
+    SchemaErrorReason.COLUMN_NOT_IN_DATAFRAME: "column_not_there",
+    SchemaErrorReason.SERIES_CONTAINS_NULLS: "value_in_every_row",
+    SchemaErrorReason.SERIES_CONTAINS_DUPLICATES: "every_value_once",
+    SchemaErrorReason.DUPLICATES: "every_runner_id_once",
+    SchemaErrorReason.WRONG_DATATYPE: "numbers_expected",
 }
 _BOOKKEEPING = {"runner_id", "club", "draw", "arm", ONSET.name, SUCCESS.name}
 
@@ -64,29 +67,42 @@ def validate(frames: Frames, config: Config, scenario: str | None) -> None:
         faults += _overlap_faults(frames.treatment, config)
     faults += _feature_faults((*ONSET_FIELDS, *PATHWAY_FIELDS))
     if faults:
-        raise CohortError(f"expected a cohort that can be trained on, got {len(faults)} faults", faults)
+        raise CohortError(Message("cohort_with_faults", {"n": len(faults)}), faults)
 
 
 def _schema_faults(frame: pd.DataFrame, name: str) -> Iterator[Fault]:
     try:
         frame_schema("onset" if name == "onset" else "treatment").validate(frame, lazy=True)
     except pandera.errors.SchemaErrors as error:
-        cases = error.failure_cases.fillna({"column": "(frame)"})
-        for (column, check), rows in cases.groupby(["column", "check"], sort=True):
-            where = rows["failure_case"].iloc[0] if check in _OF_FRAME else column
+        for column, reason, check, rows in sorted(map(_schema_fault, error.schema_errors), key=lambda fault: fault[:2]):
+            expected = _expected(reason, column, check)
             # the values of a row are nobody's business: counts and row numbers only, the first row being 1
-            first = ", ".join(str(int(i) + 1) for i in rows["index"].dropna().head(3))
-            at = f": {len(rows)} cases, first in row {first}" if first else ""
-            yield Fault(None, (f"{name}.{where}",), "explained", {"text": _expected(str(check), str(where)) + at})
+            counts = {"expected": expected.as_dict(), "n": len(rows), "rows": [row + 1 for row in rows[:3]]}
+            yield _fault(f"{name}.{column}", Message("in_rows_of_frame", counts) if rows else expected)
 
 
-def _expected(check: str, column: str) -> str:
-    """Return what a check of the schema expects, in a person's words."""
-    if check in _CHECKS:
-        return _CHECKS[check]
-    if check.startswith("dtype"):
-        return "expected numbers, got another type"
-    return f"expected {BY_NAME[column].limits}" if column in BY_NAME else f"expected {check}"
+def _schema_fault(error: "pandera.errors.SchemaError") -> tuple[str, str, str, list[int]]:
+    """Return the column that a fault of pandera's is about, the name of its reason, its check and the rows."""
+    cases, reason = error.failure_cases, error.reason_code
+    if reason in _OF_FRAME:
+        return str(cases), reason.name, "", []
+    if not isinstance(cases, pd.DataFrame):  # the check itself failed, such as a comparison of texts with numbers
+        return str(error.schema.name), reason.name, str(error.check), []
+    column = cases["column"].iloc[0] if "column" in cases else error.schema.name
+    return str(column), reason.name, str(error.check), [int(row) for row in cases["index"].dropna()]
+
+
+def _expected(reason: str, column: str, check: str) -> Message:
+    """Return what a check of the schema expects."""
+    if (code := _EXPECTED.get(SchemaErrorReason[reason])) is not None:
+        return Message(code)
+    if column in BY_NAME:
+        return Message("value_of_field_expected", {"field": column})
+    return Message("other_check_of_schema", {"check": check})
+
+
+def _fault(where: str, message: Message) -> Fault:
+    return Fault(None, (where,), message.code, message.parameters)
 
 
 def _club_faults(frames: Frames, config: Config) -> Iterator[Fault]:
@@ -94,7 +110,7 @@ def _club_faults(frames: Frames, config: Config) -> Iterator[Fault]:
         try:
             split_clubs(getattr(frames, name)["club"], config.split)
         except CohortError as error:
-            yield Fault(None, (f"{name}.club",), "explained", {"text": error.message})
+            yield _fault(f"{name}.club", error.detail or Message("explained", {"text": error.message}))
 
 
 def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fault]:
@@ -102,14 +118,14 @@ def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fau
         return
     target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.name].mean()
     if not target.low <= rate <= target.high:
-        limits = {"low": target.low, "high": target.high, "rows": list(target.rows), "rate": float(rate)}
-        yield Fault(None, (f"onset.{ONSET.name}",), "base_rate_outside_evidence", limits)
+        about = {"low": target.low, "high": target.high, "sources": list(target.rows), "rate": float(rate)}
+        yield _fault(f"onset.{ONSET.name}", Message("base_rate_outside_evidence", about))
 
 
 def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
     y = frame[outcome].to_numpy(dtype=float)
     if len(np.unique(y)) < 2:
-        yield Fault(None, (outcome,), "outcome_of_one_kind")
+        yield _fault(outcome, Message("one_outcome_only"))
         return
     values = coded(frame)
     for name in values:
@@ -118,7 +134,7 @@ def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
         for code, column in (("values_give_outcome_away", filled), ("gaps_give_outcome_away", missing)):
             alone = auroc(y, column)
             if max(alone, 1 - alone) > _GIVES_AWAY:
-                yield Fault(None, (str(name),), code, {"outcome": outcome})
+                yield _fault(str(name), Message(code, {"outcome": outcome}))
 
 
 def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[Fault]:
@@ -130,14 +146,14 @@ def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[F
             both = numbers[name].notna().to_numpy()
             pair = numbers[name][both].to_numpy(), secrets[secret].to_numpy()[both]
             if both.sum() > 2 and pair[0].std() > 0 and abs(np.corrcoef(*pair)[0, 1]) > _COPY:
-                yield Fault(None, (str(name),), "field_is_the_truth", {"column": str(secret)})
+                yield _fault(str(name), Message("truth_in_observed_field", {"truth": str(secret)}))
 
 
 def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     X, arm = pathway_features(treatment), treatment["arm"]
-    absent = [each.name for each in ARMS if not (arm == each.name).any()]
+    absent = [name for name in (arm_.name for arm_ in ARMS) if not (arm == name).any()]
     for name in absent:
-        yield Fault(None, ("treatment.arm",), "arm_without_patients", {"arm": name})
+        yield _fault("treatment.arm", Message("arm_without_patients", {"arm": name}))
     if absent:
         return
     fold = split_clubs(treatment["club"], config.split)
@@ -146,13 +162,13 @@ def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     overlap = propensity_overlap(chance, arm, eligibility(X)).set_index("arm")["share"]
     for name, share in overlap.items():
         if not share >= _OVERLAP:
-            shares = {"arm": name, "expected": _OVERLAP, "share": float(share)}
-            yield Fault(None, ("treatment.arm",), "overlap_too_small", shares)
+            about = {"least": _OVERLAP, "arm": str(name), "share": float(share)}
+            yield _fault("treatment.arm", Message("arm_without_overlap", about))
 
 
 def _feature_faults(features: tuple[str, ...]) -> Iterator[Fault]:
     for name in sorted(set(features) & _BOOKKEEPING):
-        yield Fault(None, (name,), "feature_is_bookkeeping")
+        yield _fault(name, Message("bookkeeping_column_as_feature"))
 
 
 def main(

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from pfps_ml.bundle import Bundle
+from pfps_ml.checks.guide import CheckVerdict
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import InputError
 from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.report import DIGEST, JSON, digest_of
-
-_HOW = "make it with `pfps evaluate BUNDLE COHORT -o DIR`"
+from pfps_ml.validation.verdict import Conclusion
 
 ONSET, PATHWAYS = "onset", "pathways"
 _PEOPLE = {ONSET: "runners", PATHWAYS: "patients"}
@@ -29,29 +30,29 @@ class Validated:
     ----------
     subject
         Which bundle and cohort, by name and digest, and what intervals are over.
-    said, verdict
-        Whether there is a verdict (holds, does not hold, none), and its words.
+    conclusion, verdict
+        Whether there is a verdict, and its sentences.
+    codes
+        Those of the messages that the verdict is made of.
     tables
         By name; no row of a runner is in them.
     """
 
     subject: Mapping[str, Any]
-    said: str
+    conclusion: Conclusion
     verdict: str
+    codes: tuple[str, ...]
     tables: Mapping[str, pd.DataFrame]
 
     @property
     def runners(self) -> int:
         """How many runners, or patients, were evaluated."""
-        return self._counted("evaluated")
+        return int(self.subject["evaluated"])
 
     @property
     def cases(self) -> int:
         """How many of them were cases, or had success."""
-        return self._counted("cases among them" if "onset" in self.tables else "successes among them")
-
-    def _counted(self, what: str) -> int:
-        return int(self.tables["account"].set_index("what").loc[what, "rows"])
+        return int(self.subject["events"])
 
 
 def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Validated:
@@ -79,25 +80,19 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
         if models == ONSET:
             tables[ONSET] = tables[ONSET].astype(dict.fromkeys(("value", "low", "high"), float))
         verdict = content["verdict"]
-        found = Validated(content["subject"], verdict["said"], verdict["text"], tables)
+        codes = tuple(message["code"] for message in verdict["messages"])
+        found = Validated(content["subject"], Conclusion(verdict["conclusion"]), verdict["text"], codes, tables)
+        _ = found.runners, found.cases
     except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        told = f"expected the validation of a bundle on {_PEOPLE[models]} in {folder / JSON}, got none"
-        raise InputError(f"{told}; {_HOW}") from error
+        about = {"people": _PEOPLE[models], "file": str(folder / JSON)}
+        raise InputError(Message("validation_not_there", about)) from error
     if not whole:
-        raise InputError(
-            f"expected {folder / JSON} as `pfps evaluate` wrote it, got one that was edited since, or is of an older "
-            "version; make it again"
-        )
+        raise InputError(Message("validation_edited", {"file": str(folder / JSON)}))
     if found.subject.get(models) != bundle.manifest["files"][f"{models}.json"]:
-        raise InputError(
-            f"expected the validation of {bundle.name} as it is now, got that of another bundle or of other models by "
-            f"this name ({found.subject['bundle']}); {_HOW}"
-        )
+        about = {"bundle": bundle.name, "other": found.subject["bundle"]}
+        raise InputError(Message("validation_of_other_bundle", about))
     if has_seen(bundle.manifest, found.subject["cohort"], _PEOPLE[models]):
-        raise InputError(
-            f"expected the validation of {bundle.name} on {_PEOPLE[models]} that it had not seen, got the cohort that "
-            "it was updated on; bring another, such as the next season's"
-        )
+        raise InputError(Message("validation_on_seen_cohort", {"bundle": bundle.name, "people": _PEOPLE[models]}))
     return found
 
 
@@ -116,9 +111,12 @@ def _measured(found: Validated) -> Iterator[str]:
         yield f"{row.label} {row.value:.3f} ({row.low:.3f} to {row.high:.3f})"
 
 
+_LOUDEST_FIRST = (CheckVerdict.FAIL, CheckVerdict.WARN, CheckVerdict.PASS, CheckVerdict.NOT_APPLICABLE)
+
+
 def _checks(found: Validated) -> str:
     verdicts = found.tables["checks"].groupby("verdict")["code"].agg(", ".join)
-    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in ("fail", "warn", "pass", "not applicable"))
+    return "; ".join(f"{name}: {verdicts.get(name, 'none')}" for name in _LOUDEST_FIRST)
 
 
 def _size(found: Validated) -> str:

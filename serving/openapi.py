@@ -43,6 +43,20 @@ class _Reply(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
 
+class Message(_Reply):
+    """What is said: a code for programs, what the sentence names, and the sentence in English."""
+
+    code: str = Field(description="The key of the sentence in every catalogue; programs decide by it.")
+    parameters: dict[str, Any]
+    text: str
+
+
+class Withheld(Message):
+    """What a rule withholds, and why."""
+
+    what: list[Literal["risk", "pathways"]]
+
+
 class Risk(_Reply):
     """The risk of a new episode within the horizon, in a runner who is free of knee pain then."""
 
@@ -56,7 +70,7 @@ class Risk(_Reply):
     base_log_odds: float = Field(description="Where the reasons start: their log-odds sum to the rest.")
 
 
-class Reason(_Reply):
+class Reason(Message):
     """One field's part in the risk: an exact Shapley value. An association, not a cause."""
 
     field: str | None = Field(description="The field; null for the sum of all fields that are not named.")
@@ -65,7 +79,6 @@ class Reason(_Reply):
     unit: str
     log_odds: float
     percentage_points: float
-    text: str
 
 
 class Pathway(_Reply):
@@ -79,27 +92,25 @@ class Pathway(_Reply):
     effect_low: float | None = Effect
     effect_high: float | None = Effect
     eligible: bool
-    why_not: str | None
+    why_not: Message | None = Field(description="Why it is not open to the patient; null where it is.")
 
 
-class Preference(_Reply):
+class Preference(Message):
     """Which pathways remain, and the one that is preferred, if any is: no preference is a normal answer."""
 
     acceptable: list[Arm]
     preferred: Arm | None
-    text: str
 
 
-class Test(_Reply):
+class Test(Message):
     """Whether a provocation test agrees with the picture of runner's knee."""
 
     field: str
     label: str
     agrees: bool
-    text: str
 
 
-class Measure(_Reply):
+class Measure(Message):
     """What to measure next; `gain` is the expected absolute change of the risk, in percentage points."""
 
     field: str
@@ -111,7 +122,7 @@ class Assessment(_Reply):
     """One runner's answer."""
 
     bundle: str = Field(description="The released models that answered.")
-    trained_on: dict[str, Any]
+    trained_on: dict[str, Any] = Field(description="The training data; `notice` and `notice_message` as on every page.")
     risk: Risk | None = Field(description="null for a runner who has knee pain now.")
     reasons: list[Reason] = Field(description="By size. Every field, or in a roster the largest and the others' sum.")
     drivers: dict[Driver, float] = Field(description="The reasons' log-odds, summed by what drives them.")
@@ -119,7 +130,8 @@ class Assessment(_Reply):
     preference: Preference | None
     tests: list[Test] | None
     measure_next: list[Measure]
-    cautions: list[str]
+    cautions: list[Message]
+    withheld: list[Withheld] = Field(description="What rules withhold, with the reason; empty where nothing is.")
 
 
 class Counts(_Reply):

@@ -17,7 +17,7 @@ from pfps_ml import __version__
 from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
-from pfps_ml.knowledge.field import DRIVERS, Field
+from pfps_ml.knowledge.field import DRIVERS, Arm, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import METRICS_MEDIA, metrics
@@ -134,16 +134,21 @@ def tables(bundle: Bundle) -> dict[str, Any]:
     return {
         "bundle": bundle.name,
         "notice": bundle.notice,
-        "trained_on": bundle.manifest["trained_on"],
+        "trained_on": bundle.trained_on,
         "fields": [_field(field) for field in FIELDS],
         "drivers": list(DRIVERS),
-        "arms": [asdict(arm) for arm in ARMS],
+        "arms": [_arm(arm) for arm in ARMS],
         "reference_arm": REFERENCE_ARM,
         "outcomes": {"onset": asdict(ONSET), "success": asdict(SUCCESS)},
         "onset": onset_to_json(bundle.predictor),
         "pathways": pathways_to_json(bundle.predictor),
         "reference": dict(bundle.reference),
     }
+
+
+def _arm(arm: Arm) -> dict[str, Any]:
+    """Return an arm with the message to whom it is not open; null where it is open to everybody."""
+    return asdict(arm) | {"why_not": arm.why_not.as_dict() if arm.why_not else None}
 
 
 def _field(field: Field) -> dict[str, Any]:

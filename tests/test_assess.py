@@ -8,17 +8,25 @@ import pandas as pd
 import pytest
 
 from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
-from pfps_ml.cautions import KNEE_PAIN, VISIT_AND_RISK
+from pfps_ml.cautions import Caution
 from pfps_ml.config import ProductConfig
 from pfps_ml.knowledge.checker import check
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET_FIELDS
 from pfps_ml.knowledge.field import DRIVERS
-from pfps_ml.learning.gate import RIVALS, Comparison, Gate
+from pfps_ml.learning.gate import RIVALS, Comparison, Gate, Rival
+from pfps_ml.preference import Reason
 from pfps_ml.reference import average, build_reference
 
 RUNNER = {"age_years": 27, "sex": "female", "weekly_distance_km": 32, "longest_run_spike_pct": 45, "prior_pfps": "yes"}
 PATIENT = {**RUNNER, "symptom_duration_months": 14, "akps": 68, "stairs_pain": "yes", "sitting_pain": "no"}
+
+
+MESSAGE = ("code", "parameters", "text")
+
+
+def codes(assessment):
+    return [caution["code"] for caution in assessment["cautions"]]
 
 
 def spoken(table):
@@ -35,14 +43,19 @@ def ask(bundle, *rows):
 def test_the_shape_is_that_of_the_contract_and_valid_json(bundle):
     found = ask(bundle, PATIENT).as_dict(0)
     assert list(found) == ["bundle", "trained_on", "risk", "reasons", "drivers", "pathways", "preference", "tests",
-                           "measure_next", "cautions"]  # fmt: skip
+                           "measure_next", "cautions", "withheld"]  # fmt: skip
     assert set(found["risk"]) == {"probability", "low", "high", "horizon_months", "band", "average", "log_odds",
                                   "base_log_odds"}  # fmt: skip
-    assert set(found["reasons"][0]) == {"field", "label", "value", "unit", "log_odds", "percentage_points", "text"}
+    assert set(found["reasons"][0]) == {"field", "label", "value", "unit", "log_odds", "percentage_points", "code",
+                                        "parameters", "text"}  # fmt: skip
     assert set(found["drivers"]) == set(DRIVERS)
     assert set(found["pathways"][0]) == {"arm", "probability", "low", "high", "effect", "effect_low", "effect_high",
                                          "eligible", "why_not"}  # fmt: skip
-    assert found["trained_on"]["notice"] == NOTICE
+    assert set(found["preference"]) == {"acceptable", "preferred", *MESSAGE}
+    assert set(found["tests"][0]) == {"field", "label", "agrees", *MESSAGE}
+    assert set(found["measure_next"][0]) == {"field", "label", "gain", *MESSAGE}
+    assert set(found["cautions"][0]) == set(MESSAGE) and found["withheld"] == []
+    assert found["trained_on"]["notice"] == found["trained_on"]["notice_message"]["text"] == NOTICE
     assert json.loads(json.dumps(found, allow_nan=False)) == found
 
 
@@ -94,12 +107,12 @@ def test_a_runner_with_knee_pain_is_not_scored_for_onset_and_is_told_to_visit(bu
     assert one["risk"] is None
     assert one["reasons"] == one["measure_next"] == []
     assert set(one["drivers"].values()) == {0.0}
-    assert one["cautions"][0] == KNEE_PAIN
+    assert codes(one)[0] == row["caution_codes"] == Caution.KNEE_PAIN_NOW
     assert row[["risk_12m", "risk_low", "risk_high", "risk_band", "reason_1", "measure_next"]].isna().all()
 
 
 def test_visit_fields_beside_a_risk_carry_a_caution(bundle):
-    assert VISIT_AND_RISK in ask(bundle, PATIENT).as_dict(0)["cautions"]
+    assert Caution.RISK_ONCE_PAIN_FREE in codes(ask(bundle, PATIENT).as_dict(0))
 
 
 def with_gate(bundle, gate):
@@ -115,8 +128,9 @@ def test_where_the_gate_is_not_passed_no_preference_is_named_and_every_open_path
     found = ask(refused, PATIENT, {**PATIENT, "failed_conventional_care": "yes"})
     closed, opened = found.as_dict(0), found.as_dict(1)
     assert closed["preference"]["preferred"] is None
-    assert closed["preference"]["text"].startswith("No clear preference")
-    assert RIVALS["one_odds_ratio"] in closed["preference"]["text"]
+    assert closed["preference"]["code"] == Reason.GATE_FAILED
+    assert closed["preference"]["parameters"] == {"rivals": ["one_odds_ratio"]}
+    assert Rival.ONE_ODDS_RATIO.label in closed["preference"]["text"]
     assert closed["preference"]["acceptable"] == ["usual_care", "hip", "orthotic"]
     assert opened["preference"]["acceptable"] == [arm.name for arm in ARMS]
     assert found.table(visit=True)["preferred_pathway"].tolist() == ["none", "none"]
@@ -135,14 +149,14 @@ def test_where_it_is_passed_an_arm_goes_if_another_open_ones_interval_of_the_dif
     vague = replace(bundle.predictor.pathway_interval, t=1e6)
     found = ask(replace(passed, predictor=replace(passed.predictor, pathway_interval=vague)), PATIENT)
     assert found.as_dict(0)["preference"]["acceptable"] == ["usual_care", "hip", "orthotic"]
-    assert "overlap" in found.as_dict(0)["preference"]["text"]
+    assert found.as_dict(0)["preference"]["code"] == Reason.INTERVALS_OVERLAP
 
 
 def test_an_injection_outside_failed_care_has_no_effect_and_says_why(bundle):
     for answer in ({}, {"failed_conventional_care": "no"}):
         arm = ask(bundle, {**PATIENT, **answer}).as_dict(0)["pathways"][-1]
         nothing = dict.fromkeys(("probability", "low", "high", "effect", "effect_low", "effect_high"))
-        assert arm == {"arm": "injection", **nothing, "eligible": False, "why_not": ARMS[-1].why_not}
+        assert arm == {"arm": "injection", **nothing, "eligible": False, "why_not": ARMS[-1].why_not.as_dict()}
     arm = ask(bundle, {**PATIENT, "failed_conventional_care": "yes"}).as_dict(0)["pathways"][-1]
     assert arm["eligible"]
     assert arm["effect_low"] <= arm["effect"] <= arm["effect_high"]
@@ -158,6 +172,7 @@ def test_tests_say_whether_they_agree(bundle):
     tests = {each["field"]: each for each in ask(bundle, PATIENT).as_dict(0)["tests"]}
     assert tests["stairs_pain"]["agrees"] is True
     assert tests["sitting_pain"]["agrees"] is False
+    assert [tests[name]["code"] for name in ("stairs_pain", "sitting_pain")] == ["test_agrees", "test_disagrees"]
     assert "does not agree" in tests["sitting_pain"]["text"]
     assert "small_knee_bend_pain" not in tests
 
@@ -178,11 +193,15 @@ def test_measure_next_ranks_missing_fields_by_their_expected_change(bundle):
 
 def test_a_value_beyond_the_training_data_carries_a_caution(bundle):
     cautions = ask(bundle, {**RUNNER, "weekly_distance_km": 240}).as_dict(0)["cautions"]
-    assert any(text.startswith("Weekly distance is outside what the model has seen") for text in cautions)
+    beyond = [caution for caution in cautions if caution["code"] == Caution.VALUE_BEYOND_TRAINING]
+    assert [caution["parameters"]["field"] for caution in beyond] == ["weekly_distance_km"]
+    assert beyond[0]["text"].startswith("Weekly distance is outside what the model has seen")
 
 
 def test_a_nearly_empty_row_carries_a_caution_and_a_full_one_does_not(bundle):
-    assert "2 of 20 fields" in " ".join(ask(bundle, {"age_years": 30, "sex": "male"}).as_dict(0)["cautions"])
+    (caution,) = ask(bundle, {"age_years": 30, "sex": "male"}).as_dict(0)["cautions"]
+    assert (caution["code"], caution["parameters"]) == (Caution.FEW_FIELDS_KNOWN, {"known": 2, "fields": 20})
+    assert "2 of 20 fields" in caution["text"]
     typical = {name: bundle.reference["fields"][name]["values"][1] for name in ONSET_FIELDS if not BY_NAME[name].parts}
     row = {n: BY_NAME[n].levels[int(v)] if BY_NAME[n].levels else v for n, v in typical.items()}
     assert ask(bundle, {**row, "height_cm": 172, "weight_kg": 68}).as_dict(0)["cautions"] == []

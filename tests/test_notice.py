@@ -8,7 +8,7 @@ import pytest
 from pfps_ml.assess import assess
 from pfps_ml.bundle import load_bundle
 from pfps_ml.knowledge.checker import check
-from pfps_ml.knowledge.contracts import CARE, NOTICE, notice_of
+from pfps_ml.knowledge.contracts import CARE, NOTICE, notice_message, notice_of
 from pfps_ml.squad.report import report_page
 from serving.active_bundle import ActiveBundle
 from serving.openapi import document
@@ -42,11 +42,18 @@ def test_the_notice_follows_from_what_the_manifest_says(subtests):
     for manifest, said in cases:
         with subtests.test(manifest=manifest, said=said):
             assert notice_of(manifest) == said
+            notice = notice_message(manifest)
+            assert notice.code == "notice"
+            assert notice.parameters["origin"]["code"] == (
+                "origin_updated" if "updates" in manifest else
+                "origin_simulated" if manifest["trained_on"].get("simulated", True) else "origin_cohort"
+            )  # fmt: skip
 
 
 def test_a_reply_and_a_scored_roster_say_that_the_bundle_was_updated(updated):
     found = assess(updated, check(pd.DataFrame({"age_years": [30], "sex": ["male"]})).values)
-    assert found.as_dict(0)["trained_on"] == {**updated.manifest["trained_on"], "notice": SAID}
+    assert found.as_dict(0)["trained_on"] == {**updated.manifest["trained_on"], "notice": SAID,
+                                              "notice_message": notice_message(updated.manifest).as_dict()}  # fmt: skip
     signed = "pfps-local (trained on simulated data, updated on 1,812 runners of a cohort; not a medical device)"
     assert list(found.table(visit=False)["bundle"]) == [signed]
 

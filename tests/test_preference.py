@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pfps_ml.knowledge.dictionary import ARMS
-from pfps_ml.learning.gate import RIVALS, Comparison, Gate
-from pfps_ml.preference import NO_PREFERENCE, NONE, NOT_GATED, preference_text, preferences
+from pfps_ml.learning.gate import RIVALS, Comparison, Gate, Rival
+from pfps_ml.preference import NONE, Reason, preference_message, preferences
 
 USUAL, HIP, ORTHOTIC, INJECTION = range(len(ARMS))
 
@@ -46,12 +46,20 @@ def test_without_a_passed_gate_every_open_arm_stays_and_none_is_preferred(verdic
     assert found.preferred.tolist() == [NONE, NONE]
 
 
-def test_the_text_says_which_or_why_none():
-    assert preference_text(["hip"], "hip", gate()).startswith("Hip strengthening: likelier to succeed")
-    overlap = preference_text(["usual_care", "hip", "orthotic"], None, gate())
-    assert overlap.startswith(NO_PREFERENCE)
-    assert "intervals of Usual care, Hip strengthening and Foot orthoses overlap" in overlap
-    failed = preference_text(["usual_care", "hip"], None, gate(0.01, 0.3, 0.2))
-    assert RIVALS["one_difference"] in failed and RIVALS["one_odds_ratio"] in failed
-    assert RIVALS["zero_effect"] not in failed
-    assert preference_text(["usual_care", "hip"], None, None) == NOT_GATED
+def test_the_message_says_which_or_why_none():
+    preferred = preference_message(["hip"], "hip", gate())
+    assert (preferred.code, preferred.parameters) == (Reason.PREFERRED, {"arm": "hip"})
+    assert preferred.text.startswith("Hip strengthening: likelier to succeed")
+    overlap = preference_message(["usual_care", "hip", "orthotic"], None, gate())
+    assert (overlap.code, overlap.parameters) == (Reason.INTERVALS_OVERLAP, {"arms": ["usual_care", "hip", "orthotic"]})
+    assert "intervals of Usual care, Hip strengthening and Foot orthoses overlap" in overlap.text
+    failed = preference_message(["usual_care", "hip"], None, gate(0.01, 0.3, 0.2))
+    assert (failed.code, failed.parameters) == (Reason.GATE_FAILED, {"rivals": ["one_difference", "one_odds_ratio"]})
+    assert Rival.ONE_DIFFERENCE.label in failed.text and Rival.ONE_ODDS_RATIO.label in failed.text
+    assert Rival.ZERO_EFFECT.label not in failed.text
+    assert preference_message(["usual_care", "hip"], None, None).code == Reason.NOT_JUDGED
+
+
+def test_every_message_without_a_preferred_arm_says_so_first():
+    for verdict in (None, gate(), gate(0.01, 0.3, 0.2)):
+        assert preference_message(["usual_care", "hip"], None, verdict).text.startswith("No clear preference: ")

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from pfps_ml.checks.guide import Check
+from pfps_ml.checks.guide import Check, failed, not_applicable, passed, warned
 from pfps_ml.config import PathwayConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.dictionary import PATHWAY_FIELDS, REFERENCE_ARM
 from pfps_ml.randomness import generator
@@ -14,32 +16,39 @@ _FOLDS, _FEWEST = 5, 20
 
 
 def arms_overlap(cohort: Cohort) -> Check:
-    """Hold the chances of the arms, as patients of other folds tell them, to the floor of the weights (C07)."""
+    """Compare the chances of the arms, estimated from patients of other folds, with the floor of the weights (C07)."""
+    if cohort.arm is None:
+        return not_applicable("C07", Message("arms_not_recorded"))
+    rows = cohort.used
+    arm = cohort.arm[rows]
+    arms = set(arm)
+    if len(arms) < 2:
+        return failed("C07", Message("one_arm_only"))
+    if REFERENCE_ARM not in arms:
+        return failed("C07", Message("nobody_in_reference_arm", {"arm": REFERENCE_ARM}))
+    common = [name for name in dict.fromkeys(arm) if (arm == name).sum() >= _FEWEST]
+    if len(common) < 2:
+        return not_applicable("C07", Message("few_in_arms", {"least": _FEWEST}))
+    X = cohort.values.loc[rows, list(PATHWAY_FIELDS)].reset_index(drop=True)
+    share = _share_below_floor(X, arm, common)
+    reasons = [Message("chances_below_floor", {"share": share, "arms": len(common), "patients": len(X)})]
+    if few := REFERENCE_ARM not in common:
+        reasons.append(Message("few_in_reference_arm", {"least": _FEWEST, "arm": REFERENCE_ARM}))
+    if share >= _FAIL:
+        return failed("C07", *reasons)
+    return warned("C07", *reasons) if few or share >= _WARN else passed("C07", *reasons)
+
+
+def _share_below_floor(X: pd.DataFrame, arm: NDArray[np.object_], arms: list[str]) -> float:
+    """Return the share of the patients' chances of these arms, where open to them, that lie below the floor."""
     from pfps_ml.learning.propensity import cross_fitted, eligibility
     from pfps_ml.learning.smooth import basis
 
-    if cohort.arm is None:
-        return Check("C07", "not applicable", "the file does not say who had which arm")
-    rows = cohort.used
-    arm = cohort.arm[rows]
-    had = set(arm)
-    if len(had) < 2:
-        return Check("C07", "fail", "one arm only, or none: nothing can be compared")
-    if REFERENCE_ARM not in had:
-        return Check("C07", "fail", f"nobody had {REFERENCE_ARM}, which every effect is held against")
-    given = [name for name in dict.fromkeys(arm) if (arm == name).sum() >= _FEWEST]
-    if len(given) < 2:
-        return Check("C07", "not applicable", f"fewer than two arms were given to {_FEWEST} patients")
-    X = cohort.values.loc[rows, list(PATHWAY_FIELDS)].reset_index(drop=True)
     fold = generator(0, "checks: folds of patients").integers(0, _FOLDS, len(X))
     settings = PathwayConfig()
-    chances, may = cross_fitted(X, pd.Series(arm), fold, basis(X, settings.knots)), eligibility(X)
-    asked = np.concatenate([chances[name].to_numpy()[may[name].to_numpy()] for name in given])
-    share = float((asked < settings.propensity_floor).mean()) if len(asked) else 0.0
-    said = f"{share:.1%} of the chances of {len(given)} arms in {len(X):,} patients are below the floor"
-    if few := REFERENCE_ARM not in given:
-        said = f"{said}; fewer than {_FEWEST} patients had {REFERENCE_ARM}, which every effect is held against"
-    return Check("C07", "fail" if share >= _FAIL else "warn" if few or share >= _WARN else "pass", said)
+    chances, eligible = cross_fitted(X, pd.Series(arm), fold, basis(X, settings.knots)), eligibility(X)
+    open_chances = np.concatenate([chances[name].to_numpy()[eligible[name].to_numpy()] for name in arms])
+    return float((open_chances < settings.propensity_floor).mean()) if len(open_chances) else 0.0
 
 
 __all__ = ["arms_overlap"]

@@ -22,10 +22,11 @@ def audit(cohort: Cohort) -> list[Check]:
     return [check(cohort) for check in _ALL]
 
 
-def checks_table(found: list[Check]) -> pd.DataFrame:
-    """Return one row a check: code, title, verdict, why, page."""
-    return pd.DataFrame([(c.code, c.title, c.verdict, c.why, c.page) for c in found],
-                        columns=["code", "title", "verdict", "why", "page"])  # fmt: skip
+def checks_table(checks: list[Check]) -> pd.DataFrame:
+    """Return one row a check: code, title, verdict, why (sentences), page, reasons (the same as codes)."""
+    rows = [(c.code, c.title, str(c.verdict), c.why, c.page, [reason.as_dict() for reason in c.reasons])
+            for c in checks]  # fmt: skip
+    return pd.DataFrame(rows, columns=["code", "title", "verdict", "why", "page", "reasons"])
 
 
 __all__ = ["NOT_ONSET", "audit", "checks_table"]

@@ -2,17 +2,26 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from enum import StrEnum
 
-Verdict = Literal["pass", "warn", "fail", "not applicable"]
+from pfps_ml.core.messages import Message, sentence
+
 PAGE = "docs/CHECKS.md"
+
+
+class CheckVerdict(StrEnum):
+    """What came of a check."""
+
+    PASS = "pass"  # noqa: S105 (no password)
+    WARN = "warn"
+    FAIL = "fail"
+    NOT_APPLICABLE = "not applicable"
 
 
 @dataclass(frozen=True)
 class Topic:
-    """What a check is about: its title, what it looks for, when it warns or fails, and what to do then."""
+    """What a check looks for, when it warns or fails, and what to do then; its title stands in the catalogue."""
 
-    title: str
     looks: str
     limits: str
     remedy: str
@@ -20,16 +29,29 @@ class Topic:
 
 @dataclass(frozen=True)
 class Check:
-    """A check as it came out; `why` holds counts and names of columns, never a value or an id."""
+    """A check as it came out.
+
+    Attributes
+    ----------
+    code
+        `C01` to `C08`, a key of `TOPICS`.
+    reasons
+        Why, as messages; they hold counts and names of columns, never a value or an id of a person.
+    """
 
     code: str
-    verdict: Verdict
-    why: str
+    verdict: CheckVerdict
+    reasons: tuple[Message, ...]
+
+    @property
+    def why(self) -> str:
+        """The sentences of the reasons."""
+        return "; ".join(reason.text for reason in self.reasons)
 
     @property
     def title(self) -> str:
-        """What it is about."""
-        return TOPICS[self.code].title
+        """What it is about, as a heading."""
+        return title_of(self.code)
 
     @property
     def page(self) -> str:
@@ -39,7 +61,6 @@ class Check:
 
 TOPICS = {
     "C01": Topic(
-        "Outcome known before the predictors",
         "Whether cases were cases already when the predictors were measured: by the days of both (`--measured-on`, "
         "`--happened-on`), by knee pain at the start, and by any single field, or the arm, that tells cases from "
         "others as no measurement of the time before could.",
@@ -49,7 +70,6 @@ TOPICS = {
         "outcome are of the same day is cross-sectional: no validation of onset follows from it.",
     ),
     "C02": Topic(
-        "Follow-up shorter than the horizon",
         "Whether runners without an episode, and all patients, were followed over the whole horizon (`--follow-up`, or "
         "the column follow_up_months): 12 months, and 12 weeks.",
         "Fails if more than a tenth of them were lost before it; warns if any were. They are set aside, which makes "
@@ -58,14 +78,12 @@ TOPICS = {
         "Follow for longer, or predict over the shorter time with a bundle of that horizon.",
     ),
     "C03": Topic(
-        "Repeated runners across folds",
         "Whether rows of one person can fall into different folds, so that a model is judged on somebody it has seen. "
         "Clubs are kept whole, so a person may come twice within a club.",
         "Fails if a person has rows in more than one club, or in a file without clubs.",
         "Keep one row a person, or give every person one club.",
     ),
     "C04": Topic(
-        "A column that stands for the site or the year",
         "Whether period (`--period`) or club alone tells the outcome, on rows that its rates were not taken from; and "
         "whether a field is little else than the period or the club.",
         "Fails if the period alone has an AUROC of 0.6 or more (p below 0.001), or half the variance of a field lies "
@@ -74,7 +92,6 @@ TOPICS = {
         "Compare within a year, and leave out fields that were measured in another way.",
     ),
     "C05": Topic(
-        "Missingness that gives the label away",
         "Whether a field was recorded more often in cases than in others of the same club, or less often.",
         "Fails if recording alone has an AUROC of 0.55 or more (0.45 or less) and is no chance (p below 0.01, over all "
         "fields); warns if it is no chance but smaller.",
@@ -82,7 +99,6 @@ TOPICS = {
         "in it and does no harm.",
     ),
     "C06": Topic(
-        "Too few events for the parameters",
         "The number of runners that a model of these fields needs (Riley and others, BMJ 2020;368:m441): little "
         "overfitting (shrinkage 0.9), little optimism (0.05 of Nagelkerke's R2), and the mean risk to 0.05. The R2 "
         "expected is 15 % of the largest possible. In patients, every field counts for success under usual care and "
@@ -92,7 +108,6 @@ TOPICS = {
         "bear, or only recalibrate it.",
     ),
     "C07": Topic(
-        "Overlap between arms",
         "Whether patients who may have an arm had a real chance of it, as far as what is recorded tells (propensities "
         "from patients of other folds).",
         "Warns if 2 % of the chances are below the floor that effects are weighted with, fails at 10 %; and fails if "
@@ -101,7 +116,6 @@ TOPICS = {
         "arms (`arm`, or `--arm`) makes a file one of patients.",
     ),
     "C08": Topic(
-        "Label noise",
         "Rows of one person and period that contradict each other, rows that are alike in every field and differ in "
         "the outcome, and a second column that says who is a case (`--second`).",
         "Fails if the second column contradicts the outcome in 2 % of the rows, or one person contradicts themselves; "
@@ -111,10 +125,37 @@ TOPICS = {
 }
 
 
-def judged(code: str, failed: Sequence[str], warned: Sequence[str], passed: str) -> Check:
-    """Return a check that failed or warned of something, or passed."""
-    verdict: Verdict = "fail" if failed else "warn" if warned else "pass"
-    return Check(code, verdict, "; ".join([*failed, *warned]) or passed)
+def title_of(code: str) -> str:
+    """Return what a check is about, as a heading."""
+    title = sentence(f"check.{code}")
+    return title[0].upper() + title[1:]
+
+
+def passed(code: str, *reasons: Message) -> Check:
+    """Return a check that passed."""
+    return Check(code, CheckVerdict.PASS, reasons)
+
+
+def warned(code: str, *reasons: Message) -> Check:
+    """Return a check that warns."""
+    return Check(code, CheckVerdict.WARN, reasons)
+
+
+def failed(code: str, *reasons: Message) -> Check:
+    """Return a check that failed."""
+    return Check(code, CheckVerdict.FAIL, reasons)
+
+
+def not_applicable(code: str, *reasons: Message) -> Check:
+    """Return a check that the file says too little for."""
+    return Check(code, CheckVerdict.NOT_APPLICABLE, reasons)
+
+
+def judged(code: str, failures: Sequence[Message], warnings: Sequence[Message], *otherwise: Message) -> Check:
+    """Return a check that failed or warns of something, or else passed."""
+    if failures:
+        return failed(code, *failures, *warnings)
+    return warned(code, *warnings) if warnings else passed(code, *otherwise)
 
 
 def guide_page() -> str:
@@ -130,8 +171,21 @@ def _lines() -> Iterator[str]:
     yield "An AUROC says how often, of a case and another runner, the case has the higher value: 0.5 is by chance, 1 is"
     yield "always."
     for code, topic in TOPICS.items():
-        yield from ("", f'<a id="{code.lower()}"></a>', "", f"## {code}: {topic.title}", "")
+        yield from ("", f'<a id="{code.lower()}"></a>', "", f"## {code}: {title_of(code)}", "")
         yield from (f"**Looks at.** {topic.looks}", "", f"**Verdict.** {topic.limits}", "", f"**Do.** {topic.remedy}")
 
 
-__all__ = ["PAGE", "TOPICS", "Check", "Topic", "Verdict", "guide_page", "judged"]
+__all__ = [
+    "PAGE",
+    "TOPICS",
+    "Check",
+    "CheckVerdict",
+    "Topic",
+    "failed",
+    "guide_page",
+    "judged",
+    "not_applicable",
+    "passed",
+    "title_of",
+    "warned",
+]

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.checks.guide import Check, judged
+from pfps_ml.checks.guide import Check, judged, not_applicable
+from pfps_ml.core.messages import Message
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.intake.cohort import Cohort
-from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.randomness import generator
 
 Floats = NDArray[np.float64]
@@ -22,53 +22,59 @@ _FOLDS, _FEWEST = 5, 5
 
 def stands_for_site(cohort: Cohort) -> Check:
     """Look for periods and clubs that tell the outcome, and fields that stand for them (C04)."""
-    used, clubs = cohort.used, _kept(cohort.club)
-    groups = {"period": None if cohort.period is None else _kept(cohort.period), "club": clubs}
-    asked = {what: codes[used] for what, codes in groups.items() if codes is not None and len(set(codes[used])) > 1}
+    used = cohort.used
+    groups = {"period": None if cohort.period is None else _codes(cohort.period), "club": _codes(cohort.club)}
+    levels = {what: codes[used] for what, codes in groups.items() if codes is not None and len(set(codes[used])) > 1}
     y = cohort.y[used]
-    if not asked or min(y.sum(), len(y) - y.sum()) < _FEWEST:
-        return Check("C04", "not applicable", "no period or club with more than one level, or too few events to tell")
-    failed, warned, told = list[str](), list[str](), list[str]()
-    for what, codes in asked.items():
+    if not levels or min(y.sum(), len(y) - y.sum()) < _FEWEST:
+        return not_applicable("C04", Message("no_groups_to_compare"))
+    failures, warnings, areas = list[Message](), list[Message](), list[Message]()
+    for what, codes in levels.items():
         area, p = _alone(codes, y), _p_of_levels(codes, y)
-        said = f"{what} alone has an AUROC of {area:.2f}"
-        limit = _PERIOD if what == "period" else _CLUB
+        tells, stands, limit = _SITES[what]
+        areas.append(Message(tells, {"auroc": area}))
         if area >= limit and p < _CHANCE:
-            (failed if what == "period" else warned).append(said)
-            failed += [f"{BY_NAME[name].label} stands for the {what}" for name in _standing(cohort, used, codes)]
-        told.append(said)
-    return judged("C04", failed, warned, "; ".join(told))
+            (failures if what == "period" else warnings).append(areas[-1])
+            failures += [Message(stands, {"field": name}) for name in _standing(cohort, used, codes)]
+    return judged("C04", failures, warnings, *areas)
+
+
+# of periods and clubs: the message that they tell the outcome, that a field stands for them, and the AUROC's limit
+_SITES = {
+    "period": ("period_tells_outcome", "field_stands_for_period", _PERIOD),
+    "club": ("club_tells_outcome", "field_stands_for_club", _CLUB),
+}
 
 
 def telling_gaps(cohort: Cohort) -> Check:
     """Look for fields whose being recorded tells the outcome (C05)."""
     used = cohort.used
     y, gaps = cohort.y[used], cohort.values.loc[used, list(cohort.fields)].isna()
-    asked = [name for name in gaps if 0 < gaps[name].sum() < len(y)]
-    if not asked or min(y.sum(), len(y) - y.sum()) < _FEWEST:
-        return Check("C05", "not applicable", "no field is missing in some rows only, or too few events to tell")
-    failed, warned, club = list[str](), list[str](), _kept(cohort.club[used])
-    for name in asked:
+    fields = [str(name) for name in gaps if 0 < gaps[name].sum() < len(y)]
+    if not fields or min(y.sum(), len(y) - y.sum()) < _FEWEST:
+        return not_applicable("C05", Message("no_gaps_to_compare"))
+    failures, warnings, club = list[Message](), list[Message](), _codes(cohort.club[used])
+    for name in fields:
         area, p = _of_gap(gaps[name].to_numpy(), y, club)
-        if p * len(asked) < _NO_CHANCE:
-            said = f"{BY_NAME[str(name)].label} missing or not has an AUROC of {area:.2f}"
-            (failed if abs(area - 0.5) >= _RECORDED else warned).append(said)
-    return judged("C05", failed, warned, f"{len(asked)} fields with gaps were looked at")
+        if p * len(fields) < _NO_CHANCE:
+            reason = Message("gap_tells_outcome", {"field": name, "auroc": area})
+            (failures if abs(area - 0.5) >= _RECORDED else warnings).append(reason)
+    return judged("C05", failures, warnings, Message("gaps_compared", {"n": len(fields)}))
 
 
-def _kept(texts: NDArray[np.object_]) -> NDArray[np.int64]:
+def _codes(texts: NDArray[np.object_]) -> NDArray[np.int64]:
     """Return codes of levels; rows without one share a level."""
     return np.asarray(pd.factorize(texts, use_na_sentinel=False)[0], dtype=np.int64)
 
 
 def _alone(codes: NDArray[np.int64], y: Floats) -> float:
     """Return the AUROC of the level's rate, taken from other rows and drawn to the mean."""
-    fold, found = generator(0, "checks: folds").integers(0, _FOLDS, len(y)), np.zeros(len(y))
-    for each in range(_FOLDS):
-        seen = fold != each
-        cases, rows = (np.bincount(codes[seen], weights=w, minlength=codes.max() + 1) for w in (y[seen], None))
-        found[~seen] = ((cases + _FEWEST * y[seen].mean()) / (rows + _FEWEST))[codes[~seen]]
-    return auroc(y, found)
+    folds, rates = generator(0, "checks: folds").integers(0, _FOLDS, len(y)), np.zeros(len(y))
+    for fold in range(_FOLDS):
+        others = folds != fold
+        cases, rows = (np.bincount(codes[others], weights=w, minlength=codes.max() + 1) for w in (y[others], None))
+        rates[~others] = ((cases + _FEWEST * y[others].mean()) / (rows + _FEWEST))[codes[~others]]
+    return auroc(y, rates)
 
 
 def _p_of_levels(codes: NDArray[np.int64], y: Floats) -> float:
@@ -105,12 +111,12 @@ def _standing(cohort: Cohort, used: NDArray[np.bool_], codes: NDArray[np.int64])
     for name in cohort.fields:
         column = pd.Series(cohort.values.loc[used, name].to_numpy(dtype=float))
         known = column.notna().to_numpy()
-        own, level = column[known], codes[known]
+        values, level = column[known], codes[known]
         groups = len(set(level))
-        if len(own) <= 2 * groups or float(own.var()) == 0:
+        if len(values) <= 2 * groups or float(values.var()) == 0:
             continue
-        inside = float(own.groupby(level).transform(lambda part: part - part.mean()).pow(2).sum())
-        share = 1 - inside / (len(own) - groups) / float(own.var())  # adjusted for the number of levels
+        inside = float(values.groupby(level).transform(lambda part: part - part.mean()).pow(2).sum())
+        share = 1 - inside / (len(values) - groups) / float(values.var())  # adjusted for the number of levels
         if share >= _BETWEEN:
             yield name
 

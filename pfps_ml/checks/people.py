@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.checks.guide import Check, judged
+from pfps_ml.checks.guide import Check, failed, judged, passed
+from pfps_ml.core.messages import Message
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
 
@@ -20,30 +21,30 @@ def repeated_runners(cohort: Cohort) -> Check:
     rows = pd.DataFrame({"person": cohort.person, "club": cohort.club}).dropna(subset="person")
     twice = rows[rows["person"].duplicated(keep=False)]
     if twice.empty:
-        return Check("C03", "pass", "nobody has more than one row")
-    count = twice["person"].nunique()
+        return passed("C03", Message("nobody_twice"))
+    count = int(twice["person"].nunique())
     groups = twice.groupby("person")["club"]
     apart = int(((groups.nunique() > 1) | (groups.count() < groups.size())).sum())  # in two clubs, or in none
-    said = f"{count:,} persons have more than one row ({len(twice):,} rows)"
+    counts = {"persons": count, "rows": len(twice)}
     if apart:
-        return Check("C03", "fail", f"{said}; {apart:,} of them in more than one club, or without a club")
-    return Check("C03", "pass", f"{said}, each within one club, and clubs are kept whole")
+        return failed("C03", Message("persons_twice", counts), Message("persons_in_several_clubs", {"persons": apart}))
+    return passed("C03", Message("persons_twice_within_clubs", counts))
 
 
 def label_noise(cohort: Cohort) -> Check:
     """Look for labels that contradict each other (C08)."""
-    failed, warned = list[str](), list[str]()
+    failures, warnings = list[Message](), list[Message]()
     if cohort.second is not None:
         both = ~np.isnan(cohort.y) & ~np.isnan(cohort.second)
         odd = int((cohort.y[both] != cohort.second[both]).sum())
         if odd:
-            said = f"the second column contradicts the outcome in {odd:,} of {int(both.sum()):,} rows"
-            (failed if odd >= _NOISE * both.sum() else warned).append(said)
+            reason = Message("second_column_contradicts", {"contradicting": odd, "rows": int(both.sum())})
+            (failures if odd >= _NOISE * both.sum() else warnings).append(reason)
     if count := _contradicting(cohort, _same_visit(cohort)):
-        failed.append(f"{count:,} persons contradict themselves in one period")
+        failures.append(Message("persons_contradict_themselves", {"persons": count}))
     if count := _contradicting(cohort, _alike(cohort)):
-        warned.append(f"{count:,} groups of rows are alike in at least {_ALIKE} fields and differ in the outcome")
-    return judged("C08", failed, warned, "no label contradicts another")
+        warnings.append(Message("rows_alike_differ", {"groups": count, "fields": _ALIKE}))
+    return judged("C08", failures, warnings, Message("labels_agree"))
 
 
 def _same_visit(cohort: Cohort) -> NDArray[np.object_]:
@@ -66,9 +67,9 @@ def _contradicting(cohort: Cohort, keys: NDArray[np.object_]) -> int:
 
 
 def _objects(keys: Sequence[object]) -> NDArray[np.object_]:
-    found = np.empty(len(keys), dtype=object)
-    found[:] = keys
-    return found
+    column = np.empty(len(keys), dtype=object)
+    column[:] = keys
+    return column
 
 
 __all__ = ["label_noise", "repeated_runners"]

@@ -4,7 +4,8 @@ from math import ceil, log
 
 import numpy as np
 
-from pfps_ml.checks.guide import Check
+from pfps_ml.checks.guide import Check, failed, passed, warned
+from pfps_ml.core.messages import Message
 from pfps_ml.intake.cohort import Cohort
 
 _SHRINKAGE, _OPTIMISM, _RISK = 0.9, 0.05, 0.05
@@ -25,24 +26,28 @@ def rows_to_train(parameters: int, rate: float) -> int:
     largest = 1 - (rate**rate * (1 - rate) ** (1 - rate)) ** 2
     explained = _EXPLAINED * largest
     shrinkages = (_SHRINKAGE, explained / (explained + _OPTIMISM * largest))
-    rows = [parameters / ((each - 1) * log(1 - explained / each)) for each in shrinkages]
+    rows = [parameters / ((shrinkage - 1) * log(1 - explained / shrinkage)) for shrinkage in shrinkages]
     return ceil(max(*rows, (1.96 / _RISK) ** 2 * rate * (1 - rate)))
 
 
 def enough_events(cohort: Cohort) -> Check:
-    """Hold the number of runners and cases to what the fields need (C06)."""
+    """Compare the numbers of runners and cases with what the fields need (C06)."""
     used = cohort.used
     rows, events = int(used.sum()), int(cohort.y[used].sum())
     known = cohort.values.loc[used, list(cohort.fields)].notna()
-    fields, people = int(known.any().sum()), cohort.people
-    events_of = "cases" if cohort.arm is None else "successes"
-    said = f"{events:,} {events_of} in {rows:,} {people} for {fields} fields"
+    fields = int(known.any().sum())
+    counted, asked = _OF_RUNNERS if cohort.arm is None else _OF_PATIENTS
+    counts = Message(counted, {"events": events, "rows": rows, "fields": fields})
     # patients: success under usual care, and for every other arm what it adds, and by every field
     parameters = fields if cohort.arm is None else (fields + 1) * len(set(cohort.arm[used])) - 1
     if min(events, rows - events) < FEWEST_EVENTS:
-        return Check("C06", "fail", f"{said}; fewer than {FEWEST_EVENTS} of a class say nothing")
+        return failed("C06", counts, Message("few_events", {"least": FEWEST_EVENTS}))
     needed = rows_to_train(max(parameters, 1), float(np.clip(events / rows, 1e-6, 1 - 1e-6)))
-    return Check("C06", "pass" if rows >= needed else "warn", f"{said}; a model from nothing needs {needed:,} {people}")
+    return (passed if rows >= needed else warned)("C06", counts, Message(asked, {"needed": needed}))
+
+
+_OF_RUNNERS = ("cases_for_fields", "runners_needed_to_train")
+_OF_PATIENTS = ("successes_for_fields", "patients_needed_to_train")
 
 
 __all__ = ["FEWEST_EVENTS", "enough_events", "rows_to_train"]

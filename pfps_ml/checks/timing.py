@@ -3,10 +3,10 @@
 import numpy as np
 import pandas as pd
 
-from pfps_ml.checks.guide import Check
+from pfps_ml.checks.guide import Check, failed, not_applicable, passed, warned
+from pfps_ml.core.messages import Message
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.intake.cohort import Cohort
-from pfps_ml.knowledge.dictionary import BY_NAME
 
 _TELLING = 0.9  # AUROC of a single field that no measurement before the outcome has
 _IN_PAIN = 0.2  # share of the cases with knee pain at the start
@@ -17,28 +17,28 @@ _FEWEST = 5  # cases, and others, in which a field is looked at
 
 def outcome_first(cohort: Cohort) -> Check:
     """Look for outcomes that were there when the predictors were measured (C01)."""
-    found = [*_by_days(cohort), *_by_pain(cohort), *_by_fields(cohort), *_by_arm(cohort)]
-    if found:
-        return Check("C01", "fail", "; ".join(found))
+    reasons = [*_by_days(cohort), *_by_pain(cohort), *_by_fields(cohort), *_by_arm(cohort)]
+    if reasons:
+        return failed("C01", *reasons)
     if cohort.measured_on is None or cohort.happened_on is None:
-        return Check("C01", "not applicable", "no days of screening and outcome were named; nothing else is suspicious")
-    return Check("C01", "pass", "every dated outcome came after its screening, and no field alone tells the outcome")
+        return not_applicable("C01", Message("days_not_named"))
+    return passed("C01", Message("outcomes_after_screening"))
 
 
 def followed(cohort: Cohort) -> Check:
     """Look for runners who were lost before the horizon, and for cases that came after it (C02)."""
     if late := _late(cohort):
-        return Check("C02", "fail", f"{late:,} cases are dated more than {cohort.horizon:g} months after their "
-                                    "screening: within the horizon they had none, so their outcome is 0")  # fmt: skip
+        return failed("C02", Message("cases_after_horizon", {"cases": late, "horizon": f"{cohort.horizon:g} months"}))
     if cohort.months is None:
-        return Check("C02", "not applicable", "the file does not say for how long anybody was followed")
+        return not_applicable("C02", Message("follow_up_not_recorded"))
     runners = cohort.arm is None
-    asked = ~cohort.rejected & (cohort.y == 0 if runners else ~np.isnan(cohort.y))
-    lost = int((cohort.too_short & asked).sum())
-    share = lost / max(int(asked.sum()), 1)
-    who, until = ("without an episode", f"{cohort.horizon:g} months") if runners else ("patients", "12 weeks")
-    said = f"{lost:,} of {int(asked.sum()):,} {who} were lost before {until}"
-    return Check("C02", "fail" if share > _LOST else "warn" if lost else "pass", said)
+    followed_up = ~cohort.rejected & (cohort.y == 0 if runners else ~np.isnan(cohort.y))
+    lost, rows = int((cohort.too_short & followed_up).sum()), int(followed_up.sum())
+    counts = {"lost": lost, "rows": rows, "horizon": f"{cohort.horizon:g} months" if runners else "12 weeks"}
+    reason = Message("runners_lost" if runners else "patients_lost", counts)
+    if lost > _LOST * max(rows, 1):
+        return failed("C02", reason)
+    return warned("C02", reason) if lost else passed("C02", reason)
 
 
 def _late(cohort: Cohort) -> int:
@@ -50,35 +50,35 @@ def _late(cohort: Cohort) -> int:
     return int(((cohort.y == 1) & (days > cohort.horizon * _MONTH + 1)).sum())
 
 
-def _by_days(cohort: Cohort) -> list[str]:
+def _by_days(cohort: Cohort) -> list[Message]:
     if cohort.measured_on is None or cohort.happened_on is None:
         return []
-    asked, what = cohort.y == 1, "cases are dated on or before their screening"
+    dated, code = cohort.y == 1, "cases_before_screening"
     if cohort.arm is not None:
-        asked, what = ~np.isnan(cohort.y), "outcomes are dated on or before the first visit"
-    early = int(((cohort.happened_on <= cohort.measured_on) & asked).sum())
-    return [f"{early:,} {what}"] if early else []
+        dated, code = ~np.isnan(cohort.y), "outcomes_before_visit"
+    early = int(((cohort.happened_on <= cohort.measured_on) & dated).sum())
+    return [Message(code, {"rows": early})] if early else []
 
 
-def _by_pain(cohort: Cohort) -> list[str]:
+def _by_pain(cohort: Cohort) -> list[Message]:
     pained, cases = int((cohort.in_pain & (cohort.y == 1)).sum()), int((cohort.y == 1).sum())
-    return [f"{pained:,} of {cases:,} cases had knee pain at the start"] if pained > _IN_PAIN * cases else []
+    return [Message("cases_in_pain_at_start", {"pained": pained, "cases": cases})] if pained > _IN_PAIN * cases else []
 
 
-def _by_fields(cohort: Cohort) -> list[str]:
-    known, found = cohort.used, []
+def _by_fields(cohort: Cohort) -> list[Message]:
+    reasons = []
     for name in cohort.fields:
         value = cohort.values[name].to_numpy(dtype=float)
-        own = known & ~np.isnan(value)
-        y = cohort.y[own]
+        known = cohort.used & ~np.isnan(value)
+        y = cohort.y[known]
         if min(y.sum(), len(y) - y.sum()) >= _FEWEST:
-            area = auroc(y, value[own])
+            area = auroc(y, value[known])
             if max(area, 1 - area) >= _TELLING:
-                found.append(f"{BY_NAME[name].label} alone has an AUROC of {max(area, 1 - area):.2f}")
-    return found
+                reasons.append(Message("field_tells_outcome", {"field": name, "auroc": max(area, 1 - area)}))
+    return reasons
 
 
-def _by_arm(cohort: Cohort) -> list[str]:
+def _by_arm(cohort: Cohort) -> list[Message]:
     if cohort.arm is None:
         return []
     y = pd.Series(cohort.y[cohort.used])
@@ -86,7 +86,7 @@ def _by_arm(cohort: Cohort) -> list[str]:
         return []
     rates = y.groupby(cohort.arm[cohort.used]).transform("mean")
     area = auroc(np.asarray(y, dtype=float), np.asarray(rates, dtype=float))
-    return [f"the arm alone has an AUROC of {area:.2f}"] if area >= _TELLING else []
+    return [Message("arm_tells_outcome", {"auroc": area})] if area >= _TELLING else []
 
 
 __all__ = ["followed", "outcome_first"]

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.drawing import BLUE, GREY, new_figure
 from pfps_ml.evaluation.metrics import LEVEL, METRICS, excess_log_loss, log_loss, percentiles
@@ -210,13 +211,20 @@ def _in_order(judged: Sequence[Judged]) -> list[str]:
 
 def _check_rounds(judged: Sequence[Judged], reference: str) -> None:
     if reference not in _in_order(judged):
-        raise CohortError(f"expected results of {reference} to compare with, got none; let it take part")
+        raise CohortError(Message("no_results_of_reference", {"candidate": reference}))
     seen: dict[int, str] = {}
     for each in judged:
         if seen.setdefault(each.round, each.digest) != each.digest:
             raise CohortError(
-                f"expected all candidates of round {each.round} on the same rows and split ({seen[each.round]}), but "
-                f"{each.candidate} was judged on others ({each.digest}); run them together"
+                Message(
+                    "candidates_on_other_rows",
+                    {
+                        "round": each.round,
+                        "digest": seen[each.round],
+                        "candidate": each.candidate,
+                        "other": each.digest,
+                    },
+                )
             )
 
 

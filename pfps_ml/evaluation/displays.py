@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 from pfps_ml.evaluation.calibration import calibration_table
 from pfps_ml.evaluation.drawing import BLUE, DPI, GREY, MOST_FIELDS, ORANGE, as_percent, beeswarm, new_figure, notice
@@ -236,7 +237,7 @@ def save(display: Display, folder: Path, name: str) -> list[Path]:
         picture.write_bytes(png(display))
         table.write_text(csv_text(display.frame()), encoding="utf-8")
     except OSError as error:
-        raise OutputError(f"expected a folder that can be written for {name}, got: {error.strerror}") from error
+        raise OutputError(Message("picture_not_written", {"name": name, "cause": error.strerror})) from error
     return [picture, table]
 
 

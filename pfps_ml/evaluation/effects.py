@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.config import PathwayConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.clusters import clustered_mean
 from pfps_ml.evaluation.metrics import LEVEL
@@ -100,7 +101,7 @@ def arm_scores(y: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity:
     """
     success = np.asarray(y, dtype=float)
     if len(success) != len(np.asarray(arm)) or not np.isin(success, (0.0, 1.0)).all():
-        raise CohortError(f"expected an outcome of 0 or 1 for each of {len(np.asarray(arm))} patients; complete them")
+        raise CohortError(Message("success_of_every_patient", {"patients": len(np.asarray(arm))}))
     return outcome_scores(success, arm, outcome, propensity)
 
 
@@ -124,7 +125,7 @@ def outcome_scores(values: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, pr
     had, seen = _arms(arm), np.asarray(values, dtype=float)
     _check_frames(len(had), outcome=outcome, propensity=propensity)
     if len(seen) != len(had) or not np.isfinite(seen).all():
-        raise CohortError(f"expected an outcome for each of {len(had)} patients; complete them")
+        raise CohortError(Message("outcome_of_every_patient", {"patients": len(had)}))
     return pd.DataFrame({name: _augmented(seen, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS})
 
 
@@ -186,7 +187,7 @@ def mean_effects(
     _check_frames(len(had), eligible=eligible, scores=scores)
     clinic = np.asarray(groups)
     if len(clinic) != len(had):
-        raise CohortError(f"expected a group for each of {len(had)} patients, got {len(clinic)}; complete them")
+        raise CohortError(Message("group_of_every_patient", {"patients": len(had), "groups": len(clinic)}))
     rows = []
     for name in ACTIVE_ARMS:
         own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
@@ -252,7 +253,7 @@ def policy_share(chosen: Labels, truth: pd.DataFrame, eligible: pd.DataFrame) ->
     may = eligible[list(_ALL_ARMS)].to_numpy(bool)
     own = pd.Index(_ALL_ARMS).get_indexer(pd.Index(picked))
     if refused := int((~may[np.arange(len(own)), own]).sum()):
-        raise CohortError(f"expected choices among the arms a patient may have, got {refused} that they may not have")
+        raise CohortError(Message("choices_not_open", {"refused": refused}))
     value = truth[list(_ALL_ARMS)].to_numpy(float)
     usual = value[:, _ALL_ARMS.index(REFERENCE_ARM)].mean()
     best = np.where(may, value, -np.inf).max(axis=1).mean()
@@ -271,16 +272,16 @@ def _mean(values: Array) -> float:
 def _arms(arm: Labels) -> npt.NDArray[np.object_]:
     had = np.asarray(arm, dtype=object)
     if odd := int((~np.isin(had.astype(str), _ALL_ARMS)).sum()):
-        raise CohortError(f"expected an arm of the dictionary ({', '.join(_ALL_ARMS)}) a row, got {odd} others")
+        raise CohortError(Message("arm_not_in_dictionary", {"arms": list(_ALL_ARMS), "others": odd}))
     return had
 
 
 def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.DataFrame) -> None:
     for name, frame in frames.items():
         if missing := [arm for arm in arms if arm not in frame]:
-            raise CohortError(f"expected a column for every arm in {name}, got none for {', '.join(missing)}")
+            raise CohortError(Message("arms_without_column", {"frame": name, "arms": missing}))
         if len(frame) != rows or frame[list(arms)].isna().to_numpy().any():
-            raise CohortError(f"expected {rows} complete rows in {name}, got {len(frame)}, or NaN among them")
+            raise CohortError(Message("rows_not_complete", {"rows": rows, "frame": name, "found": len(frame)}))
 
 
 __all__ = [

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.logistic import RIDGE, expit, fit_logistic, logit, spline
 from pfps_ml.randomness import generator
@@ -193,7 +194,7 @@ def club_resamples(y: Array, groups: npt.ArrayLike, seed: int, repeats: int) -> 
     codes = np.where(alone, len(names) + np.cumsum(alone) - 1, codes)
     clubs = int(codes.max()) + 1
     if clubs < 2:
-        raise CohortError(f"expected at least 2 clubs to resample, got {clubs}; give each row its own group instead")
+        raise CohortError(Message("too_few_clubs_to_resample", {"clubs": clubs}))
     stream, made = generator(seed, "evaluation: resampled clubs"), 0
     while made < repeats:
         weight = np.bincount(stream.integers(0, clubs, clubs), minlength=clubs)[codes].astype(float)
@@ -216,11 +217,11 @@ def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[A
     """Return outcomes and risks as numbers, refused with their counts where figures cannot be computed from them."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     if case.shape != risk.shape or case.ndim != 1 or not case.size:
-        raise CohortError(f"expected one outcome and one risk a row, got shapes {case.shape} and {risk.shape}")
+        raise CohortError(Message("outcomes_and_risks_differ", {"outcomes": str(case.shape), "risks": str(risk.shape)}))
     if odd := int((~np.isin(case, (0.0, 1.0))).sum()):
-        raise CohortError(f"expected outcomes of 0 or 1, got {odd} others (missing ones too); leave those rows out")
+        raise CohortError(Message("outcomes_not_binary", {"others": odd}))
     if odd := int((~((risk > 0) & (risk < 1))).sum()):
-        raise CohortError(f"expected risks above 0 and below 1, got {odd} others (missing ones too)")
+        raise CohortError(Message("risks_outside_0_and_1", {"others": odd}))
     if both:
         _expect_both(case)
     return case, risk
@@ -229,7 +230,7 @@ def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[A
 def _expect_both(y: Array) -> None:
     events = int(y.sum())
     if not 0 < events < y.size:
-        raise CohortError(f"expected cases and non-cases, got {events} and {y.size - events}; evaluate on more clubs")
+        raise CohortError(Message("one_class_to_evaluate", {"events": events, "others": int(y.size - events)}))
 
 
 def percentiles(draws: Array, groups: int, level: float = LEVEL) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.clusters import clustered_mean
 from pfps_ml.evaluation.effects import policy_share
@@ -100,7 +101,7 @@ def policy_regret(choices: Mapping[str, Choices], truth: pd.DataFrame, eligible:
 def _picked(frame: pd.DataFrame, names: list[str], chosen: Choices) -> npt.NDArray[np.float64]:
     at = pd.Index(names).get_indexer(pd.Index(chosen))
     if odd := int((at < 0).sum()):
-        raise CohortError(f"expected choices among {', '.join(names)}, got {odd} others")
+        raise CohortError(Message("choices_not_arms", {"arms": list(names), "others": odd}))
     return np.asarray(frame[names].to_numpy(float)[np.arange(len(at)), at])
 
 

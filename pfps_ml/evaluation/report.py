@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 from pfps_ml.evaluation.displays import Display, png
 from pfps_ml.knowledge.contracts import NOTICE
@@ -72,7 +73,7 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], notice: 
     except OSError as error:
         with suppress(OSError):  # it may not have been made, and the first error is the one to report
             part.unlink()
-        raise OutputError(f"expected a folder that can be written for the report, got: {error.strerror}") from error
+        raise OutputError(Message("report_not_written", {"cause": error.strerror})) from error
     return path
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from pfps_ml.core.messages import Message
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.field import Field
 
@@ -14,9 +15,10 @@ if TYPE_CHECKING:
     import pandera.pandas as pa
     from pydantic import BaseModel
 
-_TOLD = ("group", "asked", "kind", "unit", "limits", "question", "meaning", "obtained", "role")
-CARE = "Not a medical device. Validate locally before any use."
-NOTICE = f"Trained on simulated data. {CARE}"
+_FORM_FACTS = ("group", "asked", "kind", "unit", "limits", "question", "meaning", "obtained", "role")
+_COUNTED = {"runners": "count_runners", "patients": "count_patients"}
+_SIMULATED = Message("origin_simulated")
+CARE = Message("care").text
 
 
 def fingerprint() -> str:
@@ -26,25 +28,32 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
 
 
-def origin_of(manifest: Mapping[str, Any]) -> str:
-    """Return in words what a bundle learned from, as its manifest says: simulated data, or a cohort; and its updates.
+def origin_message(manifest: Mapping[str, Any]) -> Message:
+    """Return what a bundle learned from, as its manifest says: simulated data, or a cohort; and its updates.
 
     Parameters
     ----------
     manifest
         With `trained_on` and, if there were any, `updates`.
     """
-    made, updates = manifest["trained_on"], manifest.get("updates", [])
-    found = "simulated data" if made.get("simulated", True) else f"{made['runners']:,} runners of a cohort"
+    trained_on, updates = manifest["trained_on"], manifest.get("updates", [])
+    origin = _SIMULATED
+    if not trained_on.get("simulated", True):
+        origin = Message("origin_cohort", {"n": trained_on["runners"]})
     if not updates:
-        return found
+        return origin
     counts: dict[str, dict[str, int]] = {}
-    for each in updates:  # a cohort that was used twice has as many as once
-        people = people_of(each)
-        counts.setdefault(people, {})[each["cohort"]] = each[people]
-    told = " and ".join(f"{sum(seen.values()):,} {people}" for people, seen in counts.items())
-    cohorts = len({each["cohort"] for each in updates})
-    return f"{found}, updated on {told} of {'a cohort' if cohorts == 1 else f'{cohorts} cohorts'}"
+    for update in updates:  # a cohort that was used twice has as many as once
+        people = people_of(update)
+        counts.setdefault(people, {})[update["cohort"]] = update[people]
+    numbers = [Message(_COUNTED[people], {"n": sum(sizes.values())}).as_dict() for people, sizes in counts.items()]
+    cohorts = len({update["cohort"] for update in updates})
+    return Message("origin_updated", {"n": cohorts, "origin": origin.as_dict(), "people": numbers})
+
+
+def origin_of(manifest: Mapping[str, Any]) -> str:
+    """Return the sentence of `origin_message`."""
+    return origin_message(manifest).text
 
 
 def people_of(update: Mapping[str, Any]) -> str:
@@ -64,7 +73,7 @@ def has_seen(manifest: Mapping[str, Any], cohort: str, people: str) -> bool:
     people
         Whose outcomes: runners (onset) or patients (pathways).
     """
-    return any(each["cohort"] == cohort and people_of(each) == people for each in manifest.get("updates", []))
+    return any(update["cohort"] == cohort and people_of(update) == people for update in manifest.get("updates", []))
 
 
 def size_of(update: Mapping[str, Any]) -> str:
@@ -74,9 +83,21 @@ def size_of(update: Mapping[str, Any]) -> str:
     return f"{update[people]:,} {people} with {update[events]:,} {events}"
 
 
+def notice_message(manifest: Mapping[str, Any]) -> Message:
+    """Return what every answer of a bundle says of it: what it learned from, and with what care to use it."""
+    return _notice(origin_message(manifest))
+
+
 def notice_of(manifest: Mapping[str, Any]) -> str:
-    """Return what every answer of a bundle says of it; `NOTICE` for one of simulated data alone."""
-    return f"Trained on {origin_of(manifest)}. {CARE}"
+    """Return the sentence of `notice_message`; `NOTICE` for a bundle of simulated data alone."""
+    return notice_message(manifest).text
+
+
+def _notice(origin: Message) -> Message:
+    return Message("notice", {"origin": origin.as_dict(), "care": Message("care").as_dict()})
+
+
+NOTICE = _notice(_SIMULATED).text
 
 
 def request_model() -> "type[BaseModel]":
@@ -99,8 +120,8 @@ def _request_field(field: Field) -> tuple[Any, Any]:
     limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg
     about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {limits}."}
     # what a form needs beside the limits
-    told = {name: getattr(field, name) for name in _TOLD}
-    about["json_schema_extra"] = {"x-field": told | {"levels": list(field.levels)}}
+    form = {name: getattr(field, name) for name in _FORM_FACTS}
+    about["json_schema_extra"] = {"x-field": form | {"levels": list(field.levels)}}
     if field.kind in ("number", "whole"):
         about |= {"ge": field.low, "le": field.high}
     if field.kind == "text":
@@ -186,7 +207,9 @@ __all__ = [
     "fingerprint",
     "frame_schema",
     "has_seen",
+    "notice_message",
     "notice_of",
+    "origin_message",
     "origin_of",
     "people_of",
     "request_model",

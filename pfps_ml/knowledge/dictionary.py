@@ -5,6 +5,7 @@ constraints, the wording of reasons and the fingerprint of a bundle are all deri
 `source` names rows of the evidence ledger (G1-19) or says what the definition rests on.
 """
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.field import TIERS, Arm, Field, Outcome, choice, number, section, text
 
@@ -143,7 +144,7 @@ ARMS: tuple[Arm, ...] = (
     Arm("orthotic", "Foot orthoses", "Usual care and prefabricated foot orthoses.", "G4-25, G4-34"),
     Arm("injection", "Botulinum-toxin injection", "Physiotherapy beside an injection into the outer thigh.",
         "G4-44 to G4-48", (("failed_conventional_care", "yes"),),
-        "An injection is an option only after conventional care has failed."),
+        Message("injection_needs_failed_care")),
 )  # fmt: skip
 REFERENCE_ARM = ARMS[0].name
 ACTIVE_ARMS = tuple(arm.name for arm in ARMS[1:])

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pfps_ml.core.messages import Message
+
 Kind = Literal["text", "number", "whole", "choice"]
 Obtained = Literal["identifier", "questionnaire", "log", "field test", "dynamometry", "visit"]
 Role = Literal["identifier", "lever", "marker", "test"]
@@ -81,14 +83,22 @@ class Field:
 
 @dataclass(frozen=True)
 class Arm:
-    """A treatment pathway, and the patients who may be offered it."""
+    """A treatment pathway, and the patients who may be offered it.
+
+    Attributes
+    ----------
+    requires
+        Fields and the level that each must have.
+    why_not
+        What is said to a patient who may not have it; None where everybody may.
+    """
 
     name: str
     label: str
     meaning: str
     source: str
     requires: tuple[tuple[str, str], ...] = ()
-    why_not: str = ""
+    why_not: Message | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import BundleFormat
 from pfps_ml.numbers import at_least
 
@@ -203,12 +204,12 @@ def from_json(content: Any) -> AdditiveModel:
         model = AdditiveModel(_floats(content["intercept"]), tuple(map(_term_from_json, content["terms"])))
         link = content["link"]
     except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise BundleFormat(f"expected an additive model (intercept, link, terms), got a fault at {error}") from error
+        raise BundleFormat(Message("model_not_additive", {"cause": str(error)})) from error
     if link != "logit":
         raise BundleFormat("expected the link 'logit', got another one")
     members = model.intercept.shape
     if len(members) != 1 or any(term.values.shape[-1:] != members for term in model.terms):
-        raise BundleFormat("expected as many members in every term as in the intercept, got different numbers")
+        raise BundleFormat(Message("members_differ"))
     return model
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import OnsetConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import MissingLibrary
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.learning.additive import AdditiveModel, codes
@@ -103,13 +104,9 @@ def _lightgbm() -> Any:
     try:
         import lightgbm
     except ImportError as error:
-        raise MissingLibrary(
-            'expected LightGBM to train, but it is not installed: `pip install "pfps-ml[train]"`'
-        ) from error
+        raise MissingLibrary(Message("lightgbm_not_installed")) from error
     except OSError as error:
-        raise MissingLibrary(
-            "expected the system library libgomp (LightGBM links it), but it is not there: `apt-get install libgomp1`"
-        ) from error
+        raise MissingLibrary(Message("libgomp_not_there")) from error
     return lightgbm
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import FactError, MissingLibrary, PfpsError
 
 OURS = "ours"
@@ -45,19 +46,18 @@ def own_entrant(address: str, predicts: str) -> Entrant:
     """
     module, _, name = address.partition(":")
     if not module or not name:
-        raise FactError(f"expected a candidate as package.module:factory, got {address!r}")
+        raise FactError(Message("candidate_address", {"address": repr(address)}))
     try:
         home = import_module(module)
     except Exception as error:
         raise FactError(
-            f"expected the module {module} for the candidate {address}, but it cannot be imported ({_said(error)}); "
-            "mend or install it, or start this from the folder that it lies in"
+            Message("candidate_module_not_imported", {"module": module, "address": address, "cause": _said(error)})
         ) from error
     if not hasattr(home, name):
-        raise FactError(f"expected {name} in the module {module}, but it has no such name; check --candidate")
+        raise FactError(Message("candidate_name_not_there", {"name": name, "module": module}))
     factory = getattr(home, name)
     if not callable(factory):
-        raise FactError(f"expected {address} to be a function or class that makes an estimator, but it is not callable")
+        raise FactError(Message("candidate_not_callable", {"address": address}))
     _expect_estimator(address, factory, predicts)
     return Entrant(address, address, factory)
 
@@ -74,8 +74,7 @@ def check_libraries(entrants: Iterable[Entrant]) -> None:
     if lacking:
         told = ", ".join(f"{name} (for {label})" for name, label in lacking.items())
         raise MissingLibrary(
-            f'expected libraries for some candidates, but these are not installed: {told}; `pip install '
-            f'"pfps-ml[research]"`, or leave these candidates out with --only'
+            Message("candidate_libraries_missing", {"libraries": told})
         )  # fmt: skip
 
 
@@ -101,10 +100,7 @@ def blamed(name: str) -> Iterator[None]:
     except Exception as error:
         if ":" not in name or isinstance(error, PfpsError):
             raise
-        raise FactError(
-            f"expected the candidate {name} to fit and to predict, but it failed ({_said(error)}); it is given fields "
-            "as numbers, NaN where a value is missing: put an imputer before what takes none"
-        ) from error
+        raise FactError(Message("candidate_failed", {"candidate": name, "cause": _said(error)})) from error
 
 
 @contextmanager
@@ -121,13 +117,11 @@ def _expect_estimator(address: str, factory: Callable[[], Any], predicts: str) -
     try:
         made = factory()
     except Exception as error:
-        raise FactError(
-            f"expected {address} to make an estimator when called without arguments, but it refused ({_said(error)})"
-        ) from error
+        raise FactError(Message("candidate_refused", {"address": address, "cause": _said(error)})) from error
     lacking = [method for method in ("fit", predicts) if not callable(getattr(made, method, None))]
     if lacking:
         raise FactError(
-            f"expected {address} to make an estimator with fit and {predicts}; it has no {' and no '.join(lacking)}"
+            Message("candidate_lacks_methods", {"address": address, "method": predicts, "methods": lacking})
         )
 
 

@@ -6,29 +6,42 @@ either the propensity or the outcome model is right; the loss of an effect is it
 
 import math
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import sentence
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.learning.additive import DECIMALS
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05  # one-sided, of each comparison; all are required
-RIVALS = {
-    "zero_effect": "no effect of any pathway",
-    "one_difference": "the same difference in success for everybody",
-    "one_odds_ratio": "the same odds ratio for everybody",
-}
+
+
+class Rival(StrEnum):
+    """A simpler account of the effects, which ours are held against; labels stand in the catalogue (`rival.*`)."""
+
+    ZERO_EFFECT = "zero_effect"
+    ONE_DIFFERENCE = "one_difference"
+    ONE_ODDS_RATIO = "one_odds_ratio"
+
+    @property
+    def label(self) -> str:
+        """How a report names it."""
+        return sentence(f"rival.{self}")
+
+
+RIVALS = tuple(Rival)
 
 
 @dataclass(frozen=True)
 class Comparison:
     """How much lower the loss of our effects is than a rival's: mean over patients, standard error, one-sided p."""
 
-    against: str
+    against: Rival
     difference: float
     standard_error: float
     p: float
@@ -53,7 +66,7 @@ class Gate:
     @property
     def failed(self) -> tuple[Comparison, ...]:
         """The comparisons in which our effects are not shown to be better."""
-        return tuple(each for each in self.comparisons if not each.passed)
+        return tuple(comparison for comparison in self.comparisons if not comparison.passed)
 
 
 @dataclass(frozen=True)
@@ -87,25 +100,28 @@ def judge(held: Held, ours: pd.DataFrame, same: pd.DataFrame, flat: pd.DataFrame
     """
     zero = np.zeros((len(held.y), len(ACTIVE_ARMS)))
     rivals = {
-        "zero_effect": zero,
-        "one_difference": flat[list(ACTIVE_ARMS)].to_numpy(),
-        "one_odds_ratio": _effects(same),
+        Rival.ZERO_EFFECT: zero,
+        Rival.ONE_DIFFERENCE: flat[list(ACTIVE_ARMS)].to_numpy(),
+        Rival.ONE_ODDS_RATIO: _effects(same),
     }
     score = pd.DataFrame({name: _score(held, name, same[name].to_numpy()) for name in map(str, same)})
-    # what is said of an arm that nobody had is the prior's: there is nothing to hold it against
+    # the effect of an arm that nobody had is the prior's: these patients cannot judge it
     had = np.array([(held.given == name).any() for name in ACTIVE_ARMS])
     open_to, outcome = held.eligible[list(ACTIVE_ARMS)].to_numpy() & had, _effects(score)
     loss = np.where(open_to, (outcome - _effects(ours)) ** 2, 0.0).sum(axis=1)
     gains = {
-        name: np.where(open_to, (outcome - effect) ** 2, 0.0).sum(axis=1) - loss for name, effect in rivals.items()
+        rival: np.where(open_to, (outcome - effect) ** 2, 0.0).sum(axis=1) - loss for rival, effect in rivals.items()
     }
-    return Gate(tuple(_compared(name, gain, held.groups) for name, gain in gains.items()))
+    return Gate(tuple(_compared(rival, gain, held.groups) for rival, gain in gains.items()))
 
 
 def gate_to_json(gate: Gate) -> dict[str, Any]:
     """Return the verdict as plain JSON values."""
-    compared = [{**asdict(each), "label": RIVALS[each.against], "passed": each.passed} for each in gate.comparisons]
-    return {"passed": gate.passed, "level": LEVEL, "comparisons": compared}
+    comparisons = [
+        {**asdict(comparison), "label": comparison.against.label, "passed": comparison.passed}
+        for comparison in gate.comparisons
+    ]
+    return {"passed": gate.passed, "level": LEVEL, "comparisons": comparisons}
 
 
 def gate_from_json(content: Any) -> Gate:
@@ -116,13 +132,13 @@ def gate_from_json(content: Any) -> Gate:
     LookupError, TypeError, ValueError
         If it is of another shape, or lacks a rival.
     """
-    found = tuple(
-        Comparison(str(each["against"]), *(float(each[name]) for name in ("difference", "standard_error", "p")))
-        for each in content["comparisons"]
+    comparisons = tuple(
+        Comparison(Rival(row["against"]), *(float(row[name]) for name in ("difference", "standard_error", "p")))
+        for row in content["comparisons"]
     )
-    if [each.against for each in found] != list(RIVALS) or not all(0 <= each.p <= 1 for each in found):
+    if tuple(row.against for row in comparisons) != RIVALS or not all(0 <= row.p <= 1 for row in comparisons):
         raise ValueError("a verdict of the gate that lacks a comparison")
-    return Gate(found)
+    return Gate(comparisons)
 
 
 def _effects(success: pd.DataFrame) -> Floats:
@@ -133,7 +149,7 @@ def _score(held: Held, name: str, expected: Floats) -> Floats:
     return np.asarray(expected + np.where(held.given == name, (held.y - expected) / held.chance[name].to_numpy(), 0.0))
 
 
-def _compared(name: str, gain: Floats, groups: NDArray[Any] | None) -> Comparison:
+def _compared(rival: Rival, gain: Floats, groups: NDArray[Any] | None) -> Comparison:
     difference = float(gain.mean())
     if groups is None:
         error = float(gain.std(ddof=1) / math.sqrt(len(gain)))
@@ -142,7 +158,7 @@ def _compared(name: str, gain: Floats, groups: NDArray[Any] | None) -> Compariso
     else:
         error, p = _over(gain, groups)
     # as many decimals as a table entry: the last bits depend on how many threads a machine adds up with
-    return Comparison(name, *(round(figure, DECIMALS) for figure in (difference, error, p)))
+    return Comparison(rival, *(round(figure, DECIMALS) for figure in (difference, error, p)))
 
 
 def _over(gain: Floats, groups: NDArray[Any]) -> tuple[float, float]:
@@ -158,4 +174,4 @@ def _over(gain: Floats, groups: NDArray[Any]) -> tuple[float, float]:
     return error, float(stdtr(len(sums) - 1, -gain.mean() / error)) if error > 0 else 1.0
 
 
-__all__ = ["LEVEL", "RIVALS", "Comparison", "Gate", "Held", "gate_from_json", "gate_to_json", "judge"]
+__all__ = ["LEVEL", "RIVALS", "Comparison", "Gate", "Held", "Rival", "gate_from_json", "gate_to_json", "judge"]

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.learning.additive import AdditiveModel, Line, probability
@@ -166,7 +167,7 @@ def _newton(rows: _Rows, penalty: Floats, bounds: tuple[Floats, Floats], beta: F
         change, beta = float(np.abs(target - beta).max()), target
         if change < 1e-5:  # squared at every step: what is left is far below what is written
             return beta
-    raise FactError("the logistic regression did not settle in 50 steps; raise its penalty")
+    raise FactError(Message("regression_not_settled"))
 
 
 def _within(target: Floats, curvature: Floats, bounds: tuple[Floats, Floats]) -> Floats:

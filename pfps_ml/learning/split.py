@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import SplitConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.randomness import generator
 
@@ -46,8 +47,7 @@ def split_clubs(club: pd.Series, config: SplitConfig) -> Split:
     training = [clubs[i] for i in order[held_out:]]
     if len(training) < config.folds:
         raise CohortError(
-            f"expected at least {config.folds} clubs to train on beside {held_out} held out, got {len(training)}; "
-            "bring more clubs, or set `folds` lower under [split] in the configuration"
+            Message("too_few_clubs_to_train", {"folds": config.folds, "held_out": held_out, "clubs": len(training)})
         )
     return Split({name: i % config.folds for i, name in enumerate(training)})
 

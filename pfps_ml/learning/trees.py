@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import FactError
 from pfps_ml.learning.additive import AdditiveModel, Pair, Step, Term
 
@@ -51,7 +52,7 @@ def compile_trees(dump: dict[str, Any], cuts: Cuts | None = None, pairs: Pairs |
     for conditions, value in leaves:
         fields = _fields(conditions)
         if len(fields) > 2:
-            raise FactError(f"expected leaves over at most two fields, got one over {', '.join(fields)}")
+            raise FactError(Message("leaf_over_many_fields", {"fields": list(fields)}))
         boxes = [_box(name, conditions, cuts[name]) for name in fields]
         if not fields:
             intercept += value
@@ -60,7 +61,7 @@ def compile_trees(dump: dict[str, Any], cuts: Cuts | None = None, pairs: Pairs |
         elif fields in tables:
             tables[fields] += value * np.outer(*boxes)
         else:
-            raise FactError(f"expected a pair of the given layout, got {' and '.join(fields)}")
+            raise FactError(Message("pair_not_in_layout", {"fields": list(fields)}))
     terms: list[Term] = [Step(name, cuts[name], table[:, None]) for name, table in steps.items()]
     terms += [Pair(pair, (cuts[pair[0]], cuts[pair[1]]), table[..., None]) for pair, table in tables.items()]
     return AdditiveModel(np.array([intercept]), tuple(terms))
@@ -85,7 +86,7 @@ def _leaves(node: dict[str, Any], names: list[str], above: tuple[Condition, ...]
     # a split between known and missing is dumped with the largest double as its threshold
     threshold = float(node["threshold"]) if node["threshold"] < _EVERYTHING else np.inf
     if node["missing_type"] == "Zero" or node["decision_type"] != "<=":
-        raise FactError("expected numeric splits without zero_as_missing, got another kind of split")
+        raise FactError(Message("split_not_numeric"))
     # without missing values in training, LightGBM reads a missing one as zero
     missing_left = node["default_left"] if node["missing_type"] == "NaN" else threshold >= 0
     for child, left in (("left_child", True), ("right_child", False)):
@@ -112,7 +113,7 @@ def _box(name: str, conditions: tuple[Condition, ...], cuts: Floats) -> NDArray[
             continue
         at = int(np.searchsorted(cuts, threshold))
         if np.isfinite(threshold) and (at == len(cuts) or cuts[at] != threshold):
-            raise FactError(f"expected the thresholds of {name} among its cuts, got another one")
+            raise FactError(Message("threshold_not_among_cuts", {"field": name}))
         goes_left = np.append(np.arange(len(cuts) + 1) <= at, missing_left)
         inside &= goes_left if left else ~goes_left
     return inside

@@ -17,13 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import RecalibrationConfig
+from pfps_ml.core.messages import Message, sentence
 from pfps_ml.learning.additive import probability
 from pfps_ml.recalibration.directions import LEVELS, Directions
 from pfps_ml.recalibration.update import log_likelihood, maximum_likelihood
 
 Floats = NDArray[np.float64]
-WORDS = {"none": "no change", "intercept": "the intercept", "slope": "intercept and slope",
-         "groups": "the scale of each group of fields"}  # fmt: skip
 _SMALL = 0.001
 
 
@@ -32,12 +31,17 @@ class Choice:
     """Which update was chosen (None: none), why, and each comparison: update, against, statistic, freedom, p."""
 
     level: str | None
-    why: str
+    reason: Message
     table: pd.DataFrame
+
+    @property
+    def why(self) -> str:
+        """The sentence of the reason."""
+        return self.reason.text
 
     def told(self) -> list[tuple[str, str, str]]:
         """Return each comparison in words: update, against, and its p value, to three decimals or smaller."""
-        return [(WORDS[row["update"]], WORDS[row["against"]],
+        return [(sentence(f"update.{row['update']}"), sentence(f"update.{row['against']}"),
                  f"p < {_SMALL}" if row["p"] < _SMALL else f"p = {row['p']:.3f}")
                 for row in self.table.to_dict("records")]  # fmt: skip
 
@@ -65,8 +69,8 @@ def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> 
         twice = max(2 * (heights[most] - heights[level]), 0.0)
         rows.append((most, level, twice, free[most] - free[level], _p(twice, free[most] - free[level])))
         if rows[-1][-1] > settings.alpha:
-            return Choice(*_kept(level, most), _table(rows))
-    return Choice(most, f"{WORDS[most]}: fits better than every simpler update", _table(rows))
+            return _simplest(level, most, _table(rows))
+    return Choice(most, Message("update_fits_best", {"update": most}), _table(rows))
 
 
 def fewest(found: Directions, y: Floats) -> float:
@@ -78,17 +82,18 @@ def _rarer(cases: float, runners: int) -> float:
     return min(cases, runners - cases)
 
 
-def _too_few(y: Floats, few: float, least: int) -> str:
-    seen = int(_rarer(float(y.sum()), len(y)))
-    if seen < least:
-        return f"{seen:,} events are too few: an update asks for {least}"
-    return f"{seen:,} events, but the bundle expects {few:.1f}: an update asks for {least} seen and {least} expected"
+def _too_few(y: Floats, few: float, least: int) -> Message:
+    events = int(_rarer(float(y.sum()), len(y)))
+    if events < least:
+        return Message("update_too_few_events", {"events": events, "least": least})
+    return Message("update_too_few_expected", {"events": events, "expected": few, "least": least})
 
 
-def _kept(level: str, most: str) -> tuple[str | None, str]:
+def _simplest(level: str, most: str, table: pd.DataFrame) -> Choice:
+    """Return the choice of the simplest update that fits no worse than the most extensive one."""
     if level == "none":
-        return None, f"the bundle fits: an update of {WORDS[most]} fits no better than chance would"
-    return level, f"{WORDS[level]}: an update of {WORDS[most]} fits no better"
+        return Choice(None, Message("update_not_needed", {"most": most}), table)
+    return Choice(level, Message("update_fits_no_worse", {"update": level, "most": most}), table)
 
 
 def _freedom(found: Directions) -> dict[str, int]:

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.checks.audit import audit
-from pfps_ml.checks.guide import Check
+from pfps_ml.checks.guide import Check, CheckVerdict
 from pfps_ml.config import RecalibrationConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.checker import complete
@@ -28,7 +29,7 @@ from pfps_ml.validation.samplesize import rows_for_ratio
 
 Floats = NDArray[np.float64]
 _TENTH = 0.1
-_FEW = "C06"  # too few events is no fault: then nothing is changed
+_TOO_FEW_EVENTS = "C06"  # no fault: then nothing is changed
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,9 +97,10 @@ def expect_passed(checks: list[Check]) -> None:
     CohortError
         With the code, the title and the reason of each.
     """
-    if failed := [each for each in checks if each.verdict == "fail" and each.code != _FEW]:
-        told = "; ".join(f"{each.code} {each.title.lower()}: {each.why}" for each in failed)
-        raise CohortError(f"expected a cohort that passes the checks, got one that fails {told}. Nothing was changed.")
+    if failed := [check for check in checks if check.verdict == CheckVerdict.FAIL and check.code != _TOO_FEW_EVENTS]:
+        named = [Message("check_failed_named", {"check": check.code, "reasons": [r.as_dict() for r in check.reasons]})
+                 for check in failed]  # fmt: skip
+        raise CohortError(Message("cohort_fails_checks", {"checks": [message.as_dict() for message in named]}))
 
 
 def expect_new(bundle: Bundle, cohort: Cohort) -> None:
@@ -110,10 +112,7 @@ def expect_new(bundle: Bundle, cohort: Cohort) -> None:
         If the bundle was updated on this cohort.
     """
     if has_seen(bundle.manifest, cohort.digest, cohort.people):
-        raise CohortError(
-            f"expected {cohort.people} whose outcomes {bundle.name} has not learned from, got the cohort that it was "
-            "updated on: its outcomes would count twice. Start at the bundle before. Nothing was changed."
-        )
+        raise CohortError(Message("cohort_moved_bundle", {"people": cohort.people, "bundle": bundle.name}))
 
 
 def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] | None = None) -> Known:
@@ -132,19 +131,14 @@ def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] |
         As in `recalibrate`.
     """
     if cohort.arm is not None:
-        raise CohortError(
-            "expected a cohort of runners for the onset model, got one of patients (it has arms); patients move the "
-            "pathways, with `python -m pipelines.train --patients FILE`. Nothing was changed."
-        )
+        raise CohortError(Message("update_needs_runners"))
     expect_new(bundle, cohort)
     expect_passed(audit(cohort) if checks is None else checks)
     used = cohort.used
     y, values = cohort.y[used], complete(cohort.values[used])
     if not 0 < y.sum() < len(y):
-        raise CohortError(
-            f"expected cases and others with a known outcome, got {int(y.sum()):,} and {int(len(y) - y.sum()):,}; "
-            "nothing was changed. See what was set aside with `pfps audit`."
-        )
+        counts = {"cases": int(y.sum()), "others": int(len(y) - y.sum())}
+        raise CohortError(Message("update_needs_both_outcomes", counts))
     facts = {"from": bundle.name, "cohort": cohort.digest, "runners": len(y), "cases": int(y.sum()), "by": by}
     facts |= _stated(float(y.mean()), cohort.club[used])
     return Known(values, y, cohort.club[used], directions(bundle.predictor, values), facts)

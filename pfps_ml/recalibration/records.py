@@ -27,6 +27,7 @@ def records_of_update(found: Recalibration, folder: Path | None) -> list[Record]
     tests = found.choice.table.itertuples()
     return [
         Tag("changed", found.choice.level or "nothing"),
+        Tag("reason", found.choice.reason.code),
         *facts_of_update(found.facts),
         *(Metric(f"p_{row.update}_against_{row.against}".replace(" ", "_"), float(str(row.p))) for row in tests),
         *([Artifact(folder, "bundle")] if folder else []),

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from pfps_ml.bundle import Bundle, dump, golden_answers, manifest_of, save_bundle
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
 from pfps_ml.prediction import Predictor, onset_to_json, pathways_to_json
 from pfps_ml.recalibration.card import updated_card, updated_limits
@@ -77,10 +78,7 @@ def expect_new_folder(out: Path) -> None:
         If it is there.
     """
     if os.path.lexists(out):  # where pathlib's own raises for a name that is too long, which writing explains
-        raise OutputError(
-            f"expected a new folder for the bundle, got one that is there: {out}. A release never changes; name "
-            "another with -o."
-        )
+        raise OutputError(Message("bundle_folder_exists", {"folder": str(out)}))
 
 
 def write_bundle(bundle: Bundle, out: Path) -> None:
@@ -108,7 +106,7 @@ def write_bundle(bundle: Bundle, out: Path) -> None:
     try:
         save_bundle(out, whole, manifest_of(out.name, whole, bundle.manifest))
     except OSError as error:
-        raise OutputError(f"expected to write the bundle at {out}, but cannot: {error.strerror}") from error
+        raise OutputError(Message("bundle_not_written", {"folder": str(out), "cause": str(error.strerror)})) from error
 
 
 def write_recalibrated(found: Recalibration, bundle: Bundle, out: Path) -> None:

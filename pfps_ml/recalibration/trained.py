@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pfps_ml.bundle import Bundle
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import TrainingConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.intake.cohort import Cohort
 from pfps_ml.knowledge.dictionary import BY_NAME
@@ -27,10 +28,7 @@ from pfps_ml.recalibration.update import Update, covariance_of
 
 Floats = NDArray[np.float64]
 CURVES = "curves"
-WHY = (
-    "no test chose; common parts, scales and curves were moved as far as the outcomes outweigh what the evidence said "
-    "beforehand"
-)
+WHY = Message("update_without_test")
 NO_TESTS = pd.DataFrame(columns=["update", "against", "statistic", "freedom", "p"])
 _TURNED = -1.0  # the move of a scale below which a group would say the opposite
 
@@ -61,13 +59,13 @@ def train_on_cohort(
     """
     settings = settings or TrainingConfig()
     known = known_of(bundle, cohort, by, checks)
-    expect_enough(known.y, settings.fewest_events, "cases")
+    expect_enough(known.y, settings.fewest_events, "runners")
     shapes = shapes_of(bundle.predictor.onset, bundle.reference)
     update = evidence_update(known, shapes, bundle.predictor.interval, settings)
     return updated(bundle, known, Choice(CURVES, WHY, NO_TESTS), update)
 
 
-def expect_enough(y: Floats, fewest: int, events: str) -> None:
+def expect_enough(y: Floats, fewest: int, people: str) -> None:
     """Refuse outcomes that are too few.
 
     Parameters
@@ -76,20 +74,20 @@ def expect_enough(y: Floats, fewest: int, events: str) -> None:
         Outcomes, 0 or 1, shape (rows,).
     fewest
         Of either kind.
-    events
-        What an outcome of 1 is called.
+    people
+        Runners or patients.
 
     Raises
     ------
     CohortError
         With the code of the check.
     """
-    seen, others = int(y.sum()), int(len(y) - y.sum())
-    if min(seen, others) < fewest:
-        raise CohortError(
-            f"expected at least {fewest} {events} and as many others with a known outcome, got {seen:,} and "
-            f"{others:,} (C06); nothing was trained. Use the bundle as it is, or follow more people."
-        )
+    events, others = int(y.sum()), int(len(y) - y.sum())
+    if min(events, others) < fewest:
+        raise CohortError(Message(_TOO_FEW[people], {"least": fewest, "events": events, "others": others}))
+
+
+_TOO_FEW = {"runners": "too_few_cases_to_train", "patients": "too_few_successes_to_train"}
 
 
 def evidence_update(known: Known, shapes: Shapes, interval: Interval, settings: TrainingConfig) -> Update:

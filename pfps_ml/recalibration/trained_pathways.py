@@ -97,7 +97,7 @@ def train_on_patients(
     expect_new(bundle, cohort)
     expect_passed(audit(cohort) if checks is None else checks)
     treated = treated_of(cohort)
-    expect_enough(treated.y, (settings or TrainingConfig()).fewest_events, "successes")
+    expect_enough(treated.y, (settings or TrainingConfig()).fewest_events, "patients")
     predictor = replace(trained_pathways(bundle, treated), gate=gate_of(bundle, treated))
     facts = {"from": bundle.name, "cohort": cohort.digest, "by": by, **_told(bundle, predictor, treated)}
     return Recalibration(Choice(PATHWAYS, WHY, NO_TESTS), None, facts, predictor, dict(bundle.reference))

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import EvaluationConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.evaluation.heterogeneity import group_members
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.policy import AS_TREATED, BEST
@@ -46,7 +47,7 @@ def only_compared(treated: Treated, compared: Sequence[str]) -> Treated:
 
 
 def arm_table(treated: Treated, compared: Sequence[str], fewest: int) -> pd.DataFrame:
-    """Return what is known of each arm: pathway, had (patients), open_to, successes, observed, predicted, said.
+    """Return what is known of each arm: pathway, had (patients), open_to, successes, observed, predicted, state.
 
     `predicted` is the mean success that the bundle gives those who had the arm. Small cells have no successes.
     """
@@ -56,9 +57,11 @@ def arm_table(treated: Treated, compared: Sequence[str], fewest: int) -> pd.Data
         y = own.y[had]
         few = min(y.sum(), len(y) - y.sum()) < fewest
         observed, predicted = (np.nan, np.nan) if few else (y.mean(), own.outcome[name][had].mean())
+        state = _state(name, compared, few, (had, open_to))
         rows.append((ARM_LABELS[name], len(y), int(open_to.sum()), np.nan if few else y.sum(), observed, predicted,
-                     _said(name, compared, few, (had, open_to))))  # fmt: skip
-    return pd.DataFrame(rows, columns=["pathway", "had", "open_to", "successes", "observed", "predicted", "said"])
+                     state.text, state.code, name))  # fmt: skip
+    columns = ["pathway", "had", "open_to", "successes", "observed", "predicted", "state", "state_code", "arm_code"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def reportable_tables(
@@ -129,17 +132,17 @@ def _to_level(level: float) -> float:
     return normal((1 + LEVEL) / 2) / normal((1 + level) / 2)
 
 
-def _said(name: str, compared: Sequence[str], few: bool, who: tuple[Bools, Bools]) -> str:
+def _state(name: str, compared: Sequence[str], few: bool, who: tuple[Bools, Bools]) -> Message:
     had, open_to = who
     if not had.any():
-        return "nobody had it"
+        return Message("arm_had_by_nobody")
     if name != REFERENCE_ARM and not (had & open_to).any():
         needed = ", ".join(f"{field} {level}" for field, level in next(a for a in ARMS if a.name == name).requires)
-        return f"open to none of those who had it, as far as is recorded ({needed})"
+        return Message("arm_open_to_nobody", {"needed": needed})
     if few or (name != REFERENCE_ARM and name not in compared):
-        return "too few successes, or others, to compare, under it or under usual care"
+        return Message("arm_too_few_to_compare")
     beyond = int((had & ~open_to).sum())
-    return "compared" + (f"; {beyond:,} who had it are left out: it is not open to them" if beyond else "")
+    return Message("arm_compared_in_part", {"left_out": beyond}) if beyond else Message("arm_compared")
 
 
 def _beside_predicted(effects: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:

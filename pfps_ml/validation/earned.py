@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core.messages import Message, sentence
 from pfps_ml.evaluation.clusters import clustered_mean
 from pfps_ml.evaluation.effects import RARE
 from pfps_ml.evaluation.logistic import expit, logit
@@ -17,6 +18,7 @@ from pfps_ml.learning.gate import Gate, Held, judge
 from pfps_ml.validation.pathways import ARM_NAMES, Treated, gate_table
 
 Floats = NDArray[np.float64]
+EARNED = "preference_earned_here"
 
 
 def gate_here(treated: Treated) -> Gate:
@@ -46,44 +48,53 @@ def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str,
         Successes, and others, that a comparison of preferred arms must have.
     """
     named = treated.preferred != "none"
+    counts = {"patients": int(named.sum()), "all": len(named)}
     rows = [
-        ("When the bundle was made", _verdict(treated.gate)),
-        ("On this cohort", _verdict(here)),
-        ("Patients for whom a pathway is preferred", f"{named.sum():,} of {len(named):,}"),
+        ("gate_when_made", _gate_message(treated.gate)),
+        ("gate_on_this_cohort", _gate_message(here)),
+        ("patients_with_preference", Message("patients_of_all", counts)),
     ]
     if here is not None and named.any():
-        rows.append(("The preferred pathway less the others open to them", _lead(treated, named, fewest)))
-    earned = here is not None and here.passed
-    said = "none is given" if not named.any() else "yes" if earned else "not shown"
-    tables = {"earned": pd.DataFrame([*rows, ("Earned here", said)], columns=["what", "found"])}
+        rows.append(("lead_of_preferred", _lead(treated, named, fewest)))
+    rows.append((EARNED, _earned(named, here)))
+    tables = {"earned": pd.DataFrame(
+        [(sentence(what), found.text, what, found.code) for what, found in rows],
+        columns=["what", "found", "what_code", "found_code"],
+    )}  # fmt: skip
     if here is not None:
         then = treated.gate
         tables["gate"] = gate_table(here).assign(passed_when_made=None if then is None else gate_table(then)["passed"])
     return tables
 
 
-def _verdict(gate: Gate | None) -> str:
+def _earned(named: NDArray[np.bool_], here: Gate | None) -> Message:
+    if not named.any():
+        return Message("no_preference_to_earn")
+    return Message("preference_earned" if here is not None and here.passed else "preference_not_shown")
+
+
+def _gate_message(gate: Gate | None) -> Message:
     if gate is None:
-        return "the gate was not held"
+        return Message("gate_not_asked")
     beaten = len(gate.comparisons) - len(gate.failed)
-    said = "passed" if gate.passed else "not passed"
-    return f"{said}: the effects beat {beaten} of {len(gate.comparisons)} simpler accounts"
+    counts = {"beaten": beaten, "rivals": len(gate.comparisons)}
+    return Message("gate_passed" if gate.passed else "gate_not_passed", counts)
 
 
-def _lead(treated: Treated, named: NDArray[np.bool_], fewest: int) -> str:
-    """Return by how much the preferred pathway leads the mean of the others, among those who were told of one."""
-    own, scores = treated.patients, treated.scores[ARM_NAMES].to_numpy(float)
-    may, at = own.eligible[ARM_NAMES].to_numpy(bool), treated.preferences.preferred
+def _lead(treated: Treated, named: NDArray[np.bool_], fewest: int) -> Message:
+    """Return by how much the preferred pathway leads the mean of the others, among patients with a preferred one."""
+    patients, scores = treated.patients, treated.scores[ARM_NAMES].to_numpy(float)
+    may, at = patients.eligible[ARM_NAMES].to_numpy(bool), treated.preferences.preferred
     rows = np.flatnonzero(named)
     rows = rows[may[rows, at[rows]] & (may[rows].sum(axis=1) > 1)]
-    y, had = own.y[rows], own.arm[rows] == treated.preferred[rows]
+    y, had = patients.y[rows], patients.arm[rows] == treated.preferred[rows]
     cells = [y[had], y[~had]]
-    if any(min(each.sum(), len(each) - each.sum()) < fewest for each in cells):
-        return "too few successes, or others, among them to say"
+    if any(min(cell.sum(), len(cell) - cell.sum()) < fewest for cell in cells):
+        return Message("lead_too_few")
     best = scores[rows, at[rows]]
     others = (np.where(may[rows], scores[rows], 0).sum(axis=1) - best) / (may[rows].sum(axis=1) - 1)
-    value, low, high = clustered_mean(best - others, own.groups[rows], LEVEL)
-    return f"{value:+.3f} ({low:+.3f} to {high:+.3f})"
+    value, low, high = clustered_mean(best - others, patients.groups[rows], LEVEL)
+    return Message("lead_with_interval", {"value": float(value), "low": float(low), "high": float(high)})
 
 
-__all__ = ["earned_tables", "gate_here"]
+__all__ = ["EARNED", "earned_tables", "gate_here"]

@@ -11,6 +11,7 @@ from pfps_ml.bundle import Bundle
 from pfps_ml.checks.audit import audit, checks_table
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import Config
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation import displays, displays_onset
 from pfps_ml.evaluation.net_benefit import decision_table, thresholds_up_to
@@ -20,7 +21,7 @@ from pfps_ml.knowledge.contracts import has_seen
 from pfps_ml.knowledge.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.validation.casemix import case_mix
 from pfps_ml.validation.drift import drift_table
-from pfps_ml.validation.figures import Scored, apart, over_what, refuse_few, resampled, whole
+from pfps_ml.validation.figures import Resampling, Scored, apart, refuse_few, resampled, whole
 from pfps_ml.validation.groups import groups_of
 from pfps_ml.validation.samplesize import size_table
 from pfps_ml.validation.verdict import Verdict, verdict_of
@@ -78,7 +79,7 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
         figure.
     """
     if cohort.arm is not None:
-        raise CohortError("expected a cohort of runners, got one of patients; their pathways are judged, not onset")
+        raise CohortError(Message("onset_needs_runners"))
     expect_unseen(bundle, cohort)
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
@@ -99,7 +100,7 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
         ),
         "drift": drift_table(runners.X, bundle.reference, bundle.manifest["trained_on"]["runners"], config.validation),
     }  # fmt: skip
-    drawn |= {"calibration": calibration, "decision": displays_onset.decision_curve(decided, over_what(runners.over))}
+    drawn |= {"calibration": calibration, "decision": displays_onset.decision_curve(decided, str(runners.over.unit))}
     verdict, judged = verdict_of(checks, tables, acting, cohort.horizon, config.release)
     subject = subject_of(bundle, cohort, runners.over)
     return Validation("onset", subject, checks, verdict, tables | {"verdict": judged}, drawn)
@@ -114,19 +115,19 @@ def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
         If the bundle was updated on this cohort.
     """
     if has_seen(bundle.manifest, cohort.digest, cohort.people):
-        raise CohortError(
-            f"expected a cohort that {bundle.name} has not seen, got the one that {bundle.name} was updated on; judge "
-            "it on another, such as the next season's"
-        )
+        raise CohortError(Message("cohort_seen_before", {"bundle": bundle.name}))
 
 
-def subject_of(bundle: Bundle, cohort: Cohort, over: str) -> dict[str, Any]:
+def subject_of(bundle: Bundle, cohort: Cohort, over: Resampling) -> dict[str, Any]:
     """Return what a validation is of: bundle and cohort, by name and digest, and what intervals are over."""
     files = bundle.manifest["files"]
+    y = cohort.y[cohort.used]
     return {
         "bundle": bundle.name, "onset": files["onset.json"], "pathways": files["pathways.json"],
-        "notice": bundle.notice, "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest,
-        "horizon_months": cohort.horizon, "intervals": over,
+        "notice": bundle.notice, "notice_message": bundle.trained_on["notice_message"],
+        "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest, "horizon_months": cohort.horizon,
+        "intervals": over.message.text, "resampled": str(over.unit),
+        "people": cohort.people, "evaluated": len(y), "events": int(y.sum()),
     }  # fmt: skip
 
 

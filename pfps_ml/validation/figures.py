@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.checks.guide import Check
+from pfps_ml.checks.guide import Check, CheckVerdict
 from pfps_ml.config import EvaluationConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.calibration import calibration_curve, calibration_table
@@ -21,7 +23,30 @@ from pfps_ml.intake.cohort import Cohort
 
 Floats = NDArray[np.float64]
 _TENTHS = 10
-_CLUBS = "clubs"
+
+
+class Resampled(StrEnum):
+    """Who is drawn together where intervals are over resamples."""
+
+    CLUBS = "clubs"
+    RUNNERS = "runners"
+    PATIENTS = "patients"
+
+
+@dataclass(frozen=True)
+class Resampling:
+    """What intervals are over, and the fewest clubs that would be resampled."""
+
+    unit: Resampled
+    fewest_clubs: int
+
+    @property
+    def message(self) -> Message:
+        """What a report says of it."""
+        if self.unit is Resampled.CLUBS:
+            return Message("intervals_over_clubs")
+        code = "intervals_over_runners" if self.unit is Resampled.RUNNERS else "intervals_over_patients"
+        return Message(code, {"least": self.fewest_clubs})
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +58,12 @@ class Scored:
     p: Floats
     clubs: NDArray[np.object_]
     groups: NDArray[Any]
-    over: str
+    over: Resampling
 
     @property
     def over_clubs(self) -> bool:
         """Whether intervals are over clubs, and so hold what clubs differ by."""
-        return self.over == _CLUBS
+        return self.over.unit is Resampled.CLUBS
 
 
 def refuse_few(cohort: Cohort, fewest: int, checks: list[Check]) -> None:
@@ -49,24 +74,29 @@ def refuse_few(cohort: Cohort, fewest: int, checks: list[Check]) -> None:
     CohortError
         With both counts and the checks that failed.
     """
-    y, events = cohort.y[cohort.used], "cases" if cohort.arm is None else "successes"
-    cases, others = int(y.sum()), int(len(y) - y.sum())
-    if min(cases, others) < fewest:
-        failed = "; ".join(f"{each.code}: {each.why}" for each in checks if each.verdict == "fail")
-        raise CohortError(
-            f"expected at least {fewest} {events} and as many others with a known outcome, got {cases:,} "
-            f"and {others:,}; no figure is reported. {failed or f'Follow more {cohort.people}, or join cohorts'}."
-        )
+    y = cohort.y[cohort.used]
+    events, others = int(y.sum()), int(len(y) - y.sum())
+    if min(events, others) < fewest:
+        code, advice = _TOO_FEW[cohort.people]
+        failed = [Message("check_failed_why", {"check": check.code, "reasons": [r.as_dict() for r in check.reasons]})
+                  for check in checks if check.verdict == CheckVerdict.FAIL]  # fmt: skip
+        causes = [cause.as_dict() for cause in failed or [Message(advice)]]
+        raise CohortError(Message(code, {"least": fewest, "events": events, "others": others, "causes": causes}))
 
 
-def resampled(cohort: Cohort, fewest_clubs: int) -> tuple[NDArray[Any], str]:
-    """Return whom to resample together, and its name: clubs where there are enough, else persons."""
+_TOO_FEW = {
+    "runners": ("too_few_cases_to_report", "follow_more_runners"),
+    "patients": ("too_few_successes_to_report", "follow_more_patients"),
+}
+
+
+def resampled(cohort: Cohort, fewest_clubs: int) -> tuple[NDArray[Any], Resampling]:
+    """Return whom to resample together, and what they are: clubs where there are enough, else persons."""
     used = cohort.used
     clubs, known = cohort.club[used], pd.notna(cohort.club[used]).all()
     if known and count_groups(clubs) >= fewest_clubs:
-        return clubs, _CLUBS
-    over = f"{cohort.people}: fewer than {fewest_clubs} clubs, so nothing is said of other clubs"
-    return _persons(cohort.person[used]), over
+        return clubs, Resampling(Resampled.CLUBS, fewest_clubs)
+    return _persons(cohort.person[used]), Resampling(Resampled(cohort.people), fewest_clubs)
 
 
 def _persons(who: NDArray[np.object_]) -> NDArray[np.int64]:
@@ -77,16 +107,11 @@ def _persons(who: NDArray[np.object_]) -> NDArray[np.int64]:
     return np.asarray(codes, dtype=np.int64)
 
 
-def over_what(said: str) -> str:
-    """Return what was resampled, in the one word that a picture has room for."""
-    return said.partition(":")[0]
-
-
 def whole(scored: Scored, settings: EvaluationConfig, outcome: str) -> tuple[pd.DataFrame, displays.Calibration]:
     """Return the figures of all, and their calibration."""
     y, p, groups = scored.y, scored.p, scored.groups
     curve = calibration_curve(y, p, groups, settings)
-    drawn = displays.Calibration(_tenths(y, p, settings.fewest_events), curve, p, outcome, over_what(scored.over))
+    drawn = displays.Calibration(_tenths(y, p, settings.fewest_events), curve, p, outcome, str(scored.over.unit))
     return measure_with_intervals(y, p, groups, settings.seed, settings.bootstraps), drawn
 
 
@@ -120,4 +145,4 @@ def _tenths(y: Floats, p: Floats, fewest: int) -> pd.DataFrame:
     return calibration_table(y, p, 1)
 
 
-__all__ = ["Scored", "apart", "over_what", "refuse_few", "resampled", "whole"]
+__all__ = ["Resampled", "Resampling", "Scored", "apart", "refuse_few", "resampled", "whole"]

@@ -6,6 +6,7 @@ predicted mean effect, a slope of 1, and for the predicted success what a releas
 """
 
 from collections.abc import Mapping
+from enum import StrEnum
 from math import ceil
 from statistics import NormalDist
 from typing import Any
@@ -15,13 +16,37 @@ import pandas as pd
 
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import Config, ReleaseConfig, ValidationConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.evaluation.metrics import LEVEL
-from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.figures import Scored
 from pfps_ml.validation.samplesize import size_table
-from pfps_ml.validation.verdict import Verdict, failed_checks
+from pfps_ml.validation.verdict import (
+    FIGURES,
+    OFF,
+    TOO_FEW,
+    Conclusion,
+    FigureVerdict,
+    Verdict,
+    better_or_not,
+    heading,
+    named_checks,
+    named_figures,
+    needed_message,
+    off_or,
+)
 
-_COLUMNS = ["metric", "label", "value", "low", "high", "width", "needed", "here", "enough"]
+_COLUMNS = [
+    "metric", "kind", "arm", "figure_message", "label", "value", "low", "high", "width", "needed", "here", "enough"
+]  # fmt: skip
+_ROUNDED = 2  # digits of the number of patients that a sentence names
+
+
+class Kind(StrEnum):
+    """What a figure is about."""
+
+    SUCCESS = "success"
+    MEAN_EFFECT = "mean_effect"
+    SLOPE = "slope"
 
 
 def pathway_verdict(
@@ -43,36 +68,41 @@ def pathway_verdict(
     settings = config.validation
     rows = pd.DataFrame([*_of_success(tables["success"], patients, settings), *_of_effects(tables, settings)],
                         columns=_COLUMNS)  # fmt: skip
-    judged = rows.assign(verdict=_verdicts(rows, config.release))
+    verdicts = _verdicts(rows, config.release)
+    judged = rows.assign(verdict=[verdict.text for verdict in verdicts],
+                         verdict_code=[str(verdict.code) for verdict in verdicts])  # fmt: skip
     sizes = rows[["metric", "label", "width", "needed", "here", "enough"]]
-    return _said(checks, judged, "effects" in tables), sizes, judged.drop(columns=["width", "enough"])
+    return _verdict(checks, judged, "effects" in tables), sizes, judged.drop(columns=["width", "enough"])
 
 
 def _of_success(figures: pd.DataFrame, patients: Scored, settings: ValidationConfig) -> list[tuple[Any, ...]]:
     known = figures.set_index("metric")[["value", "low", "high"]]
-    return [
-        (need.metric, f"Success: {need.label}", *known.loc[str(need.metric)], need.width, need.needed, need.here,
-         need.enough)
-        for need in size_table(
-            patients.y, patients.p, None, settings, figures if patients.over_clubs else None
-        ).itertuples()
-    ]  # fmt: skip
+    over_clubs = figures if patients.over_clubs else None
+    rows: list[tuple[Any, ...]] = []
+    for need in size_table(patients.y, patients.p, None, settings, over_clubs).to_dict("records"):
+        metric = str(need["metric"])
+        figure = Message("figure_of_success", {"figure": Message(FIGURES[metric]).as_dict()})
+        rows.append((metric, Kind.SUCCESS, None, figure.as_dict(), heading(figure), *known.loc[metric], need["width"],
+                     need["needed"], need["here"], need["enough"]))  # fmt: skip
+    return rows
 
 
 def _of_effects(tables: Mapping[str, pd.DataFrame], settings: ValidationConfig) -> list[tuple[Any, ...]]:
     if "effects" not in tables:
         return []
-    found = []
+    rows: list[tuple[Any, ...]] = []
     for row in tables["effects"].dropna(subset="effect").to_dict("records"):
         needs = _needs(row["low"], row["high"], row["n"], settings.width_effect)
-        label = f"{ARM_LABELS[row['arm']]}: mean effect less the predicted"
-        found.append((f"off_{row['arm']}", label, row["off"], row["off_low"], row["off_high"], *needs))
+        figure = Message("figure_mean_effect", {"arm": row["arm"]})
+        rows.append((f"off_{row['arm']}", Kind.MEAN_EFFECT, row["arm"], figure.as_dict(), figure.text, row["off"],
+                     row["off_low"], row["off_high"], *needs))  # fmt: skip
     for row in tables["heterogeneity"].to_dict("records"):
         limits = row["slope_low"], row["slope_high"]
         needs = _needs(*limits, row["n"], settings.width_differences)
-        label = f"{ARM_LABELS[row['arm']]}: slope of effects"
-        found.append((f"slope_{row['arm']}", label, row["slope"], *limits, *needs))
-    return found
+        figure = Message("figure_slope_of_effects", {"arm": row["arm"]})
+        rows.append((f"slope_{row['arm']}", Kind.SLOPE, row["arm"], figure.as_dict(), figure.text, row["slope"],
+                     *limits, *needs))  # fmt: skip
+    return rows
 
 
 def _needs(low: float, high: float, here: int, width: float) -> tuple[float, float, int, bool]:
@@ -81,48 +111,53 @@ def _needs(low: float, high: float, here: int, width: float) -> tuple[float, flo
     return width, needed, here, bool(here >= needed)
 
 
-def _verdicts(rows: pd.DataFrame, limits: ReleaseConfig) -> list[str]:
+def _verdicts(rows: pd.DataFrame, limits: ReleaseConfig) -> list[Message]:
     judged = int(rows["enough"].sum())
     normal = NormalDist().inv_cdf
     wider = normal(1 - (1 - LEVEL) / 2 / max(judged, 1)) / normal((1 + LEVEL) / 2)
-    right = {"observed_expected": limits.observed_expected, "calibration_slope": limits.slope}
-    return [_verdict(row, wider, right) if row.enough else "too few patients to judge" for row in rows.itertuples()]
+    few = Message(FigureVerdict.FEW_PATIENTS)
+    return [_of_figure(row, wider, limits) if row["enough"] else few for row in rows.to_dict("records")]
 
 
-def _verdict(row: Any, wider: float, right: Mapping[str, tuple[float, ...]]) -> str:
-    if row.metric == "auroc":
-        return "discriminates" if row.low > 0.5 else "off: not shown to be better than 0.5"
-    slope = str(row.metric).startswith("slope_")
-    least, most = right.get(str(row.metric), (1.0, 1.0) if slope else (0.0, 0.0))
-    low, high = row.value - wider * (row.value - row.low), row.value + wider * (row.high - row.value)
-    if low > most or high < least:
-        return f"off: its interval leaves {least:g}{f' to {most:g}' if most > least else ''} out"
-    return "patients differ as predicted" if slope and row.low > 0 else "no sign of being off"
+def _of_figure(row: Mapping[Any, Any], wider: float, limits: ReleaseConfig) -> Message:
+    if row["metric"] == "auroc":
+        return better_or_not("auroc", row["low"])
+    allowed = {
+        Kind.MEAN_EFFECT: (0.0, 0.0),
+        Kind.SLOPE: (1.0, 1.0),
+        Kind.SUCCESS: limits.slope if row["metric"] == "calibration_slope" else limits.observed_expected,
+    }[row["kind"]]
+    low = row["value"] - wider * (row["value"] - row["low"])
+    high = row["value"] + wider * (row["high"] - row["value"])
+    differ = row["kind"] == Kind.SLOPE and row["low"] > 0
+    return off_or(low, high, allowed, FigureVerdict.DIFFER_AS_PREDICTED if differ else FigureVerdict.NOT_OFF)
 
 
-def _said(checks: list[Check], judged: pd.DataFrame, compared: bool) -> Verdict:
-    if why := failed_checks(checks):
-        return Verdict("none", f"No verdict: the cohort fails {why}. The figures may be better than the model.")
-    wrong, lacking = (judged[judged["verdict"].str.startswith(word)] for word in ("off", "too few"))
-    left = "" if compared else " No effect of a pathway can be judged: no arm can be held against usual care."
+def _verdict(checks: list[Check], judged: pd.DataFrame, compared: bool) -> Verdict:
+    if failed := named_checks(checks):
+        return Verdict(Conclusion.NONE, (Message("no_verdict_checks_failed", {"checks": failed}),))
+    off, lacking = (judged[judged["verdict_code"].isin(codes)] for codes in (OFF, TOO_FEW))
+    notes: tuple[Message, ...] = () if compared else (Message("no_effect_can_be_judged"),)
     if len(lacking):
-        most = lacking.sort_values("needed", kind="stable").to_dict("records")[-1]
-        needs = "more patients than can be told from here"
-        if np.isfinite(most["needed"]):
-            needs = f"some {float(format(most['needed'], '.2g')):,.0f} patients such as these"
-        left += (f" Patients are too few to judge {len(lacking)} of {len(judged)} figures. The hardest one, "
-                 f"\"{_within(most['label'])}\", takes {needs}, and here are {most['here']:,}.")  # fmt: skip
-    if len(wrong):
-        names = "; ".join(map(_within, wrong["label"]))
-        return Verdict("does not hold", f"The pathways do not hold here: {names}.{left}")
-    if left:
-        return Verdict("none", f"No verdict.{left}")
-    return Verdict("holds", "The pathways hold here, to the widths that were asked for.")
+        notes += (_too_few(lacking, len(judged)),)
+    if len(off):
+        message = Message("pathways_do_not_hold", {"figures": named_figures(off)})
+        return Verdict(Conclusion.DOES_NOT_HOLD, (message, *notes))
+    if notes:
+        return Verdict(Conclusion.NONE, (Message("no_verdict"), *notes))
+    return Verdict(Conclusion.HOLDS, (Message("pathways_hold"),))
 
 
-def _within(label: str) -> str:
-    """Return a label as it stands within a sentence."""
-    return label[0].lower() + label[1:]
+def _too_few(lacking: pd.DataFrame, figures: int) -> Message:
+    """Return of how many figures patients are too few, and what the hardest one takes."""
+    hardest = lacking.sort_values("needed", kind="stable").to_dict("records")[-1]
+    needed = hardest["needed"]
+    if np.isfinite(needed):
+        needed = float(format(needed, f".{_ROUNDED}g"))
+    return Message("too_few_patients_for_figures", {
+        "lacking": len(lacking), "figures": figures, "hardest": hardest["figure_message"],
+        "needed": needed_message(needed, "patients").as_dict(), "here": int(hardest["here"]),
+    })  # fmt: skip
 
 
-__all__ = ["pathway_verdict"]
+__all__ = ["Kind", "pathway_verdict"]

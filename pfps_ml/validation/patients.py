@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pfps_ml.bundle import Bundle
 from pfps_ml.checks.audit import audit, checks_table
 from pfps_ml.config import Config, EvaluationConfig
+from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation import displays
 from pfps_ml.intake.cohort import Cohort
@@ -34,7 +35,7 @@ from pfps_ml.validation.casemix import case_mix
 from pfps_ml.validation.drift import drift_table
 from pfps_ml.validation.earned import earned_tables, gate_here
 from pfps_ml.validation.external import Validation, expect_unseen, subject_of
-from pfps_ml.validation.figures import Scored, apart, refuse_few, resampled, whole
+from pfps_ml.validation.figures import Resampling, Scored, apart, refuse_few, resampled, whole
 from pfps_ml.validation.groups import groups_of
 from pfps_ml.validation.pathverdict import pathway_verdict
 from pfps_ml.validation.pathways import ARM_NAMES, Given, Treated, pathway_pictures
@@ -65,7 +66,7 @@ def validate_pathways(
         any figure.
     """
     if cohort.arm is None:
-        raise CohortError("expected a cohort of patients, got one of runners; a column of arms is told with --arm NAME")
+        raise CohortError(Message("pathways_need_patients"))
     expect_unseen(bundle, cohort)
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
@@ -91,7 +92,7 @@ def validate_pathways(
     )  # fmt: skip
 
 
-def _treated(bundle: Bundle, cohort: Cohort, config: Config, randomised: bool) -> tuple[Treated, str]:
+def _treated(bundle: Bundle, cohort: Cohort, config: Config, randomised: bool) -> tuple[Treated, Resampling]:
     """Return the patients that can be evaluated with their predictions, and what intervals are over."""
     used, (groups, over) = cohort.used, resampled(cohort, config.evaluation.fewest_clubs)
     X = cohort.values.loc[used, list(PATHWAY_FIELDS)].reset_index(drop=True)
@@ -117,7 +118,7 @@ def _folds(groups: NDArray[Any], config: Config) -> NDArray[np.int64]:
     return np.asarray(order[codes] % config.validation.folds)
 
 
-def _scored(cohort: Cohort, treated: Treated, over: str) -> Scored:
+def _scored(cohort: Cohort, treated: Treated, over: Resampling) -> Scored:
     """Return the patients with the success that is predicted under the arm that each had."""
     own = treated.patients
     at = pd.Index(ARM_NAMES).get_indexer(pd.Index(own.arm))

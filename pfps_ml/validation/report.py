@@ -14,12 +14,13 @@ from pfps_ml.outputs import write_whole
 from pfps_ml.records import Artifact, Metric, Param, Record, Tag
 from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.arms import ARM_LABELS
+from pfps_ml.validation.earned import EARNED
 from pfps_ml.validation.external import Validation
 from pfps_ml.validation.texts import ONSET_TEXTS, PATIENT_TEXTS
 from pfps_ml.validation.told import for_people, plainly, shown
 
-FORMAT = "pfps-validation/1"
-PATHWAYS = "pfps-validation-pathways/1"
+FORMAT = "pfps-validation/2"
+PATHWAYS = "pfps-validation-pathways/2"
 EXPERIMENT = "pfps-validation"
 JSON = "report.json"
 DIGEST = "digest"
@@ -47,7 +48,7 @@ def as_json(found: Validation) -> bytes:
     """
     content: dict[str, Any] = {
         "format": FORMAT if found.about == "onset" else PATHWAYS, "subject": found.subject,
-        "verdict": {"said": found.verdict.said, "text": found.verdict.text},
+        "verdict": found.verdict.as_dict(),
         "tables": {name: _records(table) for name, table in found.tables.items()},
     }  # fmt: skip
     content = rounded(content)
@@ -67,8 +68,10 @@ def records_of(found: Validation, folder: Path) -> list[Record]:
         Param("bundle", subject["bundle"]),
         Param("cohort", subject["cohort"]),
         Param("intervals", subject["intervals"]),
+        Param("resampled", subject["resampled"]),
         *(Param(AGAINST, name) for name in _others(found)),
-        Tag("verdict", found.verdict.said),
+        Tag("verdict", found.verdict.conclusion),
+        Tag("verdict_code", found.verdict.messages[0].code),
         *(Tag(check.code, check.verdict) for check in found.checks),
         *_metrics(found),
         *(Artifact(folder / name) for name in ("report.html", JSON)),
@@ -101,8 +104,8 @@ def _effect_lines(found: Validation) -> list[tuple[str, str]]:
         inside = "within it" if row["predicted_inside"] else "outside it"
         seen = shown(row["effect"], row["low"], row["high"])
         lines.append((f"effect: {ARM_LABELS[row['arm']]}", f"{seen}; predicted {row['predicted']:.3f}, {inside}"))
-    *_, earned = found.tables["earned"].itertuples()
-    return [*lines, ("preference earned here", str(earned.found))]
+    earned = found.tables["earned"].set_index("what_code").loc[EARNED, "found"]
+    return [*lines, ("preference earned here", str(earned))]
 
 
 def _metrics(found: Validation) -> list[Metric]:

@@ -6,22 +6,26 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pfps_ml.checks.guide import CheckVerdict
 from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.external import Validation
+from pfps_ml.validation.verdict import Conclusion
 
 
 def plainly(found: Validation) -> str:
     """Return the first figures in words; nothing where a check fails, since they mean little then."""
     rows = found.figures.set_index("metric")[["value", "low", "high"]].astype(float).to_dict("index")
     ratio, auroc = rows["observed_expected"], 100 * rows["auroc"]["value"]
-    if not np.isfinite([ratio["value"], auroc]).all() or any(check.verdict == "fail" for check in found.checks):
+    if not np.isfinite([ratio["value"], auroc]).all() or any(
+        check.verdict == CheckVerdict.FAIL for check in found.checks
+    ):
         return ""
     (counted, pair), seen = _COUNTED[found.about], found.tables["account"]["rows"].iloc[-1]
     text = (
         f"In plain words: the model expected {seen / ratio['value']:,.0f} {counted}, and {seen:,} were seen. Of {pair} "
         f"{auroc:.0f} times in 100; guessing would be 50. The intervals below say how far chance could move that."
     )
-    return text if found.verdict.said != "none" else f"{text} {_open(found, ratio)}"
+    return text if found.verdict.conclusion != Conclusion.NONE else f"{text} {_open(found, ratio)}"
 
 
 def _open(found: Validation, ratio: Mapping[Hashable, Any]) -> str:
@@ -57,6 +61,7 @@ def for_people(name: str, table: pd.DataFrame | None) -> pd.DataFrame | None:
     arms = {column: table[column].replace(ARM_LABELS) for column in _ARMS if column in table}
     folded = _FOLDED.get(name, ())
     told = {each: [shown(*row) for row in table[[each, *_limits(each)]].itertuples(index=False)] for each in folded}
+    table = table.drop(columns=[column for column in table if str(column).endswith(_FOR_PROGRAMS)])
     unread = [*(_UNREAD if "label" in table else ()), *_ELSEWHERE.get(name, ())]
     unread += [limit for each in (*folded, *_ELSEWHERE.get(name, ())) for limit in _limits(each)]
     headed = {"label": _HEADED.get(name, "figure"), "psi": "PSI"}
@@ -65,7 +70,8 @@ def for_people(name: str, table: pd.DataFrame | None) -> pd.DataFrame | None:
 
 _ARMS, _UNREAD = ("arm", "better", "other"), ("metric", "field")
 _HEADED = {"drift": "field", "yardstick": "field", "gate": "simpler account"}
-_ELSEWHERE = {"checks": ("page",), "heterogeneity": ("mean",)}
+_FOR_PROGRAMS = ("_code", "_message")
+_ELSEWHERE = {"checks": ("page", "reasons"), "verdict": ("kind", "arm"), "heterogeneity": ("mean",)}
 _FOLDED = {"heterogeneity": ("slope", "group_spread"), "areas": ("autoc", "qini")}
 
 

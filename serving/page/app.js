@@ -98,7 +98,7 @@ function show(found, runner) {
   $("print").disabled = false;
   $("found").classList.toggle("patient", Boolean(found.pathways));
   $("cautions").hidden = !found.cautions.length;
-  $("cautions").replaceChildren(h("h2", { class: "unseen" }, "Cautions"), h("ul", {}, found.cautions.map((text) => h("li", {}, text))));
+  $("cautions").replaceChildren(h("h2", { class: "unseen" }, "Cautions"), h("ul", {}, found.cautions.map(({ text }) => h("li", {}, text))));
   drawRisk($("risk"), found, context);
   drawReasons($("reasons"), found, context);
   drawMeasure($("measure"), found);
@@ -112,7 +112,7 @@ function show(found, runner) {
 // What a screen reader says once an answer is there.
 function spoken({ risk, preference, cautions }) {
   const parts = [risk ? `Risk ${inHundred(risk.probability)}, 90 % interval ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
-  return [...parts, ...cautions].filter(Boolean).join(" ");
+  return [...parts, ...cautions.map(({ text }) => text)].filter(Boolean).join(" ");
 }
 
 // The size of a letter on paper, in px, with which all of the answer is on one page: the more lines, the smaller.

@@ -27,7 +27,7 @@ function drawArm(found, { acceptable, preferred }, axis, { arms, reference_arm: 
   const arm = arms.find((each) => each.name === found.arm);
   const head = [h("h3", {}, arm.label), h("p", { class: "meaning" }, arm.meaning)];
   if (!found.eligible) {
-    return h("article", { class: "arm closed" }, head, h("p", { class: "chip" }, "not eligible"), h("p", { class: "why" }, found.why_not));
+    return h("article", { class: "arm closed" }, head, h("p", { class: "chip" }, "not eligible"), h("p", { class: "why" }, found.why_not.text));
   }
   const chip = found.arm === preferred ? "preferred" : acceptable.includes(found.arm) ? "acceptable" : "another is better";
   const said = `${arm.label}: ${inHundred(found.probability)}, 90 % interval ${span(found.low, found.high)}: ${outcomes.success.label}`;

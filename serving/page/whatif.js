@@ -37,7 +37,7 @@ export function drawWhatIf(home, answer, context) {
     drawResult(result, answer, context.model(asked), tables);
     undo.disabled = reset.disabled = levers.every(({ name }) => asked[name] === runner[name]) && !undone.length;
   }
-  const origin = tables.notice.slice("Trained on ".length, tables.notice.indexOf("."));
+  const origin = tables.trained_on.notice_message.parameters.origin.text;
   home.replaceChildren(
     h("div", { class: "titled" }, h("h2", {}, "What if"), h("div", { class: "buttons" }, undo, reset)),
     h("p", { class: "promise" }, `A model's estimate, not a promise: it learned from ${origin}, and moving one slider leaves all else as it is.`),

@@ -246,7 +246,7 @@ def test_a_researchers_own_candidate_takes_part(own_module, runners):
         ("a_researchers_models:demanding", "called without arguments, but it refused .TypeError: .*number"),
         ("a_researchers_models:absent_minded", "it refused .ModuleNotFoundError: No module named 'no_such_library'"),
         (".relative:x", r"the module \.relative for the candidate .* cannot be imported .TypeError"),
-        ("a_researchers_models:Useless", "it has no fit and no predict_proba"),
+        ("a_researchers_models:Useless", "it lacks fit and predict_proba"),
     ],
 )
 def test_an_own_candidate_that_is_none_is_refused_in_words(address, told, own_module):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
-from pfps_ml.learning.gate import RIVALS, Comparison, Gate, Held, gate_from_json, gate_to_json, judge
+from pfps_ml.learning.gate import RIVALS, Comparison, Gate, Held, Rival, gate_from_json, gate_to_json, judge
 from pfps_ml.randomness import generator
 
 NAMES = [arm.name for arm in ARMS]
@@ -130,7 +130,7 @@ def test_the_verdict_comes_back_from_json_and_another_shape_is_refused():
     found = judge(held, truth, same_as(truth), nothing())
     content = gate_to_json(found)
     assert gate_from_json(content) == found
-    assert content["passed"] is True and content["comparisons"][0]["label"] == RIVALS["zero_effect"]
+    assert content["passed"] is True and content["comparisons"][0]["label"] == Rival.ZERO_EFFECT.label
     with pytest.raises(ValueError, match="lacks a comparison"):
         gate_from_json({"comparisons": content["comparisons"][:2]})
     with pytest.raises(ValueError, match="lacks a comparison"):

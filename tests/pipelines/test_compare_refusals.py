@@ -53,7 +53,7 @@ def test_a_plan_that_cannot_be_is_refused_before_any_work(subtests):
 def test_a_candidate_of_ones_own_that_does_not_work_is_refused_by_name_before_any_work(subtests):
     for task, candidate, told in [
         ("onset", "sklearn.linear_model:LogisticRegression", "ValueError: Input X contains NaN.); it is given fields"),
-        ("onset", "sklearn.linear_model:LinearRegression", "it has no predict_proba"),
+        ("onset", "sklearn.linear_model:LinearRegression", "it lacks predict_proba"),
         ("onset", "somebodys_models:Short", "a probability for each of 80 rows, got 3 answers"),
         ("onset", "somebodys_models:Unsure", "got 80 answers, or some that are no numbers"),
         (

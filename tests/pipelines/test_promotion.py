@@ -154,8 +154,7 @@ def test_a_cohort_that_failed_a_check_bears_nothing_out(local, validation, tmp_p
 @pytest.mark.parametrize(("runners", "verdict"), [(500, "not judged: too few runners"), (5000, "REFUSED")])
 def test_an_index_that_chance_alone_would_raise_is_not_judged(local, validation, tmp_path, runners, verdict):
     def shrink(content):
-        for row in content["tables"]["account"]:
-            row["rows"] = {"evaluated": runners, "cases among them": runners // 10}.get(row["what"], row["rows"])
+        content["subject"] |= {"evaluated": runners, "events": runners // 10}
         index = next(row for row in content["tables"]["onset"] if row["metric"] == "ici")
         index.update(value=0.03, low=0.02, high=0.04)
 
@@ -195,10 +194,10 @@ def of_patients(validation, folder, bundle, said="none", cohort="another"):
     """Return a validation of a bundle's pathways, as `pfps evaluate` writes one."""
 
     def change(content):
-        content["subject"] |= {"pathways": bundle.manifest["files"]["pathways.json"], "cohort": cohort}
-        content["verdict"] |= {"said": said, "text": "Not enough patients."}
-        rows = [{"what": "evaluated", "rows": 700}, {"what": "successes among them", "rows": 300}]
-        content["tables"] |= {"success": content["tables"].pop("onset"), "account": rows}
+        files, counts = bundle.manifest["files"], {"people": "patients", "evaluated": 700, "events": 300}
+        content["subject"] |= {"pathways": files["pathways.json"], "cohort": cohort, **counts}
+        content["verdict"] |= {"conclusion": said, "text": "Not enough patients."}
+        content["tables"] |= {"success": content["tables"].pop("onset")}
 
     return rewritten(validation, folder / f"pathways-{said}-{cohort}", change)
 

@@ -127,7 +127,7 @@ def test_a_group_with_a_settled_direction_is_weakened_and_not_turned(bundle, coh
 @pytest.mark.parametrize("y", [[1.0] * 9 + [0.0] * 91, [1.0] * 91 + [0.0] * 9])
 def test_fewer_than_ten_of_either_kind_are_refused_with_the_code(y):
     with pytest.raises(CohortError, match=r"at least 10 cases.*C06"):
-        expect_enough(np.array(y), 10, "cases")
+        expect_enough(np.array(y), 10, "runners")
 
 
 def test_only_a_bundle_without_draws_over_the_evidence_needs_a_guess_of_how_populations_differ(

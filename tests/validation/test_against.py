@@ -16,7 +16,7 @@ from pfps_ml.validation.against import against, compared, gains, lines_of_gains
 from pfps_ml.validation.external import Validation, validate
 from pfps_ml.validation.report import write_validation
 from pfps_ml.validation.unnamed import unnamed
-from pfps_ml.validation.verdict import Verdict
+from pfps_ml.validation.verdict import Conclusion, Verdict
 from tests.cohorts import written
 from tests.recalibration.drawn import outcomes, with_outcomes
 
@@ -55,7 +55,7 @@ def test_a_bundle_gains_nothing_over_itself(bundle, often):
 
 
 def test_the_tracker_is_told_the_gains(bundle, raised, often):
-    plain = Validation("onset", {}, [], Verdict("none", ""), {}, {})
+    plain = Validation("onset", {}, [], Verdict(Conclusion.NONE, ()), {}, {})
     assert gains(plain) == lines_of_gains(plain) == []
     found = compared(plain, raised, bundle, often)
     row = found.tables["against"].set_index("metric").loc["log_loss"]

@@ -7,9 +7,9 @@ import numpy as np
 
 from pfps_ml.config import Config
 from pfps_ml.intake.cohort import read_patients
-from pfps_ml.learning.gate import Comparison, Gate
+from pfps_ml.learning.gate import Comparison, Gate, Rival
 from pfps_ml.preference import NONE, Preferences
-from pfps_ml.validation.earned import earned_tables, gate_here
+from pfps_ml.validation.earned import EARNED, earned_tables, gate_here
 from pfps_ml.validation.pathways import Given, Treated
 from pfps_ml.validation.patients import observed_shares, validate_pathways
 from pfps_ml.validation.report import as_json
@@ -21,7 +21,7 @@ QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))
 def with_gate(bundle, p):
     """Return the bundle as if its gate had been passed, or failed, when it was made."""
     names = ("zero_effect", "one_difference", "one_odds_ratio")
-    gate = None if p is None else Gate(tuple(Comparison(name, 0.01, 0.001, p) for name in names))
+    gate = None if p is None else Gate(tuple(Comparison(Rival(name), 0.01, 0.001, p) for name in names))
     return replace(bundle, predictor=replace(bundle.predictor, gate=gate))
 
 
@@ -33,10 +33,10 @@ def test_preferences_that_are_given_are_held_to_the_patients(bundle, frames, tmp
     own = validate_pathways(
         sure, read_patients(written(tmp_path, frames.treatment.drop(columns="draw").head(500))), QUICK
     )
-    earned = own.tables["earned"].set_index("what")["found"]
-    assert earned["Patients for whom a pathway is preferred"] == "500 of 500"
-    assert " to " in earned["The preferred pathway less the others open to them"]
-    assert earned["Earned here"] == "not shown"
+    earned = own.tables["earned"].set_index("what_code")
+    assert earned.loc["patients_with_preference", "found"] == "500 of 500"
+    assert earned.loc["lead_of_preferred", "found_code"] == "lead_with_interval"
+    assert earned.loc[EARNED, "found_code"] == "preference_not_shown"
 
 
 def test_of_a_bundle_that_tells_no_patients_apart_no_number_of_patients_would_tell(bundle, tmp_path):

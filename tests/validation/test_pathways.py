@@ -15,6 +15,7 @@ from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.validation.external import validate
 from pfps_ml.validation.patients import observed_shares, validate_pathways
 from pfps_ml.validation.report import as_json, lines_of, records_of, write_validation
+from pfps_ml.validation.verdict import Conclusion, FigureVerdict
 from tests.cohorts import DONE, cohort_frame, cohort_of, patients_frame, written
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))
@@ -73,17 +74,17 @@ def test_fields_of_a_visit_are_held_to_patients_and_the_others_are_told_and_not_
 
 
 def test_too_few_patients_is_the_normal_verdict_and_says_how_many_it_takes(found):
-    assert found.verdict.said == "none"
-    slopes = found.tables["verdict"].query("metric.str.startswith('slope_')")
-    assert set(slopes["verdict"]) == {"too few patients to judge"}
+    assert found.verdict.conclusion == Conclusion.NONE
+    slopes = found.tables["verdict"].query("kind == 'slope'")
+    assert set(slopes["verdict_code"]) == {FigureVerdict.FEW_PATIENTS}
     most = float(f"{found.tables['verdict']['needed'].max():.2g}")
     assert f"takes some {most:,.0f} patients such as these" in found.verdict.text
 
 
 def test_a_trial_of_one_arm_against_usual_care_speaks_of_that_arm_only(trial):
-    arms = trial.tables["arms"].set_index("pathway")["said"]
-    assert arms["Hip strengthening"] == "compared"
-    assert arms["Foot orthoses"] == "nobody had it"
+    arms = trial.tables["arms"].set_index("pathway")["state_code"]
+    assert arms["Hip strengthening"] == "arm_compared"
+    assert arms["Foot orthoses"] == "arm_had_by_nobody"
     assert trial.tables["effects"].dropna()["arm"].tolist() == ["hip"]
     for name in ("heterogeneity", "areas"):
         assert set(trial.tables[name]["arm"]) == {"hip"}
@@ -119,7 +120,7 @@ def test_an_arm_with_fewer_than_five_events_shows_no_figure(bundle, frames, tmp_
     own = validate_pathways(bundle, cohort, QUICK)
     arms = own.tables["arms"].set_index("pathway")
     assert arms.loc["Foot orthoses", ["successes", "observed", "predicted"]].isna().all()
-    assert "too few" in arms.loc["Foot orthoses", "said"]
+    assert arms.loc["Foot orthoses", "state_code"] == "arm_too_few_to_compare"
     assert own.tables["effects"].set_index("arm").loc[["orthotic", "injection"], "effect"].isna().all()
     assert "orthotic" not in set(own.tables["strength"][["better", "other"]].to_numpy().ravel())
     assert all(picture.plot().axes for picture in own.pictures.values())
@@ -137,7 +138,7 @@ def test_small_trials_show_neither_groups_nor_the_steps_of_targeting(bundle, tmp
 def test_an_arm_that_is_open_to_nobody_by_the_records_says_what_is_lacking(bundle, tmp_path):
     frame = patients_frame().assign(arm=["usual_care", "hip", "injection"] * 100)
     own = validate_pathways(bundle, cohort_of(tmp_path, frame), QUICK)
-    said = own.tables["arms"].set_index("pathway").loc["Botulinum-toxin injection", "said"]
+    said = own.tables["arms"].set_index("pathway").loc["Botulinum-toxin injection", "state"]
     assert "failed_conventional_care yes" in said
     assert "injection" not in set(own.tables["heterogeneity"]["arm"])
 
@@ -145,7 +146,7 @@ def test_an_arm_that_is_open_to_nobody_by_the_records_says_what_is_lacking(bundl
 @pytest.mark.parametrize("arms", [["hip"], ["hip", "orthotic"]])
 def test_without_usual_care_success_is_judged_and_effects_are_not(bundle, tmp_path, arms):
     own = validate_pathways(bundle, cohort_of(tmp_path, patients_frame().assign(arm=arms * (300 // len(arms)))), QUICK)
-    assert own.verdict.said == "none"
+    assert own.verdict.conclusion == Conclusion.NONE
     assert "C07" in own.verdict.text
     assert "effects" not in own.tables
     assert own.figures["value"].notna().any()
@@ -185,18 +186,18 @@ def test_outcomes_that_follow_the_bundle_hold_and_others_do_not(bundle, frames, 
     success = bundle.predictor.predict(cohort.values.reindex(columns=list(BY_NAME))).success
     p = np.array([success[arm].value[at] for at, arm in enumerate(cohort.arm)])
     right = replace(cohort, y=(np.linspace(0, 1, len(p)) * 7919 % 1 < p).astype(float))
-    assert validate_pathways(bundle, right, own, randomised=True).verdict.said == "holds"
+    assert validate_pathways(bundle, right, own, randomised=True).verdict.conclusion == Conclusion.HOLDS
     wrong = replace(cohort, y=(np.linspace(0, 1, len(p)) * 7919 % 1 < p**3).astype(float))
     verdict = validate_pathways(bundle, wrong, own, randomised=True).verdict
-    assert verdict.said == "does not hold"
-    assert "success: Observed / expected" in verdict.text
+    assert verdict.conclusion == Conclusion.DOES_NOT_HOLD
+    assert "success: observed / expected" in verdict.text
 
 
 @pytest.mark.slow
 def test_both_files_hold_the_same_and_no_id_of_a_patient(found, patients, tmp_path):
     page, data = write_validation(found, tmp_path / "report")
     content, text = json.loads(data.read_text(encoding="utf-8")), page.read_text(encoding="utf-8")
-    assert content["format"] == "pfps-validation-pathways/1"
+    assert content["format"] == "pfps-validation-pathways/2"
     assert set(content["tables"]) == set(found.tables)
     told = text + as_json(found).decode() + repr(records_of(found, tmp_path))
     assert not any(person in told for person in patients.person)

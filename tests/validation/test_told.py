@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.checks.guide import Check
+from pfps_ml.checks.guide import failed
 from pfps_ml.config import Config
+from pfps_ml.core.messages import Message
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.recalibration.directions import directions
 from pfps_ml.records import Param
@@ -16,7 +17,7 @@ from pfps_ml.validation.external import validate
 from pfps_ml.validation.patients import validate_pathways
 from pfps_ml.validation.report import records_of
 from pfps_ml.validation.told import for_people, plainly, shown
-from pfps_ml.validation.verdict import Verdict
+from pfps_ml.validation.verdict import Conclusion, Verdict
 from tests.recalibration.drawn import outcomes, with_outcomes
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))
@@ -43,14 +44,14 @@ def test_expected_and_seen_cases_are_told_in_words(found, bundle, cohort):
 @pytest.mark.parametrize(("by", "side"), [(1.5, "low"), (-1.0, "high")])
 def test_no_verdict_is_no_praise_but_a_mean_risk_that_is_off_is_told(bundle, cohort, by, side):
     found = shifted(bundle, cohort, by)
-    off = replace(found, verdict=Verdict("none", "No verdict."))
+    off = replace(found, verdict=Verdict(Conclusion.NONE, (Message("no_verdict"),)))
     assert "neither that the model is right here nor that it is wrong" in plainly(off)
     assert f"Risks seem too {side} here on average" in plainly(off)
-    assert "neither" not in plainly(replace(found, verdict=Verdict("does not hold", "Off.")))
+    assert "neither" not in plainly(replace(found, verdict=Verdict(Conclusion.DOES_NOT_HOLD, (Message("no_verdict"),))))
 
 
 def test_where_a_check_fails_or_a_figure_is_unknown_nothing_is_put_in_words(found):
-    assert plainly(replace(found, checks=[Check("C03", "fail", "persons come twice")])) == ""
+    assert plainly(replace(found, checks=[failed("C03", Message("persons_twice", {"persons": 1, "rows": 2}))])) == ""
     unknown = found.figures.assign(value=np.nan)
     assert plainly(replace(found, tables={**found.tables, "onset": unknown})) == ""
 

@@ -16,6 +16,7 @@ from pfps_ml.randomness import generator
 from pfps_ml.validation.external import validate
 from pfps_ml.validation.figures import resampled
 from pfps_ml.validation.report import as_json, lines_of, records_of, write_validation
+from pfps_ml.validation.verdict import Conclusion, FigureVerdict
 from tests.cohorts import CASE, cohort_frame, cohort_of, written
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))
@@ -98,10 +99,10 @@ def test_where_no_cell_has_enough_cases_there_is_no_picture_of_subgroups(bundle,
 
 
 def test_small_cohorts_get_no_verdict_but_the_number_that_one_needs(found):
-    assert found.verdict.said == "none"
+    assert found.verdict.conclusion == Conclusion.NONE
     most = found.tables["size"]["needed"].max()
     assert f"{most:,.0f} runners" in found.verdict.text
-    assert "too few runners to judge" in set(found.tables["verdict"]["verdict"])
+    assert FigureVerdict.FEW_RUNNERS in set(found.tables["verdict"]["verdict_code"])
 
 
 def wide(width=50.0, area=0.9):
@@ -128,9 +129,10 @@ def read_values(frame):
 
 def test_a_model_that_is_right_holds_and_one_that_is_off_does_not(frames, bundle, tmp_path):
     right = validate(bundle, cohort_of(tmp_path, outcomes_of(frames, bundle, 0.0), "a.parquet"), wide())
-    assert right.verdict.said == "holds"
+    assert right.verdict.conclusion == Conclusion.HOLDS
     off = validate(bundle, cohort_of(tmp_path, outcomes_of(frames, bundle, 1.0), "b.parquet"), wide())
-    assert off.verdict.said == "does not hold"
+    assert off.verdict.conclusion == Conclusion.DOES_NOT_HOLD
+    assert "interval_leaves_range_out" in set(off.tables["verdict"]["verdict_code"])
     assert "observed / expected" in off.verdict.text
     assert off.tables["onset"].set_index("metric").loc["observed_expected", "value"] > 1.8
 
@@ -154,7 +156,7 @@ def test_clubs_that_differ_leave_too_much_open_for_a_model_to_hold(frames, bundl
     judged = own.tables["verdict"].set_index("metric").loc["observed_expected"]
     assert judged["low"] < 1 < judged["high"]
     assert size["published"] < size["here"] < size["needed"] and not size["enough"]
-    assert judged["verdict"] == "too few runners to judge"
+    assert judged["verdict_code"] == FigureVerdict.FEW_RUNNERS
 
 
 def test_where_many_fall_ill_net_benefit_is_that_of_the_threshold_it_names(bundle, tmp_path):
@@ -182,7 +184,7 @@ def test_a_number_that_nobody_can_tell_is_told_in_words(bundle, tmp_path):
 def test_outcomes_of_the_same_day_give_no_validation_of_onset(bundle, tmp_path):
     frame = cohort_frame(300, 60).assign(seen="2025-03-01", hurt="2025-03-01")
     own = validate(bundle, cohort_of(tmp_path, frame, measured_on="seen", happened_on="hurt"), wide())
-    assert own.verdict.said == "none"
+    assert own.verdict.conclusion == Conclusion.NONE
     assert own.verdict.text.startswith("No validation of onset within 12 months follows")
 
 
@@ -199,8 +201,11 @@ def test_the_report_is_one_file_that_loads_nothing_and_one_that_a_program_reads(
     assert "http://" not in text
     assert "https://" not in text
     content = json.loads(data.read_text(encoding="utf-8"))
-    assert content["format"] == "pfps-validation/1"
-    assert content["verdict"]["said"] == "none"
+    assert content["format"] == "pfps-validation/2"
+    assert content["verdict"]["conclusion"] == "none"
+    (message,) = content["verdict"]["messages"]
+    assert message["code"] == "no_verdict_too_few_runners" and message["text"] == content["verdict"]["text"]
+    assert message["parameters"]["here"] == content["subject"]["evaluated"]
     assert {"onset", "cells", "drift", "case_mix", "size", "checks", "account", "decision"} <= set(content["tables"])
     assert {path.name for path in (tmp_path / "report").iterdir()} == {"report.html", "report.json"}
 

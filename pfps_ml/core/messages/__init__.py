@@ -10,12 +10,14 @@ import json
 import string
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
 HOME = Path(__file__).parent
 DEFAULT_LANGUAGE = "en"
+# kinds of names whose text is the catalogue's under `<kind>.<name>`, and the name itself where it has none
+NAMED_KINDS = ("label", "limits", "arm", "level", "rival", "check", "update")
 
 
 @dataclass(frozen=True)
@@ -33,14 +35,18 @@ class Message:
     code: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def text(self) -> str:
         """The sentence in the default language."""
         return sentence(self.code, self.parameters)
 
+    @cached_property
+    def _content(self) -> dict[str, Any]:
+        return {"code": str(self.code), "parameters": dict(self.parameters), "text": self.text}
+
     def as_dict(self) -> dict[str, Any]:
-        """Return code, parameters and sentence as JSON values."""
-        return {"code": self.code, "parameters": dict(self.parameters), "text": self.text}
+        """Return code, parameters and sentence as JSON values; the parameters are shared and must not be changed."""
+        return dict(self._content)
 
 
 @dataclass(frozen=True)
@@ -49,38 +55,63 @@ class Catalogue:
 
     texts: Mapping[str, str | list[str]]
     plural_form: Callable[[int], int]
+    _parsed: "dict[str, list[tuple[str, str | None, Show]]]" = field(default_factory=dict, init=False, repr=False,
+                                                                     compare=False)  # fmt: skip
 
     def pattern(self, code: str, parameters: Mapping[str, Any]) -> str:
         """Return the text of a code, in the form of the plural that parameter `n` asks for."""
         text = self.texts[code]
         return text if isinstance(text, str) else text[self.plural_form(int(parameters["n"]))]
 
+    def filled(self, code: str, parameters: Mapping[str, Any]) -> str:
+        """Return the sentence of a code.
 
-class _Formatter(string.Formatter):
-    """Python's format language with the product's own specifications.
+        Patterns are Python's format strings over plain names, with specifications of the product's own: `{names:and}`
+        and `{names:or}` join a list; `{field:label}` is the text under `label.<field>`, and so for the other kinds of
+        `NAMED_KINDS`; `{part:sentence}` is the sentence of a nested message, `{parts:sentences}` those of several,
+        `{parts:sentences_and}` the same with "and". Any other list is joined by commas.
+        """
+        return "".join([
+            literal if name is None else literal + show(parameters[name])
+            for literal, name, show in self._parts(self.pattern(code, parameters))
+        ])  # fmt: skip
 
-    `{names:and}` and `{names:or}` join a list; `{field:label}` is the catalogue's text under `label.<field>`, and so
-    for `unit` and `limits`; `{part:sentence}` is the sentence of a nested message. All else is Python's own.
-    """
+    def _parts(self, pattern: str) -> "list[tuple[str, str | None, Show]]":
+        """Return a pattern's parts: the text before each parameter, its name, and how it is shown; parsed once."""
+        if pattern not in self._parsed:
+            parsed = string.Formatter().parse(pattern)
+            self._parsed[pattern] = [(literal, name, self._show(spec or "")) for literal, name, spec, _ in parsed]
+        return self._parsed[pattern]
 
-    def __init__(self, catalogue: Catalogue) -> None:
-        self.catalogue = catalogue
-
-    def format_field(self, value: Any, spec: str) -> str:
-        if spec in ("and", "or"):
-            return _joined([str(item) for item in value], self.catalogue.pattern(f"list_{spec}", {}))
+    def _show(self, spec: str) -> "Show":
+        """Return how a parameter with this specification is shown."""
+        if spec in _OF_NAMES:
+            return lambda names: self._joined(map(str, names), _OF_NAMES[spec])
+        if spec in _OF_SENTENCES:
+            return lambda parts: self._joined(map(self._nested, parts), _OF_SENTENCES[spec])
         if spec == "sentence":
-            return _filled(self.catalogue, value["code"], value["parameters"])
-        if spec in _NAMED_TEXTS:
-            names = [value] if isinstance(value, str) else list(value)
-            return _joined([str(self.catalogue.texts.get(f"{spec}.{name}", name)) for name in names],
-                           self.catalogue.pattern("list_and", {}))  # fmt: skip
-        if isinstance(value, list | tuple):
-            return ", ".join(map(str, value))
-        return str(super().format_field(value, spec))
+            return self._nested
+        if spec in NAMED_KINDS:
+            return partial(self._named, f"{spec}.")
+        return lambda value: ", ".join(map(str, value)) if isinstance(value, list | tuple) else format(value, spec)
+
+    def _named(self, kind: str, names: str | Iterable[str]) -> str:
+        if isinstance(names, str):
+            return str(self.texts.get(kind + names, names))
+        return self._joined((str(self.texts.get(kind + name, name)) for name in names), "list_and")
+
+    def _nested(self, part: Mapping[str, Any]) -> str:
+        return self.filled(part["code"], part["parameters"])
+
+    def _joined(self, texts: Iterable[str], code: str) -> str:
+        *others, last = texts
+        separator = "; " if code == "list_parts" else ", "
+        return self.pattern(code, {}).format(others=separator.join(others), last=last) if others else last
 
 
-_NAMED_TEXTS = ("label", "limits", "arm")
+Show = Callable[[Any], str]
+_OF_NAMES = {"and": "list_and", "or": "list_or"}
+_OF_SENTENCES = {"sentences": "list_parts", "sentences_and": "list_and"}
 
 
 def sentence(code: str, parameters: Mapping[str, Any] | None = None, language: str = DEFAULT_LANGUAGE) -> str:
@@ -91,7 +122,7 @@ def sentence(code: str, parameters: Mapping[str, Any] | None = None, language: s
     KeyError
         If the catalogue has no such code, or the sentence names a parameter that is not there: a fault of the program.
     """
-    return _filled(catalogue(language), code, parameters or {})
+    return catalogue(language).filled(code, parameters or {})
 
 
 @cache
@@ -111,13 +142,14 @@ def parameters_of(pattern: str) -> set[str]:
     return {name.partition(".")[0].partition("[")[0] for _, name, _, _ in string.Formatter().parse(pattern) if name}
 
 
-def _filled(texts: Catalogue, code: str, parameters: Mapping[str, Any]) -> str:
-    return _Formatter(texts).vformat(texts.pattern(code, parameters), (), parameters)
-
-
-def _joined(items: Iterable[str], pattern: str) -> str:
-    *others, last = items
-    return pattern.format(others=", ".join(others), last=last) if others else last
-
-
-__all__ = ["DEFAULT_LANGUAGE", "HOME", "Catalogue", "Message", "catalogue", "languages", "parameters_of", "sentence"]
+__all__ = [
+    "DEFAULT_LANGUAGE",
+    "HOME",
+    "NAMED_KINDS",
+    "Catalogue",
+    "Message",
+    "catalogue",
+    "languages",
+    "parameters_of",
+    "sentence",
+]
