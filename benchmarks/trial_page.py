@@ -12,6 +12,7 @@ from scipy.special import betaincinv
 from benchmarks.trial_effects import Tried, tried
 from benchmarks.trial_nulls import Dealt, dealt
 from benchmarks.trials import TRIALS, Trial
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.evaluation.drawing import BLUE, GREY, ORANGE, new_figure, notice
 from pfps_ml.evaluation.policy import BEST
 from pfps_ml.files.mapping import load_mapping
@@ -55,9 +56,9 @@ def trial_lines(found: Sequence[Found]) -> Iterator[str]:
     yield "cohort that was not randomised, with effects that are known from elsewhere. Their columns and arms **stand"
     yield "in** for fields and pathways of the dictionary, so that intake, effects, gate and preference run as on a"
     yield "trial of runner's knee: they test the code, and say nothing of runner's knee or of any pathway."
-    yield from ("", "| trial | patients | known effects found | preference named for | gate, nobody responds |"
-                " gate, responders planted |", "|---|---|---|---|---|---|")  # fmt: skip
-    yield from map(_summary, found)
+    header = ("trial", "patients", "known effects found", "preference named for", "gate, nobody responds",
+              "gate, responders planted")  # fmt: skip
+    yield from ("", markdown_table(header, map(_summary, found)))
     yield from ("", f"![Known effects beside ours]({PICTURE.as_posix()})", "")
     yield "Mean effects are doubly robust, in the outcome's own unit (outcome model and propensity from other folds;"
     yield "of the class-size trial: school effects, each school's own shares, and schools resampled). A known effect"
@@ -69,13 +70,17 @@ def trial_lines(found: Sequence[Found]) -> Iterator[str]:
         yield from _section(each)
 
 
-def _summary(each: Found) -> str:
+def _summary(each: Found) -> tuple[str, ...]:
     effects, came = each.tried.effects, each.tried
     nobody = [way for way in each.dealt if way.name != "planted"]
     planted = [way for way in each.dealt if way.name == "planted"]
     return (
-        f"| {each.trial.title} | {len(came.patients.X):,} | {effects['found'].sum()} of {len(effects)} "
-        f"| {_patients(came.preferred)} | {_passed(nobody)} | {_passed(planted)} |"
+        each.trial.title,
+        f"{len(came.patients.X):,}",
+        f"{effects['found'].sum()} of {len(effects)}",
+        _patients(came.preferred),
+        _passed(nobody),
+        _passed(planted),
     )
 
 
@@ -103,38 +108,49 @@ def _section(each: Found) -> Iterator[str]:
     yield from ("", f"### {trial.title}", "", trial.about)
     aside = came.patients.set_aside
     yield f"Read through `{trial.mapping.as_posix()}`; {aside or 'no'} rows set aside for a fault or nothing known."
-    yield from ("", "| column | is | stands in for |", "|---|---|---|")
+    yield from ("", markdown_table(("column", "is", "stands in for"), _columns(trial)))
+    header = ("outcome", "arm", "known", "ours", "raw difference", "found")
+    yield from ("", markdown_table(header, _effects(came, names)), "", *_verdict(each))
+
+
+def _columns(trial: Trial) -> Iterator[tuple[str, ...]]:
+    """Yield what each column of a trial's file is, and what it stands in for."""
     declared = load_mapping(trial.mapping)
     for column in declared.columns:
         if column.field != "runner_id":
-            yield f"| {column.source} | {trial.columns[column.source]} | {BY_NAME[column.field].label} |"
-    yield from (f"| none | {value} in every row | {BY_NAME[field].label} |" for field, value in declared.given)
-    yield from (f"| arm | {theirs} | {_LABELS[ours]} |" for ours, theirs in trial.arms)
-    yield f"| outcome | {trial.success} | {SUCCESS.label} |"
-    yield from ("", "| outcome | arm | known | ours | raw difference | found |", "|---|---|---|---|---|---|")
+            yield column.source, trial.columns[column.source], BY_NAME[column.field].label
+    yield from (("none", f"{value} in every row", BY_NAME[field].label) for field, value in declared.given)
+    yield from (("arm", theirs, _LABELS[ours]) for ours, theirs in trial.arms)
+    yield "outcome", trial.success, SUCCESS.label
+
+
+def _effects(came: Tried, names: dict[str, str]) -> Iterator[tuple[str, ...]]:
+    """Yield each effect that is known of a trial, and ours."""
     for row in came.effects.itertuples():
-        said = _interval(row.known, row.known_low, row.known_high)
-        yield (f"| {row.label} | {names[row.arm]} | {said} ({row.source}) | {_interval(row.effect, row.low, row.high)} "
-               f"| {row.naive:+.2f} | {'yes' if row.found else 'NO'} |")  # fmt: skip
-    yield from ("", *_verdict(each))
+        known = _interval(row.known, row.known_low, row.known_high)
+        ours = _interval(row.effect, row.low, row.high)
+        yield (row.label, names[row.arm], f"{known} ({row.source})", ours, f"{row.naive:+.2f}",
+               "yes" if row.found else "NO")  # fmt: skip
 
 
 def _verdict(each: Found) -> Iterator[str]:
     trial, came = each.trial, each.tried
     names = dict(trial.arms)
     yield f"An honest answer: {trial.wanted}."
-    yield from ("", "| our effects for each patient against | p | shown to be better |", "|---|---|---|")
-    for rival in came.gate.comparisons:
-        yield f"| {RIVALS[rival.against]} | {_p(rival.p)} | {'yes' if rival.passed else 'no'} |"
+    rows = ((RIVALS[rival.against], _p(rival.p), "yes" if rival.passed else "no") for rival in came.gate.comparisons)
+    yield from ("", markdown_table(("our effects for each patient against", "p", "shown to be better"), rows))
     yield from ("", f"Gate {'passed' if came.gate.passed else 'not passed'}; a preference is named for "
                 f"{_patients(came.preferred)}. {_worth(came.policies, names)}")  # fmt: skip
     for row in came.differ.dropna(subset="slope").itertuples():
         yield (f"Where the predicted effect of {names[row.arm]} differs by 1 between patients of other folds, effects "
                f"differ by {_interval(row.slope, row.slope_low, row.slope_high)}.")  # fmt: skip
-    yield from ("", "| dealt anew | gate passed | patients with a preference | of these, right |", "|---|---|---|---|")
-    for way in each.dealt:
-        right = "none named" if np.isnan(way.right) else f"{way.right:.0%}"
-        yield f"| {way.label} | {way.passed} of {way.times} times | {way.named:.0%} | {right} |"
+    header = ("dealt anew", "gate passed", "patients with a preference", "of these, right")
+    yield from ("", markdown_table(header, map(_dealt_row, each.dealt)))
+
+
+def _dealt_row(way: Dealt) -> tuple[str, ...]:
+    right = "none named" if np.isnan(way.right) else f"{way.right:.0%}"
+    return way.label, f"{way.passed} of {way.times} times", f"{way.named:.0%}", right
 
 
 def _p(value: float) -> str:

@@ -1,12 +1,13 @@
 """Write CLAIMS.md: what patients are told about runner's knee, what the literature says, what each scenario assumes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, product
 from math import exp
 from pathlib import Path
 from string import ascii_uppercase
 
 from pfps_ml.cohort.solve import solved_parameters
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.knowledge.claims import VERDICTS, Group, ShownAs, conflicts, groups, shown
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.evidence import Evidence, ledger
@@ -186,10 +187,8 @@ def _figure(row: Evidence) -> list[str]:
     return [row.id, what, row.population, result or "-", row.study or "-", row.grade]
 
 
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    header = list(header)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+def _table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    return markdown_table(header, rows, spaced_rule=True)
 
 
 def main() -> None:

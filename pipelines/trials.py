@@ -11,6 +11,7 @@ import pandas as pd
 
 from pfps_ml.cohort.published import studies
 from pfps_ml.cohort.trials import Measure, Study, circular, place, reenact, related
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.drawing import BLUE, INK, ORANGE, new_figure
 from pfps_ml.knowledge.contracts import NOTICE
@@ -150,17 +151,17 @@ def _summary(frame: pd.DataFrame) -> str:
 
 
 def _results(frame: pd.DataFrame) -> str:
-    lines = [HEADINGS, ["---"] * len(HEADINGS)]
+    rows = []
     for row in frame.to_dict("records"):
         published = row["published"], row["published_low"], row["published_high"]
         found, drawn = (row["median"], row["low"], row["high"]), (row["drawn_low"], row["drawn_high"])
-        lines.append([
+        rows.append([
             row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
             _numbers(row["measure"], found), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
             " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
             "yes" if row["circular"] else "same study" if row["same_study"] else "no",
         ])  # fmt: skip
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return markdown_table(HEADINGS, rows, spaced_rule=True)
 
 
 def _said(measure: str, values: tuple[float, ...]) -> list[str]:
