@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from pfps_ml.cohort.checks_onset import added_up
 from pfps_ml.cohort.independence import STEP, TIED
-from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, check
+from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, Use, check
 from pfps_ml.cohort.targets import TOLERANCES
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say, steps, table
 
-PAGE = Path("PLAUSIBILITY.md")
+PAGE, TABLE = Path("PLAUSIBILITY.md"), Path("docs/plausibility.csv")
+HELD_OUT: Use = "held out"
 _HEADER = ("figure", "published", "accepted", "simulated", "inside", "use", "rows")
 
 _TEXT = """# Plausibility: do the published figures come back?
@@ -79,23 +83,35 @@ def plausibility_page(findings: list[Finding]) -> str:
     )  # fmt: skip
 
 
+def plausibility_table(findings: list[Finding]) -> pd.DataFrame:
+    """Return docs/plausibility.csv: a row a published figure, which value the simulated people give, and its use."""
+    return pd.DataFrame([
+        {
+            "part": finding.part, "figure": finding.row.what, "scenario": finding.row.scenario,
+            "low": f"{finding.row.target.low:.4g}", "high": f"{finding.row.target.high:.4g}",
+            "simulated": f"{finding.simulated:.4g}",
+            "inside": finding.inside, "use": finding.use, "rows": " ".join(finding.row.rows),
+        }
+        for finding in findings
+    ])  # fmt: skip
+
+
 def _counts(findings: list[Finding]) -> dict[str, int]:
     use, back = (Counter(each.use for each in found) for found in (findings, [f for f in findings if f.inside]))
     return {
         "inside": back.total(), "total": use.total(), "set_": use["set"], "held_out": use.total() - use["set"],
-        "same": use["same study"], "same_in": back["same study"], "free": use["held out"], "free_in": back["held out"],
+        "same": use["same study"], "same_in": back["same study"], "free": use[HELD_OUT], "free_in": back[HELD_OUT],
         "strict": sum(each.kin is not None and not each.kin.parameters for each in findings),
     }  # fmt: skip
 
 
 def _part(title: str, findings: list[Finding]) -> str:
-    text = f"## {title}\n\n{_markdown(findings)}\n"
+    text = f"## {title}\n\n{_findings_table(findings)}\n"
     return text + _ADDED_UP.format(added_up()) if title == "Discrimination" else text
 
 
-def _markdown(findings: Iterable[Finding]) -> str:
-    lines = [_HEADER, ("---",) * len(_HEADER), *map(_cells, findings)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def _findings_table(findings: Iterable[Finding]) -> str:
+    return markdown_table(_HEADER, map(_cells, findings), spaced_rule=True)
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
@@ -112,11 +128,12 @@ def _name(finding: Finding) -> str:
 
 
 def main() -> None:
-    """Write PLAUSIBILITY.md into the current folder, which is the checkout's, and show the figures."""
+    """Write PLAUSIBILITY.md and its table into the current folder, which is the checkout's, and show the figures."""
     with steps("plausibility", 1) as tell:
         tell("reading the figures off the simulated people")
         findings = check()
     write_whole(PAGE, plausibility_page(findings).encode("utf-8"))
+    write_whole(TABLE, plausibility_table(findings).to_csv(index=False, lineterminator="\n").encode("utf-8"))
     shown = [(*_cells(each)[:5], each.use) for each in findings]
     table("Published figures, and what the simulated people give", _HEADER[:6], shown)
     counts = _counts(findings)
@@ -127,4 +144,4 @@ def main() -> None:
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["PAGE", "plausibility_page"]
+__all__ = ["HELD_OUT", "PAGE", "TABLE", "plausibility_page", "plausibility_table"]

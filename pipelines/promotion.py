@@ -1,6 +1,5 @@
 """Releasing a bundle that a cohort made: held to the gate by another cohort, kept in MLflow, then named by CURRENT."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +9,11 @@ from typing import Any
 from pfps_ml.bundle import PARTS, Bundle, load_bundle
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.knowledge.contracts import people_of
+from pfps_ml.recalibration.card import card_before
 from pfps_ml.recalibration.records import facts_of_update
 from pfps_ml.records import Metric, Model, Param, Record, Tag
 from pfps_ml.tracking import track
-from pipelines.card import figure, headline, markdown_table
+from pipelines.card import headline, validation_section
 from pipelines.gate import Check, checks_of_patients, checks_outside, hold_to_gate
 from pipelines.shelf import place, point
 from pipelines.validated import PATHWAYS, Validated, read_validation
@@ -91,10 +91,11 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
     bundle, facts = ready.bundle, _facts(ready)
     parts = {part: (bundle.path / part).read_bytes() for part in PARTS}
 
+    section = validation_section(ready.validated, ready.treated, ready.checks)
+
     def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
-        card = re.sub(r"\A# .*", f"# {name}", bundle.card.rstrip())
-        whole = "\n".join([card, "", *_lines(ready)]) + "\n"
-        return {**parts, "card.md": whole.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
+        card = card_before(bundle, name, bundle.notice, section)
+        return {**parts, "card.md": card.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
 
     folder = place(models, number or str(bundle.manifest.get("version", "")), made)
     track(records(load_bundle(folder), ready), folder.name)
@@ -130,28 +131,6 @@ def _facts(ready: ReadyBundle) -> dict[str, Any]:
                                   "successes": ready.treated.cases, "verdict": ready.treated.said}  # fmt: skip
     kept = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
     return {**kept, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
-
-
-def _lines(ready: ReadyBundle) -> Iterator[str]:
-    found = ready.validated
-    yield from ("## Validated on another cohort", "")
-    yield f"{found.runners:,} runners with {found.cases:,} cases (cohort {found.subject['cohort'][:12]})."
-    yield found.verdict
-    yield f"Intervals are over resampled {found.subject['intervals']}."
-    yield _of_patients(ready.treated)
-    yield ""
-    figures = found.tables["onset"].dropna(subset="value").itertuples()
-    yield from markdown_table(("figure", "value", "95 % interval"), map(figure, figures))
-    yield from ("", "Release gate:", "")
-    rows = ((each.what, each.found, each.expected, each.verdict) for each in ready.checks)
-    yield from markdown_table(("checked", "found", "expected", "verdict"), rows)
-
-
-def _of_patients(found: Validated | None) -> str:
-    if found is None:
-        return "Pathways were not validated."
-    cohort = found.subject["cohort"][:12]
-    return f"Pathways: {found.runners:,} patients with {found.cases:,} successes (cohort {cohort}). {found.verdict}"
 
 
 __all__ = ["ReadyBundle", "judge_bundle", "records", "release_bundle"]
