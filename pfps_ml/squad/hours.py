@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfps_ml.squad.measurements import Choice, Squad, outcomes
-from pfps_ml.squad.tops import Outcomes, worth_by_risk
+from pfps_ml.squad.measurements import Outcomes, worth_by_risk
 
 Floats = NDArray[np.float64]
 _EXCHANGED = 40  # measurements that may be made
