@@ -29,7 +29,7 @@ from pfps_ml.knowledge.checker import check, complete
 from pfps_ml.knowledge.dictionary import SCREENING
 from pfps_ml.randomness import generator
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
-from pfps_ml.squad.hours import plan
+from pfps_ml.squad.measurement_plan import plan
 from pfps_ml.squad.measurements import Choice, Squad, choices_of
 from pipelines.console import command, say, steps, table
 

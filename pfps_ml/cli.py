@@ -157,7 +157,7 @@ def squad(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Write a squad's report: cases to expect, who to see first, and where to spend the next hours."""
     from pfps_ml.files.mapping import load_mapping
-    from pfps_ml.squad.answers import Wanted
+    from pfps_ml.squad.report_data import Wanted
     from pfps_ml.squad.report import write_squad
 
     with waiting("Writing"):

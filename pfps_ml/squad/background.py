@@ -2,11 +2,11 @@
 
 from pfps_ml.knowledge.contracts import origin_of
 from pfps_ml.knowledge.dictionary import BY_NAME
-from pfps_ml.squad.answers import Answers
+from pfps_ml.squad.report_data import Answers
 from pfps_ml.squad.drawing import percent
 from pfps_ml.squad.forecast import WORLDS, club_spread
 from pfps_ml.squad.page import chips, paragraphs, section, table
-from pfps_ml.squad.words import points, runners
+from pfps_ml.squad.formatting import points, runners
 
 
 def unusual(found: Answers) -> str:

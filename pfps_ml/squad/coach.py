@@ -1,11 +1,11 @@
 """The first page, for the coach: how many cases to expect, who to see first, and whether to measure more."""
 
-from pfps_ml.squad.answers import Answers
-from pfps_ml.squad.budget import HARDLY, Budget
+from pfps_ml.squad.report_data import Answers
+from pfps_ml.squad.triage import HARDLY, Budget
 from pfps_ml.squad.drawing import count_bars, percent
 from pfps_ml.squad.forecast import Forecast
 from pfps_ml.squad.page import built_table, chips, figure, paragraphs, section, table
-from pfps_ml.squad.words import cases, gained, hours, named, ranged, runners
+from pfps_ml.squad.formatting import cases, gained, hours, named, ranged, runners
 
 
 def warnings(found: Answers) -> str:

@@ -7,12 +7,12 @@ from itertools import groupby
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.knowledge.field import DRIVERS, Driver
 from pfps_ml.knowledge.measuring import ASSUMPTION
-from pfps_ml.squad.answers import Answers
-from pfps_ml.squad.budget import HARDLY
+from pfps_ml.squad.report_data import Answers
+from pfps_ml.squad.triage import HARDLY
 from pfps_ml.squad.drawing import percent, price_strip, risk_line
 from pfps_ml.squad.measurements import Choice
 from pfps_ml.squad.page import built_table, figure, paragraphs, section, table
-from pfps_ml.squad.words import cases, gained, hours, named, points, signed
+from pfps_ml.squad.formatting import cases, gained, hours, named, points, signed
 
 _BANDS = ("low", "moderate", "high")
 _DRIVERS: dict[Driver, str] = {"hip": "Hip", "foot": "Foot and step", "knee": "Knee", "load": "Training load",

@@ -5,11 +5,11 @@ from pathlib import Path
 from pfps_ml.bundle import Bundle
 from pfps_ml.outputs import check_output, write_whole
 from pfps_ml.squad import background, coach, physio
-from pfps_ml.squad.answers import Answers, Wanted
+from pfps_ml.squad.report_data import Answers, Wanted
 from pfps_ml.squad.page import page
 from pfps_ml.squad.printing import printed
 from pfps_ml.squad.screening import screen
-from pfps_ml.squad.words import runners
+from pfps_ml.squad.formatting import runners
 
 ENDINGS = (".html", ".pdf")
 _FRONT = (coach.warnings, coach.pain, coach.expected, coach.first, coach.measure, coach.say)

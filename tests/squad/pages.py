@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-from pfps_ml.squad.answers import Answers, Wanted
+from pfps_ml.squad.report_data import Answers, Wanted
 from pfps_ml.squad.report import report_page
 from pfps_ml.squad.screening import screen
 from tests.rosters import roster

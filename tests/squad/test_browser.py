@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from pfps_ml.squad.answers import Wanted
+from pfps_ml.squad.report_data import Wanted
 from pfps_ml.squad.printing import browser, printed
 from pfps_ml.squad.report import report_page, write_squad
 from pipelines import squad_pictures

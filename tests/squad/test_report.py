@@ -9,7 +9,7 @@ import pytest
 from pfps_ml.cli import main
 from pfps_ml.errors import InputError, MissingLibrary, OutputError
 from pfps_ml.knowledge.contracts import NOTICE
-from pfps_ml.squad.answers import Answers, Wanted
+from pfps_ml.squad.report_data import Answers, Wanted
 from pfps_ml.squad.printing import printed
 from pfps_ml.squad.report import report_page, write_squad
 from pfps_ml.squad.screening import LARGEST, screen

@@ -9,7 +9,7 @@ from pfps_ml.knowledge.dictionary import ONSET_FIELDS
 from pfps_ml.knowledge.measuring import minutes_of
 from pfps_ml.learning.additive import probability
 from pfps_ml.randomness import generator
-from pfps_ml.squad.hours import plan
+from pfps_ml.squad.measurement_plan import plan
 from pfps_ml.squad.measurements import Choice, Squad, choices_of, outcomes
 
 EXACT = 10**9  # outcomes: none are merged

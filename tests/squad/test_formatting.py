@@ -2,7 +2,7 @@
 
 import pytest
 
-from pfps_ml.squad.words import cases, gained, hours, points, ranged, runners, signed
+from pfps_ml.squad.formatting import cases, gained, hours, points, ranged, runners, signed
 
 
 @pytest.mark.parametrize(("count", "text"), [(0.0, "0.0"), (0.04, "less than 0.1"), (0.05, "0.1"), (1.46, "1.5")])

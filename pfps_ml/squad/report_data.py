@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfps_ml.files.mapping import Mapping
-from pfps_ml.squad.budget import Budget, budget
+from pfps_ml.squad.triage import Budget, budget
 from pfps_ml.squad.changes import Changes, changes
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
-from pfps_ml.squad.hours import Plan, plan
+from pfps_ml.squad.measurement_plan import Plan, plan
 from pfps_ml.squad.measurements import Squad, choices_of
 from pfps_ml.squad.screening import Reason, Screening
-from pfps_ml.squad.words import cases, points, ranged, runners
+from pfps_ml.squad.formatting import cases, points, ranged, runners
 
 Floats = NDArray[np.float64]
 AS_IT_IS = Mapping()

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfps_ml.squad.forecast import Forecast, forecast
-from pfps_ml.squad.words import gained
+from pfps_ml.squad.formatting import gained
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
