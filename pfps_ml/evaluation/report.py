@@ -54,15 +54,12 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], notice: 
 
 
 @dataclass(frozen=True)
-class _Column:
-    name: str
-    is_number: bool
-
-
-@dataclass(frozen=True)
 class _Table:
-    columns: Sequence[_Column]
+    """The names of the columns, the cells of each row, and which columns hold numbers."""
+
+    header: Sequence[str]
     rows: Sequence[Sequence[str]]
+    numbers: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -99,11 +96,11 @@ def _shown(section: Section, notice: str) -> _ShownSection:
 
 
 def _table(table: pd.DataFrame) -> _Table:
-    columns = [_Column(_title(name), pd.api.types.is_numeric_dtype(series)) for name, series in table.items()]
-    decimals = _aligned(table)
+    columns = [series for _, series in table.items()]
     cells = [[_cell(value, places) for value in series]
-             for (_, series), places in zip(table.items(), decimals, strict=True)]  # fmt: skip
-    return _Table(columns, list(zip(*cells, strict=True)))
+             for series, places in zip(columns, _aligned(table), strict=True)]  # fmt: skip
+    numbers = [at for at, series in enumerate(columns) if pd.api.types.is_numeric_dtype(series)]
+    return _Table([_title(name) for name in table], list(zip(*cells, strict=True)), numbers)
 
 
 def _title(name: Hashable) -> str:

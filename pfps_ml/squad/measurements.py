@@ -84,14 +84,14 @@ def _none(stretches: int, most: int) -> Floats:
 def _added(counts: Floats, chance: Floats) -> Floats:
     """Return the counts with one runner more; what is beyond the last count stays in it."""
     step = counts[:, :-1] * chance[:, None]
-    found = counts.copy()
-    found[:, :-1] -= step
-    found[:, 1:] += step
-    return found
+    added = counts.copy()
+    added[:, :-1] -= step
+    added[:, 1:] += step
+    return added
 
 
 @dataclass(frozen=True, eq=False)
-class Choice:
+class Measurement:
     """A measurement that can be made.
 
     Attributes
@@ -117,23 +117,23 @@ class Squad:
 
     log_odds: Floats
     flags: int
-    choices: tuple[Choice, ...]
+    choices: tuple[Measurement, ...]
 
-    def gain(self, chosen: Sequence[Choice], most: int = MOST) -> float:
+    def gain(self, chosen: Sequence[Measurement], most: int = MOST) -> float:
         """Return how many more cases are expected among those seen first, if all of this were measured.
 
         `most` outcomes are told apart of each runner; with at least as many as there are, the figure is exact.
         """
         return self.expected(chosen, most) - float(np.sort(probability(self.log_odds))[-self.flags :].sum())
 
-    def expected(self, chosen: Sequence[Choice], most: int = MOST) -> float:
+    def expected(self, chosen: Sequence[Measurement], most: int = MOST) -> float:
         """Return the cases expected among those seen first, if all of this were measured."""
-        by_runner = {key: list(found) for key, found in groupby(sorted(chosen, key=_runner), key=_runner)}
+        by_runner = {key: list(group) for key, group in groupby(sorted(chosen, key=_runner), key=_runner)}
         squad = [outcomes(odds, by_runner.get(at, []), most) for at, odds in enumerate(self.log_odds)]
         return expected_top(squad, self.flags)
 
 
-def choices_of(bundle: Bundle, columns: dict[str, Floats]) -> tuple[Choice, ...]:
+def missing_measurements(bundle: Bundle, columns: dict[str, Floats]) -> tuple[Measurement, ...]:
     """Return every measurement that is missing of every runner, with what it may show.
 
     Parameters
@@ -143,21 +143,26 @@ def choices_of(bundle: Bundle, columns: dict[str, Floats]) -> tuple[Choice, ...]
     columns
         Coded rows, derived fields included.
     """
-    main, described, found = bundle.predictor.onset.member(0), bundle.reference["fields"], []
+    main, described, missing = bundle.predictor.onset.member(0), bundle.reference["fields"], []
     for name in bundle.gain_tables.fields:
         shares = np.array(described[name]["shares"])
-        missing = np.flatnonzero(np.isnan(columns[name]))
-        if len(shares) and len(missing):
-            some = {field: column[missing] for field, column in columns.items()}
-            moves = np.hstack([main.change(some, name, value) for value in described[name]["values"]])
-            parts = BY_NAME[name].parts or (name,)
-            lacking = [[part for part in parts if np.isnan(columns[part][row])] for row in missing]
-            found += [Choice(int(row), name, sum(map(minutes_of, asked)), moves[at], shares)
-                      for at, (row, asked) in enumerate(zip(missing, lacking, strict=True))]  # fmt: skip
-    return tuple(found)
+        lacking = np.flatnonzero(np.isnan(columns[name]))
+        if len(shares) and len(lacking):
+            rows = {field: column[lacking] for field, column in columns.items()}
+            moves = np.hstack([main.change(rows, name, value) for value in described[name]["values"]])
+            minutes = [_minutes_to_obtain(name, columns, int(row)) for row in lacking]
+            missing += [Measurement(int(row), name, took, moves[at], shares)
+                        for at, (row, took) in enumerate(zip(lacking, minutes, strict=True))]  # fmt: skip
+    return tuple(missing)
 
 
-def outcomes(log_odds: float, chosen: Sequence[Choice], most: int = MOST) -> Outcomes:
+def _minutes_to_obtain(name: str, columns: dict[str, Floats], row: int) -> float:
+    """Return the minutes that a field of one runner takes: of a derived field, its parts that are missing."""
+    parts = BY_NAME[name].parts or (name,)
+    return sum(minutes_of(part) for part in parts if np.isnan(columns[part][row]))
+
+
+def outcomes(log_odds: float, chosen: Sequence[Measurement], most: int = MOST) -> Outcomes:
     """Return what one runner's risk may be after some measurements; its mean is today's risk."""
     margin, shares = np.array([log_odds]), np.ones(1)
     for choice in chosen:
@@ -166,7 +171,7 @@ def outcomes(log_odds: float, chosen: Sequence[Choice], most: int = MOST) -> Out
 
 
 def _centred(margin: Floats, shares: Floats, mean: float) -> Floats:
-    """Return the risks, moved until their mean is the one given: in proportion, or where that is too far, as odds."""
+    """Return the risks, moved until their mean is `mean`: in proportion, or where that is too far, as odds."""
     risks = probability(margin)
     moved = risks * (mean / (risks @ shares))
     for _ in range(_ROUNDS if moved.max() > 1 else 0):
@@ -176,7 +181,7 @@ def _centred(margin: Floats, shares: Floats, mean: float) -> Floats:
     return moved
 
 
-def _combined(margin: Floats, shares: Floats, choice: Choice) -> tuple[Floats, Floats]:
+def _combined(margin: Floats, shares: Floats, choice: Measurement) -> tuple[Floats, Floats]:
     return np.add.outer(margin, choice.moves).ravel(), np.multiply.outer(shares, choice.shares).ravel()
 
 
@@ -188,12 +193,21 @@ def _merged(margin: Floats, shares: Floats, most: int) -> tuple[Floats, Floats]:
     margin, shares = margin[order], shares[order]
     groups = np.minimum((np.cumsum(shares) - shares / 2) / shares.sum() * most, most - 1).astype(np.int64)
     weight: Floats = np.bincount(groups, shares, most).astype(np.float64)
-    kept = weight > 0
-    return np.bincount(groups, shares * margin, most)[kept] / weight[kept], weight[kept]
+    filled = weight > 0
+    return np.bincount(groups, shares * margin, most)[filled] / weight[filled], weight[filled]
 
 
-def _runner(choice: Choice) -> int:
+def _runner(choice: Measurement) -> int:
     return choice.runner
 
 
-__all__ = ["MOST", "Choice", "Outcomes", "Squad", "choices_of", "expected_top", "outcomes", "worth_by_risk"]
+__all__ = [
+    "MOST",
+    "Measurement",
+    "Outcomes",
+    "Squad",
+    "expected_top",
+    "missing_measurements",
+    "outcomes",
+    "worth_by_risk",
+]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pfps_ml.squad.formatting import cases, gained, hours, points, ranged, runners, signed
+from pfps_ml.squad.formatting import cases, count_range, gained, hours, points, runners, signed
 
 
 @pytest.mark.parametrize(("count", "text"), [(0.0, "0.0"), (0.04, "less than 0.1"), (0.05, "0.1"), (1.46, "1.5")])
@@ -26,7 +26,7 @@ def test_times_are_minutes_below_an_hour_and_a_half(count, text):
 
 
 def test_a_range_of_one_count_is_that_count():
-    assert (ranged(2, 2), ranged(0, 3)) == ("2", "0 to 3")
+    assert (count_range(2, 2), count_range(0, 3)) == ("2", "0 to 3")
 
 
 def test_one_runner_is_no_runners():
