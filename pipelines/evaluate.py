@@ -39,6 +39,7 @@ class Evaluation:
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, displays.Display]
     subject: dict[str, Any]
+    level: float
 
     def write(self, folder: Path) -> Path:
         """Write every table, every picture and the report; return the report's path."""
@@ -60,12 +61,13 @@ class Evaluation:
     def _sections(self, drawn: Mapping[str, bytes]) -> list[Section]:
         names = [_ABOUT.get(key, key).replace("_", " ") for key in self.subject]
         about = pd.DataFrame({"what": names, "value": list(map(str, self.subject.values()))})
-        found = [Section("What was evaluated", "Training saw none of these clubs.", about)]
+        sections = [Section("What was evaluated", "Training saw none of these clubs.", about)]
         for name, (heading, text) in TEXTS.items():
             if name in self.tables or name in self.pictures:
                 table, picture = self.tables.get(name), self.pictures.get(name)
-                found.append(Section(heading, text, table, picture, drawn.get(name, b"")))
-        return found
+                text = text.replace("{level}", f"{100 * self.level:g} %")
+                sections.append(Section(heading, text, table, picture, drawn.get(name, b"")))
+        return sections
 
 
 def evaluate(
@@ -114,7 +116,7 @@ def evaluate(
         "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
-    return Evaluation(tables, pictures, subject)
+    return Evaluation(tables, pictures, subject, predictor.interval.level)
 
 
 def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> None:

@@ -129,13 +129,14 @@ def _marked(answer: str) -> str:
 
 def _overall(questions: Sequence[Item], concerns: Sequence[Item]) -> Iterator[str]:
     """Yield the four judgements of the tool: each the worst of its domains."""
-    for what, items in (("quality of the development", questions), ("risk of bias of the evaluation", questions),
-                        ("applicability of the development", concerns),
-                        ("applicability of the evaluation", concerns)):  # fmt: skip
-        part = "Development" if "development" in what else "Evaluation"
+    for label, part, items, outcome in (
+        ("Quality of the development", "Development", questions, "concern"),
+        ("Risk of bias of the evaluation", "Evaluation", questions, "risk of bias"),
+        ("Applicability of the development", "Development", concerns, "concern"),
+        ("Applicability of the evaluation", "Evaluation", concerns, "concern"),
+    ):
         judged = worst(item for item in items if item.place.startswith(part))
-        said = f"{judged} risk of bias" if "bias" in what else f"{judged} concern"
-        yield f"- {what.capitalize()}: **{said}**."
+        yield f"- {label}: **{judged} {outcome}**."
 
 
 def _domains(questions: Sequence[Item], concerns: Sequence[Item]) -> str:

@@ -35,17 +35,23 @@ def origin_of(manifest: Mapping[str, Any]) -> str:
     manifest
         With `trained_on` and, if there were any, `updates`.
     """
-    made, updates = manifest["trained_on"], manifest.get("updates", [])
-    found = "simulated data" if made.get("simulated", True) else f"{made['runners']:,} runners of a cohort"
+    made = manifest["trained_on"]
+    trained = "simulated data" if made.get("simulated", True) else f"{made['runners']:,} runners of a cohort"
+    return trained + updates_clause(manifest)
+
+
+def updates_clause(manifest: Mapping[str, Any]) -> str:
+    """Return in words what a bundle was updated on, to stand after what it was trained on; empty if it never was."""
+    updates = manifest.get("updates", [])
     if not updates:
-        return found
+        return ""
     counts: dict[str, dict[str, int]] = {}
-    for each in updates:  # a cohort that was used twice has as many as once
-        people = people_of(each)
-        counts.setdefault(people, {})[each["cohort"]] = each[people]
-    told = " and ".join(f"{sum(seen.values()):,} {people}" for people, seen in counts.items())
-    cohorts = len({each["cohort"] for each in updates})
-    return f"{found}, updated on {told} of {'a cohort' if cohorts == 1 else f'{cohorts} cohorts'}"
+    for update in updates:  # a cohort that was used twice has as many as once
+        people = people_of(update)
+        counts.setdefault(people, {})[update["cohort"]] = update[people]
+    sizes = " and ".join(f"{sum(by_cohort.values()):,} {people}" for people, by_cohort in counts.items())
+    cohorts = len({update["cohort"] for update in updates})
+    return f", updated on {sizes} of {'a cohort' if cohorts == 1 else f'{cohorts} cohorts'}"
 
 
 def people_of(update: Mapping[str, Any]) -> str:
@@ -197,4 +203,5 @@ __all__ = [
     "request_model",
     "size_of",
     "template",
+    "updates_clause",
 ]

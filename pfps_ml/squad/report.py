@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.core.html import templates_of
+from pfps_ml.knowledge.contracts import updates_clause
 from pfps_ml.knowledge.measuring import ASSUMPTION
 from pfps_ml.outputs import check_output, write_whole
 from pfps_ml.squad import formatting, report_tables
@@ -99,6 +100,7 @@ _FUNCTIONS = ("count_range", "level_text", "out_of")
 _TABLES = SimpleNamespace(
     **{name: getattr(report_tables, name) for name in report_tables.__all__},
     ASSUMPTION=ASSUMPTION, WORLDS=WORLDS, club_spread=club_spread, count_bars=count_bars,
+    updates_clause=updates_clause,
 )  # fmt: skip
 
 __all__ = ["COACH", "ENDINGS", "PHYSIO", "report_page", "section", "write_squad"]

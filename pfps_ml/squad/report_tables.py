@@ -6,8 +6,6 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from pfps_ml.bundle import Bundle
-from pfps_ml.knowledge.contracts import origin_of
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.knowledge.field import DRIVERS, Driver
 from pfps_ml.squad.drawing import price_strip, risk_line
@@ -158,11 +156,6 @@ def name_of(data: ReportData, place: int) -> str:
     return data.screening.ids[int(data.screening.by_risk[place])]
 
 
-def updates_of(bundle: Bundle) -> str:
-    """Return in words what the bundle was updated on, as a clause that follows what it was trained on; or nothing."""
-    return "".join(origin_of(bundle.manifest).partition(", ")[1:])
-
-
 def _ways(triage: Triage) -> tuple[str, str, str]:
     return "nobody", f"these {len(triage.first)}", "everybody"
 
@@ -190,5 +183,5 @@ def _field(measurement: Measurement) -> str:
 __all__ = [
     "BANDS", "HeatCell", "MeasurementValue", "RunnerRow", "as_risky_as_the_last", "count_rows",
     "field_rows", "first_rows", "heat_map", "measurement_values", "name_of", "plan_rows", "price_picture",
-    "price_rows", "runner_rows", "scale_of_risks", "tier_rows", "updates_of",
+    "price_rows", "runner_rows", "scale_of_risks", "tier_rows",
 ]  # fmt: skip

@@ -14,8 +14,8 @@ from pfps_ml.records import Artifact, Metric, Param, Record, Tag
 from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.external import Validation
+from pfps_ml.validation.plain_language import figure_with_limits, in_plain_words, readable_table
 from pfps_ml.validation.texts import ONSET_TEXTS, PATIENT_TEXTS
-from pfps_ml.validation.told import for_people, plainly, shown
 
 FORMAT = "pfps-validation/1"
 PATHWAYS = "pfps-validation-pathways/1"
@@ -59,7 +59,7 @@ def digest_of(content: dict[str, Any]) -> str:
 
 
 def records_of(found: Validation, folder: Path) -> list[Record]:
-    """Return what MLflow is told: figures, verdict, digests and the two files; no value of a runner."""
+    """Return what is logged to MLflow: figures, verdict, digests and the two files; no value of a runner."""
     subject = found.subject
     return [
         Param("bundle", subject["bundle"]),
@@ -82,7 +82,7 @@ def lines_of(found: Validation) -> list[tuple[str, str]]:
     """Return what a terminal shows."""
     account = [(str(row.what), f"{row.rows:,}") for row in found.tables["account"].itertuples()]
     rows = found.figures.set_index("metric").loc[["auroc", "observed_expected", "calibration_slope"]]
-    figures = [(str(row.label), shown(row.value, row.low, row.high)) for row in rows.itertuples()]
+    figures = [(str(row.label), figure_with_limits(row.value, row.low, row.high)) for row in rows.itertuples()]
     open_checks = [(f"{each.code} {each.verdict}", each.why) for each in found.checks if each.verdict in _LOUD]
     return [*account, *figures, *_effect_lines(found), *open_checks, ("verdict", found.verdict.text)]
 
@@ -97,7 +97,7 @@ def _effect_lines(found: Validation) -> list[tuple[str, str]]:
     effects = found.tables.get("effects", pd.DataFrame(columns=["effect"])).dropna(subset="effect")
     for row in effects.to_dict("records"):
         inside = "within it" if row["predicted_inside"] else "outside it"
-        seen = shown(row["effect"], row["low"], row["high"])
+        seen = figure_with_limits(row["effect"], row["low"], row["high"])
         lines.append((f"effect: {ARM_LABELS[row['arm']]}", f"{seen}; predicted {row['predicted']:.3f}, {inside}"))
     *_, earned = found.tables["earned"].itertuples()
     return [*lines, ("preference earned here", str(earned.found))]
@@ -117,13 +117,13 @@ _SLOPES = ("heterogeneity", "slope", "slope_low", "slope_high")
 
 
 def _sections(found: Validation) -> list[Section]:
-    told = (found.verdict.text, plainly(found), _about(found))
-    sections = [Section("In short", "\n\n".join(part for part in told if part))]
+    texts = (found.verdict.text, in_plain_words(found), _about(found))
+    sections = [Section("In short", "\n\n".join(text for text in texts if text))]
     for name, (heading, text) in (ONSET_TEXTS if found.about == "onset" else PATIENT_TEXTS).items():
         picture = found.pictures.get(name)
         table = None if picture else found.tables.get(name)
         if picture or table is not None:
-            sections.append(Section(heading, text, for_people(name, table), picture))
+            sections.append(Section(heading, text, readable_table(name, table), picture))
     return sections
 
 

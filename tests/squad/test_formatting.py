@@ -2,7 +2,19 @@
 
 import pytest
 
-from pfps_ml.squad.formatting import cases, count_range, gained, hours, points, runners, signed
+from pfps_ml.squad.formatting import (
+    cases,
+    count_range,
+    gained,
+    hours,
+    level_text,
+    out_of,
+    percent,
+    points,
+    runners,
+    signed,
+    whole,
+)
 
 
 @pytest.mark.parametrize(("count", "text"), [(0.0, "0.0"), (0.04, "less than 0.1"), (0.05, "0.1"), (1.46, "1.5")])
@@ -40,3 +52,22 @@ def test_what_rounds_to_zero_has_no_sign():
         "+1.2",
         "\N{MINUS SIGN}2.0",
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "share"),
+    [(0.9, "90 %", ("nine", "ten")), (0.8, "80 %", ("eight", "ten")), (0.95, "95 %", ("95", "100"))],
+)
+def test_a_level_is_said_in_per_cent_and_as_so_many_of_so_many(level, text, share):
+    assert (level_text(level), out_of(level)) == (text, share)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0 %"), (0.004, "under 1 %"), (0.12, "12 %"), (0.996, "over 99 %"), (1.0, "100 %")]
+)
+def test_what_may_happen_is_never_0_or_100_per_cent(share, text):
+    assert percent(share) == text
+
+
+def test_a_whole_number_has_no_decimals():
+    assert whole(17.6) == "18"

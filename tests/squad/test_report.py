@@ -1,6 +1,7 @@
 """The squad report: what it data, what it refuses to invent, and that it is one page that nothing can get into."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +87,35 @@ def test_no_text_of_the_roster_but_its_ids_is_in_the_report_and_an_id_is_never_r
     assert "Harbour" not in page
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [(name, name) for name in ("<script>x</script>", "&lt;b&gt;", "{{ 7 * 7 }}", "{% raw %}")]
+    + [('"x"" onmouseover=""y"', 'x" onmouseover="y'), ("x' onmouseover='y", "x' onmouseover='y")],
+)
+def test_an_id_is_shown_as_it_is_wherever_it_stands_and_is_never_html_or_a_template(bundle, tmp_path, cell, shown):
+    text = SQUAD.replace("S-0,", f"{cell},")
+    then = roster(tmp_path, text.replace("20,male,yes", "20,male,no"), "then.csv")
+    data, page = report_of(bundle, tmp_path, text, since=then)
+    assert shown in data.screening.roster.ids.tolist()
+    assert page.text.count(shown) >= 4  # on the list, among all runners, in the heat map, and since the earlier file
+    assert not {"script", "img"} & set(page.tags)
+    assert not [attribute for attribute, _ in page.attributes if attribute.startswith("on")]
+
+
+def test_the_level_and_the_horizon_are_those_of_the_bundle(bundle, tmp_path):
+    interval = replace(bundle.predictor.interval, level=0.8)
+    reference = {**bundle.reference, "horizon_months": 6}
+    other = replace(bundle, predictor=replace(bundle.predictor, interval=interval), reference=reference)
+    (usual, page), (data, other_page) = (report_of(each, tmp_path) for each in (bundle, other))
+    assert (usual.forecast.level, data.forecast.level) == (0.9, 0.8)
+    for text in ("90 % interval", "nine in ten", "nine would have", "12 months"):
+        assert text in page.text and text not in other_page.text
+    for text in ("80 % interval", "eight in ten", "eight would have", "cases among 12 runners in 6 months",
+                 "within 6 months", "the next 6 months"):  # fmt: skip
+        assert text in other_page.text and text not in page.text
+    assert "(80 %)" in dict(data.summary())["new cases"]
 
 
 def test_who_has_knee_pain_is_named_first_and_not_scored(bundle, tmp_path):
