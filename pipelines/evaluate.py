@@ -34,7 +34,17 @@ _ABOUT = {"runners": "runners trained on", "patients": "patients trained on", "c
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the held-out clubs say of a candidate: every table and display by name, and which candidate."""
+    """What the held-out clubs say of a candidate.
+
+    Attributes
+    ----------
+    tables, pictures
+        By name.
+    subject
+        Which candidate, and on whom it was judged.
+    level
+        Of the intervals of its predictions.
+    """
 
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, displays.Display]
@@ -65,8 +75,8 @@ class Evaluation:
         for name, (heading, text) in TEXTS.items():
             if name in self.tables or name in self.pictures:
                 table, picture = self.tables.get(name), self.pictures.get(name)
-                text = text.replace("{level}", f"{100 * self.level:g} %")
-                sections.append(Section(heading, text, table, picture, drawn.get(name, b"")))
+                shown_text = text.replace("{level}", f"{100 * self.level:g} %")
+                sections.append(Section(heading, shown_text, table, picture, drawn.get(name, b"")))
         return sections
 
 
