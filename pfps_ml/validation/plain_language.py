@@ -19,7 +19,8 @@ def in_plain_words(found: Validation) -> str:
     (events, pair), observed = _EVENTS[found.about], found.tables["account"]["rows"].iloc[-1]
     text = (
         f"In plain words: the model expected {observed / ratio['value']:,.0f} {events}, and {observed:,} were seen. "
-        f"Of {pair} {auroc:.0f} times in 100; guessing would be 50. The intervals below say how far chance could move that."
+        f"Of {pair} {auroc:.0f} times in 100; guessing would be 50. "
+        "The intervals below say how far chance could move that."
     )
     return text if found.verdict.said != "none" else f"{text} {_without_verdict(found, ratio)}"
 
