@@ -38,18 +38,18 @@ class Found:
 
 def found_in(folder: Path) -> list[Found]:
     """Try every trial whose file is there."""
-    found = []
+    results = []
     for trial in TRIALS:
         path = folder / trial.name / trial.file
         if path.is_file():
             came = tried(trial, pd.read_csv(path))
-            found.append(Found(trial, came, dealt(came.patients)))
-    return found
+            results.append(Found(trial, came, dealt(came.patients)))
+    return results
 
 
-def trial_lines(found: Sequence[Found]) -> Iterator[str]:
+def trial_lines(results: Sequence[Found]) -> Iterator[str]:
     """Yield the lines of the page: what all came to, then every trial; none where no trial was tried."""
-    if not found:
+    if not results:
         return
     yield from ("", "## Trials of other things, read through a map", "")
     yield "No open trial of runner's knee is known. These are trials of other treatments of other people, and one"
@@ -58,24 +58,24 @@ def trial_lines(found: Sequence[Found]) -> Iterator[str]:
     yield "trial of runner's knee: they test the code, and say nothing of runner's knee or of any pathway."
     header = ("trial", "patients", "known effects found", "preference named for", "gate, nobody responds",
               "gate, responders planted")  # fmt: skip
-    yield from ("", markdown_table(header, map(_summary, found)))
+    yield from ("", markdown_table(header, map(_summary, results)))
     yield from ("", f"![Known effects beside ours]({PICTURE.as_posix()})", "")
     yield "Mean effects are doubly robust, in the outcome's own unit (outcome model and propensity from other folds;"
     yield "of the class-size trial: school effects, each school's own shares, and schools resampled). A known effect"
     yield "is found if ours lies in its interval or, where it has none, if it lies in ours. Those of the first two"
     yield "trials are plain analyses of the same data, the others were published. Open to all are the trial's arms. The"
     yield f"gate wants effects for each patient to beat {len(RIVALS)} simpler ones on other folds, each at p < {LEVEL}."
-    yield _together([way for each in found for way in each.dealt if way.name != "planted"])
-    for each in found:
-        yield from _section(each)
+    yield _together([way for result in results for way in result.dealt if way.name != "planted"])
+    for result in results:
+        yield from _section(result)
 
 
-def _summary(each: Found) -> tuple[str, ...]:
-    effects, came = each.tried.effects, each.tried
-    nobody = [way for way in each.dealt if way.name != "planted"]
-    planted = [way for way in each.dealt if way.name == "planted"]
+def _summary(result: Found) -> tuple[str, ...]:
+    effects, came = result.tried.effects, result.tried
+    nobody = [way for way in result.dealt if way.name != "planted"]
+    planted = [way for way in result.dealt if way.name == "planted"]
     return (
-        each.trial.title,
+        result.trial.title,
         f"{len(came.patients.X):,}",
         f"{effects['found'].sum()} of {len(effects)}",
         _patients(came.preferred),
@@ -102,15 +102,15 @@ def _patients(preferred: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> str:
     return f"{named:,} of {len(preferred):,}" if named else "nobody"
 
 
-def _section(each: Found) -> Iterator[str]:
-    trial, came = each.trial, each.tried
+def _section(result: Found) -> Iterator[str]:
+    trial, came = result.trial, result.tried
     names = dict(trial.arms)
     yield from ("", f"### {trial.title}", "", trial.about)
-    aside = came.patients.set_aside
-    yield f"Read through `{trial.mapping.as_posix()}`; {aside or 'no'} rows set aside for a fault or nothing known."
+    set_aside = came.patients.set_aside
+    yield f"Read through `{trial.mapping.as_posix()}`; {set_aside or 'no'} rows set aside for a fault or nothing known."
     yield from ("", markdown_table(("column", "is", "stands in for"), _columns(trial)))
     header = ("outcome", "arm", "known", "ours", "raw difference", "found")
-    yield from ("", markdown_table(header, _effects(came, names)), "", *_verdict(each))
+    yield from ("", markdown_table(header, _effects(came, names)), "", *_verdict(result))
 
 
 def _columns(trial: Trial) -> Iterator[tuple[str, ...]]:
@@ -133,8 +133,8 @@ def _effects(came: Tried, names: dict[str, str]) -> Iterator[tuple[str, ...]]:
                "yes" if row.found else "NO")  # fmt: skip
 
 
-def _verdict(each: Found) -> Iterator[str]:
-    trial, came = each.trial, each.tried
+def _verdict(result: Found) -> Iterator[str]:
+    trial, came = result.trial, result.tried
     names = dict(trial.arms)
     yield f"An honest answer: {trial.wanted}."
     rows = ((RIVALS[rival.against], _p(rival.p), "yes" if rival.passed else "no") for rival in came.gate.comparisons)
@@ -145,7 +145,7 @@ def _verdict(each: Found) -> Iterator[str]:
         yield (f"Where the predicted effect of {names[row.arm]} differs by 1 between patients of other folds, effects "
                f"differ by {_interval(row.slope, row.slope_low, row.slope_high)}.")  # fmt: skip
     header = ("dealt anew", "gate passed", "patients with a preference", "of these, right")
-    yield from ("", markdown_table(header, map(_dealt_row, each.dealt)))
+    yield from ("", markdown_table(header, map(_dealt_row, result.dealt)))
 
 
 def _dealt_row(way: Dealt) -> tuple[str, ...]:
@@ -160,13 +160,13 @@ def _p(value: float) -> str:
 def _worth(policies: pd.DataFrame, names: dict[str, str]) -> str:
     """Say what choosing by prediction is worth against the one arm that is best for everybody."""
     rules = policies[policies["policy"].isin(names)]
-    best, own = rules.loc[rules["value"].idxmax()], policies.set_index("policy").loc[BEST]
+    best, by_model = rules.loc[rules["value"].idxmax()], policies.set_index("policy").loc[BEST]
     if np.allclose(best[["lead", "lead_low", "lead_high"]].astype(float), 0):
         return f"The best prediction is {names[best['policy']]} for everybody."
     lead = _interval(best["lead"], best["lead_low"], best["lead_high"], 3)
     return (
-        f"The arm of the best prediction for each gives success to {own['value']:.0%}, {names[best['policy']]} for "
-        f"everybody to {best['value']:.0%}: a lead of {lead}."
+        f"The arm of the best prediction for each gives success to {by_model['value']:.0%}, {names[best['policy']]} "
+        f"for everybody to {best['value']:.0%}: a lead of {lead}."
     )
 
 
@@ -176,9 +176,9 @@ def _interval(value: float, low: float, high: float, decimals: int = 2) -> str:
     return f"{value:+.{decimals}f} ({low:+.{decimals}f} to {high:+.{decimals}f})"
 
 
-def picture(found: Sequence[Found]) -> "Figure":
+def picture(results: Sequence[Found]) -> "Figure":
     """Return a forest plot of known effects beside ours, per standard deviation of the outcome."""
-    table = pd.concat([_per_deviation(each) for each in found], ignore_index=True)
+    table = pd.concat([_per_deviation(result) for result in results], ignore_index=True)
     figure = new_figure(
         "Mean effects that are known, beside ours: trials of other things", height=1.5 + 0.42 * len(table)
     )
@@ -202,11 +202,11 @@ def picture(found: Sequence[Found]) -> "Figure":
     return figure
 
 
-def _per_deviation(each: Found) -> pd.DataFrame:
-    effects, outcomes = each.tried.effects, each.tried.patients.outcomes
+def _per_deviation(result: Found) -> pd.DataFrame:
+    effects, outcomes = result.tried.effects, result.tried.patients.outcomes
     spread = outcomes[list(effects["outcome"])].std().to_numpy()
     figures = ["known", "known_low", "known_high", "effect", "low", "high"]
-    names = dict(each.trial.arms)
+    names = dict(result.trial.arms)
     labels = [f"{names[row.arm]}\n{row.label.partition(',')[0]}" for row in effects.itertuples()]
     return effects[figures].div(spread, axis=0).assign(name=labels)
 

@@ -61,7 +61,7 @@ class Evaluation:
         for name, table in self.tables.items():
             table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
         (folder / SUBJECT).write_bytes(dump(self.subject))
-        drawn = {name: displays.save(each, folder, name)[0].read_bytes() for name, each in self.pictures.items()}
+        drawn = {name: displays.save(picture, folder, name)[0].read_bytes() for name, picture in self.pictures.items()}
         return write_report(folder, "Evaluation on clubs held out from training", self._sections(drawn))
 
     def frame(self, name: str) -> pd.DataFrame:

@@ -10,7 +10,7 @@ from pfps_ml.cohort.checks_onset import added_up
 from pfps_ml.cohort.independence import STEP, TIED
 from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, Use, check
 from pfps_ml.cohort.targets import TOLERANCES
-from pfps_ml.core.markdown import markdown_table
+from pfps_ml.core.markdown import markdown_list, markdown_table
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say, steps, table
@@ -74,12 +74,12 @@ without error, would give an AUROC of {:.2f}: published ratios are marginal, so 
 
 def plausibility_page(findings: list[Finding]) -> str:
     """Return PLAUSIBILITY.md."""
-    parts = [_part(part, [each for each in findings if each.part == part]) for part in PARTS]
-    missed = [f"* **{_name(each)}** ({', '.join(each.row.rows)}): {each.row.why}." for each in findings
-              if not each.inside]  # fmt: skip
+    parts = [_part(part, [finding for finding in findings if finding.part == part]) for part in PARTS]
+    missed = (f"**{_name(finding)}** ({', '.join(finding.row.rows)}): {finding.row.why}." for finding in findings
+              if not finding.inside)  # fmt: skip
     return _TEXT.format(
         notice=NOTICE, runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
-        tolerances="\n".join(f"* {each}" for each in TOLERANCES), parts="\n".join(parts), missed="\n".join(missed),
+        tolerances=markdown_list(TOLERANCES, mark="*"), parts="\n".join(parts), missed=markdown_list(missed, mark="*"),
     )  # fmt: skip
 
 
@@ -97,11 +97,12 @@ def plausibility_table(findings: list[Finding]) -> pd.DataFrame:
 
 
 def _counts(findings: list[Finding]) -> dict[str, int]:
-    use, back = (Counter(each.use for each in found) for found in (findings, [f for f in findings if f.inside]))
+    use = Counter(finding.use for finding in findings)
+    back = Counter(finding.use for finding in findings if finding.inside)
     return {
         "inside": back.total(), "total": use.total(), "set_": use["set"], "held_out": use.total() - use["set"],
         "same": use["same study"], "same_in": back["same study"], "free": use[HELD_OUT], "free_in": back[HELD_OUT],
-        "strict": sum(each.kin is not None and not each.kin.parameters for each in findings),
+        "strict": sum(finding.kin is not None and not finding.kin.parameters for finding in findings),
     }  # fmt: skip
 
 
@@ -134,8 +135,8 @@ def main() -> None:
         findings = check()
     write_whole(PAGE, plausibility_page(findings).encode("utf-8"))
     write_whole(TABLE, plausibility_table(findings).to_csv(index=False, lineterminator="\n").encode("utf-8"))
-    shown = [(*_cells(each)[:5], each.use) for each in findings]
-    table("Published figures, and what the simulated people give", _HEADER[:6], shown)
+    rows = [(*_cells(finding)[:5], finding.use) for finding in findings]
+    table("Published figures, and what the simulated people give", _HEADER[:6], rows)
     counts = _counts(findings)
     say(f"{PAGE}: {counts['inside']} of {counts['total']} figures come back, "
         f"{counts['free_in']} of {counts['free']} independent held-out ones")  # fmt: skip

@@ -58,7 +58,7 @@ def judge_bundle(
     validated = read_validation(validation, bundle)
     treated = pathways and read_validation(pathways, bundle, PATHWAYS)
     checks = checks_outside(validated, limits or ReleaseConfig())
-    if treated or any(people_of(each) == "patients" for each in bundle.manifest.get("updates", [])):
+    if treated or any(people_of(update) == "patients" for update in bundle.manifest.get("updates", [])):
         checks += checks_of_patients(treated)
     return ReadyBundle(bundle, validated, checks, treated)
 
@@ -109,28 +109,28 @@ def records(released: Bundle, ready: ReadyBundle) -> Iterator[Record]:
     yield Tag("notice", released.notice)
     yield Tag("verdict", ready.validated.said)
     updates = released.manifest.get("updates", [])
-    for update in [each for each in updates if people_of(each) == "runners"][-1:]:  # which is what was validated
+    for update in [update for update in updates if people_of(update) == "runners"][-1:]:  # which is what was validated
         yield from facts_of_update(update)
     facts = released.manifest["validation"]
     for name in ("cohort", "runners", "cases"):
         yield Param(f"validation.{name}", facts[name])
-    for name, found in facts["metrics"].items():
-        yield Metric(f"validation_{name}", found["value"], found["low"], found["high"])
+    for name, figure in facts["metrics"].items():
+        yield Metric(f"validation_{name}", figure["value"], figure["low"], figure["high"])
     yield Model(released.path)
 
 
 def _facts(ready: ReadyBundle) -> dict[str, Any]:
-    found = ready.validated
+    validated = ready.validated
     validation = {
-        "cohort": found.subject["cohort"], "runners": found.runners, "cases": found.cases, "verdict": found.said,
-        "metrics": headline(found.tables["onset"]),
+        "cohort": validated.subject["cohort"], "runners": validated.runners, "cases": validated.cases,
+        "verdict": validated.said, "metrics": headline(validated.tables["onset"]),
     }  # fmt: skip
     if ready.treated:
         subject = ready.treated.subject
         validation["pathways"] = {"cohort": subject["cohort"], "patients": ready.treated.runners,
                                   "successes": ready.treated.cases, "verdict": ready.treated.said}  # fmt: skip
-    kept = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
-    return {**kept, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
+    unchanged = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
+    return {**unchanged, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
 
 
 __all__ = ["ReadyBundle", "judge_bundle", "records", "release_bundle"]

@@ -68,16 +68,16 @@ def figures(bundle: Bundle) -> dict[str, str]:
     What a bundle does not hold (one of a real cohort has no scenario) has no name here; nor has, of an updated one,
     what was true before only.
     """
-    source, found = _source(bundle), {}
+    source, known = _source(bundle), {}
     older = {name for update in bundle.manifest.get("updates", []) for name in _OLDER[people_of(update)]}
     for name, read in _FIGURES.items():
         if name in older:
             continue
         try:
-            found[name] = read(source)
+            known[name] = read(source)
         except (LookupError, TypeError, FactError):
             continue
-    return found
+    return known
 
 
 def known_of(bundle: Bundle, validated: Validated | None = None) -> Known:
@@ -111,15 +111,15 @@ def _held_out(bundle: Bundle) -> dict[str, Figures]:
 def _of_this_bundle(source: Source) -> bool:
     """Return whether the tracked table of calibration gives the bundle's own observed / expected."""
     tenths, ratio = source.tenths, source.manifest.get("metrics", {}).get("observed_expected", {}).get("value", 0)
-    seen, expected = (float((tenths["n"] * tenths[name]).sum()) for name in ("observed", "predicted"))
-    return bool(abs(seen / expected - ratio) < _ROUND)
+    observed, expected = (float((tenths["n"] * tenths[name]).sum()) for name in ("observed", "predicted"))
+    return bool(abs(observed / expected - ratio) < _ROUND)
 
 
 def _config(source: Source, *path: str) -> Any:
-    found: Any = source.manifest["config"]
+    value: Any = source.manifest["config"]
     for key in path:
-        found = found[key]
-    return found
+        value = value[key]
+    return value
 
 
 def _metric(name: str) -> Callable[[Source], str]:
@@ -179,15 +179,15 @@ def _for_auroc(source: Source) -> int:
 
 def _measured(source: Source, least: bool) -> str:
     shares = {BY_NAME[name].label: source.reference["fields"][name]["measured"] for name in ONSET_FIELDS}
-    name = (min if least else max)(shares, key=lambda each: shares[each])
+    name = (min if least else max)(shares, key=lambda label: shares[label])
     return f"{shares[name]:.0%}" if not least else f"{shares[name]:.0%} ({name})"
 
 
 def _parameters(source: Source) -> str:
     scenario = load_scenario(source.manifest["trained_on"]["scenario"])
-    every = [*scenario.runners.values(), *scenario.patients.values()]
-    assumed = sum(each.assumption for each in every)
-    return f"{len(every) - assumed} parameters cite rows of the ledger and {assumed} are marked as assumptions"
+    parameters = [*scenario.runners.values(), *scenario.patients.values()]
+    assumed = sum(parameter.assumption for parameter in parameters)
+    return f"{len(parameters) - assumed} parameters cite rows of the ledger and {assumed} are marked as assumptions"
 
 
 def _share_back(published: pd.DataFrame) -> str:
@@ -197,9 +197,9 @@ def _share_back(published: pd.DataFrame) -> str:
 
 def _gate(source: Source) -> str:
     gate = source.pathways["gate"]
-    beaten = sum(each["passed"] for each in gate["comparisons"])
-    said = "so one may be named" if gate["passed"] else "so none is ever named"
-    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten, {said}"
+    beaten = sum(rival["passed"] for rival in gate["comparisons"])
+    conclusion = "so one may be named" if gate["passed"] else "so none is ever named"
+    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten, {conclusion}"
 
 
 def _persons(source: Source) -> str:
@@ -215,19 +215,19 @@ def _persons(source: Source) -> str:
 
 def _updates(source: Source) -> str:
     return "; ".join(
-        f"{level_of(each)} of `{each['from']}`, on {size_of(each)} (cohort {each['cohort'][:12]}, the beginning of its "
-        "digest)"
-        for each in source.manifest["updates"]
+        f"{level_of(update)} of `{update['from']}`, on {size_of(update)} (cohort {update['cohort'][:12]}, "
+        "the beginning of its digest)"
+        for update in source.manifest["updates"]
     )
 
 
 def _of_onset(source: Source) -> dict[str, Any]:
     """Return the last update on runners; one on patients says nothing of onset."""
-    return [each for each in source.manifest["updates"] if people_of(each) == "runners"][-1]
+    return [update for update in source.manifest["updates"] if people_of(update) == "runners"][-1]
 
 
 def _update_ratio(source: Source) -> str:
-    last = next((each for each in reversed(source.manifest["updates"]) if "runners" in each), None)
+    last = next((update for update in reversed(source.manifest["updates"]) if "runners" in update), None)
     if last is None:
         return "not known, for only the pathways were updated"
     return f"{last['observed_expected_before']:.2f} before and {last['observed_expected_after']:.2f} after"

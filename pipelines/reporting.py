@@ -34,12 +34,13 @@ def tripod_page(bundle: Bundle, validated: Validated | None = None) -> str:
     """Return TRIPOD.md: what a report of a bundle must say, item by item."""
     items = filled(read_items("tripod", "item", DONE), known_of(bundle, validated), "not done")
     counts = Counter(item.answer for item in items)
+    answers = ", ".join(f"{counts[answer]} {answer}" for answer in DONE)
     lines = [
         *_head("TRIPOD+AI: what a report of these models must say", bundle),
         "The items are those of TRIPOD+AI (Collins and others, [BMJ 2024;385:e078378]"
         "(https://doi.org/10.1136/bmj-2023-078378)), put in our own words: read the original beside them. The answers "
         "are the project's own; nobody else has checked them.", "",
-        f"Of {len(items)} parts of {_numbers(items)} items: {', '.join(f'{counts[each]} {each}' for each in DONE)}.",
+        f"Of {len(items)} parts of {_numbers(items)} items: {answers}.",
         "", "## Not done", "", *_listed(items, "not done"),
         "", "## Done in part", "", *_listed(items, "partly"),
     ]  # fmt: skip

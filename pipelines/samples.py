@@ -102,7 +102,7 @@ def datasheet(frames: Frames, config: CohortConfig) -> str:
     """Return DATASHEET.md: what the data are, how they were made, what they are for and what they are not for."""
     scenario = load_scenario(config.scenario)
     parameters = [*scenario.runners.values(), *scenario.patients.values()]
-    assumed = sum(each.assumption for each in parameters)
+    assumed = sum(parameter.assumption for parameter in parameters)
     base, lasts, spike = (scenario.runners[name] for name in ("onset_base_rate", "spike_months", "onset_spike_10"))
     return _DATASHEET.format(
         notice=NOTICE, scenario=scenario.name, title=scenario.title, rows=_ROWS,

@@ -29,9 +29,9 @@ def markdown_page(title: str, introduction: Iterable[str], sections: Iterable[Ma
     return "\n\n".join(block for block in blocks if block) + "\n"
 
 
-def markdown_list(items: Iterable[str]) -> str:
-    """Return items as a list."""
-    return "\n".join(f"- {item}" for item in items)
+def markdown_list(items: Iterable[str], mark: str = "-") -> str:
+    """Return items as a list, each a line that begins with a mark: - or *."""
+    return "\n".join(f"{mark} {item}" for item in items)
 
 
 def markdown_table(header: Sequence[str], rows: Iterable[Iterable[Any]], spaced_rule: bool = False) -> str:

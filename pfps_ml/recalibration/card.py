@@ -75,8 +75,8 @@ def updated_limits(limits: Iterable[str], facts: Mapping[str, Any]) -> list[str]
         "whether they agreed, only who updated it can say.",
         f"No figure of how it does on other {people}, unless the card has a validation after the update.",
     ]
-    old = [each for each in limits if each not in new]
-    return [*new, *(each if each.startswith(_BEFORE) else f"{_BEFORE}{each}" for each in old)]
+    old = [limit for limit in limits if limit not in new]
+    return [*new, *(limit if limit.startswith(_BEFORE) else f"{_BEFORE}{limit}" for limit in old)]
 
 
 def level_of(facts: Mapping[str, Any]) -> str:

@@ -158,11 +158,11 @@ def _thinned(
 
 def _options(squad: Squad, runner: int, chosen: Sequence[Measurement]) -> _Options:
     """Return what may be measured next of one runner: each field alone, and the most telling ones together."""
-    made = [choice for choice in chosen if choice.runner == runner]
-    left = [choice for choice in squad.choices if choice.runner == runner and choice not in made]
+    planned = [choice for choice in chosen if choice.runner == runner]
+    left = [choice for choice in squad.choices if choice.runner == runner and choice not in planned]
     telling = sorted(left, key=lambda choice: -_spread(choice) / choice.minutes)
     steps = [(choice,) for choice in left] + [tuple(telling[:size]) for size in range(2, len(telling) + 1)]
-    after = [outcomes(squad.log_odds[runner], [*made, *step]) for step in steps]
+    after = [outcomes(squad.log_odds[runner], [*planned, *step]) for step in steps]
     return _Options(tuple(steps), tuple(after))
 
 

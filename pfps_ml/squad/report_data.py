@@ -242,8 +242,8 @@ def _move(name: str, then: tuple[Screening, int], now: tuple[Screening, int]) ->
     before, after = (screening.assessments.prediction.contributions[at] for screening, at in (then, now))
     rising = 1 if latest >= earlier else -1
     field = BY_NAME[now[0].assessments.prediction.fields[int(np.argmax(rising * (after - before)))]]
-    shown = [screening.assessments.columns[field.name][at] for screening, at in (then, now)]
-    before, today = ("not known" if np.isnan(value) else field.show(value) for value in shown)
+    values = [screening.assessments.columns[field.name][at] for screening, at in (then, now)]
+    before, today = ("not known" if np.isnan(value) else field.show(value) for value in values)
     return Move(name, earlier, latest, f"{field.label}: {before}, now {today}" if before != today else "")
 
 

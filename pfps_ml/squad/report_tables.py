@@ -112,9 +112,9 @@ def heat_map(data: ReportData) -> tuple[list[str], list[tuple[str, list[HeatCell
 
 def price_rows(triage: Triage) -> list[tuple[str, str, str]]:
     """Return whom to see, by how many check-ups one case is worth."""
-    few, many = (f"{end:.0f}" for end in sorted(triage.worth_from_to))
-    nobody, some, everybody = _ways(triage)
-    return [(nobody, "fewer than", few), (some, f"{few} to", many), (everybody, "more than", many)]
+    least, most = (f"{end:.0f}" for end in sorted(triage.worth_from_to))
+    nobody, first, everybody = _ways(triage)
+    return [(nobody, "fewer than", least), (first, f"{least} to", most), (everybody, "more than", most)]
 
 
 def price_picture(triage: Triage) -> Markup:
@@ -127,8 +127,8 @@ def measurement_values(data: ReportData) -> tuple[list[MeasurementValue], list[s
     by_field = groupby(sorted(data.squad.choices, key=_field), key=_field)
     values = [_value(data, name, list(group)) for name, group in by_field]
     values.sort(key=lambda value: -value.gain)
-    shown = [value for value in values if value.gain >= _LEAST_GAIN]
-    return shown, [value.field for value in values if value.gain < _LEAST_GAIN]
+    valuable = [value for value in values if value.gain >= _LEAST_GAIN]
+    return valuable, [value.field for value in values if value.gain < _LEAST_GAIN]
 
 
 def plan_rows(data: ReportData) -> list[tuple[str, str, str]]:
@@ -136,7 +136,7 @@ def plan_rows(data: ReportData) -> list[tuple[str, str, str]]:
     by_runner: dict[int, list[Measurement]] = {}
     for measurement in data.plan.chosen if data.plan else ():
         by_runner.setdefault(measurement.runner, []).append(measurement)
-    return [(name_of(data, at), ", ".join(BY_NAME[made.field].label for made in chosen), _time(chosen))
+    return [(name_of(data, at), ", ".join(BY_NAME[measurement.field].label for measurement in chosen), _time(chosen))
             for at, chosen in by_runner.items()]  # fmt: skip
 
 

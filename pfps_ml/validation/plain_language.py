@@ -10,24 +10,24 @@ from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.external import Validation
 
 
-def in_plain_words(found: Validation) -> str:
+def in_plain_words(validation: Validation) -> str:
     """Return the first figures in words; nothing where a check fails, since they mean little then."""
-    rows = found.figures.set_index("metric")[["value", "low", "high"]].astype(float).to_dict("index")
+    rows = validation.figures.set_index("metric")[["value", "low", "high"]].astype(float).to_dict("index")
     ratio, auroc = rows["observed_expected"], 100 * rows["auroc"]["value"]
-    if not np.isfinite([ratio["value"], auroc]).all() or any(check.verdict == "fail" for check in found.checks):
+    if not np.isfinite([ratio["value"], auroc]).all() or any(check.verdict == "fail" for check in validation.checks):
         return ""
-    (events, pair), observed = _EVENTS[found.about], found.tables["account"]["rows"].iloc[-1]
+    (events, pair), observed = _EVENTS[validation.about], validation.tables["account"]["rows"].iloc[-1]
     text = (
         f"In plain words: the model expected {observed / ratio['value']:,.0f} {events}, and {observed:,} were seen. "
         f"Of {pair} {auroc:.0f} times in 100; guessing would be 50. "
         "The intervals below say how far chance could move that."
     )
-    return text if found.verdict.said != "none" else f"{text} {_without_verdict(found, ratio)}"
+    return text if validation.verdict.said != "none" else f"{text} {_without_verdict(validation, ratio)}"
 
 
-def _without_verdict(found: Validation, ratio: Mapping[Hashable, Any]) -> str:
+def _without_verdict(validation: Validation, ratio: Mapping[Hashable, Any]) -> str:
     """Return what follows where there is no verdict; of runners also that the mean risk is off, if it is."""
-    if found.about == "onset" and not ratio["low"] <= 1 <= ratio["high"]:
+    if validation.about == "onset" and not ratio["low"] <= 1 <= ratio["high"]:
         side = "high" if ratio["high"] < 1 else "low"
         return f"{_NO_VERDICT} Risks seem too {side} here on average: the interval of observed / expected leaves 1 out."
     return _NO_VERDICT
