@@ -12,6 +12,7 @@ import pandas as pd
 
 from benchmarks.trial_page import PICTURE, Found, found_in, picture, trial_lines
 from pfps_ml.bundle import released_bundle
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.evaluation.drawing import DPI
 from pfps_ml.intake.cohort import Cohort, Columns, read_cohort
 from pfps_ml.validation.external import Validation, validate
@@ -66,14 +67,14 @@ def _lines(folder: Path) -> Iterator[str]:
     yield "Sessions of the Running Injury Clinic, Calgary (Ferber and others, Sci Data 2024;11:1232, CC BY 4.0):"
     yield "runners with a diagnosis of patellofemoral pain against those without any, read through"
     yield f"`{_MAP}` as if they were a cohort of onset. The checks must see that they are none."
-    yield from ("", f"**{found.verdict.text}**", "", "| rows | |", "|---|---|")
-    yield from (f"| {row.what} | {row.rows:,} |" for row in found.tables["account"].itertuples())
-    yield from ("", "| check | verdict | why |", "|---|---|---|")
-    yield from (f"| [{each.code}]({each.page}) {each.title} | {each.verdict} | {each.why} |" for each in found.checks)
+    account = ((row.what, f"{row.rows:,}") for row in found.tables["account"].itertuples())
+    yield from ("", f"**{found.verdict.text}**", "", markdown_table(("rows", ""), account))
+    checks = ((f"[{check.code}]({check.page}) {check.title}", check.verdict, check.why) for check in found.checks)
+    yield from ("", markdown_table(("check", "verdict", "why"), checks))
     figures = found.tables["onset"].set_index("metric").loc[["auroc", "observed_expected"]]
     yield from ("", f"The figures, which validate nothing ({found.subject['intervals'].partition(':')[0]} resampled):")
-    yield from ("", "| figure | value | 95 % interval |", "|---|---|---|")
-    yield from (f"| {row.label} | {row.value:.3f} | {row.low:.3f} to {row.high:.3f} |" for row in figures.itertuples())
+    rows = ((row.label, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}") for row in figures.itertuples())
+    yield from ("", markdown_table(("figure", "value", "95 % interval"), rows))
     drifted = found.tables["drift"].query("drift != 'none'")
     told = ", ".join(f"{row.label} ({row.drift}, {row.psi:.2f})" for row in drifted.itertuples()) or "none"
     yield from ("", f"Drift against the training data: {told}.")

@@ -29,8 +29,8 @@ from pfps_ml.knowledge.checker import check, complete
 from pfps_ml.knowledge.dictionary import SCREENING
 from pfps_ml.randomness import generator
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
-from pfps_ml.squad.hours import plan
-from pfps_ml.squad.measurements import Choice, Squad, choices_of
+from pfps_ml.squad.measurement_plan import plan_measurements
+from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements
 from pipelines.console import command, say, steps, table
 
 SQUADS = 4_000
@@ -93,7 +93,7 @@ def forecasts(bundle: Bundle, seed: int, count: int, tell: Callable[[str], None]
     for at, frame in enumerate(squads(seed, count)):
         tell(f"squad {at + 1} of {count}")
         columns = complete(check(frame).values)
-        found = forecast(worlds(bundle, columns, np.zeros(len(frame), dtype=np.int64)))
+        found = forecast(worlds(bundle, columns, np.zeros(len(frame), dtype=np.int64)), bundle.predictor.interval.level)
         cases = int(frame["pfps_onset_12m"].sum())
         pit = float(found.shares[:cases].sum() + chance[at] * found.shares[cases])
         shorter = _best_run(found, found.high - found.low)
@@ -135,13 +135,13 @@ def plans(bundle: Bundle, seed: int, count: int) -> NDArray[np.float64]:
     draw, gains = generator(seed, "benchmarks/plans"), []
     for frame in squads(seed, count):
         columns = complete(check(frame.head(int(draw.integers(3, 7)))).values)
-        log_odds, choices = bundle.predictor.predict(columns).log_odds, choices_of(bundle, columns)
+        log_odds, choices = bundle.predictor.predict(columns).log_odds, missing_measurements(bundle, columns)
         some = [choices[at] for at in draw.permutation(len(choices))[:_MOST]]
         squad = Squad(log_odds, int(draw.integers(1, len(log_odds))), tuple(some))
         minutes = float(draw.uniform(0.2, 0.7)) * sum(choice.minutes for choice in some)
         best = optimum(squad, minutes)
         if best > _NOTHING:
-            gains.append((squad.gain(plan(squad, minutes).chosen, EXACT), best))
+            gains.append((squad.gain(plan_measurements(squad, minutes).chosen, EXACT), best))
     return np.array(gains).reshape(-1, 2)
 
 
@@ -151,7 +151,7 @@ def optimum(squad: Squad, minutes: float) -> float:
     return max(squad.gain(some, EXACT) for some in ways if _minutes(some) <= minutes)
 
 
-def _minutes(chosen: tuple[Choice, ...]) -> float:
+def _minutes(chosen: tuple[Measurement, ...]) -> float:
     return sum(choice.minutes for choice in chosen)
 
 

@@ -12,6 +12,7 @@ from scipy.special import betaincinv
 from benchmarks.trial_effects import Tried, tried
 from benchmarks.trial_nulls import Dealt, dealt
 from benchmarks.trials import TRIALS, Trial
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.evaluation.drawing import BLUE, GREY, ORANGE, new_figure, notice
 from pfps_ml.evaluation.policy import BEST
 from pfps_ml.files.mapping import load_mapping
@@ -37,45 +38,49 @@ class Found:
 
 def found_in(folder: Path) -> list[Found]:
     """Try every trial whose file is there."""
-    found = []
+    results = []
     for trial in TRIALS:
         path = folder / trial.name / trial.file
         if path.is_file():
             came = tried(trial, pd.read_csv(path))
-            found.append(Found(trial, came, dealt(came.patients)))
-    return found
+            results.append(Found(trial, came, dealt(came.patients)))
+    return results
 
 
-def trial_lines(found: Sequence[Found]) -> Iterator[str]:
+def trial_lines(results: Sequence[Found]) -> Iterator[str]:
     """Yield the lines of the page: what all came to, then every trial; none where no trial was tried."""
-    if not found:
+    if not results:
         return
     yield from ("", "## Trials of other things, read through a map", "")
     yield "No open trial of runner's knee is known. These are trials of other treatments of other people, and one"
     yield "cohort that was not randomised, with effects that are known from elsewhere. Their columns and arms **stand"
     yield "in** for fields and pathways of the dictionary, so that intake, effects, gate and preference run as on a"
     yield "trial of runner's knee: they test the code, and say nothing of runner's knee or of any pathway."
-    yield from ("", "| trial | patients | known effects found | preference named for | gate, nobody responds |"
-                " gate, responders planted |", "|---|---|---|---|---|---|")  # fmt: skip
-    yield from map(_summary, found)
+    header = ("trial", "patients", "known effects found", "preference named for", "gate, nobody responds",
+              "gate, responders planted")  # fmt: skip
+    yield from ("", markdown_table(header, map(_summary, results)))
     yield from ("", f"![Known effects beside ours]({PICTURE.as_posix()})", "")
     yield "Mean effects are doubly robust, in the outcome's own unit (outcome model and propensity from other folds;"
     yield "of the class-size trial: school effects, each school's own shares, and schools resampled). A known effect"
     yield "is found if ours lies in its interval or, where it has none, if it lies in ours. Those of the first two"
     yield "trials are plain analyses of the same data, the others were published. Open to all are the trial's arms. The"
     yield f"gate wants effects for each patient to beat {len(RIVALS)} simpler ones on other folds, each at p < {LEVEL}."
-    yield _together([way for each in found for way in each.dealt if way.name != "planted"])
-    for each in found:
-        yield from _section(each)
+    yield _together([way for result in results for way in result.dealt if way.name != "planted"])
+    for result in results:
+        yield from _section(result)
 
 
-def _summary(each: Found) -> str:
-    effects, came = each.tried.effects, each.tried
-    nobody = [way for way in each.dealt if way.name != "planted"]
-    planted = [way for way in each.dealt if way.name == "planted"]
+def _summary(result: Found) -> tuple[str, ...]:
+    effects, came = result.tried.effects, result.tried
+    nobody = [way for way in result.dealt if way.name != "planted"]
+    planted = [way for way in result.dealt if way.name == "planted"]
     return (
-        f"| {each.trial.title} | {len(came.patients.X):,} | {effects['found'].sum()} of {len(effects)} "
-        f"| {_patients(came.preferred)} | {_passed(nobody)} | {_passed(planted)} |"
+        result.trial.title,
+        f"{len(came.patients.X):,}",
+        f"{effects['found'].sum()} of {len(effects)}",
+        _patients(came.preferred),
+        _passed(nobody),
+        _passed(planted),
     )
 
 
@@ -97,44 +102,55 @@ def _patients(preferred: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> str:
     return f"{named:,} of {len(preferred):,}" if named else "nobody"
 
 
-def _section(each: Found) -> Iterator[str]:
-    trial, came = each.trial, each.tried
+def _section(result: Found) -> Iterator[str]:
+    trial, came = result.trial, result.tried
     names = dict(trial.arms)
     yield from ("", f"### {trial.title}", "", trial.about)
-    aside = came.patients.set_aside
-    yield f"Read through `{trial.mapping.as_posix()}`; {aside or 'no'} rows set aside for a fault or nothing known."
-    yield from ("", "| column | is | stands in for |", "|---|---|---|")
+    set_aside = came.patients.set_aside
+    yield f"Read through `{trial.mapping.as_posix()}`; {set_aside or 'no'} rows set aside for a fault or nothing known."
+    yield from ("", markdown_table(("column", "is", "stands in for"), _columns(trial)))
+    header = ("outcome", "arm", "known", "ours", "raw difference", "found")
+    yield from ("", markdown_table(header, _effects(came, names)), "", *_verdict(result))
+
+
+def _columns(trial: Trial) -> Iterator[tuple[str, ...]]:
+    """Yield what each column of a trial's file is, and what it stands in for."""
     declared = load_mapping(trial.mapping)
     for column in declared.columns:
         if column.field != "runner_id":
-            yield f"| {column.source} | {trial.columns[column.source]} | {BY_NAME[column.field].label} |"
-    yield from (f"| none | {value} in every row | {BY_NAME[field].label} |" for field, value in declared.given)
-    yield from (f"| arm | {theirs} | {_LABELS[ours]} |" for ours, theirs in trial.arms)
-    yield f"| outcome | {trial.success} | {SUCCESS.label} |"
-    yield from ("", "| outcome | arm | known | ours | raw difference | found |", "|---|---|---|---|---|---|")
+            yield column.source, trial.columns[column.source], BY_NAME[column.field].label
+    yield from (("none", f"{value} in every row", BY_NAME[field].label) for field, value in declared.given)
+    yield from (("arm", theirs, _LABELS[ours]) for ours, theirs in trial.arms)
+    yield "outcome", trial.success, SUCCESS.label
+
+
+def _effects(came: Tried, names: dict[str, str]) -> Iterator[tuple[str, ...]]:
+    """Yield each effect that is known of a trial, and ours."""
     for row in came.effects.itertuples():
-        said = _interval(row.known, row.known_low, row.known_high)
-        yield (f"| {row.label} | {names[row.arm]} | {said} ({row.source}) | {_interval(row.effect, row.low, row.high)} "
-               f"| {row.naive:+.2f} | {'yes' if row.found else 'NO'} |")  # fmt: skip
-    yield from ("", *_verdict(each))
+        known = _interval(row.known, row.known_low, row.known_high)
+        ours = _interval(row.effect, row.low, row.high)
+        yield (row.label, names[row.arm], f"{known} ({row.source})", ours, f"{row.naive:+.2f}",
+               "yes" if row.found else "NO")  # fmt: skip
 
 
-def _verdict(each: Found) -> Iterator[str]:
-    trial, came = each.trial, each.tried
+def _verdict(result: Found) -> Iterator[str]:
+    trial, came = result.trial, result.tried
     names = dict(trial.arms)
     yield f"An honest answer: {trial.wanted}."
-    yield from ("", "| our effects for each patient against | p | shown to be better |", "|---|---|---|")
-    for rival in came.gate.comparisons:
-        yield f"| {rival.against.label} | {_p(rival.p)} | {'yes' if rival.passed else 'no'} |"
+    rows = ((rival.against.label, _p(rival.p), "yes" if rival.passed else "no") for rival in came.gate.comparisons)
+    yield from ("", markdown_table(("our effects for each patient against", "p", "shown to be better"), rows))
     yield from ("", f"Gate {'passed' if came.gate.passed else 'not passed'}; a preference is named for "
                 f"{_patients(came.preferred)}. {_worth(came.policies, names)}")  # fmt: skip
     for row in came.differ.dropna(subset="slope").itertuples():
         yield (f"Where the predicted effect of {names[row.arm]} differs by 1 between patients of other folds, effects "
                f"differ by {_interval(row.slope, row.slope_low, row.slope_high)}.")  # fmt: skip
-    yield from ("", "| dealt anew | gate passed | patients with a preference | of these, right |", "|---|---|---|---|")
-    for way in each.dealt:
-        right = "none named" if np.isnan(way.right) else f"{way.right:.0%}"
-        yield f"| {way.label} | {way.passed} of {way.times} times | {way.named:.0%} | {right} |"
+    header = ("dealt anew", "gate passed", "patients with a preference", "of these, right")
+    yield from ("", markdown_table(header, map(_dealt_row, result.dealt)))
+
+
+def _dealt_row(way: Dealt) -> tuple[str, ...]:
+    right = "none named" if np.isnan(way.right) else f"{way.right:.0%}"
+    return way.label, f"{way.passed} of {way.times} times", f"{way.named:.0%}", right
 
 
 def _p(value: float) -> str:
@@ -144,13 +160,13 @@ def _p(value: float) -> str:
 def _worth(policies: pd.DataFrame, names: dict[str, str]) -> str:
     """Say what choosing by prediction is worth against the one arm that is best for everybody."""
     rules = policies[policies["policy"].isin(names)]
-    best, own = rules.loc[rules["value"].idxmax()], policies.set_index("policy").loc[BEST]
+    best, by_model = rules.loc[rules["value"].idxmax()], policies.set_index("policy").loc[BEST]
     if np.allclose(best[["lead", "lead_low", "lead_high"]].astype(float), 0):
         return f"The best prediction is {names[best['policy']]} for everybody."
     lead = _interval(best["lead"], best["lead_low"], best["lead_high"], 3)
     return (
-        f"The arm of the best prediction for each gives success to {own['value']:.0%}, {names[best['policy']]} for "
-        f"everybody to {best['value']:.0%}: a lead of {lead}."
+        f"The arm of the best prediction for each gives success to {by_model['value']:.0%}, {names[best['policy']]} "
+        f"for everybody to {best['value']:.0%}: a lead of {lead}."
     )
 
 
@@ -160,9 +176,9 @@ def _interval(value: float, low: float, high: float, decimals: int = 2) -> str:
     return f"{value:+.{decimals}f} ({low:+.{decimals}f} to {high:+.{decimals}f})"
 
 
-def picture(found: Sequence[Found]) -> "Figure":
+def picture(results: Sequence[Found]) -> "Figure":
     """Return a forest plot of known effects beside ours, per standard deviation of the outcome."""
-    table = pd.concat([_per_deviation(each) for each in found], ignore_index=True)
+    table = pd.concat([_per_deviation(result) for result in results], ignore_index=True)
     figure = new_figure(
         "Mean effects that are known, beside ours: trials of other things", height=1.5 + 0.42 * len(table)
     )
@@ -186,11 +202,11 @@ def picture(found: Sequence[Found]) -> "Figure":
     return figure
 
 
-def _per_deviation(each: Found) -> pd.DataFrame:
-    effects, outcomes = each.tried.effects, each.tried.patients.outcomes
+def _per_deviation(result: Found) -> pd.DataFrame:
+    effects, outcomes = result.tried.effects, result.tried.patients.outcomes
     spread = outcomes[list(effects["outcome"])].std().to_numpy()
     figures = ["known", "known_low", "known_high", "effect", "low", "high"]
-    names = dict(each.trial.arms)
+    names = dict(result.trial.arms)
     labels = [f"{names[row.arm]}\n{row.label.partition(',')[0]}" for row in effects.itertuples()]
     return effects[figures].div(spread, axis=0).assign(name=labels)
 

@@ -173,12 +173,14 @@ def squad(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Write a squad's report: cases to expect, who to see first, and where to spend the next hours."""
     from pfps_ml.files.mapping import load_mapping
-    from pfps_ml.squad.answers import Wanted
     from pfps_ml.squad.report import write_squad
+    from pfps_ml.squad.report_data import ReportOptions
 
     with waiting("Writing"):
-        found = write_squad(roster, out, _bundle(bundle), Wanted(flags, hours, since, load_mapping(mapping, sheet)))
-    show_lines(found.lines(), out)
+        data = write_squad(
+            roster, out, _bundle(bundle), ReportOptions(flags, hours, since, load_mapping(mapping, sheet))
+        )
+    show_lines(data.summary(), out)
 
 
 @app.command(rich_help_panel=CLINICIAN)

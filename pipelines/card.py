@@ -1,15 +1,19 @@
 """The model card: what a bundle is, what it was made from, how it did on clubs it had not seen, and its limits."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core.markdown import MarkdownSection, markdown_list, markdown_page, markdown_table
+from pfps_ml.evaluation.comparison import EXCESS
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.knowledge.contracts import notice_of
 from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, SUCCESS
 from pipelines.gate import Check
+from pipelines.validated import Validated
 
 INTENDED_USE = (
     "Research and teaching, and local validation: a club physio or clinician may see how a risk, its reasons and its "
@@ -44,6 +48,7 @@ _NOT_DONE_OF_PEOPLE = (
     "No registration as a medical device; the software asks for no ethics approval.", *_OPEN,
     "The clubs held out come from the same cohort as those trained on.",
 )  # fmt: skip
+_WITH_LIMITS = ["value", "low", "high"]
 _LABELS = {arm.name: arm.label for arm in ARMS}
 
 
@@ -70,24 +75,42 @@ def model_card(
         The preference gate's verdict as the bundle holds it; None where it was not held.
     """
     made = facts["trained_on"]
-    origin = f"simulated, scenario `{made['scenario']}`" if made["simulated"] else "a cohort brought by its user"
-    lines = [
-        f"# {name}", "", f"**{notice_of(facts)}**", "", "## What it predicts", "",
-        f"- {ONSET.label}: {ONSET.meaning}", f"- {SUCCESS.label} under each pathway: {SUCCESS.meaning}", "",
-        "## Intended use", "", INTENDED_USE, "", "## Training data", "",
-        f"{made['runners']:,} runners and {made['patients']:,} patients of {made['clubs']} clubs ({origin}).",
-        "Clubs held out: none of the figures below comes from a club that training saw.", "",
-        "## Onset on the held-out clubs", "",
-        *markdown_table(("figure", "value", "95 % interval"), map(figure, _rows(tables["onset"]))), "",
-        "## Pathways on the held-out clubs", "", *_pathways(tables), "",
-        "## Preference gate", "", *_preference(verdict), "",
-        "## Intervals", "", *_intervals(tables), "",
-        "## Release gate", "", *_gate(checks), "",
-        "## The model", "", *_recipe(facts["recipe"]), "",
-        "## Limits", "", *(f"- {each}" for each in limits_of(made)), "",
-        "## What was not done", "", *(f"- {each}" for each in not_done(made)),
-    ]  # fmt: skip
-    return "\n".join(lines) + "\n"
+    sections = [
+        _predicted(),
+        MarkdownSection("Intended use", (INTENDED_USE,)),
+        _training(made),
+        MarkdownSection("Onset on the held-out clubs", (_figures_table(tables["onset"]),)),
+        _pathways(tables),
+        _preference(verdict),
+        _intervals(tables["answered"], facts["config"]["product"]["level"]),
+        _gate(checks),
+        _recipe(facts["recipe"]),
+        MarkdownSection("Limits", (markdown_list(limits_of(made)),)),
+        MarkdownSection("What was not done", (markdown_list(not_done(made)),)),
+    ]
+    return markdown_page(name, (f"**{notice_of(facts)}**",), sections)
+
+
+def validation_section(validated: Validated, treated: Validated | None, checks: Sequence[Check]) -> MarkdownSection:
+    """Return what the card of a bundle says of its validation on another cohort.
+
+    Parameters
+    ----------
+    validated, treated
+        Its validation on runners, and that on patients if there was one.
+    checks
+        The release gate's figures, limits and verdicts.
+    """
+    account = (
+        f"{validated.runners:,} runners with {validated.cases:,} cases (cohort {validated.subject['cohort'][:12]}).",
+        validated.verdict,
+        f"Intervals are over resampled {validated.subject['intervals']}.",
+        _pathways_validated(treated),
+    )
+    rows = ((check.what, check.found, check.expected, check.verdict) for check in checks)
+    gate = markdown_table(("checked", "found", "expected", "verdict"), rows)
+    figures = _figures_table(validated.tables["onset"].dropna(subset="value"))
+    return MarkdownSection("Validated on another cohort", ("\n".join(account), figures, "Release gate:", gate))
 
 
 def limits_of(made: Mapping[str, Any]) -> tuple[str, ...]:
@@ -102,76 +125,144 @@ def not_done(made: Mapping[str, Any]) -> tuple[str, ...]:
 
 def headline(figures: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the onset figures as the manifest holds them."""
-    rows = figures.set_index("metric")[["value", "low", "high"]].round(6)
+    rows = figures.set_index("metric")[_WITH_LIMITS].round(6)
     return {str(name): {key: float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS}
 
 
-def _pathways(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
-    yield "Mean difference from usual care in the probability of success, adjusted for assignment."
-    yield ""
-    header = ("pathway", "patients", "effect", "95 % interval", "unadjusted")
-    yield from markdown_table(header, (
-        (_LABELS[str(row.arm)], row.n, f"{row.effect:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}", f"{row.naive:+.3f}")
-        for row in _rows(tables["effects"])
+def held_out_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:
+    """Return what the manifest keeps of the held-out clubs' figures, so that reports need not read the card.
+
+    Returns
+    -------
+    dict
+        `onset`: metric, label, value and its 95 % interval (low, high) of each figure. `effects`: arm, patients,
+        and effect with its 95 % interval of each pathway.
+    """
+    onset = tables["onset"][["metric", "label", *_WITH_LIMITS]].round(6)
+    effects = tables["effects"][["arm", "n", "effect", "low", "high"]].rename(columns={"n": "patients"}).round(6)
+    return {"onset": _plain_records(onset), "effects": _plain_records(effects)}
+
+
+def _plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON has them: a figure that is not known is null."""
+    rows: list[dict[str, Any]] = json.loads(table.to_json(orient="records"))
+    return rows
+
+
+def _predicted() -> MarkdownSection:
+    success = f"{SUCCESS.label} under each pathway: {SUCCESS.meaning}"
+    return MarkdownSection("What it predicts", (markdown_list((f"{ONSET.label}: {ONSET.meaning}", success)),))
+
+
+def _training(made: Mapping[str, Any]) -> MarkdownSection:
+    origin = f"simulated, scenario `{made['scenario']}`" if made["simulated"] else "a cohort brought by its user"
+    text = (
+        f"{made['runners']:,} runners and {made['patients']:,} patients of {made['clubs']} clubs ({origin}).\n"
+        "Clubs held out: none of the figures below comes from a club that training saw."
+    )
+    return MarkdownSection("Training data", (text,))
+
+
+def _figures_table(figures: pd.DataFrame) -> str:
+    """Return a table of onset figures: label, value and 95 % interval."""
+    return markdown_table(("figure", "value", "95 % interval"), map(figure, _rows(figures)))
+
+
+def _pathways(tables: Mapping[str, pd.DataFrame]) -> MarkdownSection:
+    return MarkdownSection("Pathways on the held-out clubs", (
+        "Mean difference from usual care in the probability of success, adjusted for assignment.",
+        _effects_table(tables["effects"]),
+        "Mean success if all had what a rule names (doubly robust), and how far choosing by the model leads that rule.",
+        _policies_table(tables["policies"]),
+        "Whether patients differ in an effect as predicted (slope 1: as predicted, 0: no sign of it).",
+        _heterogeneity_table(tables["heterogeneity"]),
     ))  # fmt: skip
-    yield from ("", "Mean success if all had what a rule names (doubly robust), and how far choosing by the model "
-                "leads that rule.", "")  # fmt: skip
-    header = ("rule", "success", "95 % interval", "lead of the model", "95 % interval")
-    yield from markdown_table(header, (
+
+
+def _effects_table(effects: pd.DataFrame) -> str:
+    return markdown_table(("pathway", "patients", "effect", "95 % interval", "unadjusted"), (
+        (_LABELS[str(row.arm)], row.n, f"{row.effect:+.3f}", f"{row.low:+.3f} to {row.high:+.3f}", f"{row.naive:+.3f}")
+        for row in _rows(effects)
+    ))  # fmt: skip
+
+
+def _policies_table(policies: pd.DataFrame) -> str:
+    return markdown_table(("rule", "success", "95 % interval", "lead of the model", "95 % interval"), (
         (row.label, f"{row.value:.3f}", f"{row.low:.3f} to {row.high:.3f}", f"{row.lead:+.3f}",
          f"{row.lead_low:+.3f} to {row.lead_high:+.3f}")
-        for row in _rows(tables["policies"])
+        for row in _rows(policies)
     ))  # fmt: skip
-    yield from ("", "Whether patients differ in an effect as predicted (slope 1: as predicted, 0: no sign of it).", "")
-    header = ("pathway", "slope", "95 % interval", "p, slope above 0", "p, slope of 1")
-    yield from markdown_table(header, (
+
+
+def _heterogeneity_table(slopes: pd.DataFrame) -> str:
+    return markdown_table(("pathway", "slope", "95 % interval", "p, slope above 0", "p, slope of 1"), (
         (_LABELS[str(row.arm)], f"{row.slope:.2f}", f"{row.slope_low:.2f} to {row.slope_high:.2f}",
          f"{row.p_differs:.3f}", f"{row.p_calibrated:.3f}")
-        for row in _rows(tables["heterogeneity"])
+        for row in _rows(slopes)
     ))  # fmt: skip
 
 
-def _preference(verdict: Mapping[str, Any] | None) -> Iterator[str]:
+def _preference(verdict: Mapping[str, Any] | None) -> MarkdownSection:
     if verdict is None:
-        yield "The effects were not held against simpler ones, so no pathway is ever preferred."
-        return
-    said = "may be named" if verdict["passed"] else "is never named"
-    yield f"A preference between pathways {said}: it is earned only if the effects beat every simpler account on"
-    yield f"patients that they were not fitted on (doubly robust loss, each one-sided at {verdict['level']:.0%})."
-    yield ""
-    yield from markdown_table(("against", "loss saved", "standard error", "p", "verdict"), (
-        (each["label"], f"{each['difference']:+.5f}", f"{each['standard_error']:.5f}", f"{each['p']:.3f}",
-         "beaten" if each["passed"] else "not beaten")
-        for each in verdict["comparisons"]
-    ))  # fmt: skip
-
-
-def _intervals(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
-    yield "Mean width of the 90 % interval, and the shares of the variance behind it: what the evidence does not know,"
-    yield "and what the sample does not tell."
-    if not (tables["answered"]["evidence"] > 0).any():
-        yield "The cohort held no draws over the evidence, so only the second part is known."
-    yield ""
-    header = ("answer", "rows", "answered", "width", "evidence", "sampling")
-    yield from markdown_table(header, (
-        (row.what, f"{row.n:,}", f"{row.answered:.1%}", f"{row.width:.3f}", _share(row.evidence), _share(row.sampling))
-        for row in _rows(tables["answered"])
-    ))  # fmt: skip
-
-
-def _gate(checks: Sequence[Check]) -> Iterator[str]:
-    yield "A candidate that fails one of these is not released. The held-out cases are few, so most figures are refused"
-    yield "only where their whole interval lies outside the range: passing is no proof of being right."
-    yield ""
-    yield from markdown_table(
-        ("figure", "found", "expected", "verdict"), ((c.what, c.found, c.expected, c.verdict) for c in checks)
+        text = "The effects were not held against simpler ones, so no pathway is ever preferred."
+        return MarkdownSection("Preference gate", (text,))
+    may_be_named = "may be named" if verdict["passed"] else "is never named"
+    text = (
+        f"A preference between pathways {may_be_named}: it is earned only if the effects beat every simpler account "
+        f"on\npatients that they were not fitted on (doubly robust loss, each one-sided at {verdict['level']:.0%})."
     )
+    compared = markdown_table(("against", "loss saved", "standard error", "p", "verdict"), (
+        (rival["label"], f"{rival['difference']:+.5f}", f"{rival['standard_error']:.5f}", f"{rival['p']:.3f}",
+         "beaten" if rival["passed"] else "not beaten")
+        for rival in verdict["comparisons"]
+    ))  # fmt: skip
+    return MarkdownSection("Preference gate", (text, compared))
+
+
+def _intervals(answered: pd.DataFrame, level: float) -> MarkdownSection:
+    text = (
+        f"Mean width of the {100 * level:g} % interval, and the shares of the variance behind it: what the evidence "
+        "does not know,\nand what the sample does not tell."
+    )
+    if not (answered["evidence"] > 0).any():
+        text += "\nThe cohort held no draws over the evidence, so only the second part is known."
+    widths = markdown_table(("answer", "rows", "answered", "width", "evidence", "sampling"), (
+        (row.what, f"{row.n:,}", f"{row.answered:.1%}", f"{row.width:.3f}", _share(row.evidence), _share(row.sampling))
+        for row in _rows(answered)
+    ))  # fmt: skip
+    return MarkdownSection("Intervals", (text, widths))
+
+
+def _gate(checks: Sequence[Check]) -> MarkdownSection:
+    text = (
+        "A candidate that fails one of these is not released. The held-out cases are few, so most figures are refused\n"
+        "only where their whole interval lies outside the range: passing is no proof of being right."
+    )
+    rows = ((check.what, check.found, check.expected, check.verdict) for check in checks)
+    return MarkdownSection("Release gate", (text, markdown_table(("figure", "found", "expected", "verdict"), rows)))
+
+
+def _recipe(recipe: Mapping[str, Any]) -> MarkdownSection:
+    pairs = ", ".join(f"{BY_NAME[a].label} with {BY_NAME[b].label}" for a, b in recipe["pairs"]) or "none"
+    text = (
+        f"A sum of tables on the log-odds scale: {recipe['smooth_weight']:.2f} of a piecewise-linear ridge logistic\n"
+        f"regression and {recipe['boost_weight']:.2f} of {recipe['trees']} trees of depth two.\n"
+        f"Two-field terms: {pairs}."
+    )
+    return MarkdownSection("The model", (text,))
+
+
+def _pathways_validated(treated: Validated | None) -> str:
+    if treated is None:
+        return "Pathways were not validated."
+    size = f"{treated.runners:,} patients with {treated.cases:,} successes"
+    return f"Pathways: {size} (cohort {treated.subject['cohort'][:12]}). {treated.verdict}"
 
 
 def figure(row: Any) -> tuple[str, str, str]:
     """Return label, value and interval of an onset figure, as a person reads them."""
     # an excess log loss is a thousandth where a log loss is a tenth
-    places = 5 if row.metric == "excess_log_loss" else 3
+    places = 5 if row.metric == EXCESS else 3
     return row.label, f"{row.value:.{places}f}", f"{row.low:.{places}f} to {row.high:.{places}f}"
 
 
@@ -183,21 +274,7 @@ def _rows(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples(index=False)
 
 
-def markdown_table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """Yield the lines of a table in Markdown."""
-    yield f"| {' | '.join(header)} |"
-    yield "|" + "---|" * len(header)
-    for row in rows:
-        yield f"| {' | '.join(map(str, row))} |"
-
-
-def _recipe(recipe: Mapping[str, Any]) -> list[str]:
-    pairs = ", ".join(f"{BY_NAME[a].label} with {BY_NAME[b].label}" for a, b in recipe["pairs"]) or "none"
-    return [
-        f"A sum of tables on the log-odds scale: {recipe['smooth_weight']:.2f} of a piecewise-linear ridge logistic",
-        f"regression and {recipe['boost_weight']:.2f} of {recipe['trees']} trees of depth two.",
-        f"Two-field terms: {pairs}.",
-    ]
-
-
-__all__ = ["INTENDED_USE", "figure", "headline", "limits_of", "markdown_table", "model_card", "not_done"]
+__all__ = [
+    "INTENDED_USE", "figure", "headline", "held_out_figures", "limits_of", "model_card", "not_done",
+    "validation_section",
+]  # fmt: skip

@@ -1,12 +1,13 @@
 """Write CLAIMS.md: what patients are told about runner's knee, what the literature says, what each scenario assumes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, product
 from math import exp
 from pathlib import Path
 from string import ascii_uppercase
 
 from pfps_ml.cohort.solve import solved_parameters
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.knowledge.claims import VERDICTS, Group, ShownAs, conflicts, groups, shown
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.evidence import Evidence, ledger
@@ -95,17 +96,19 @@ def claims_page() -> str:
 def _hip(scenario: str) -> str:
     names, acting = ("onset_hip_weakness", "onset_hip_weakness_adolescent"), vars(solved_parameters(scenario)[0])
     alone = (_parameter(scenario, f"runners.{name}").value for name in names)
-    said = [" and ".join(f"{exp(each):.2f}" for each in found) for found in (alone, (acting[name] for name in names))]
-    return f"`{scenario}` {said[0]} alone, {said[1]} acting"
+    texts = [
+        " and ".join(f"{exp(value):.2f}" for value in values) for values in (alone, (acting[name] for name in names))
+    ]
+    return f"`{scenario}` {texts[0]} alone, {texts[1]} acting"
 
 
 def _verdicts() -> str:
-    found = [[claim.verdict for claim in group.claims] for group in groups()]
+    by_group = [[claim.verdict for claim in group.claims] for group in groups()]
     lines: list[list[str]] = [
-        [group.title, *(str(each.count(verdict) or "") for verdict in VERDICTS), str(len(each))]
-        for group, each in zip(groups(), found, strict=True)
+        [group.title, *(str(verdicts.count(verdict) or "") for verdict in VERDICTS), str(len(verdicts))]
+        for group, verdicts in zip(groups(), by_group, strict=True)
     ]
-    every = [verdict for each in found for verdict in each]
+    every = [verdict for verdicts in by_group for verdict in verdicts]
     total = ["**All**", *(f"**{every.count(verdict)}**" for verdict in VERDICTS), f"**{len(every)}**"]
     return _table(["subject", *(verdict.lower() for verdict in VERDICTS), "claims"], [*lines, total])
 
@@ -121,14 +124,14 @@ def _group(group: Group) -> str:
     text = f"## {group.title}\n\n" + _table(["claim", "what is said", "verdict", "why", "rows", "assumed"], claims)
     if not names:
         return text
-    columns = [each for each in _ordered() if each in _ALWAYS or _differs(each, names)]
-    assumed = [[letter[name], shown()[name].label, *(_cell(each, name) for each in columns)] for name in names]
+    columns = [scenario for scenario in _ordered() if scenario in _ALWAYS or _differs(scenario, names)]
+    assumed = [[letter[name], shown()[name].label, *(_cell(scenario, name) for scenario in columns)] for name in names]
     return f"{text}\n\nWhat the scenarios assume:\n\n" + _table(["", "", *(f"`{c}`" for c in columns)], assumed)
 
 
 def _letters() -> Iterator[str]:
     """Yield A to Z, then AA, AB, and so on."""
-    return ("".join(each) for size in count(1) for each in product(ascii_uppercase, repeat=size))
+    return ("".join(letters) for size in count(1) for letters in product(ascii_uppercase, repeat=size))
 
 
 def _ordered() -> list[str]:
@@ -150,7 +153,7 @@ def _differs(scenario: str, names: Iterable[str]) -> bool:
 
 def _cell(scenario: str, name: str) -> str:
     parameter, usual, shown_as = _parameter(scenario, name), _parameter(_ALWAYS[0], name), shown()[name].shown_as
-    value, low, high = (_number(each, shown_as) for each in _numbers(parameter))
+    value, low, high = (_number(number, shown_as) for number in _numbers(parameter))
     unit = " %" if shown_as == "percent" else f" {parameter.unit}" if shown_as == "number" and parameter.unit else ""
     text = f"{value}{unit}" if low == high else f"{value}{unit} ({low} to {high})"
     text = f"{text} †" if parameter.marginal else text
@@ -169,14 +172,14 @@ def _number(value: float, shown_as: ShownAs) -> str:
 
 
 def _resting_on(rows: Iterable[str]) -> str:
-    found = {
+    names = {
         parameter.name
         for name in scenario_names()
         for part in PARTS
         for parameter in getattr(load_scenario(name), part).values()
         if {*parameter.rows} & {*rows}
     }
-    return ", ".join(f"`{name}`" for name in sorted(found)) or "-"
+    return ", ".join(f"`{name}`" for name in sorted(names)) or "-"
 
 
 def _figure(row: Evidence) -> list[str]:
@@ -186,10 +189,8 @@ def _figure(row: Evidence) -> list[str]:
     return [row.id, what, row.population, result or "-", row.study or "-", row.grade]
 
 
-def _table(header: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    header = list(header)
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+def _table(header: Sequence[str], rows: Iterable[Iterable[str]]) -> str:
+    return markdown_table(header, rows, spaced_rule=True)
 
 
 def main() -> None:

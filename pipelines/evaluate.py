@@ -35,11 +35,22 @@ _ABOUT = {"runners": "runners trained on", "patients": "patients trained on", "c
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What the held-out clubs say of a candidate: every table and display by name, and which candidate."""
+    """What the held-out clubs say of a candidate.
+
+    Attributes
+    ----------
+    tables, pictures
+        By name.
+    subject
+        Which candidate, and on whom it was judged.
+    level
+        Of the intervals of its predictions.
+    """
 
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, displays.Display]
     subject: dict[str, Any]
+    level: float
 
     def write(self, folder: Path) -> Path:
         """Write every table, every picture and the report; return the report's path."""
@@ -51,7 +62,7 @@ class Evaluation:
         for name, table in self.tables.items():
             (folder / f"{name}.csv").write_text(csv_text(table), encoding="utf-8")
         (folder / SUBJECT).write_bytes(dump(self.subject))
-        drawn = {name: displays.save(each, folder, name)[0].read_bytes() for name, each in self.pictures.items()}
+        drawn = {name: displays.save(picture, folder, name)[0].read_bytes() for name, picture in self.pictures.items()}
         return write_report(folder, "Evaluation on clubs held out from training", self._sections(drawn))
 
     def frame(self, name: str) -> pd.DataFrame:
@@ -61,12 +72,13 @@ class Evaluation:
     def _sections(self, drawn: Mapping[str, bytes]) -> list[Section]:
         names = [_ABOUT.get(key, key).replace("_", " ") for key in self.subject]
         about = pd.DataFrame({"what": names, "value": list(map(str, self.subject.values()))})
-        found = [Section("What was evaluated", "Training saw none of these clubs.", about)]
+        sections = [Section("What was evaluated", "Training saw none of these clubs.", about)]
         for name, (heading, text) in TEXTS.items():
             if name in self.tables or name in self.pictures:
                 table, picture = self.tables.get(name), self.pictures.get(name)
-                found.append(Section(heading, text, table, picture, drawn.get(name, b"")))
-        return found
+                shown_text = text.replace("{level}", f"{100 * self.level:g} %")
+                sections.append(Section(heading, shown_text, table, picture, drawn.get(name, b"")))
+        return sections
 
 
 def evaluate(
@@ -115,7 +127,7 @@ def evaluate(
         "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
-    return Evaluation(tables, pictures, subject)
+    return Evaluation(tables, pictures, subject, predictor.interval.level)
 
 
 def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> None:

@@ -106,7 +106,7 @@ def read_items(name: str, kind: str, answers: Sequence[str]) -> list[Item]:
     FactError
         If an answer is none of these, or has no reason.
     """
-    found = []
+    items = []
     for row in tomllib.loads((HERE / f"{name}.toml").read_text(encoding="utf-8"))[kind]:
         label = " ".join(filter(None, (row.get("id"), row.get("title"))))
         otherwise = {case: _answer(row[case]) for case in CASES if case in row}
@@ -116,8 +116,8 @@ def read_items(name: str, kind: str, answers: Sequence[str]) -> list[Item]:
             if (answer not in answers and "{" not in answer) or not why.strip():
                 about = {"answers": list(answers), "file": f"{name}.toml", "item": item.name}
                 raise FactError(Message("answer_not_allowed", about))
-        found.append(item)
-    return found
+        items.append(item)
+    return items
 
 
 def filled(items: Iterable[Item], known: Known, open_answer: str) -> list[Item]:
@@ -138,8 +138,8 @@ def filled(items: Iterable[Item], known: Known, open_answer: str) -> list[Item]:
 
 def worst(items: Iterable[Item]) -> str:
     """Return the judgement that answers lead to, read strictly: high with one no, else unclear with one unknown."""
-    said = {item.answer for item in items}
-    return "high" if said & BAD else "unclear" if said & UNSURE else "low"
+    answers = {item.answer for item in items}
+    return "high" if answers & BAD else "unclear" if answers & UNSURE else "low"
 
 
 def _filled(item: Item, known: Known, open_answer: str) -> Answer:

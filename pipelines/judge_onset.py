@@ -8,6 +8,7 @@ import pandas as pd
 from pfps_ml.config import Config, EvaluationConfig
 from pfps_ml.evaluation import displays, displays_onset
 from pfps_ml.evaluation.calibration import calibration_curve
+from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import (
     club_resamples,
     count_groups,
@@ -100,7 +101,7 @@ def _excess(runners: Runners, settings: EvaluationConfig) -> dict[str, object]:
     weights = club_resamples(runners.y, runners.clubs, settings.seed, settings.bootstraps)
     draws = np.array([excess_log_loss(runners.truth, runners.p, weight) for weight in weights])
     low, high = percentiles(draws, count_groups(runners.clubs))
-    return {"metric": "excess_log_loss", "label": "Excess log loss over the true risk",
+    return {"metric": EXCESS, "label": EXCESS_LABEL,
             "value": excess_log_loss(runners.truth, runners.p), "low": low, "high": high}  # fmt: skip
 
 

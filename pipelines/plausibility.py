@@ -4,15 +4,19 @@ from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import pandas as pd
+
 from pfps_ml.cohort.checks_onset import added_up
 from pfps_ml.cohort.independence import STEP, TIED
-from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, check
+from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, Use, check
 from pfps_ml.cohort.targets import TOLERANCES
+from pfps_ml.core.markdown import markdown_list, markdown_table
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say, steps, table
 
-PAGE = Path("PLAUSIBILITY.md")
+PAGE, TABLE = Path("PLAUSIBILITY.md"), Path("docs/plausibility.csv")
+HELD_OUT: Use = "held out"
 _HEADER = ("figure", "published", "accepted", "simulated", "inside", "use", "rows")
 
 _TEXT = """# Plausibility: do the published figures come back?
@@ -70,32 +74,45 @@ without error, would give an AUROC of {:.2f}: published ratios are marginal, so 
 
 def plausibility_page(findings: list[Finding]) -> str:
     """Return PLAUSIBILITY.md."""
-    parts = [_part(part, [each for each in findings if each.part == part]) for part in PARTS]
-    missed = [f"* **{_name(each)}** ({', '.join(each.row.rows)}): {each.row.why}." for each in findings
-              if not each.inside]  # fmt: skip
+    parts = [_part(part, [finding for finding in findings if finding.part == part]) for part in PARTS]
+    missed = (f"**{_name(finding)}** ({', '.join(finding.row.rows)}): {finding.row.why}." for finding in findings
+              if not finding.inside)  # fmt: skip
     return _TEXT.format(
         notice=NOTICE, runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
-        tolerances="\n".join(f"* {each}" for each in TOLERANCES), parts="\n".join(parts), missed="\n".join(missed),
+        tolerances=markdown_list(TOLERANCES, mark="*"), parts="\n".join(parts), missed=markdown_list(missed, mark="*"),
     )  # fmt: skip
 
 
+def plausibility_table(findings: list[Finding]) -> pd.DataFrame:
+    """Return docs/plausibility.csv: a row a published figure, which value the simulated people give, and its use."""
+    return pd.DataFrame([
+        {
+            "part": finding.part, "figure": finding.row.what, "scenario": finding.row.scenario,
+            "low": f"{finding.row.target.low:.4g}", "high": f"{finding.row.target.high:.4g}",
+            "simulated": f"{finding.simulated:.4g}",
+            "inside": finding.inside, "use": finding.use, "rows": " ".join(finding.row.rows),
+        }
+        for finding in findings
+    ])  # fmt: skip
+
+
 def _counts(findings: list[Finding]) -> dict[str, int]:
-    use, back = (Counter(each.use for each in found) for found in (findings, [f for f in findings if f.inside]))
+    use = Counter(finding.use for finding in findings)
+    back = Counter(finding.use for finding in findings if finding.inside)
     return {
         "inside": back.total(), "total": use.total(), "set_": use["set"], "held_out": use.total() - use["set"],
-        "same": use["same study"], "same_in": back["same study"], "free": use["held out"], "free_in": back["held out"],
-        "strict": sum(each.kin is not None and not each.kin.parameters for each in findings),
+        "same": use["same study"], "same_in": back["same study"], "free": use[HELD_OUT], "free_in": back[HELD_OUT],
+        "strict": sum(finding.kin is not None and not finding.kin.parameters for finding in findings),
     }  # fmt: skip
 
 
 def _part(title: str, findings: list[Finding]) -> str:
-    text = f"## {title}\n\n{_markdown(findings)}\n"
+    text = f"## {title}\n\n{_findings_table(findings)}\n"
     return text + _ADDED_UP.format(added_up()) if title == "Discrimination" else text
 
 
-def _markdown(findings: Iterable[Finding]) -> str:
-    lines = [_HEADER, ("---",) * len(_HEADER), *map(_cells, findings)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+def _findings_table(findings: Iterable[Finding]) -> str:
+    return markdown_table(_HEADER, map(_cells, findings), spaced_rule=True)
 
 
 def _cells(finding: Finding) -> tuple[str, ...]:
@@ -112,13 +129,14 @@ def _name(finding: Finding) -> str:
 
 
 def main() -> None:
-    """Write PLAUSIBILITY.md into the current folder, which is the checkout's, and show the figures."""
+    """Write PLAUSIBILITY.md and its table into the current folder, which is the checkout's, and show the figures."""
     with steps("plausibility", 1) as tell:
         tell("reading the figures off the simulated people")
         findings = check()
     write_whole(PAGE, plausibility_page(findings).encode("utf-8"))
-    shown = [(*_cells(each)[:5], each.use) for each in findings]
-    table("Published figures, and what the simulated people give", _HEADER[:6], shown)
+    write_whole(TABLE, plausibility_table(findings).to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    rows = [(*_cells(finding)[:5], finding.use) for finding in findings]
+    table("Published figures, and what the simulated people give", _HEADER[:6], rows)
     counts = _counts(findings)
     say(f"{PAGE}: {counts['inside']} of {counts['total']} figures come back, "
         f"{counts['free_in']} of {counts['free']} independent held-out ones")  # fmt: skip
@@ -127,4 +145,4 @@ def main() -> None:
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["PAGE", "plausibility_page"]
+__all__ = ["HELD_OUT", "PAGE", "TABLE", "plausibility_page", "plausibility_table"]

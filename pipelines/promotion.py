@@ -1,6 +1,5 @@
 """Releasing a bundle that a cohort made: held to the gate by another cohort, kept in MLflow, then named by CURRENT."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,10 +9,11 @@ from typing import Any
 from pfps_ml.bundle import PARTS, Bundle, load_bundle
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.knowledge.contracts import people_of
+from pfps_ml.recalibration.card import card_before
 from pfps_ml.recalibration.records import facts_of_update
 from pfps_ml.records import Metric, Model, Param, Record, Tag
 from pfps_ml.tracking import track
-from pipelines.card import figure, headline, markdown_table
+from pipelines.card import headline, validation_section
 from pipelines.gate import Check, checks_of_patients, checks_outside, hold_to_gate
 from pipelines.shelf import place, point
 from pipelines.validated import PATHWAYS, Validated, read_validation
@@ -58,7 +58,7 @@ def judge_bundle(
     validated = read_validation(validation, bundle)
     treated = pathways and read_validation(pathways, bundle, PATHWAYS)
     checks = checks_outside(validated, limits or ReleaseConfig())
-    if treated or any(people_of(each) == "patients" for each in bundle.manifest.get("updates", [])):
+    if treated or any(people_of(update) == "patients" for update in bundle.manifest.get("updates", [])):
         checks += checks_of_patients(treated)
     return ReadyBundle(bundle, validated, checks, treated)
 
@@ -91,10 +91,11 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
     bundle, facts = ready.bundle, _facts(ready)
     parts = {part: (bundle.path / part).read_bytes() for part in PARTS}
 
+    section = validation_section(ready.validated, ready.treated, ready.checks)
+
     def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
-        card = re.sub(r"\A# .*", f"# {name}", bundle.card.rstrip())
-        whole = "\n".join([card, "", *_lines(ready)]) + "\n"
-        return {**parts, "card.md": whole.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
+        card = card_before(bundle, name, bundle.notice, section)
+        return {**parts, "card.md": card.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
 
     folder = place(models, number or str(bundle.manifest.get("version", "")), made)
     track(records(load_bundle(folder), ready), folder.name)
@@ -109,13 +110,13 @@ def records(released: Bundle, ready: ReadyBundle) -> Iterator[Record]:
     yield Tag("verdict", ready.validated.conclusion)
     yield from (Tag(_tag_of(check), check.outcome) for check in ready.checks)
     updates = released.manifest.get("updates", [])
-    for update in [each for each in updates if people_of(each) == "runners"][-1:]:  # which is what was validated
+    for update in [update for update in updates if people_of(update) == "runners"][-1:]:  # which is what was validated
         yield from facts_of_update(update)
     facts = released.manifest["validation"]
     for name in ("cohort", "runners", "cases"):
         yield Param(f"validation.{name}", facts[name])
-    for name, found in facts["metrics"].items():
-        yield Metric(f"validation_{name}", found["value"], found["low"], found["high"])
+    for name, figure in facts["metrics"].items():
+        yield Metric(f"validation_{name}", figure["value"], figure["low"], figure["high"])
     yield Model(released.path)
 
 
@@ -127,41 +128,19 @@ def _tag_of(check: Check) -> str:
 
 
 def _facts(ready: ReadyBundle) -> dict[str, Any]:
-    found = ready.validated
+    validated = ready.validated
     validation = {
-        "cohort": found.subject["cohort"], "runners": found.runners, "cases": found.cases,
-        "verdict": str(found.conclusion), "verdict_codes": list(found.codes),
-        "metrics": headline(found.tables["onset"]),
+        "cohort": validated.subject["cohort"], "runners": validated.runners, "cases": validated.cases,
+        "verdict": str(validated.conclusion), "verdict_codes": list(validated.codes),
+        "metrics": headline(validated.tables["onset"]),
     }  # fmt: skip
     if ready.treated:
         subject = ready.treated.subject
         validation["pathways"] = {"cohort": subject["cohort"], "patients": ready.treated.runners,
                                   "successes": ready.treated.cases, "verdict": str(ready.treated.conclusion),
                                   "verdict_codes": list(ready.treated.codes)}  # fmt: skip
-    kept = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
-    return {**kept, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
-
-
-def _lines(ready: ReadyBundle) -> Iterator[str]:
-    found = ready.validated
-    yield from ("## Validated on another cohort", "")
-    yield f"{found.runners:,} runners with {found.cases:,} cases (cohort {found.subject['cohort'][:12]})."
-    yield found.verdict
-    yield f"Intervals are over resampled {found.subject['intervals']}."
-    yield _of_patients(ready.treated)
-    yield ""
-    figures = found.tables["onset"].dropna(subset="value").itertuples()
-    yield from markdown_table(("figure", "value", "95 % interval"), map(figure, figures))
-    yield from ("", "Release gate:", "")
-    rows = ((each.what, each.found, each.expected, each.verdict) for each in ready.checks)
-    yield from markdown_table(("checked", "found", "expected", "verdict"), rows)
-
-
-def _of_patients(found: Validated | None) -> str:
-    if found is None:
-        return "Pathways were not validated."
-    cohort = found.subject["cohort"][:12]
-    return f"Pathways: {found.runners:,} patients with {found.cases:,} successes (cohort {cohort}). {found.verdict}"
+    unchanged = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
+    return {**unchanged, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
 
 
 __all__ = ["ReadyBundle", "judge_bundle", "records", "release_bundle"]

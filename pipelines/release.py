@@ -15,7 +15,7 @@ from pfps_ml.bundle import digest
 from pfps_ml.config import ProductConfig, ReleaseConfig, load_config
 from pfps_ml.errors import InputError
 from pfps_ml.tracking import expect_store
-from pipelines.card import INTENDED_USE, headline, limits_of, model_card, not_done
+from pipelines.card import INTENDED_USE, headline, held_out_figures, limits_of, model_card, not_done
 from pipelines.console import command, say, table
 from pipelines.evaluate import EVALUATION, SUBJECT
 from pipelines.gate import Check, checks, hold_to_gate, read_tables
@@ -120,6 +120,7 @@ def _facts(name: str, ready: Ready) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "packages": {package: version(package) for package in _PACKAGES},
         "metrics": headline(ready.tables["onset"]),
+        "held_out": held_out_figures(ready.tables),
         "intended_use": INTENDED_USE,
         "limits": [*limits_of(ready.facts["trained_on"]), *not_done(ready.facts["trained_on"])],
     }

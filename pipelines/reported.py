@@ -1,10 +1,10 @@
-"""The figures that the reports may quote: each is read from the bundle, its card or a table; none is typed."""
+"""The figures that the reports may quote: each is read from the bundle or from a tracked table; none is typed."""
 
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -14,21 +14,24 @@ from pfps_ml.checks.size import rows_to_train
 from pfps_ml.config import ValidationConfig
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.contracts import origin_of, people_of, size_of
-from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, SCREENING, SUCCESS, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.recalibration.card import level_of
 from pfps_ml.reference import SMALLEST
 from pfps_ml.validation.samplesize import rows_for_auroc, rows_for_ratio
+from pipelines.card import figure
+from pipelines.format1_card import figures_of_format_1_card
 from pipelines.items import Known
+from pipelines.plausibility import HELD_OUT
+from pipelines.plausibility import TABLE as PLAUSIBILITY
 from pipelines.validated import Validated, outside_figures
 
 HOUSE = Path(__file__).resolve().parents[1]
 CALIBRATION = HOUSE / "docs" / "calibration.csv"
-PLAUSIBILITY = HOUSE / "PLAUSIBILITY.md"
-_ROW = re.compile(r"\|(.+)\|")
 _ROUND = 5e-6  # the manifest has six decimals
-Rows = list[list[str]]
+Figures = list[dict[str, Any]]
+_ARM_LABELS = {arm.name: arm.label for arm in ARMS}
 
 
 @dataclass(frozen=True)
@@ -41,21 +44,22 @@ class Source:
         Of the bundle.
     onset, pathways
         Its models as JSON.
-    card
-        The tables of its card, by the first two words of their headers.
+    held_out
+        The figures of the held-out clubs, as `pipelines.card.held_out_figures` returns them; empty if the bundle has
+        none.
     tenths
         Predicted and observed risk of tenths of the held-out runners, if they are those of this bundle.
     plausible
-        PLAUSIBILITY.md; empty for a bundle of real data.
+        Which published figures the simulated cohort gives back; empty for a bundle of real data.
     """
 
     manifest: dict[str, Any]
     reference: dict[str, Any]
     onset: dict[str, Any]
     pathways: dict[str, Any]
-    card: dict[str, Rows]
+    held_out: dict[str, Figures]
     tenths: pd.DataFrame
-    plausible: str
+    plausible: pd.DataFrame
 
 
 def figures(bundle: Bundle) -> dict[str, str]:
@@ -64,16 +68,16 @@ def figures(bundle: Bundle) -> dict[str, str]:
     What a bundle does not hold (one of a real cohort has no scenario) has no name here; nor has, of an updated one,
     what was true before only.
     """
-    source, found = _source(bundle), {}
+    source, known = _source(bundle), {}
     older = {name for update in bundle.manifest.get("updates", []) for name in _OLDER[people_of(update)]}
     for name, read in _FIGURES.items():
         if name in older:
             continue
         try:
-            found[name] = read(source)
+            known[name] = read(source)
         except (LookupError, TypeError, FactError):
             continue
-    return found
+    return known
 
 
 def known_of(bundle: Bundle, validated: Validated | None = None) -> Known:
@@ -83,44 +87,39 @@ def known_of(bundle: Bundle, validated: Validated | None = None) -> Known:
     return Known(figures(bundle) | outside, simulated, bool(bundle.manifest.get("updates")), validated is not None)
 
 
-def card_tables(card: str) -> dict[str, Rows]:
-    """Return the tables of a model card: the rows of each, by the first two columns of its header."""
-    tables: dict[str, Rows] = {}
-    rows: Rows | None = None
-    for line in card.splitlines():
-        match = _ROW.fullmatch(line.strip())
-        cells = [cell.strip() for cell in match[1].split("|")] if match else []
-        if not cells:
-            rows = None
-        elif rows is None:
-            rows = tables.setdefault(", ".join(cells[:2]), [])
-        elif set(cells[0]) != {"-"}:
-            rows.append(cells)
-    return tables
-
-
 def _source(bundle: Bundle) -> Source:
     parts = {name: json.loads((bundle.path / f"{name}.json").read_bytes()) for name in ("onset", "pathways")}
-    plausible = PLAUSIBILITY.read_text(encoding="utf-8") if bundle.manifest["trained_on"].get("simulated") else ""
+    simulated = bundle.manifest["trained_on"].get("simulated")
+    plausible = pd.read_csv(HOUSE / PLAUSIBILITY) if simulated else pd.DataFrame()
     source = Source(
-        dict(bundle.manifest), dict(bundle.reference), **parts, card=card_tables(bundle.card),
+        dict(bundle.manifest), dict(bundle.reference), **parts, held_out=_held_out(bundle),
         tenths=pd.read_csv(CALIBRATION), plausible=plausible,
     )  # fmt: skip
     return source if _of_this_bundle(source) else replace(source, tenths=pd.DataFrame())
 
 
+def _held_out(bundle: Bundle) -> dict[str, Figures]:
+    """Return the figures of the held-out clubs: from the manifest, or from the card where no manifest holds them."""
+    if "held_out" in bundle.manifest:
+        return dict(bundle.manifest["held_out"])
+    try:
+        return figures_of_format_1_card(bundle.card)
+    except (LookupError, ValueError):
+        return {}
+
+
 def _of_this_bundle(source: Source) -> bool:
     """Return whether the tracked table of calibration gives the bundle's own observed / expected."""
     tenths, ratio = source.tenths, source.manifest.get("metrics", {}).get("observed_expected", {}).get("value", 0)
-    seen, expected = (float((tenths["n"] * tenths[name]).sum()) for name in ("observed", "predicted"))
-    return bool(abs(seen / expected - ratio) < _ROUND)
+    observed, expected = (float((tenths["n"] * tenths[name]).sum()) for name in ("observed", "predicted"))
+    return bool(abs(observed / expected - ratio) < _ROUND)
 
 
 def _config(source: Source, *path: str) -> Any:
-    found: Any = source.manifest["config"]
+    value: Any = source.manifest["config"]
     for key in path:
-        found = found[key]
-    return found
+        value = value[key]
+    return value
 
 
 def _metric(name: str) -> Callable[[Source], str]:
@@ -131,8 +130,16 @@ def _metric(name: str) -> Callable[[Source], str]:
     return read
 
 
-def _of_card(table: str, say: Callable[[list[str]], str]) -> Callable[[Source], str]:
-    return lambda source: "; ".join(map(say, source.card[table]))
+def _every_figure(source: Source) -> str:
+    rows = (figure(SimpleNamespace(**row)) for row in source.held_out["onset"])
+    return "; ".join(f"{label} {value} ({interval})" for label, value, interval in rows)
+
+
+def _effects(source: Source) -> str:
+    return "; ".join(
+        f"{_ARM_LABELS[row['arm']]} {row['effect']:+.3f} ({row['low']:+.3f} to {row['high']:+.3f})"
+        for row in source.held_out["effects"]
+    )
 
 
 def _cases(source: Source) -> int:
@@ -172,28 +179,27 @@ def _for_auroc(source: Source) -> int:
 
 def _measured(source: Source, least: bool) -> str:
     shares = {BY_NAME[name].label: source.reference["fields"][name]["measured"] for name in ONSET_FIELDS}
-    name = (min if least else max)(shares, key=lambda each: shares[each])
+    name = (min if least else max)(shares, key=lambda label: shares[label])
     return f"{shares[name]:.0%}" if not least else f"{shares[name]:.0%} ({name})"
 
 
 def _parameters(source: Source) -> str:
     scenario = load_scenario(source.manifest["trained_on"]["scenario"])
-    every = [*scenario.runners.values(), *scenario.patients.values()]
-    assumed = sum(each.assumption for each in every)
-    return f"{len(every) - assumed} parameters cite rows of the ledger and {assumed} are marked as assumptions"
+    parameters = [*scenario.runners.values(), *scenario.patients.values()]
+    assumed = sum(parameter.assumption for parameter in parameters)
+    return f"{len(parameters) - assumed} parameters cite rows of the ledger and {assumed} are marked as assumptions"
 
 
-def _said(source: Source, words: str) -> tuple[str, str]:
-    """Return the two numbers in some words of PLAUSIBILITY.md, wherever its lines break."""
-    first, second = re.findall(words, " ".join(source.plausible.split()))[0]
-    return first, second
+def _share_back(published: pd.DataFrame) -> str:
+    """Return how many of some published figures come back from the simulated cohort."""
+    return f"{published['inside'].sum()} of {len(published)}"
 
 
 def _gate(source: Source) -> str:
     gate = source.pathways["gate"]
-    beaten = sum(each["passed"] for each in gate["comparisons"])
-    said = "so one may be named" if gate["passed"] else "so none is ever named"
-    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten, {said}"
+    beaten = sum(rival["passed"] for rival in gate["comparisons"])
+    conclusion = "so one may be named" if gate["passed"] else "so none is ever named"
+    return f"{beaten} of {len(gate['comparisons'])} simpler accounts are beaten, {conclusion}"
 
 
 def _persons(source: Source) -> str:
@@ -209,19 +215,19 @@ def _persons(source: Source) -> str:
 
 def _updates(source: Source) -> str:
     return "; ".join(
-        f"{level_of(each)} of `{each['from']}`, on {size_of(each)} (cohort {each['cohort'][:12]}, the beginning of its "
-        "digest)"
-        for each in source.manifest["updates"]
+        f"{level_of(update)} of `{update['from']}`, on {size_of(update)} (cohort {update['cohort'][:12]}, "
+        "the beginning of its digest)"
+        for update in source.manifest["updates"]
     )
 
 
 def _of_onset(source: Source) -> dict[str, Any]:
     """Return the last update on runners; one on patients says nothing of onset."""
-    return [each for each in source.manifest["updates"] if people_of(each) == "runners"][-1]
+    return [update for update in source.manifest["updates"] if people_of(update) == "runners"][-1]
 
 
 def _update_ratio(source: Source) -> str:
-    last = next((each for each in reversed(source.manifest["updates"]) if "runners" in each), None)
+    last = next((update for update in reversed(source.manifest["updates"]) if "runners" in update), None)
     if last is None:
         return "not known, for only the pathways were updated"
     return f"{last['observed_expected_before']:.2f} before and {last['observed_expected_after']:.2f} after"
@@ -245,7 +251,7 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "held_runners": lambda s: f"{_held_runners(s):,}",
     "held_cases": lambda s: f"{_held_cases(s):,}",
     "held_clubs": lambda s: f"{_held_clubs(s)}",
-    "held_patients": lambda s: f"{int(s.card['pathway, patients'][0][1]):,}",
+    "held_patients": lambda s: f"{s.held_out['effects'][0]['patients']:,}",
     "base_rate": lambda s: f"{s.reference['base_rate']:.1%}",
     "horizon": lambda s: f"{s.reference['horizon_months']:g} months",
     "onset": lambda s: ONSET.label,
@@ -264,8 +270,8 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "slope": _metric("calibration_slope"),
     "intercept": _metric("calibration_intercept"),
     "ratio": _metric("observed_expected"),
-    "every_figure": _of_card("figure, value", lambda row: f"{row[0]} {row[1]} ({row[2]})"),
-    "effects": _of_card("pathway, patients", lambda row: f"{row[0]} {row[2]} ({row[3]})"),
+    "every_figure": _every_figure,
+    "effects": _effects,
     "gate": _gate,
     "level": lambda s: f"{_config(s, 'product', 'level'):.0%}",
     "low_band": lambda s: f"{_config(s, 'product', 'low_band_below'):g}",
@@ -283,8 +289,8 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "pairs": lambda s: f"{len(s.manifest['recipe']['pairs'])}",
     "parameters": _parameters,
     "ledger": lambda s: f"{len(ledger())}",
-    "plausible": lambda s: "{} of {}".format(*_said(s, "(\\d+) of (\\d+) figures come back")),
-    "independent": lambda s: "{1} of {0}".format(*_said(s, "of (\\d+) independent held-out figures, (\\d+) come back")),
+    "plausible": lambda s: _share_back(s.plausible),
+    "independent": lambda s: _share_back(s.plausible[s.plausible["use"] == HELD_OUT]),
     "persons": _persons,
     "origin": lambda s: "simulated" if s.manifest["trained_on"]["simulated"] else "a cohort brought by its user",
     "cell": lambda s: f"{_WIDTHS.fewest_events}",
@@ -295,4 +301,4 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "update_needed": lambda s: f"{_of_onset(s)['runners_for_ratio']:,}",
 }  # fmt: skip
 
-__all__ = ["CALIBRATION", "HOUSE", "PLAUSIBILITY", "Source", "card_tables", "figures", "known_of"]
+__all__ = ["CALIBRATION", "HOUSE", "Source", "figures", "known_of"]

@@ -9,12 +9,13 @@ import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import ProductConfig
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say
 from pipelines.items import ANSWERS, BAD, CONCERNS, DONE, HERE, UNSURE, Item, filled, read_items, worst
@@ -33,12 +34,13 @@ def tripod_page(bundle: Bundle, validated: Validated | None = None) -> str:
     """Return TRIPOD.md: what a report of a bundle must say, item by item."""
     items = filled(read_items("tripod", "item", DONE), known_of(bundle, validated), "not done")
     counts = Counter(item.answer for item in items)
+    answers = ", ".join(f"{counts[answer]} {answer}" for answer in DONE)
     lines = [
         *_head("TRIPOD+AI: what a report of these models must say", bundle),
         "The items are those of TRIPOD+AI (Collins and others, [BMJ 2024;385:e078378]"
         "(https://doi.org/10.1136/bmj-2023-078378)), put in our own words: read the original beside them. The answers "
         "are the project's own; nobody else has checked them.", "",
-        f"Of {len(items)} parts of {_numbers(items)} items: {', '.join(f'{counts[each]} {each}' for each in DONE)}.",
+        f"Of {len(items)} parts of {_numbers(items)} items: {answers}.",
         "", "## Not done", "", *_listed(items, "not done"),
         "", "## Done in part", "", *_listed(items, "partly"),
     ]  # fmt: skip
@@ -59,7 +61,7 @@ def probast_page(bundle: Bundle, validated: Validated | None = None) -> str:
         "of high concern with one no or probably no, unclear with one unknown, and the whole is its worst domain.", "",
         "## Overall", "", *_overall(questions, concerns), "",
         f"{len(questions)} questions, onset and pathways together. Not done: {lacking} by anybody else.", "",
-        "## Domains", "", *_domains(questions, concerns),
+        "## Domains", "", _domains(questions, concerns),
     ]  # fmt: skip
     return _page([*lines, *_by_place(questions, "answer")])
 
@@ -76,7 +78,7 @@ def data_protection_page(bundle: Bundle, _validated: Validated | None = None) ->
         "asks the service, or to the MLflow server that its user names.", "",
         "## Not done", "", *(f"- **{gap['title']}**: {gap['why']}." for gap in declared["gap"]), "",
         "## Where data are", "",
-        *_table(("what", "where", "holds", "data of persons", "how long", "what the software does"), (
+        markdown_table(("what", "where", "holds", "data of persons", "how long", "what the software does"), (
             (f"**{place['title']}**", *(place[key].format_map(known) for key in keys)) for place in declared["place"]
         )),
     ]  # fmt: skip
@@ -119,7 +121,7 @@ def _by_place(items: Sequence[Item], header: str) -> Iterator[str]:
     for place in dict.fromkeys(item.place for item in items):
         yield from ("", f"## {place}", "")
         rows = ((f"**{i.name}**: {i.asks}", _marked(i.answer), i.why) for i in items if i.place == place)
-        yield from _table(("item", header, "why"), rows)
+        yield markdown_table(("item", header, "why"), rows)
 
 
 def _marked(answer: str) -> str:
@@ -128,30 +130,24 @@ def _marked(answer: str) -> str:
 
 def _overall(questions: Sequence[Item], concerns: Sequence[Item]) -> Iterator[str]:
     """Yield the four judgements of the tool: each the worst of its domains."""
-    for what, items in (("quality of the development", questions), ("risk of bias of the evaluation", questions),
-                        ("applicability of the development", concerns),
-                        ("applicability of the evaluation", concerns)):  # fmt: skip
-        part = "development" if "development" in what else "evaluation"
+    for label, part, items, outcome in (
+        ("Quality of the development", "development", questions, "concern"),
+        ("Risk of bias of the evaluation", "evaluation", questions, "risk of bias"),
+        ("Applicability of the development", "development", concerns, "concern"),
+        ("Applicability of the evaluation", "evaluation", concerns, "concern"),
+    ):
         judged = worst(item for item in items if item.part == part)
-        said = f"{judged} risk of bias" if "bias" in what else f"{judged} concern"
-        yield f"- {what.capitalize()}: **{said}**."
+        yield f"- {label}: **{judged} {outcome}**."
 
 
-def _domains(questions: Sequence[Item], concerns: Sequence[Item]) -> Iterator[str]:
+def _domains(questions: Sequence[Item], concerns: Sequence[Item]) -> str:
     applies = {item.place: item for item in concerns}
     rows = []
     for place in dict.fromkeys(item.place for item in questions):
         about = applies.get(place)
         applied = (_marked(about.answer), about.why) if about else ("not asked", "")
         rows.append((place, _marked(worst(item for item in questions if item.place == place)), *applied))
-    yield from _table(("domain", "concern (quality, risk of bias)", "concern (applicability)", "why"), rows)
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    yield f"| {' | '.join(header)} |"
-    yield "|" + "---|" * len(header)
-    for row in rows:
-        yield f"| {' | '.join(row)} |"
+    return markdown_table(("domain", "concern (quality, risk of bias)", "concern (applicability)", "why"), rows)
 
 
 def _page(lines: Iterable[str]) -> str:

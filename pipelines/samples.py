@@ -8,6 +8,7 @@ import numpy as np
 from pfps_ml.cohort.solve import RUNNERS, odds_ratio_over, solved_parameters
 from pfps_ml.cohort.world import World
 from pfps_ml.config import CohortConfig
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.knowledge.dictionary import ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.scenario import Scenario, load_scenario
@@ -40,14 +41,7 @@ from published figures. They exist to build, test and teach with; they are evide
 
 ## Composition (scenario `{scenario}`: {title})
 
-| frame | rows | what a row is |
-|---|---|---|
-| `onset.parquet` | {runners:,} in {clubs} clubs | a runner free of knee pain: {screening} fields, \
-and `{onset}` ({onset_rate:.1%} yes) |
-| `treatment.parquet` | {patients:,} | a patient at a visit: the same fields and {visit} more, the arm \
-that the clinic chose, and `{success}` ({success_rate:.1%} yes) |
-| `truth_onset.parquet`, `truth_treatment.parquet` | the same | the true risk; the true chance of success under every arm; \
-and the draw, as in the observed frames |
+{frames}
 
 `draw` is a bookkeeping column and never a feature. Learning never reads the truth. There are no real people in the data.
 
@@ -86,8 +80,6 @@ visits. They are not the runners of the first frame some months later: latent st
 means in patients as in runners. What the pain has done comes on top; what had selected them for onset is not in them.
 Between future cases and all runners that selection is, in SD:
 
-| latent score | `reference` | `kinetic_chain` (the clinics' account at face value) |
-|---|---|---|
 {selected}
 
 With `--randomised`, pathways are drawn among those open to a patient, so an injection is compared with usual care among
@@ -111,17 +103,15 @@ def datasheet(frames: Frames, config: CohortConfig) -> str:
     """Return DATASHEET.md: what the data are, how they were made, what they are for and what they are not for."""
     scenario = load_scenario(config.scenario)
     parameters = [*scenario.runners.values(), *scenario.patients.values()]
-    assumed = sum(each.assumption for each in parameters)
+    assumed = sum(parameter.assumption for parameter in parameters)
     base, lasts, spike = (scenario.runners[name] for name in ("onset_base_rate", "spike_months", "onset_spike_10"))
     return _DATASHEET.format(
         notice=NOTICE, scenario=scenario.name, title=scenario.title, rows=_ROWS,
-        runners=len(frames.onset), clubs=frames.onset["club"].nunique(), patients=len(frames.treatment),
-        screening=len(SCREENING), visit=len(VISIT), onset=ONSET.name, success=SUCCESS.name,
-        onset_rate=frames.onset[ONSET.name].mean(), success_rate=frames.treatment[SUCCESS.name].mean(),
+        frames=_frames_table(frames),
         odds_ratio=odds_ratio_over(2.0, base.value, scenario.horizon_months), months=scenario.horizon_months,
         spike=exp(spike.value), spike_months=lasts.value, spike_low=lasts.low, spike_high=lasts.high,
         spike_ratio=odds_ratio_over(exp(spike.value), base.value, scenario.horizon_months, lasts.value),
-        selected=_selected(), draws=config.draws, **_hip(scenario),
+        selected=_selection_table(), draws=config.draws, **_hip(scenario),
         parameters=len(parameters), cited=len(parameters) - assumed, assumed=assumed,
     )  # fmt: skip
 
@@ -139,10 +129,34 @@ def selected_by_onset(scenario: str, rows: int = 100_000) -> dict[str, float]:
     return {score: float(np.average(world.column(score), weights=risk)) for score in LATENT}
 
 
-def _selected() -> str:
-    found = [selected_by_onset(name) for name in ("reference", "kinetic_chain")]
-    return "\n".join(f"| {LATENT[score]} | " + " | ".join(f"{each[score]:+.2f}" for each in found) + " |"
-                     for score in LATENT)  # fmt: skip
+def _frames_table(frames: Frames) -> str:
+    onset, success = frames.onset[ONSET.name].mean(), frames.treatment[SUCCESS.name].mean()
+    rows = [
+        (
+            "`onset.parquet`",
+            f"{len(frames.onset):,} in {frames.onset['club'].nunique()} clubs",
+            f"a runner free of knee pain: {len(SCREENING)} fields, and `{ONSET.name}` ({onset:.1%} yes)",
+        ),
+        (
+            "`treatment.parquet`",
+            f"{len(frames.treatment):,}",
+            f"a patient at a visit: the same fields and {len(VISIT)} more, the arm that the clinic chose, and "
+            f"`{SUCCESS.name}` ({success:.1%} yes)",
+        ),
+        (
+            "`truth_onset.parquet`, `truth_treatment.parquet`",
+            "the same",
+            "the true risk; the true chance of success under every arm; and the draw, as in the observed frames",
+        ),
+    ]
+    return markdown_table(("frame", "rows", "what a row is"), rows)
+
+
+def _selection_table() -> str:
+    by_scenario = [selected_by_onset(name) for name in ("reference", "kinetic_chain")]
+    header = ("latent score", "`reference`", "`kinetic_chain` (the clinics' account at face value)")
+    rows = ((label, *(f"{scores[name]:+.2f}" for scores in by_scenario)) for name, label in LATENT.items())
+    return markdown_table(header, rows)
 
 
 def main() -> None:

@@ -1,4 +1,7 @@
-"""What each part of the evaluation's report says: by the name of its table or picture, heading and text, in order."""
+"""What each part of the evaluation's report says: by the name of its table or picture, heading and text, in order.
+
+`{level}` in a text is the level of the intervals of the bundle.
+"""
 
 from pfps_ml.validation.texts import PATHWAY_TEXTS, PREFERENCES
 
@@ -10,8 +13,8 @@ TEXTS = {
     ),
     "answered": (
         "Answers and intervals",
-        "The share of rows with an answer, the mean width of its 90 % interval, and the share of the variance behind "
-        "it that is evidence (what the literature does not know) and sampling (what this sample does not tell).",
+        "The share of rows with an answer, the mean width of its {level} interval, and the share of the variance "
+        "behind it that is evidence (what the literature does not know) and sampling (what this sample does not tell).",
     ),
     "calibration": ("Onset: calibration", "Predicted against observed risk in tenths of the runners."),
     "decision": (

@@ -11,6 +11,7 @@ import pandas as pd
 
 from pfps_ml.cohort.published import studies
 from pfps_ml.cohort.trials import Measure, Study, circular, place, reenact, related
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.drawing import BLUE, INK, ORANGE, new_figure
 from pfps_ml.knowledge.contracts import NOTICE
@@ -113,15 +114,15 @@ def hold(replicates: int = REPLICATES, draws: int = DRAWS, tell: Callable[[str],
     rows = []
     for study in studies():
         tell(study.title)
-        found, drawn = (place(reenact(study, replicates, k), study.figure.value) for k in (0, draws))
+        point, drawn = (place(reenact(study, replicates, k), study.figure.value) for k in (0, draws))
         known = {
             "key": study.key, "study": study.title, "scenario": study.scenario, "measure": study.measure,
             "people": study.size, "published": study.figure.value, "published_low": study.figure.low,
             "published_high": study.figure.high,
         }  # fmt: skip
         opened = {"drawn_low": drawn.low, "drawn_high": drawn.high, "drawn_inside": drawn.inside}
-        told = {"circular": " ".join(circular(study)), "same_study": " ".join(related(study))}
-        rows.append(known | asdict(found) | opened | told)
+        citations = {"circular": " ".join(circular(study)), "same_study": " ".join(related(study))}
+        rows.append(known | asdict(point) | opened | citations)
     frame = pd.DataFrame(rows)
     return Trials(frame.round(dict.fromkeys(frame.select_dtypes("float"), 4)))
 
@@ -139,28 +140,29 @@ def document(trials: Trials) -> str:
 
 
 def _summary(frame: pd.DataFrame) -> str:
-    held_out, told = frame[frame["circular"] == ""], frame[frame["circular"] != ""]
+    held_out, circular_ones = frame[frame["circular"] == ""], frame[frame["circular"] != ""]
     same = (held_out["same_study"] != "").sum()
+    of_circular, of_others = ((part["inside"].sum(), part["drawn_inside"].sum()) for part in (circular_ones, held_out))
     return (
-        f"{len(frame)} results are compared; {len(told)} of the re-enactments are circular. The published result lies "
-        f"inside in\n{told['inside'].sum()} of these and in {held_out['inside'].sum()} of the {len(held_out)} others "
-        f"(over evidence draws: {told['drawn_inside'].sum()} and {held_out['drawn_inside'].sum()}).\n"
+        f"{len(frame)} results are compared; {len(circular_ones)} of the re-enactments are circular. The published "
+        f"result lies inside in\n{of_circular[0]} of these and in {of_others[0]} of the {len(held_out)} others "
+        f"(over evidence draws: {of_circular[1]} and {of_others[1]}).\n"
         f"{same} of the others are of the same study as a figure in use."
     )
 
 
 def _results(frame: pd.DataFrame) -> str:
-    lines = [HEADINGS, ["---"] * len(HEADINGS)]
+    rows = []
     for row in frame.to_dict("records"):
         published = row["published"], row["published_low"], row["published_high"]
-        found, drawn = (row["median"], row["low"], row["high"]), (row["drawn_low"], row["drawn_high"])
-        lines.append([
+        point, drawn = (row["median"], row["low"], row["high"]), (row["drawn_low"], row["drawn_high"])
+        rows.append([
             row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
-            _numbers(row["measure"], found), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
+            _numbers(row["measure"], point), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
             " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
             "yes" if row["circular"] else "same study" if row["same_study"] else "no",
         ])  # fmt: skip
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+    return markdown_table(HEADINGS, rows, spaced_rule=True)
 
 
 def _said(measure: str, values: tuple[float, ...]) -> list[str]:
@@ -168,9 +170,9 @@ def _said(measure: str, values: tuple[float, ...]) -> list[str]:
 
 
 def _numbers(measure: str, values: tuple[float, float, float]) -> str:
-    said = _said(measure, values)
+    texts = _said(measure, values)
     unit = " %" if measure == "share" else ""
-    return f"{said[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({said[1]} to {said[2]})")
+    return f"{texts[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({texts[1]} to {texts[2]})")
 
 
 def _percentile(percentile: float) -> str:
@@ -180,26 +182,26 @@ def _percentile(percentile: float) -> str:
 def _account(study: Study, undefined: int) -> str:
     source = ledger()[study.rows[-1]].study
     groups = " against ".join(f"{group.name} ({group.size})" for group in study.groups)
-    told = _told("Circular", circular(study)) + _told("Of the same study", related(study))
+    citations = _told("Circular", circular(study)) + _told("Of the same study", related(study))
     lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
     return (
         f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; "
         f"{groups}{_entry(study)}. Compared by {study.measure}: {study.figure.how}. {study.stands.strip()}"
-        f"{told}{lost}"
+        f"{citations}{lost}"
     )
 
 
 def _told(how: str, cited: dict[str, list[str]]) -> str:
-    said = "; ".join(f"`{name}` cites {', '.join(rows)}" for name, rows in cited.items())
-    return f" {how}: {said}." if said else ""
+    texts = "; ".join(f"`{name}` cites {', '.join(rows)}" for name, rows in cited.items())
+    return f" {how}: {texts}." if texts else ""
 
 
 def _entry(study: Study) -> str:
-    said = [f"`{name}` {_range(low, high)}" for name, low, high in study.entry]
-    said += [f"`{name}` {_range(value, value)}" for name, value in study.do.items()]
-    said += [f"{100 * study.women:.0f} % women"] if study.women is not None else []
-    said += [f"{study.weeks:g} weeks"] if study.weeks is not None else []
-    return "; entry: " + ", ".join(said) if said else ""
+    texts = [f"`{name}` {_range(low, high)}" for name, low, high in study.entry]
+    texts += [f"`{name}` {_range(value, value)}" for name, value in study.do.items()]
+    texts += [f"{100 * study.women:.0f} % women"] if study.women is not None else []
+    texts += [f"{study.weeks:g} weeks"] if study.weeks is not None else []
+    return "; entry: " + ", ".join(texts) if texts else ""
 
 
 def _range(low: float, high: float) -> str:
@@ -265,8 +267,8 @@ def main() -> None:
         trials = hold(tell=tell)
     save(trials, PICTURES, "trials")
     write_whole(HOME, document(trials).encode())
-    shown = trials.frame()[["study", "percentile", "inside", "drawn_inside"]]
-    table("published results among re-enacted ones", shown.columns, shown.to_numpy())
+    frame = trials.frame()[["study", "percentile", "inside", "drawn_inside"]]
+    table("published results among re-enacted ones", frame.columns, frame.to_numpy())
     say(f"{HOME}, {PICTURES}/trials.png and {PICTURES}/trials.csv are written")
 
 

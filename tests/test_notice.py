@@ -15,7 +15,7 @@ from serving.openapi import document
 from serving.pages import about, tables
 from tests.bundles import rewrite
 from tests.rosters import roster
-from tests.squad.pages import SQUAD, answered
+from tests.squad.pages import SQUAD, report_data
 
 UPDATE = {"cohort": "a", "runners": 1812}
 SAID = f"Trained on simulated data, updated on 1,812 runners of a cohort. {CARE}"
@@ -68,7 +68,7 @@ def test_the_service_its_tables_and_its_documents_say_so(updated, monkeypatch):
 
 
 def test_the_report_of_a_squad_says_so_above_below_and_where_it_tells_of_the_model(updated, tmp_path):
-    page = report_page(answered(updated, tmp_path))
+    page = report_page(report_data(updated, tmp_path))
     assert page.count(SAID) == 2 and NOTICE not in page
     assert "clubs, updated on 1,812 runners of a cohort. Its risks" in page
 

@@ -20,7 +20,11 @@ for heavy in ("sklearn", "lightgbm", "scipy", "mlflow", "bentoml", "shap", "matp
 import pfps_ml
 assert "site" in pfps_ml.__file__, pfps_ml.__file__
 from pfps_ml.cli import main
-main(["score", "roster.csv", "-o", "scored.csv"])
+for asked in (["score", "roster.csv", "-o", "scored.csv"], ["squad", "squad.csv", "-o", "squad.html"]):
+    try:
+        main(asked)
+    except SystemExit as done:
+        assert not done.code, (asked, done.code)
 """
 
 
@@ -82,10 +86,11 @@ def test_the_wheel_says_who_made_it_and_what_it_is(wheel):
     assert "Typing :: Typed" in about.get_all("Classifier")
 
 
-def test_a_roster_is_scored_from_the_wheel_alone(wheel, tmp_path):
+def test_a_roster_is_scored_and_a_squad_reported_from_the_wheel_alone(wheel, tmp_path):
     site, empty = installed(wheel, tmp_path / "site"), tmp_path / "empty"
     empty.mkdir()
-    (empty / "roster.csv").write_bytes((ROOT / "data/examples/roster.csv").read_bytes())
+    for name in ("roster.csv", "squad.csv"):
+        (empty / name).write_bytes((ROOT / "data/examples" / name).read_bytes())
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PFPS_")}
     done = subprocess.run(
         [sys.executable, "-c", _SCORE], cwd=empty, env={**environment, "PYTHONPATH": str(site)},
@@ -95,3 +100,6 @@ def test_a_roster_is_scored_from_the_wheel_alone(wheel, tmp_path):
     rows_in, rows_out = ((empty / name).read_text().count("\n") for name in ("roster.csv", "scored.csv"))
     assert rows_in == rows_out
     assert "simulated data" in done.stdout
+    assert (empty / "squad.html").read_text(encoding="utf-8").count("simulated data") == 2
+    templates = {path.relative_to(ROOT) for path in ROOT.glob("pfps_ml/*/templates/*")}
+    assert templates and all((site / path).is_file() for path in templates)

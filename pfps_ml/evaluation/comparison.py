@@ -27,7 +27,7 @@ Array = npt.NDArray[np.float64]
 COLUMNS = ("candidate", "metric", "label", "rounds", "value", "low", "high",
            "difference", "difference_low", "difference_high")  # fmt: skip
 _NAMES = [arm.name for arm in ARMS]
-EXCESS = "excess_log_loss"
+EXCESS, EXCESS_LABEL = "excess_log_loss", "Excess log loss over the true risk"
 ONSET_LABELS = {EXCESS: "Excess log loss"} | {name: metric.label for name, metric in METRICS.items()}
 PATHWAY_LABELS = {
     "policy_share": "Share of the possible gain", "pehe": "PEHE", "regret": "Regret",
@@ -235,6 +235,7 @@ def _root(total: float, count: float) -> float:
 __all__ = [
     "COLUMNS",
     "EXCESS",
+    "EXCESS_LABEL",
     "ONSET_LABELS",
     "PATHWAY_LABELS",
     "Comparison",

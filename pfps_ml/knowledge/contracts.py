@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.core.messages import Message
 from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.field import Field
@@ -49,6 +50,12 @@ def origin_message(manifest: Mapping[str, Any]) -> Message:
     numbers = [Message(_COUNTED[people], {"n": sum(sizes.values())}).as_dict() for people, sizes in counts.items()]
     cohorts = len({update["cohort"] for update in updates})
     return Message("origin_updated", {"n": cohorts, "origin": origin.as_dict(), "people": numbers})
+
+
+def updates_clause(manifest: Mapping[str, Any]) -> str:
+    """Return what a bundle was updated on, to stand after a text that says what it was trained on; empty if nothing."""
+    message = origin_message(manifest)
+    return Message("updates_clause", message.parameters).text if message.code == "origin_updated" else ""
 
 
 def origin_of(manifest: Mapping[str, Any]) -> str:
@@ -172,26 +179,30 @@ def dictionary_page() -> str:
     """Return DICTIONARY.md: every field, arm and outcome as tables."""
     lines = ["# Dictionary", "", NOTICE, "", "Written by `pfps dictionary`; a test fails when it is stale.", ""]
     for title, fields in (("Screening fields", SCREENING), ("Visit fields (patients)", VISIT)):
-        lines += [f"## {title}", "", *_field_table(fields), ""]
-    lines += ["## Derived fields", "", *_field_table([f for f in FIELDS if f.parts]), ""]
-    lines += ["## Arms", "", "| arm | label | meaning | offered to | source |", "|---|---|---|---|---|"]
-    for arm in ARMS:
-        offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
-        lines.append(f"| `{arm.name}` | {arm.label} | {arm.meaning} | {offered} | {arm.source} |")
-    lines += ["", "## Outcomes", "", "| outcome | meaning | horizon |", "|---|---|---|"]
-    lines += [f"| `{o.name}` | {o.meaning} | {o.horizon_months:g} months |" for o in (ONSET, SUCCESS)]
+        lines += [f"## {title}", "", _field_table(fields), ""]
+    lines += ["## Derived fields", "", _field_table([f for f in FIELDS if f.parts]), ""]
+    lines += ["## Arms", "", _arm_table(), ""]
+    outcomes = ((f"`{o.name}`", o.meaning, f"{o.horizon_months:g} months") for o in (ONSET, SUCCESS))
+    lines += ["## Outcomes", "", markdown_table(("outcome", "meaning", "horizon"), outcomes)]
     return "\n".join(lines) + "\n"
 
 
-def _field_table(fields: Iterable[Field]) -> list[str]:
-    rows = ["| field | label | limits | obtained by | role | settled direction | meaning | source |", "|" + "---|" * 8]
+def _arm_table() -> str:
+    rows = []
+    for arm in ARMS:
+        offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
+        rows.append((f"`{arm.name}`", arm.label, arm.meaning, offered, arm.source))
+    return markdown_table(("arm", "label", "meaning", "offered to", "source"), rows)
+
+
+def _field_table(fields: Iterable[Field]) -> str:
+    rows = []
     for f in fields:
         settled = {1: "higher risk", -1: "lower risk", 0: ""}[f.direction]
         name = f"`{f.name}`" + (" (required)" if f.required else "")
-        rows.append(
-            f"| {name} | {f.label} | {f.limits} | {f.obtained} | {f.role} | {settled} | {f.meaning} | {f.source} |"
-        )
-    return rows
+        rows.append((name, f.label, f.limits, f.obtained, f.role, settled, f.meaning, f.source))
+    header = ("field", "label", "limits", "obtained by", "role", "settled direction", "meaning", "source")
+    return markdown_table(header, rows)
 
 
 def _csv(rows: list[list[str]]) -> str:
@@ -215,4 +226,5 @@ __all__ = [
     "request_model",
     "size_of",
     "template",
+    "updates_clause",
 ]

@@ -1,9 +1,10 @@
 """MEASURING.md: what to measure and how, for whoever stands beside the runner, from the dictionary and its tests."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
+from pfps_ml.core.markdown import markdown_table
 from pfps_ml.knowledge.contracts import NOTICE
-from pfps_ml.knowledge.field import TIERS, Field
+from pfps_ml.knowledge.field import TIERS
 from pfps_ml.knowledge.measuring import ASSUMPTION
 from pfps_ml.knowledge.procedures import PROCEDURES, Procedure
 
@@ -45,10 +46,8 @@ def guide_page() -> str:
 
 
 def _overview() -> Iterator[str]:
-    yield "| test | minutes | what with | who |"
-    yield "|---|---|---|---|"
-    for test in _in_order():
-        yield f"| {test.title} | {test.minutes:g} | {test.device} | {_WHO[_obtained(test)]} |"
+    rows = ((test.title, f"{test.minutes:g}", test.device, _WHO[_obtained(test)]) for test in _in_order())
+    yield markdown_table(("test", "minutes", "what with", "who"), rows)
     screening = sum(test.minutes for test in PROCEDURES if test.known[0].asked == "screening")
     visit = sum(test.minutes for test in PROCEDURES if test.known[0].asked == "visit")
     yield ""
@@ -79,14 +78,8 @@ def _section(test: Procedure) -> Iterator[str]:
     yield f"**Mind:** {test.mind}  "
     yield f"**Source:** {test.source}."
     yield ""
-    yield from _fields(test.known)
-
-
-def _fields(fields: Iterable[Field]) -> Iterator[str]:
-    yield "| field | ask or enter | what it is | limits |"
-    yield "|---|---|---|---|"
-    for field in fields:
-        yield f"| `{field.name}` | {field.question} | {field.meaning} | {field.limits} |"
+    rows = ((f"`{field.name}`", field.question, field.meaning, field.limits) for field in test.known)
+    yield markdown_table(("field", "ask or enter", "what it is", "limits"), rows)
 
 
 __all__ = ["guide_page"]

@@ -4,26 +4,25 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from pfps_ml.bundle import Bundle
+from pfps_ml.core.markdown import MarkdownSection, markdown_page, markdown_table
 from pfps_ml.knowledge.contracts import notice_of, people_of, size_of
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.recalibration.closed import Choice
 
-_HEADING = "## Updated on a cohort"
 _BEFORE = "Before the update: "
 LEVELS = {"intercept": "the intercept", "slope": "intercept and slope", "groups": "the intercept and the scale of each "
                                                                                   "group of fields",
           "curves": "the intercept, the scale of each group of fields and the curve of each field",
           "pathways": "prognosis, and the effect of each arm and for whom it differs,"}  # fmt: skip
-_POINTER = "What was updated, on whom, and any validation since stand at the end of this card."
 _HOW_TO_READ = (
-    "Read the scales so: 1 leaves what the bundle said of a group of fields as it was, above 1 makes it stronger,",
-    "0 takes it out, and below 0 turns it round. Whoever sees one turned round should ask why before using the bundle.",
+    "Read the scales so: 1 leaves what the bundle said of a group of fields as it was, above 1 makes it stronger,\n"
+    "0 takes it out, and below 0 turns it round. Whoever sees one turned round should ask why before using the bundle."
 )
 _MODELS = {"runners": ("the onset model", "pathways stay"), "patients": ("the pathway models", "onset stays")}
 
 
 def updated_card(bundle: Bundle, name: str, manifest: Mapping[str, Any], choice: Choice) -> str:
-    """Return the card of an updated bundle, Markdown: its own name and notice, then what stood there, then the update.
+    """Return the card of an updated bundle, Markdown: what the update changed, then the card of the bundle before.
 
     Parameters
     ----------
@@ -32,16 +31,32 @@ def updated_card(bundle: Bundle, name: str, manifest: Mapping[str, Any], choice:
     name
         The new bundle's name.
     manifest
-        What the new bundle's manifest will say of its making; its last update is told of.
+        What the new bundle's manifest will say of its making; the section is about its last update.
     choice
         How the update was chosen.
     """
-    heading, _, rest = bundle.card.partition("\n")
-    new = f"# {name}" if heading.startswith("# ") else heading
-    rest = rest.replace(bundle.notice, notice_of(manifest), 1).rstrip()
-    if _POINTER not in rest:
-        rest = rest.replace("\n## ", f"\n{_POINTER}\n\n## ", 1)
-    return "\n".join([new, rest, "", *_lines(manifest["updates"][-1], choice)]) + "\n"
+    section = _update_section(manifest["updates"][-1], choice)
+    return card_before(bundle, name, notice_of(manifest), section)
+
+
+def card_before(bundle: Bundle, name: str, notice: str, section: MarkdownSection) -> str:
+    """Return a card that adds a section to the card of an earlier bundle, which stands whole and unchanged at its end.
+
+    Parameters
+    ----------
+    bundle
+        The earlier one.
+    name, notice
+        Of the new bundle.
+    section
+        What is new.
+    """
+    pointer = f"The card of {bundle.name}, which this bundle was made from, stands unchanged at the end."
+    earlier = MarkdownSection(
+        f"The card of {bundle.name}",
+        ("Its figures, its limits and what was not done are those of that bundle.", bundle.card.rstrip()),
+    )
+    return markdown_page(name, (f"**{notice}**", pointer), (section, earlier))
 
 
 def updated_limits(limits: Iterable[str], facts: Mapping[str, Any]) -> list[str]:
@@ -60,8 +75,8 @@ def updated_limits(limits: Iterable[str], facts: Mapping[str, Any]) -> list[str]
         "whether they agreed, only who updated it can say.",
         f"No figure of how it does on other {people}, unless the card has a validation after the update.",
     ]
-    old = [each for each in limits if each not in new]
-    return [*new, *(each if each.startswith(_BEFORE) else f"{_BEFORE}{each}" for each in old)]
+    old = [limit for limit in limits if limit not in new]
+    return [*new, *(limit if limit.startswith(_BEFORE) else f"{_BEFORE}{limit}" for limit in old)]
 
 
 def level_of(facts: Mapping[str, Any]) -> str:
@@ -69,39 +84,40 @@ def level_of(facts: Mapping[str, Any]) -> str:
     return f"{LEVELS[facts['level']]} of {_MODELS[people_of(facts)][0]}"
 
 
-def _lines(facts: Mapping[str, Any], choice: Choice) -> Iterator[str]:
-    who, people = _plain(facts["by"]) or "not said", people_of(facts)
-    yield from (_HEADING, "")
-    yield f"Updated: {level_of(facts)}, starting at `{facts['from']}`; {_MODELS[people][1]}."
-    yield f"On: {size_of(facts)} (file {facts['cohort'][:12]}). By: {who}."
-    yield "Figures, limits and what was not done, above, are of the bundle before the update, and the figures below of"
-    yield f"the cohort that it was updated on; neither says how it does on other {people}: that takes another cohort"
-    yield "and `pfps evaluate`."
-    yield from ("", *_HOW_TO_READ) if people == "runners" else ()
-    yield from ("", "| what | value |", "|---|---|")
-    yield from _moved(facts) if people == "runners" else _treated(facts)
+def _update_section(facts: Mapping[str, Any], choice: Choice) -> MarkdownSection:
+    people = people_of(facts)
+    account = (
+        f"Updated: {level_of(facts)}, starting at `{facts['from']}`; {_MODELS[people][1]}.",
+        f"On: {size_of(facts)} (file {facts['cohort'][:12]}). By: {_plain(facts['by']) or 'not said'}.",
+        "The figures in this section are of the cohort that the bundle was updated on, and those in the card below of",
+        f"the bundle before the update; neither says how it does on other {people}: that takes another cohort and",
+        "`pfps evaluate`.",
+    )
+    moved = _moved_scales(facts) if people == "runners" else _moved_effects(facts)
+    blocks = ["\n".join(account), _HOW_TO_READ if people == "runners" else "", markdown_table(("what", "value"), moved)]
     if choice.table.empty:
-        yield from ("", f"How far: {choice.why}.")
-        return
-    yield from ("", f"Chosen by a closed test: {choice.why}.", "", "| update | against | test |", "|---|---|---|")
-    yield from (f"| {' | '.join(row)} |" for row in choice.told())
+        blocks.append(f"How far: {choice.why}.")
+    else:
+        tests = markdown_table(("update", "against", "test"), choice.told())
+        blocks += [f"Chosen by a closed test: {choice.why}.", tests]
+    return MarkdownSection("Updated on a cohort", tuple(blocks))
 
 
-def _moved(facts: Mapping[str, Any]) -> Iterator[str]:
-    yield f"| intercept, log-odds | {facts['intercept']:+.3f} |"
-    yield from (f"| scale of {name} | {scale:.3f} |" for name, scale in facts["scales"].items())
-    yield f"| observed / expected before | {facts['observed_expected_before']:.3f} |"
-    yield f"| observed / expected after | {facts['observed_expected_after']:.3f} |"
+def _moved_scales(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    yield "intercept, log-odds", f"{facts['intercept']:+.3f}"
+    yield from ((f"scale of {name}", f"{scale:.3f}") for name, scale in facts["scales"].items())
+    yield "observed / expected before", f"{facts['observed_expected_before']:.3f}"
+    yield "observed / expected after", f"{facts['observed_expected_after']:.3f}"
 
 
-def _treated(facts: Mapping[str, Any]) -> Iterator[str]:
+def _moved_effects(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     labels = {arm.name: arm.label for arm in ARMS}
     for name, count in facts["arms"].items():
-        yield f"| patients given: {labels[name]} | {'fewer than 5' if count is None else f'{count:,}'} |"
+        yield f"patients given: {labels[name]}", "fewer than 5" if count is None else f"{count:,}"
     for name in ACTIVE_ARMS:
         before, after = (f"{100 * facts[key][name]:+.1f}" for key in ("effects_before", "effects_after"))
-        yield f"| {labels[name]}: mean effect, points of success, before and after | {before} and {after} |"
-    yield f"| effects beat simpler accounts on patients of this cohort | {'yes' if facts['gate_passed'] else 'no'} |"
+        yield f"{labels[name]}: mean effect, points of success, before and after", f"{before} and {after}"
+    yield "effects beat simpler accounts on patients of this cohort", "yes" if facts["gate_passed"] else "no"
 
 
 def _plain(text: str) -> str:
@@ -109,4 +125,4 @@ def _plain(text: str) -> str:
     return "".join(f"\\{sign}" if sign in "\\`*_[]<>#|!" else sign for sign in " ".join(text.split()))
 
 
-__all__ = ["level_of", "updated_card", "updated_limits"]
+__all__ = ["card_before", "level_of", "updated_card", "updated_limits"]

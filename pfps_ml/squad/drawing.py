@@ -1,40 +1,45 @@
 """The pictures of the report as SVG: drawn here, so that the file needs no library, no script and no other host.
 
-Every picture has its numbers in a table beside it; the colours are variables of the page's style.
+Every picture has its numbers in a table beside it; the colours are variables of the page's style. What is drawn is made
+of numbers; texts are escaped.
 """
 
 from collections.abc import Sequence
-from html import escape
+
+from markupsafe import Markup, escape
 
 from pfps_ml.squad.forecast import Forecast
+from pfps_ml.squad.formatting import percent
 
 _BAR = 40  # width of a bar with its gap
 
 
-def count_bars(found: Forecast) -> str:
+def count_bars(forecast: Forecast) -> Markup:
     """Draw the probability of every count of cases; those of the interval are filled, the others are pale."""
-    last = max(found.high + 1, next(at for at in range(len(found.shares)) if found.shares[: at + 1].sum() > 0.995))
-    shares = found.shares[: min(last + 1, len(found.shares))]
+    last = max(
+        forecast.high + 1, next(at for at in range(len(forecast.shares)) if forecast.shares[: at + 1].sum() > 0.995)
+    )
+    shares = forecast.shares[: min(last + 1, len(forecast.shares))]
     width, height, foot = _BAR * len(shares) + 2, 150, 40
     parts = []
     for count, share in enumerate(shares):
         tall = (height - foot - 16) * share / shares.max()
         left, top = 1 + count * _BAR, height - foot - tall
-        kind = "in" if found.low <= count <= found.high else "out"
+        kind = "in" if forecast.low <= count <= forecast.high else "out"
         middle = left + _BAR / 2
         parts += [
             f'<rect class="{kind}" x="{left + 3}" y="{top:.1f}" width="{_BAR - 6}" height="{tall:.1f}" rx="2"/>',
             f'<text x="{middle}" y="{top - 4:.1f}" class="small">{percent(share)}</text>',
             f'<text x="{middle}" y="{height - foot + 15}" class="count">{count}</text>',
         ]
-    start, end = 1 + found.low * _BAR + 3, 1 + (found.high + 1) * _BAR - 3
+    start, end = 1 + forecast.low * _BAR + 3, 1 + (forecast.high + 1) * _BAR - 3
     parts.append(f'<path class="span" d="M{start} {height - 18}H{end}"/>'
                  f'<text class="axis" x="1" y="{height - 3}">new cases, and how probable</text>')  # fmt: skip
-    label = f"Bars: the probability of each number of new cases; {found.low} to {found.high} are the likely ones"
+    label = f"Bars: the probability of each number of new cases; {forecast.low} to {forecast.high} are the likely ones"
     return _svg(width, height, "bars", label, parts)
 
 
-def risk_line(value: float, low: float, high: float, top: float, band: str) -> str:
+def risk_line(value: float, low: float, high: float, top: float, band: str) -> Markup:
     """Draw one risk as a dot on its interval; `top` is the risk at the right end."""
     scale = 148 / top
     x0, x1, x = (4 + scale * min(part, top) for part in (low, high, value))
@@ -43,7 +48,7 @@ def risk_line(value: float, low: float, high: float, top: float, band: str) -> s
     return _svg(156, 16, "risk", f"{percent(value)}, {percent(low)} to {percent(high)}", parts)
 
 
-def price_strip(ends: Sequence[float], price: float, texts: Sequence[str]) -> str:
+def price_strip(ends: Sequence[float], price: float, texts: Sequence[str]) -> Markup:
     """Draw for which numbers of check-ups a case each way of seeing runners is the best one.
 
     Parameters
@@ -72,16 +77,10 @@ def price_strip(ends: Sequence[float], price: float, texts: Sequence[str]) -> st
     return _svg(width, 74, "strip", "Which way is best, by how many check-ups one case found is worth", parts)
 
 
-def percent(share: float) -> str:
-    """Return a probability as a person reads it: whole per cent, and never 0 % of what may happen."""
-    if 0 < share < 0.005:
-        return "under 1 %"
-    return "over 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
+def _svg(width: float, height: float, kind: str, label: str, parts: Sequence[str]) -> Markup:
+    size = f'viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}"'
+    drawn = f'<svg class="{kind}" {size} role="img" aria-label="{escape(label)}">{"".join(parts)}</svg>'
+    return Markup(drawn)  # noqa: S704  # numbers and escaped texts only
 
 
-def _svg(width: float, height: float, kind: str, label: str, parts: Sequence[str]) -> str:
-    return (f'<svg class="{kind}" viewBox="0 0 {width:g} {height:g}" width="{width:g}" height="{height:g}" role="img" '
-            f'aria-label="{escape(label)}">{"".join(parts)}</svg>')  # fmt: skip
-
-
-__all__ = ["count_bars", "percent", "price_strip", "risk_line"]
+__all__ = ["count_bars", "price_strip", "risk_line"]

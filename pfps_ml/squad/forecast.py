@@ -20,7 +20,6 @@ from pfps_ml.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-LEVEL = 0.9
 WORLDS = 2_000
 _SEED = 20271  # the same squad has the same forecast, whoever asks
 _SPREAD = "club_log_sd"
@@ -39,7 +38,7 @@ class Forecast:
     """
 
     shares: Floats
-    level: float = LEVEL
+    level: float
 
     @property
     def mean(self) -> float:
@@ -65,10 +64,12 @@ class Forecast:
     def _ends(self) -> tuple[int, int]:
         """The shortest run of counts that holds the level; of several, the most probable."""
         below = np.concatenate([[0.0], np.cumsum(self.shares)])
-        held = (below[width:] - below[:-width] for width in range(1, len(below)))
-        found = next(some for some in held if some.max() >= self.level - 1e-12)  # all counts hold everything
-        low = int(found.argmax())
-        return low, low + len(self.shares) - len(found)
+        by_width = (below[width:] - below[:-width] for width in range(1, len(below)))
+        shortest = next(
+            shares for shares in by_width if shares.max() >= self.level - 1e-12
+        )  # all counts hold everything
+        low = int(shortest.argmax())
+        return low, low + len(self.shares) - len(shortest)
 
 
 def club_spread(bundle: Bundle) -> Parameter:
@@ -111,8 +112,16 @@ def worlds(bundle: Bundle, columns: Values, clubs: Ints, count: int = WORLDS) ->
     return np.asarray(-np.expm1(np.log1p(-probability(margin)) * rate))
 
 
-def forecast(chances: Floats, level: float = LEVEL) -> Forecast:
-    """Return how many cases there are over all worlds, from risks of shape (worlds, runners)."""
+def forecast(chances: Floats, level: float) -> Forecast:
+    """Return how many cases there are over all worlds.
+
+    Parameters
+    ----------
+    chances
+        Risks of shape (worlds, runners).
+    level
+        Of the interval: a bundle's own is that of its predictions.
+    """
     count, runners = chances.shape
     shares = np.zeros((count, runners + 1))
     shares[:, 0] = 1.0
@@ -129,4 +138,4 @@ def _even(name: str, count: int) -> Floats:
     return np.asarray(generator(_SEED, f"squad/{name}").permutation(middle))
 
 
-__all__ = ["LEVEL", "WORLDS", "Forecast", "club_spread", "forecast", "worlds"]
+__all__ = ["WORLDS", "Forecast", "club_spread", "forecast", "worlds"]

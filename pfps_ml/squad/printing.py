@@ -16,7 +16,7 @@ _QUIET = (
 _PATIENCE = 60  # seconds
 
 
-def printed(page: str) -> bytes:
+def print_pdf(page: str) -> bytes:
     """Return a page as PDF, A4.
 
     Raises
@@ -59,4 +59,4 @@ def browser() -> str | None:
     return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
-__all__ = ["browser", "printed"]
+__all__ = ["browser", "print_pdf"]

@@ -1,25 +1,30 @@
 """`pfps squad`: one page for the coach and a few for the physio, from a roster."""
 
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+
+from jinja2 import Environment
+from markupsafe import Markup
 
 from pfps_ml.bundle import Bundle
+from pfps_ml.core.html import templates_of
+from pfps_ml.knowledge.contracts import updates_clause
+from pfps_ml.knowledge.measuring import ASSUMPTION
 from pfps_ml.outputs import check_output, write_whole
-from pfps_ml.squad import background, coach, physio
-from pfps_ml.squad.answers import Answers, Wanted
-from pfps_ml.squad.page import page
-from pfps_ml.squad.printing import printed
+from pfps_ml.squad import formatting, report_tables
+from pfps_ml.squad.drawing import count_bars
+from pfps_ml.squad.forecast import WORLDS, club_spread
+from pfps_ml.squad.printing import print_pdf
+from pfps_ml.squad.report_data import ReportData, ReportOptions
 from pfps_ml.squad.screening import screen
-from pfps_ml.squad.words import runners
 
 ENDINGS = (".html", ".pdf")
-_FRONT = (coach.warnings, coach.pain, coach.expected, coach.first, coach.measure, coach.say)
-_BACK = (
-    *(physio.everybody, physio.drivers, physio.price, physio.measuring),
-    *(background.unusual, background.quality, background.since, background.method),
-)
+COACH = ("warnings", "knee_pain", "expected_cases", "see_first", "spend_hours", "how_to_read")
+PHYSIO = ("all_runners", "drivers", "price", "measuring", "unusual", "data_quality", "changes", "method")
 
 
-def write_squad(source: Path, out: Path, bundle: Bundle, wanted: Wanted | None = None) -> Answers:
+def write_squad(source: Path, out: Path, bundle: Bundle, options: ReportOptions | None = None) -> ReportData:
     """Write the report of a squad.
 
     Parameters
@@ -30,7 +35,7 @@ def write_squad(source: Path, out: Path, bundle: Bundle, wanted: Wanted | None =
         Where the report goes, .html, or .pdf where there is a Chromium to print it.
     bundle
         The released models.
-    wanted
+    options
         What the reader can do, and an earlier file.
 
     Raises
@@ -43,19 +48,59 @@ def write_squad(source: Path, out: Path, bundle: Bundle, wanted: Wanted | None =
         If the report cannot be written.
     """
     check_output(out, ENDINGS)
-    wanted = wanted or Wanted()
-    answers = Answers(screen(source, bundle, wanted.mapping), wanted)
-    text = report_page(answers)
-    write_whole(out, printed(text) if out.suffix.lower() == ".pdf" else text.encode())
-    return answers
+    options = options or ReportOptions()
+    data = ReportData(screen(source, bundle, options.mapping), options)
+    page = report_page(data)
+    write_whole(out, print_pdf(page) if out.suffix.lower() == ".pdf" else page.encode())
+    return data
 
 
-def report_page(found: Answers) -> str:
+def report_page(data: ReportData) -> str:
     """Return the report as HTML."""
-    bundle, count = found.screening.bundle, runners(len(found.screening.roster.ids))
-    about = f"{count} · the next {bundle.reference['horizon_months']:g} months · model {bundle.name}"
-    front, back = ([part(found) for part in parts] for parts in (_FRONT, _BACK))
-    return page("Runner's knee in this squad", about, bundle.notice, front, back)
+    bundle, count = data.screening.bundle, formatting.runners(len(data.screening.roster.ids))
+    return (
+        _templates()
+        .get_template("report.html")
+        .render(
+            title="Runner's knee in this squad",
+            about=f"{count} · the next {data.horizon} · model {bundle.name}",
+            notice=bundle.notice,
+            front=[section(name, data) for name in COACH],
+            back=[section(name, data) for name in PHYSIO],
+        )
+    )
 
 
-__all__ = ["ENDINGS", "report_page", "write_squad"]
+def section(name: str, data: ReportData) -> Markup:
+    """Return one section of the report as HTML; empty where it has nothing to say.
+
+    Parameters
+    ----------
+    name
+        One of `COACH` or `PHYSIO`: a macro of the template of that name.
+    data
+        What can be said of the squad.
+    """
+    page = _templates().get_template("coach.html" if name in COACH else "physio.html")
+    html: Markup = getattr(page.module, name)(data, _TABLES)
+    return html
+
+
+@cache
+def _templates() -> Environment:
+    templates = templates_of("pfps_ml.squad")
+    templates.filters.update({name: getattr(formatting, name) for name in _FILTERS})
+    templates.globals.update({name: getattr(formatting, name) for name in _FUNCTIONS})
+    return templates
+
+
+# what the templates may call: `count | cases`, `level_text(level)` and `tables.runner_rows(data)`
+_FILTERS = ("cases", "gained", "hours", "percent", "points", "runners", "signed", "whole")
+_FUNCTIONS = ("count_range", "level_text", "out_of")
+_TABLES = SimpleNamespace(
+    **{name: getattr(report_tables, name) for name in report_tables.__all__},
+    ASSUMPTION=ASSUMPTION, WORLDS=WORLDS, club_spread=club_spread, count_bars=count_bars,
+    updates_clause=updates_clause,
+)  # fmt: skip
+
+__all__ = ["COACH", "ENDINGS", "PHYSIO", "report_page", "section", "write_squad"]

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from pfps_ml.assess import Assessments, assess
 from pfps_ml.bundle import Bundle
 from pfps_ml.errors import InputError
+from pfps_ml.files.duplicates import plain_ids
 from pfps_ml.files.mapping import Mapping
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET_FIELDS
 from pfps_ml.knowledge.field import TIERS, Driver
@@ -22,7 +23,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LARGEST = 200  # runners: more are no squad that anybody could see, and no page that anybody could read
 _SEASONS = frozenset({"season", "season_id", "school_year", "year", "saison", "temporada", "stagione", "seizoen"})
-_GIVEN = frozenset(name for name in ONSET_FIELDS if BY_NAME[name].required)
+_REQUIRED = frozenset(name for name in ONSET_FIELDS if BY_NAME[name].required)
 
 
 @dataclass(frozen=True)
@@ -45,18 +46,18 @@ class Screening:
         All rows as read.
     rows
         The places in the roster of the rows that were assessed: those without faults.
-    found
+    assessments
         Their assessments, in that order.
     """
 
     roster: Roster
     rows: Ints
-    found: Assessments
+    assessments: Assessments
 
     @property
     def bundle(self) -> Bundle:
         """What it was assessed with."""
-        return self.found.bundle
+        return self.assessments.bundle
 
     @cached_property
     def ids(self) -> list[str]:
@@ -64,26 +65,26 @@ class Screening:
         return [str(name) for name in self.roster.ids.iloc[self.rows]]
 
     @cached_property
-    def squad(self) -> Ints:
+    def by_risk(self) -> Ints:
         """Who is scored, highest risk first: places among the assessed rows; those with knee pain now are not."""
-        scored = np.flatnonzero(self.found.scored)
-        return scored[np.argsort(-self.found.prediction.risk.value[scored], kind="stable")]
+        scored = np.flatnonzero(self.assessments.scored)
+        return scored[np.argsort(-self.assessments.prediction.risk.value[scored], kind="stable")]
 
     @cached_property
     def in_pain(self) -> list[str]:
         """The ids of those who have knee pain now."""
-        return [self.ids[at] for at in np.flatnonzero(~self.found.scored)]
+        return [self.ids[at] for at in np.flatnonzero(~self.assessments.scored)]
 
     @cached_property
     def columns(self) -> dict[str, Floats]:
         """The coded values of the squad, highest risk first."""
-        return {name: column[self.squad] for name, column in self.found.columns.items()}
+        return {name: column[self.by_risk] for name, column in self.assessments.columns.items()}
 
     @cached_property
     def not_asked(self) -> list[str]:
         """The ids of those of the squad of whom it is not known whether they have knee pain now."""
         unknown = np.isnan(self.columns["current_knee_pain"])
-        return [self.ids[at] for at in self.squad[unknown]]
+        return [self.ids[at] for at in self.by_risk[unknown]]
 
     @cached_property
     def club_names(self) -> list[str]:
@@ -91,7 +92,17 @@ class Screening:
         texts = pd.Series(self.roster.table.column("club").to_pandas() if self._has("club") else None,
                           index=range(len(self.roster.ids)), dtype=object)  # fmt: skip
         named = texts.fillna("").astype(str).str.split().str.join(" ").str.casefold()
-        return list(named.iloc[self.rows].iloc[self.squad])
+        return list(named.iloc[self.rows].iloc[self.by_risk])
+
+    @property
+    def named_clubs(self) -> int:
+        """How many clubs the squad's rows name."""
+        return len(set(self.club_names) - {""})
+
+    @property
+    def has_runners_without_club(self) -> bool:
+        """Whether a row of the squad names none."""
+        return "" in self.club_names
 
     @cached_property
     def clubs(self) -> Ints:
@@ -108,7 +119,7 @@ class Screening:
     @cached_property
     def measured(self) -> dict[str, float]:
         """The share of the squad of whom each field that the risk reads is known; required fields are left out."""
-        names = [name for name in self.bundle.predictor.onset.fields if name not in _GIVEN]
+        names = [name for name in self.bundle.predictor.onset.fields if name not in _REQUIRED]
         return {name: float((~np.isnan(self.columns[name])).mean()) for name in names}
 
     @property
@@ -118,7 +129,7 @@ class Screening:
 
     def reasons(self, place: int) -> list[Reason]:
         """Return what moves the risk of one of the squad, largest first; what is not known moves nothing."""
-        parts = self.found.reasons(int(self.squad[place]))
+        parts = self.assessments.reasons(int(self.by_risk[place]))
         return [Reason(part["label"], _plain(BY_NAME[part["field"]].show(self.columns[part["field"]][place])),
                        part["percentage_points"], BY_NAME[part["field"]].role == "lever")
                 for part in parts if part["log_odds"] and not np.isnan(self.columns[part["field"]][place])]  # fmt: skip
@@ -126,7 +137,7 @@ class Screening:
     def drivers(self, place: int) -> dict[Driver, float | None]:
         """Return the percentage points of each group of fields; None where none of the group is known."""
         sums: dict[Driver, float | None] = {}
-        for part in self.found.reasons(int(self.squad[place])):
+        for part in self.assessments.reasons(int(self.by_risk[place])):
             field = BY_NAME[part["field"]]
             known, sum_ = not np.isnan(self.columns[field.name][place]), sums.get(field.driver)  # type: ignore[arg-type]
             sums[field.driver] = (sum_ or 0.0) + part["percentage_points"] if known else sum_  # type: ignore[index]
@@ -135,7 +146,7 @@ class Screening:
     def unusual(self) -> Iterator[tuple[str, str, str, str]]:
         """Yield who is outside what the model has seen: id, field, value, and the range of the training data."""
         cautions = self.bundle.cautions
-        for at, place in enumerate(self.squad):
+        for at, place in enumerate(self.by_risk):
             for name, low, high in zip(cautions.fields, cautions.low[:, 0], cautions.high[:, 0], strict=True):
                 field, value = BY_NAME[name], self.columns[name][at]
                 if field.onset and (value < low or value > high):
@@ -143,14 +154,19 @@ class Screening:
 
     def rejected(self) -> Iterator[tuple[str, str]]:
         """Yield every rejected row: its id, or its line where it has none, and what is wrong; no text of the row."""
-        told: dict[int, list[str]] = {}
+        by_row: dict[int, list[str]] = {}
         for fault in self.roster.faults:
             if fault.row is not None:
                 label = BY_NAME[fault.field].label if fault.field in BY_NAME else ""
-                told.setdefault(fault.row, []).append(f"{label}: {fault.text}" if label else fault.text)
-        for row, faults in sorted(told.items()):
+                by_row.setdefault(fault.row, []).append(f"{label}: {fault.text}" if label else fault.text)
+        for row, texts in sorted(by_row.items()):
             name = str(self.roster.ids.iloc[row]).strip() if pd.notna(self.roster.ids.iloc[row]) else ""
-            yield name or f"(row {row + 1})", "; ".join(faults)
+            yield name or f"(row {row + 1})", "; ".join(texts)
+
+    @property
+    def has_repeated_ids(self) -> bool:
+        """Whether an id stands in more than one row: two seasons may be in one file."""
+        return bool(plain_ids(self.roster.ids).dropna().duplicated().any())
 
     def known_by_tier(self) -> dict[str, float]:
         """Return the share of fields known, by how they are obtained."""

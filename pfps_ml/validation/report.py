@@ -16,8 +16,8 @@ from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.earned import EARNED
 from pfps_ml.validation.external import Validation
+from pfps_ml.validation.plain_language import figure_with_limits, in_plain_words, readable_table
 from pfps_ml.validation.texts import ONSET_TEXTS, PATIENT_TEXTS
-from pfps_ml.validation.told import for_people, plainly, shown
 
 FORMAT = "pfps-validation/2"
 PATHWAYS = "pfps-validation-pathways/2"
@@ -26,7 +26,7 @@ JSON = "report.json"
 DIGEST = "digest"
 
 
-def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
+def write_validation(validation: Validation, folder: Path) -> tuple[Path, Path]:
     """Write `report.html` and `report.json` into a folder, and return their paths.
 
     Raises
@@ -34,22 +34,22 @@ def write_validation(found: Validation, folder: Path) -> tuple[Path, Path]:
     OutputError
         If the folder cannot be written; what was there before is whole.
     """
-    what = "" if found.about == "onset" else "the pathways of "
-    title = f"External validation of {what}{found.subject['bundle']}"
-    page = write_report(folder, title, _sections(found), found.subject["notice"])
-    write_whole(folder / JSON, as_json(found))
+    what = "" if validation.about == "onset" else "the pathways of "
+    title = f"External validation of {what}{validation.subject['bundle']}"
+    page = write_report(folder, title, _sections(validation), validation.subject["notice"])
+    write_whole(folder / JSON, as_json(validation))
     return page, folder / JSON
 
 
-def as_json(found: Validation) -> bytes:
+def as_json(validation: Validation) -> bytes:
     """Return everything but the pictures as JSON: NaN is null, and no value of a runner is in it.
 
     Its last entry is the digest of the others: a release, or a report, is never made of figures that were edited.
     """
     content: dict[str, Any] = {
-        "format": FORMAT if found.about == "onset" else PATHWAYS, "subject": found.subject,
-        "verdict": found.verdict.as_dict(),
-        "tables": {name: _records(table) for name, table in found.tables.items()},
+        "format": FORMAT if validation.about == "onset" else PATHWAYS, "subject": validation.subject,
+        "verdict": validation.verdict.as_dict(),
+        "tables": {name: _records(table) for name, table in validation.tables.items()},
     }  # fmt: skip
     content = rounded(content)
     content |= {DIGEST: digest_of(content)}
@@ -61,59 +61,61 @@ def digest_of(content: dict[str, Any]) -> str:
     return digest(dump({name: part for name, part in content.items() if name != DIGEST}))
 
 
-def records_of(found: Validation, folder: Path) -> list[Record]:
-    """Return what MLflow is told: figures, verdict, digests and the two files; no value of a runner."""
-    subject = found.subject
+def records_of(validation: Validation, folder: Path) -> list[Record]:
+    """Return what is logged to MLflow: figures, verdict, digests and the two files; no value of a runner."""
+    subject = validation.subject
     return [
         Param("bundle", subject["bundle"]),
         Param("cohort", subject["cohort"]),
         Param("intervals", subject["intervals"]),
         Param("resampled", subject["resampled"]),
-        *(Param(AGAINST, name) for name in _others(found)),
-        Tag("verdict", found.verdict.conclusion),
-        Tag("verdict_code", found.verdict.messages[0].code),
-        *(Tag(check.code, check.verdict) for check in found.checks),
-        *_metrics(found),
+        *(Param(AGAINST, name) for name in _others(validation)),
+        Tag("verdict", validation.verdict.conclusion),
+        Tag("verdict_code", validation.verdict.messages[0].code),
+        *(Tag(check.code, check.verdict) for check in validation.checks),
+        *_metrics(validation),
         *(Artifact(folder / name) for name in ("report.html", JSON)),
     ]  # fmt: skip
 
 
-def _others(found: Validation) -> list[str]:
+def _others(validation: Validation) -> list[str]:
     """Return the name of the bundle that gains are over, if one was named."""
-    return sorted(set(found.tables.get(AGAINST, pd.DataFrame(columns=[AGAINST]))[AGAINST]))
+    return sorted(set(validation.tables.get(AGAINST, pd.DataFrame(columns=[AGAINST]))[AGAINST]))
 
 
-def lines_of(found: Validation) -> list[tuple[str, str]]:
+def lines_of(validation: Validation) -> list[tuple[str, str]]:
     """Return what a terminal shows."""
-    account = [(str(row.what), f"{row.rows:,}") for row in found.tables["account"].itertuples()]
-    rows = found.figures.set_index("metric").loc[["auroc", "observed_expected", "calibration_slope"]]
-    figures = [(str(row.label), shown(row.value, row.low, row.high)) for row in rows.itertuples()]
-    open_checks = [(f"{each.code} {each.verdict}", each.why) for each in found.checks if each.verdict in _LOUD]
-    return [*account, *figures, *_effect_lines(found), *open_checks, ("verdict", found.verdict.text)]
+    account = [(str(row.what), f"{row.rows:,}") for row in validation.tables["account"].itertuples()]
+    rows = validation.figures.set_index("metric").loc[["auroc", "observed_expected", "calibration_slope"]]
+    figures = [(str(row.label), figure_with_limits(row.value, row.low, row.high)) for row in rows.itertuples()]
+    open_checks = [
+        (f"{check.code} {check.verdict}", check.why) for check in validation.checks if check.verdict in _LOUD
+    ]
+    return [*account, *figures, *_effect_lines(validation), *open_checks, ("verdict", validation.verdict.text)]
 
 
 _LOUD = ("warn", "fail")
 
 
-def _effect_lines(found: Validation) -> list[tuple[str, str]]:
-    if found.about == "onset":
+def _effect_lines(validation: Validation) -> list[tuple[str, str]]:
+    if validation.about == "onset":
         return []
     lines = []
-    effects = found.tables.get("effects", pd.DataFrame(columns=["effect"])).dropna(subset="effect")
+    effects = validation.tables.get("effects", pd.DataFrame(columns=["effect"])).dropna(subset="effect")
     for row in effects.to_dict("records"):
         inside = "within it" if row["predicted_inside"] else "outside it"
-        seen = shown(row["effect"], row["low"], row["high"])
-        lines.append((f"effect: {ARM_LABELS[row['arm']]}", f"{seen}; predicted {row['predicted']:.3f}, {inside}"))
-    earned = found.tables["earned"].set_index("what_code").loc[EARNED, "found"]
+        observed = figure_with_limits(row["effect"], row["low"], row["high"])
+        lines.append((f"effect: {ARM_LABELS[row['arm']]}", f"{observed}; predicted {row['predicted']:.3f}, {inside}"))
+    earned = validation.tables["earned"].set_index("what_code").loc[EARNED, "found"]
     return [*lines, ("preference earned here", str(earned))]
 
 
-def _metrics(found: Validation) -> list[Metric]:
+def _metrics(validation: Validation) -> list[Metric]:
     """Return the finite figures; those of pathways under names of their own."""
-    prefix = "" if found.about == "onset" else "success_"
-    rows = [(f"{prefix}{row.metric}", row.value, row.low, row.high) for row in found.figures.itertuples()]
+    prefix = "" if validation.about == "onset" else "success_"
+    rows = [(f"{prefix}{row.metric}", row.value, row.low, row.high) for row in validation.figures.itertuples()]
     for table, value, low, high in (("effects", "effect", "low", "high"), _SLOPES):
-        for row in found.tables.get(table, pd.DataFrame()).to_dict("records"):
+        for row in validation.tables.get(table, pd.DataFrame()).to_dict("records"):
             rows.append((f"{value}_{row['arm']}", row[value], row[low], row[high]))
     return [Metric(name, *map(_number, figures)) for name, *figures in rows if np.isfinite(_number(figures[0]))]
 
@@ -121,19 +123,19 @@ def _metrics(found: Validation) -> list[Metric]:
 _SLOPES = ("heterogeneity", "slope", "slope_low", "slope_high")
 
 
-def _sections(found: Validation) -> list[Section]:
-    told = (found.verdict.text, plainly(found), _about(found))
-    sections = [Section("In short", "\n\n".join(part for part in told if part))]
-    for name, (heading, text) in (ONSET_TEXTS if found.about == "onset" else PATIENT_TEXTS).items():
-        picture = found.pictures.get(name)
-        table = None if picture else found.tables.get(name)
+def _sections(validation: Validation) -> list[Section]:
+    texts = (validation.verdict.text, in_plain_words(validation), _about(validation))
+    sections = [Section("In short", "\n\n".join(text for text in texts if text))]
+    for name, (heading, text) in (ONSET_TEXTS if validation.about == "onset" else PATIENT_TEXTS).items():
+        picture = validation.pictures.get(name)
+        table = None if picture else validation.tables.get(name)
         if picture or table is not None:
-            sections.append(Section(heading, text, for_people(name, table), picture))
+            sections.append(Section(heading, text, readable_table(name, table), picture))
     return sections
 
 
-def _about(found: Validation) -> str:
-    subject, onset = found.subject, found.about == "onset"
+def _about(validation: Validation) -> str:
+    subject, onset = validation.subject, validation.about == "onset"
     trained, people = subject["trained_on"], "runners" if onset else "patients"
     kind = "simulated " if trained.get("simulated") else ""
     horizon = f"{subject['horizon_months']:g} months" if onset else "12 weeks"

@@ -20,7 +20,7 @@ from pfps_ml.knowledge.scenario import PARTS as POPULATIONS
 from pfps_ml.knowledge.scenario import load_scenario
 from pfps_ml.randomness import generator
 from pipelines import plausibility as pipeline
-from pipelines.plausibility import PAGE, plausibility_page
+from pipelines.plausibility import PAGE, TABLE, plausibility_page, plausibility_table
 
 HOUSE = Path(__file__).parents[2]
 ROWS = [row for rows in PARTS.values() for row in rows()]
@@ -144,6 +144,10 @@ def test_set_figures_are_those_that_parameters_cite_and_held_out_ones_say_why_a_
 
 def test_the_committed_page_is_what_would_be_written_now(findings):
     assert (HOUSE / PAGE).read_text(encoding="utf-8") == plausibility_page(findings), "run pipelines.plausibility"
+    tracked = (HOUSE / TABLE).read_text(encoding="utf-8")
+    assert tracked == plausibility_table(findings).to_csv(index=False, lineterminator="\n"), (
+        "run pipelines.plausibility"
+    )
 
 
 def test_the_page_marks_what_is_not_met_and_gives_the_reason(findings):
@@ -156,9 +160,11 @@ def test_the_page_marks_what_is_not_met_and_gives_the_reason(findings):
 
 def test_the_pipeline_writes_the_page_and_shows_the_figures(findings, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / TABLE.parent).mkdir()
     monkeypatch.setattr(pipeline, "check", lambda: findings)
     pipeline.main()
     assert PAGE.read_text(encoding="utf-8") == plausibility_page(findings)
+    assert len(pd.read_csv(TABLE)) == len(findings)
     assert f"{len(findings) - len(NOT_MET)} of {len(findings)} figures come back" in capsys.readouterr().out
 
 

@@ -12,8 +12,9 @@ from pfps_ml.errors import InputError, OutputError, ReleaseRefused
 from pfps_ml.records import Metric, Model, Param, Tag
 from pfps_ml.validation.report import digest_of
 from pipelines import release
+from pipelines.card import validation_section
 from pipelines.console import command
-from pipelines.promotion import _facts, _lines, judge_bundle, records, release_bundle
+from pipelines.promotion import _facts, judge_bundle, records, release_bundle
 from pipelines.shelf import point
 from pipelines.validated import read_validation
 from tests.bundles import rewrite
@@ -57,7 +58,7 @@ def test_a_validated_bundle_is_written_whole_registered_as_champion_and_becomes_
     assert new.manifest["validation"]["verdict"] in ("holds", "does not hold", "none")
     assert new.manifest["updates"] == local.manifest["updates"]
     assert (new.path / "onset.json").read_bytes() == (local.path / "onset.json").read_bytes()
-    assert new.card.startswith("# pfps-local\n") and new.card.index("## Updated") < new.card.index("## Validated on an")
+    assert new.card.startswith("# pfps-local\n") and new.card.index("## Validated on an") < new.card.index("## Updated")
     client = MlflowClient(f"sqlite:///{home.parent}/mlruns/mlflow.db")
     version = client.get_model_version_by_alias("pfps", "champion")
     run = client.get_run(version.run_id)
@@ -221,10 +222,15 @@ def test_pathways_that_patients_moved_are_not_released_before_other_patients_wer
 def test_the_card_and_the_manifest_say_what_other_patients_said(local, validation, home, tmp_path):
     both = moved_by_patients(local, tmp_path)
     ready = judge_bundle(both.path, validation, None, of_patients(validation, tmp_path, both))
-    facts, card = _facts(ready)["validation"], "\n".join(_lines(ready))
+    facts, card = _facts(ready)["validation"], _account(ready)
     assert facts["pathways"] == {"cohort": "another", "patients": 700, "successes": 300, "verdict": "none"}
     assert "Pathways: 700 patients with 300 successes (cohort another). Not enough patients." in card
-    assert "Pathways were not validated." in "\n".join(_lines(judge_bundle(local.path, validation)))
+    assert "Pathways were not validated." in _account(judge_bundle(local.path, validation))
+
+
+def _account(ready):
+    """Return what the card says first of the validation."""
+    return validation_section(ready.validated, ready.treated, ready.checks).blocks[0]
 
 
 @pytest.mark.slow

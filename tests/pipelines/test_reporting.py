@@ -13,8 +13,9 @@ from pfps_ml.bundle import load_bundle
 from pfps_ml.errors import FactError, OutputError
 from pipelines import items as guidelines
 from pipelines import reported, reporting
+from pipelines.format1_card import figures_of_format_1_card
 from pipelines.items import ANSWERS, CONCERNS, DONE, HERE, Known, filled, read_items, worst
-from pipelines.reported import card_tables, figures
+from pipelines.reported import figures
 from pipelines.reporting import DOCS, PAGES, REFERENCE
 from pipelines.validated import FIGURES as OUTSIDE
 from tests.links import dead_links
@@ -191,12 +192,39 @@ def test_every_figure_that_an_answer_quotes_is_there_and_every_figure_is_quoted(
 def test_figures_are_those_of_the_manifest_and_the_card(bundle):
     found, metrics = figures(bundle), bundle.manifest["metrics"]
     assert found["auroc"].startswith(f"{metrics['auroc']['value']:.3f} (")
-    onset = {row[0]: row for row in card_tables(bundle.card)["figure, value"]}
-    assert found["auroc"] == f"{onset['AUROC'][1]} ({onset['AUROC'][2]})"
+    of_card = {row["metric"]: row for row in figures_of_format_1_card(bundle.card)["onset"]}
+    for name, row in metrics.items():
+        assert [of_card[name][key] for key in ("value", "low", "high")] == pytest.approx(
+            [row[key] for key in ("value", "low", "high")], abs=5e-4
+        ), name
     assert f"AUROC {found['auroc']}" in found["every_figure"]
     assert found["runners"] == f"{bundle.manifest['trained_on']['runners']:,}"
     tenths = pd.read_csv(reported.CALIBRATION)
-    assert found["held_runners"] == f"{tenths['n'].sum():,}" == card_tables(bundle.card)["answer, rows"][0][1]
+    assert found["held_runners"] == f"{tenths['n'].sum():,}"
+    assert f"| {found['held_runners']} |" in bundle.card
+
+
+def test_figures_in_the_manifest_are_read_there_and_give_the_reports_that_the_card_gave(bundle, tmp_path):
+    held_out = figures_of_format_1_card(bundle.card)
+    assert "held_out" not in bundle.manifest  # this release is of before manifests held them
+    other = replace(other_bundle(bundle, tmp_path / "b", held_out=held_out), card="# a card without a table\n")
+    assert figures(other) == figures(bundle)
+    changed = {**held_out, "effects": [{**held_out["effects"][0], "patients": 1234}]}
+    assert figures(replace(other, manifest={**other.manifest, "held_out": changed}))["held_patients"] == "1,234"
+
+
+def test_the_card_of_an_updated_bundle_gives_the_figures_of_the_card_at_its_end(bundle):
+    above = "# pfps-local\n\n| figure | value | 95 % interval |\n|---|---|---|\n| AUROC | 0.1 | 0.0 to 0.2 |\n\n"
+    assert figures_of_format_1_card(above + bundle.card) == figures_of_format_1_card(bundle.card)
+
+
+@pytest.mark.parametrize(
+    "card", ["", "# x\n", "no card", "# x\n\n| figure | value | i |\n|---|---|---|\n| A | b | c |\n"]
+)
+def test_a_card_without_figures_gives_none_and_the_reports_say_that_they_are_missing(bundle, tmp_path, card):
+    known = figures(replace(bundle, card=card))
+    assert not {"every_figure", "effects", "held_patients"} & set(known)
+    assert "auroc" in known
 
 
 def test_the_tracked_calibration_is_quoted_only_for_the_bundle_it_is_of(bundle, tmp_path):

@@ -32,7 +32,8 @@ def test_the_new_bundle_loads_says_what_was_updated_and_leaves_the_old_one_and_c
     new = load_bundle(tmp_path / "pfps-local")
     assert new.card.startswith("# pfps-local\n")
     assert "## Updated on a cohort" in new.card
-    assert new.card.index("stand at the end of this card") < new.card.index("## ")
+    assert new.card.index("stands unchanged at the end") < new.card.index("## ")
+    assert new.card.endswith(f"\n\n{bundle.card}"), "the card of the bundle before stands whole and unchanged"
     assert "below 0 turns it round" in new.card
     assert "| the scale of each group of fields | no change | p < 0.001 |" in new.card
     assert "Clinic \\*A\\* \\| \\<b\\>B\\</b\\>" in new.card
@@ -43,7 +44,7 @@ def test_the_new_bundle_loads_says_what_was_updated_and_leaves_the_old_one_and_c
         f"Trained on simulated data, updated on {len(shifted.y):,} runners of a cohort. Not a medical device. "
         "Validate locally before any use."
     )
-    assert f"**{new.notice}**" in new.card and bundle.notice not in new.card
+    assert new.card.startswith(f"# pfps-local\n\n**{new.notice}**\n")
     own = [each for each in new.manifest["limits"] if not each.startswith("Before the update: ")]
     assert own[0].startswith(f"Updated on {len(shifted.y):,} runners") and len(own) == 2
     assert f"Before the update: {bundle.manifest['limits'][0]}" in new.manifest["limits"]
@@ -65,7 +66,9 @@ def test_an_updated_bundle_can_be_updated_again(bundle, shifted, cohort, whole, 
     second = load_bundle(tmp_path / "second")
     assert [each["from"] for each in second.manifest["updates"]] == [bundle.name, "first"]
     assert f"updated on {2 * len(shifted.y):,} runners of 2 cohorts." in second.notice
-    assert second.card.count(f"**{second.notice}**") == 1 and bundle.notice not in second.card
+    assert second.card.startswith(f"# second\n\n**{second.notice}**\n")
+    titles = [line for line in second.card.splitlines() if line.startswith("# ")]
+    assert titles == ["# second", "# first", f"# {bundle.name}"]
     limits = second.manifest["limits"]
     assert len(limits) == len(set(limits)) == len(bundle.manifest["limits"]) + 2
     assert not any(each.startswith("Before the update: Before") for each in limits)
@@ -88,10 +91,11 @@ def test_a_folder_that_is_there_is_never_written_over(bundle, shifted, tmp_path)
         write_recalibrated(found, bundle, tmp_path / "file" / "pfps-local")
 
 
-def test_a_card_of_another_shape_keeps_its_heading(bundle, shifted, tmp_path):
+def test_a_card_of_another_shape_is_quoted_as_it_is(bundle, shifted, tmp_path):
     spoilt = replace(bundle, card="An old card.\n")
     write_recalibrated(recalibrate(bundle, shifted), spoilt, tmp_path / "pfps-local")
-    assert load_bundle(tmp_path / "pfps-local").card.startswith("An old card.")
+    card = load_bundle(tmp_path / "pfps-local").card
+    assert card.startswith("# pfps-local\n") and card.endswith("\n\nAn old card.\n")
 
 
 def test_a_cohort_that_fails_a_check_moves_nothing(bundle, shifted):

@@ -3,8 +3,8 @@
 import re
 from html.parser import HTMLParser
 
-from pfps_ml.squad.answers import Answers, Wanted
-from pfps_ml.squad.report import report_page
+from pfps_ml.squad.report import report_page, section
+from pfps_ml.squad.report_data import ReportData, ReportOptions
 from pfps_ml.squad.screening import screen
 from tests.rosters import roster
 
@@ -35,17 +35,17 @@ class Reader(HTMLParser):
         return re.sub(r"\s+", " ", " ".join(self.texts))
 
 
-def answered(bundle, folder, text=SQUAD, **wanted):
-    """Return the answers to a roster; each is only computed when it is asked for."""
-    return Answers(screen(roster(folder, text), bundle), Wanted(**wanted))
+def report_data(bundle, folder, text=SQUAD, **options):
+    """Return what is said of a roster; each part is only computed when it is asked for."""
+    return ReportData(screen(roster(folder, text), bundle), ReportOptions(**options))
 
 
-def said(part, answers):
-    """Return what one part of the page says."""
-    return Reader(part(answers)).text
+def text_of(name, data):
+    """Return what one section of the page says."""
+    return Reader(section(name, data)).text
 
 
-def made(bundle, folder, text=SQUAD, **wanted):
-    """Return the answers to a roster and the whole page."""
-    answers = answered(bundle, folder, text, **wanted)
-    return answers, Reader(report_page(answers))
+def report_of(bundle, folder, text=SQUAD, **options):
+    """Return what is said of a roster, and the whole page."""
+    data = report_data(bundle, folder, text, **options)
+    return data, Reader(report_page(data))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from benchmarks.squad import LARGEST, SMALLEST, forecasts, optimum, plans, show, show_plans, squads, summarise
-from tests.squad.test_hours import best_of_all, small_squad
+from tests.squad.test_measurement_plan import best_of_all, small_squad
 
 FOUND = pd.DataFrame({
     "cases": [0, 1, 4, 2], "expected": [1.0, 1.5, 1.5, 2.0], "low": [0, 0, 0, 0], "high": [2, 3, 3, 3],

@@ -3,13 +3,13 @@
 import pytest
 from PIL import Image
 
-from pfps_ml.squad.answers import Wanted
-from pfps_ml.squad.printing import browser, printed
+from pfps_ml.squad.printing import browser, print_pdf
 from pfps_ml.squad.report import report_page, write_squad
+from pfps_ml.squad.report_data import ReportOptions
 from pipelines import squad_pictures
 from pipelines.browser import browsing
 from tests.rosters import roster
-from tests.squad.pages import HEADER, SQUAD, answered
+from tests.squad.pages import HEADER, SQUAD, report_data
 from tests.waiting import patient
 
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(browser() is None, reason="no Chromium")]
@@ -36,14 +36,14 @@ def opened(chromium, folder, page, **settings):
 @pytest.mark.parametrize("text", [SQUAD, LONG], ids=["ids", "long ids"])
 @pytest.mark.parametrize("width", [360, 1280])
 def test_nothing_is_wider_than_the_screen_and_nobody_else_is_asked(chromium, released, tmp_path, text, width):
-    page = report_page(answered(released, tmp_path, text))
+    page = report_page(report_data(released, tmp_path, text))
     shown, asked = opened(chromium, tmp_path, page, viewport={"width": width, "height": 740})
     assert shown.evaluate("document.documentElement.scrollWidth") == width
     assert asked == [(tmp_path / "squad.html").as_uri()]
 
 
 def test_on_paper_the_tables_behind_the_later_pictures_are_there(chromium, released, tmp_path):
-    shown, _ = opened(chromium, tmp_path, report_page(answered(released, tmp_path)))
+    shown, _ = opened(chromium, tmp_path, report_page(report_data(released, tmp_path)))
     table = shown.locator(".back figure details table")
     assert not table.is_visible()
     shown.emulate_media(media="print")
@@ -51,7 +51,7 @@ def test_on_paper_the_tables_behind_the_later_pictures_are_there(chromium, relea
 
 
 def test_the_coachs_page_is_one_page_of_paper(chromium, released, tmp_path):
-    write_squad(squad_pictures.ROSTER, tmp_path / "squad.html", released, Wanted())
+    write_squad(squad_pictures.ROSTER, tmp_path / "squad.html", released, ReportOptions())
     text = (tmp_path / "squad.html").read_text(encoding="utf-8")
     shown, _ = opened(chromium, tmp_path, text, viewport={"width": 694, "height": 1010})
     shown.emulate_media(media="print")
@@ -63,7 +63,7 @@ def test_a_pdf_is_written_where_there_is_a_chromium(released, tmp_path):
     source = roster(tmp_path, SQUAD)
     write_squad(source, tmp_path / "squad.pdf", released)
     assert (tmp_path / "squad.pdf").read_bytes().startswith(b"%PDF")
-    assert printed("<p>page</p>").startswith(b"%PDF")
+    assert print_pdf("<p>page</p>").startswith(b"%PDF")
 
 
 def test_the_pictures_of_the_readme_and_the_guide_are_made_from_the_example(chromium, released, tmp_path):

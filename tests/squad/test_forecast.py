@@ -11,6 +11,8 @@ from pfps_ml.learning.additive import probability
 from pfps_ml.randomness import generator
 from pfps_ml.squad.forecast import Forecast, club_spread, forecast, worlds
 
+LEVEL = 0.9
+
 
 def rows(count, **given):
     return complete(check({"age_years": [30.0] * count, "sex": ["female"] * count, **given}).values)
@@ -27,33 +29,33 @@ def by_hand(chances):
 def test_the_count_is_that_of_every_way_in_which_runners_may_fall_ill_averaged_over_the_worlds():
     chances = generator(1, "forecast").random((3, 5))
     expected = np.mean([by_hand(world) for world in chances], axis=0)
-    np.testing.assert_allclose(forecast(chances).shares, expected, atol=1e-12)
+    np.testing.assert_allclose(forecast(chances, LEVEL).shares, expected, atol=1e-12)
 
 
 def test_the_interval_is_the_shortest_run_of_counts_that_holds_the_level_and_the_most_probable_of_those(subtests):
     for seed in range(20):
         with subtests.test(seed=seed):
             shares = generator(seed, "interval").dirichlet(np.ones(8))
-            found = Forecast(shares)
+            found = Forecast(shares, LEVEL)
             held = {(low, high): shares[low : high + 1].sum() for low in range(8) for high in range(low, 8)}
-            holding = [(high - low, -share, low, high) for (low, high), share in held.items() if share >= 0.9]
+            holding = [(high - low, -share, low, high) for (low, high), share in held.items() if share >= LEVEL]
             assert (found.low, found.high) == min(holding)[2:]
 
 
 def test_what_is_expected_and_the_chance_of_any_case_are_those_of_the_counts():
-    found = forecast(np.array([[0.1, 0.2], [0.3, 0.4]]))
+    found = forecast(np.array([[0.1, 0.2], [0.3, 0.4]]), LEVEL)
     assert found.mean == pytest.approx(0.5)
     assert found.any == pytest.approx(1 - (0.9 * 0.8 + 0.7 * 0.6) / 2)
 
 
 def test_one_runner_has_a_case_or_none():
-    assert len(forecast(np.array([[0.05], [0.06]])).shares) == 2
+    assert len(forecast(np.array([[0.05], [0.06]]), LEVEL).shares) == 2
 
 
 def test_runners_of_one_club_fall_ill_together_more_than_strangers_do(released):
     columns = rows(20)
-    together = forecast(worlds(released, columns, np.zeros(20, dtype=int)))
-    strangers = forecast(worlds(released, columns, np.arange(20)))
+    together = forecast(worlds(released, columns, np.zeros(20, dtype=int)), LEVEL)
+    strangers = forecast(worlds(released, columns, np.arange(20)), LEVEL)
     variances = [found.shares @ (np.arange(21) - found.mean) ** 2 for found in (together, strangers)]
     assert variances[0] > variances[1]
     assert together.mean == pytest.approx(strangers.mean, rel=0.02)

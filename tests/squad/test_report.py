@@ -1,6 +1,7 @@
-"""The squad report: what it answers, what it refuses to invent, and that it is one page that nothing can get into."""
+"""The squad report: what it data, what it refuses to invent, and that it is one page that nothing can get into."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,20 +10,20 @@ import pytest
 from pfps_ml.cli import main
 from pfps_ml.errors import InputError, MissingLibrary, OutputError
 from pfps_ml.knowledge.contracts import NOTICE
-from pfps_ml.squad.answers import Answers, Wanted
-from pfps_ml.squad.printing import printed
+from pfps_ml.squad.printing import print_pdf
 from pfps_ml.squad.report import report_page, write_squad
+from pfps_ml.squad.report_data import ReportData, ReportOptions
 from pfps_ml.squad.screening import LARGEST, screen
 from tests.rosters import roster
-from tests.squad.pages import HEADER, SQUAD, Reader, made
+from tests.squad.pages import HEADER, SQUAD, Reader, report_of
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "data" / "examples" / "squad.csv"
 
 
 @pytest.fixture(scope="module")
 def example(bundle):
-    answers = Answers(screen(EXAMPLE, bundle), Wanted())
-    return answers, report_page(answers)
+    data = ReportData(screen(EXAMPLE, bundle), ReportOptions())
+    return data, report_page(data)
 
 
 def test_it_answers_how_many_cases_who_first_and_where_to_spend_the_hours(example):
@@ -36,18 +37,18 @@ def test_it_answers_how_many_cases_who_first_and_where_to_spend_the_hours(exampl
 
 
 def test_every_runner_of_the_example_is_in_the_report_once_scored_in_pain_or_rejected(example):
-    answers, page = example
-    squad = answers.screening
-    assert len(squad.squad) + len(squad.in_pain) + len(list(squad.rejected())) == len(squad.roster.ids) == 30
+    data, page = example
+    squad = data.screening
+    assert len(squad.by_risk) + len(squad.in_pain) + len(list(squad.rejected())) == len(squad.roster.ids) == 30
     text = Reader(page).text
     assert all(name in text for name in squad.roster.ids)
     assert "Age: expected a number from 10 to 90 years, got 255" in text
 
 
 def test_runners_are_ordered_by_risk_and_the_first_are_on_the_list(example):
-    answers, _ = example
-    assert (np.diff(answers.risks) <= 0).all()
-    assert answers.budget.first.tolist() == [0, 1, 2, 3, 4]
+    data, _ = example
+    assert (np.diff(data.risks) <= 0).all()
+    assert data.triage.first.tolist() == [0, 1, 2, 3, 4]
 
 
 def test_the_page_asks_no_other_host_and_runs_nothing(example):
@@ -66,10 +67,10 @@ def test_every_picture_has_a_name_and_its_table(example):
 
 
 def test_the_reasons_and_risks_are_those_of_scoring(example, bundle):
-    answers, _ = example
-    squad = answers.screening
-    top = squad.found.as_dict(int(squad.squad[0]))
-    assert top["risk"]["probability"] == answers.risks[0]
+    data, _ = example
+    squad = data.screening
+    top = squad.assessments.as_dict(int(squad.by_risk[0]))
+    assert top["risk"]["probability"] == data.risks[0]
     known = [reason for reason in top["reasons"] if reason["log_odds"]]
     assert [reason.label for reason in squad.reasons(0)][:3] == [reason["label"] for reason in known[:3]]
     drivers = {name: value for name, value in squad.drivers(0).items() if value is not None}
@@ -80,114 +81,143 @@ def test_the_reasons_and_risks_are_those_of_scoring(example, bundle):
 def test_no_text_of_the_roster_but_its_ids_is_in_the_report_and_an_id_is_never_read_as_html(bundle, tmp_path):
     text = (SQUAD.replace("runner_id,", "notes,runner_id,").replace("\nS-", "\n<b>secret</b>,S-")
             .replace("S-0,", "<script>x</script>,").replace(",Club,", ",Harbour Striders,"))  # fmt: skip
-    answers = Answers(screen(roster(tmp_path, text), bundle), Wanted())
-    page = report_page(answers)
+    data = ReportData(screen(roster(tmp_path, text), bundle), ReportOptions())
+    page = report_page(data)
     assert "secret" not in page
     assert "Harbour" not in page
     assert "<script>" not in page
     assert "&lt;script&gt;" in page
 
 
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [(name, name) for name in ("<script>x</script>", "&lt;b&gt;", "{{ 7 * 7 }}", "{% raw %}")]
+    + [('"x"" onmouseover=""y"', 'x" onmouseover="y'), ("x' onmouseover='y", "x' onmouseover='y")],
+)
+def test_an_id_is_shown_as_it_is_wherever_it_stands_and_is_never_html_or_a_template(bundle, tmp_path, cell, shown):
+    text = SQUAD.replace("S-0,", f"{cell},")
+    then = roster(tmp_path, text.replace("20,male,yes", "20,male,no"), "then.csv")
+    data, page = report_of(bundle, tmp_path, text, since=then)
+    assert shown in data.screening.roster.ids.tolist()
+    assert page.text.count(shown) >= 4  # on the list, among all runners, in the heat map, and since the earlier file
+    assert not {"script", "img"} & set(page.tags)
+    assert not [attribute for attribute, _ in page.attributes if attribute.startswith("on")]
+
+
+def test_the_level_and_the_horizon_are_those_of_the_bundle(bundle, tmp_path):
+    interval = replace(bundle.predictor.interval, level=0.8)
+    reference = {**bundle.reference, "horizon_months": 6}
+    other = replace(bundle, predictor=replace(bundle.predictor, interval=interval), reference=reference)
+    (usual, page), (data, other_page) = (report_of(each, tmp_path) for each in (bundle, other))
+    assert (usual.forecast.level, data.forecast.level) == (0.9, 0.8)
+    for text in ("90 % interval", "nine in ten", "nine would have", "12 months"):
+        assert text in page.text and text not in other_page.text
+    for text in ("80 % interval", "eight in ten", "eight would have", "cases among 12 runners in 6 months",
+                 "within 6 months", "the next 6 months"):  # fmt: skip
+        assert text in other_page.text and text not in page.text
+    assert "(80 %)" in dict(data.summary())["new cases"]
+
+
 def test_who_has_knee_pain_is_named_first_and_not_scored(bundle, tmp_path):
-    answers, page = made(bundle, tmp_path, SQUAD.replace("S-4,Club,24,male,no,4,no", "S-4,Club,24,male,no,4,yes"))
-    assert answers.screening.in_pain == ["S-4"]
-    assert len(answers.risks) == 11
+    data, page = report_of(bundle, tmp_path, SQUAD.replace("S-4,Club,24,male,no,4,no", "S-4,Club,24,male,no,4,yes"))
+    assert data.screening.in_pain == ["S-4"]
+    assert len(data.risks) == 11
     assert "Knee pain now: a visit comes first S-4" in page.text
 
 
 def test_a_squad_of_one_is_told_so_and_nobody_is_put_first(bundle, tmp_path):
-    answers, page = made(bundle, tmp_path, HEADER + "S-1,Club,30,female,yes,3,no\n")
+    data, page = report_of(bundle, tmp_path, HEADER + "S-1,Club,30,female,yes,3,no\n")
     assert "One runner is no squad" in page.text
-    assert answers.budget is None
-    assert answers.plan is None
+    assert data.triage is None
+    assert data.plan is None
     assert "no order is needed" in page.text
 
 
 def test_a_squad_of_whom_nothing_is_measured_gets_no_order(bundle, tmp_path):
     rows = "".join(f"S-{at},{20 + at},female\n" for at in range(10))
-    answers, page = made(bundle, tmp_path, "runner_id,age_years,sex\n" + rows)
+    data, page = report_of(bundle, tmp_path, "runner_id,age_years,sex\n" + rows)
     assert "Only age and sex are known of anybody" in page.text
-    assert answers.budget is None
+    assert data.triage is None
     assert "No order is given" in page.text
-    assert answers.forecast is not None
+    assert data.forecast is not None
 
 
 def test_where_all_rows_are_rejected_only_that_is_said(bundle, tmp_path):
-    answers, page = made(bundle, tmp_path, HEADER + "S-1,Club,300,female,yes,3,no\nS-2,Club,300,male,no,3,no\n")
+    data, page = report_of(bundle, tmp_path, HEADER + "S-1,Club,300,female,yes,3,no\nS-2,Club,300,male,no,3,no\n")
     assert "No row of this file could be used" in page.text
     assert "2 rejected" in page.text
-    assert answers.forecast is None
+    assert data.forecast is None
     assert "How many cases" not in page.text
 
 
 def test_where_everybody_has_knee_pain_nobody_is_scored(bundle, tmp_path):
-    answers, page = made(bundle, tmp_path, HEADER + "S-1,Club,30,female,yes,3,yes\n")
+    data, page = report_of(bundle, tmp_path, HEADER + "S-1,Club,30,female,yes,3,yes\n")
     assert "everybody needs a visit" in page.text
-    assert answers.forecast is None
+    assert data.forecast is None
 
 
 def test_two_seasons_in_one_file_get_no_squad_numbers(bundle, tmp_path):
     lines = SQUAD.splitlines()
     text = "\n".join([lines[0] + ",Season", *(f"{line},20{24 + at % 2}" for at, line in enumerate(lines[1:]))]) + "\n"
-    answers, page = made(bundle, tmp_path, text)
-    assert answers.screening.seasons == 2
+    data, page = report_of(bundle, tmp_path, text)
+    assert data.screening.seasons == 2
     assert "mixes 2 seasons" in page.text
-    assert answers.forecast is None
-    assert answers.budget is None
-    assert answers.plan is None
+    assert data.forecast is None
+    assert data.triage is None
+    assert data.plan is None
     assert "All runners, by risk" in page.text
 
 
 def test_an_id_that_stands_twice_is_said_to_be_maybe_a_second_season(bundle, tmp_path):
-    _, page = made(bundle, tmp_path, SQUAD + "S-1,Club,30,female,yes,3,no\n")
+    _, page = report_of(bundle, tmp_path, SQUAD + "S-1,Club,30,female,yes,3,no\n")
     assert "two seasons are in one file" in page.text
 
 
 def test_a_row_without_an_id_is_named_by_its_line(bundle, tmp_path):
-    _, page = made(bundle, tmp_path, SQUAD + ",Club,30,female,yes,3,no\n")
+    _, page = report_of(bundle, tmp_path, SQUAD + ",Club,30,female,yes,3,no\n")
     assert "(row 13)" in page.text
 
 
 def test_where_everybody_can_be_seen_no_order_is_needed(bundle, tmp_path):
-    answers, page = made(bundle, tmp_path, flags=12)
-    assert answers.budget is None
+    data, page = report_of(bundle, tmp_path, flags=12)
+    assert data.triage is None
     assert "that is everybody" in page.text
 
 
 def test_what_is_outside_the_training_data_is_named_with_its_range(bundle, tmp_path):
-    _, page = made(bundle, tmp_path, SQUAD.replace("S-4,Club,24,male,no,4", "S-4,Club,24,male,no,21"))
+    _, page = report_of(bundle, tmp_path, SQUAD.replace("S-4,Club,24,male,no,4", "S-4,Club,24,male,no,21"))
     assert re.search(r"S-4 \s*Sessions a week \s*21.0 sessions", page.text)
 
 
 def test_where_nobody_is_outside_the_training_data_that_is_said(bundle, tmp_path):
-    _, page = made(bundle, tmp_path, SQUAD.replace(",0,no\n", ",3,no\n"))
+    _, page = report_of(bundle, tmp_path, SQUAD.replace(",0,no\n", ",3,no\n"))
     assert "Outside what the model has seen Nobody." in page.text
 
 
 def test_a_list_of_runners_of_equal_risk_is_said_to_be_not_worth_using(bundle, tmp_path):
     text = HEADER + "".join(f"S-{at},Club,30,female,no,3,no\n" for at in range(12))
-    answers, page = made(bundle, tmp_path, text)
+    data, page = report_of(bundle, tmp_path, text)
     assert "not worth using" in page.text
-    assert not answers.budget.is_worth_it
+    assert not data.triage.is_worth_it
 
 
 def test_at_a_price_where_everybody_should_be_seen_the_model_is_said_to_be_not_worth_using(bundle, tmp_path):
     rows = (f"S-{at},Club,20,female,yes,{12 if at < 6 else 6},no\n" for at in range(12))
-    answers, page = made(bundle, tmp_path, HEADER + "".join(rows), flags=6)
-    assert (answers.budget.best, answers.budget.gain >= 0.1) == ("everybody", True)
+    data, page = report_of(bundle, tmp_path, HEADER + "".join(rows), flags=6)
+    assert (data.triage.best, data.triage.gain >= 0.1) == ("everybody", True)
     assert "seeing everybody is better than any list of 6: the model is not worth using at that price" in page.text
 
 
 def test_runners_of_the_same_risk_as_the_last_on_the_list_are_counted(bundle, tmp_path):
     rows = (f"S-{at},Club,20,female,yes,{12 if at < 3 else 6},no\n" for at in range(9))
-    _, page = made(bundle, tmp_path, HEADER + "".join(rows), flags=5)
+    _, page = report_of(bundle, tmp_path, HEADER + "".join(rows), flags=5)
     assert "4 runners more of the same risk as the last of these: whom of them to see is open" in page.text
 
 
 def test_hours_that_find_less_than_a_tenth_of_a_case_are_hardly_worth_it(bundle, tmp_path):
-    answers, page = made(bundle, tmp_path, hours=0.5)
-    assert answers.plan.gain < 0.1
-    assert answers.plan.minutes <= 30
+    data, page = report_of(bundle, tmp_path, hours=0.5)
+    assert data.plan.gain < 0.1
+    assert data.plan.minutes <= 30
     assert "Hardly worth it" in page.text
 
 
@@ -200,9 +230,9 @@ def test_where_everything_is_known_there_is_nothing_to_measure(bundle, tmp_path)
     lines = SQUAD.splitlines()
     more = "," + ",".join(map(str, given.values()))
     text = "\n".join([lines[0] + "," + ",".join(given), *(line + more for line in lines[1:])]) + "\n"
-    answers, page = made(bundle, tmp_path, text)
+    data, page = report_of(bundle, tmp_path, text)
     assert "Everything that the model reads is known of everybody" in page.text
-    assert answers.squad.choices == ()
+    assert data.squad.choices == ()
 
 
 def test_more_rows_than_a_squad_has_are_refused_with_what_to_do(bundle, tmp_path):
@@ -242,4 +272,4 @@ def test_a_chromium_that_prints_nothing_is_said(tmp_path, monkeypatch):
     broken.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OutputError, match="from a browser"):
-        printed("<p>page</p>")
+        print_pdf("<p>page</p>")

@@ -1,20 +1,20 @@
-"""The flag budget: who to see first, how many of the coming cases are among them, and whether the list is worth it."""
+"""Triage: who to see first, how many of the coming cases are among them, and whether the list is worth it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pfps_ml.squad.forecast import Forecast, forecast
-from pfps_ml.squad.words import gained
-
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Way = Literal["list", "everybody", "nobody"]
+_SIMPLEST_FIRST: tuple[Way, ...] = ("nobody", "everybody", "list")
 HARDLY = 0.1  # cases: a gain below it is hardly worth anybody's hour
 
 
 @dataclass(frozen=True)
-class Budget:
+class Triage:
     """What seeing so many runners first would bring.
 
     Attributes
@@ -22,7 +22,7 @@ class Budget:
     first
         Who, highest risk first: places in the squad.
     caught, missed
-        The cases among them, and among the others.
+        The cases expected among them, and among the others.
     by_lot
         The cases among as many runners drawn by lot.
     from_share, to_share
@@ -35,49 +35,46 @@ class Budget:
     """
 
     first: Ints
-    caught: Forecast
-    missed: Forecast
+    caught: float
+    missed: float
     by_lot: float
     from_share: float
     to_share: float
     price: float
-    benefit: dict[str, float]
+    benefit: dict[Way, float]
 
     @property
     def gain(self) -> float:
         """How many more cases are among the first than among runners drawn by lot."""
-        return self.caught.mean - self.by_lot
+        return self.caught - self.by_lot
 
     @property
-    def best(self) -> str:
+    def best(self) -> Way:
         """Whom to see at the price: the list, everybody or nobody; of equals, the simpler."""
-        return max(("nobody", "everybody", "list"), key=lambda way: round(self.benefit[way], 9))
+        return max(_SIMPLEST_FIRST, key=lambda way: round(self.benefit[way], 9))
+
+    @property
+    def beats_lots(self) -> bool:
+        """Whether the list reaches more cases than drawing lots, by enough to be worth somebody's hour."""
+        return self.gain >= HARDLY
 
     @property
     def is_worth_it(self) -> bool:
         """Whether the model helps here: it beats both drawing lots and the better of seeing everybody or nobody."""
-        return self.gain >= HARDLY and self.best == "list"
+        return self.beats_lots and self.best == "list"
 
     @property
-    def verdict(self) -> str:
-        """Whether the list is worth using, in words."""
-        count, worth = len(self.first), f"{1 / self.price:.0f} check-ups"
-        if self.gain < HARDLY:
-            more = f"its list reaches {gained(self.gain)} more cases than drawing lots"
-            return f"The model is not worth using here: {more}."
-        if self.best != "list":
-            return (
-                f"If one case found is worth {worth}, seeing {self.best} is better than any list of {count}: "
-                "the model is not worth using at that price."
-            )
-        few, many = f"{1 / self.to_share:.0f}", f"{1 / self.from_share:.0f}"
-        return (
-            f"The list is the best choice if finding one case is worth {few} to {many} check-ups. "
-            "If it is worth more, see everybody; if less, nobody."
-        )
+    def check_ups(self) -> float:
+        """How many check-ups one case found is worth, at the price."""
+        return 1 / self.price
+
+    @property
+    def worth_from_to(self) -> tuple[float, float]:
+        """The list is best if finding one case is worth this many check-ups at least, and that many at most."""
+        return 1 / self.to_share, 1 / self.from_share
 
 
-def budget(risk: Floats, chances: Floats, flags: int, price: float) -> Budget:
+def triage(risk: Floats, chances: Floats, flags: int, price: float) -> Triage:
     """Return what seeing the `flags` runners of the highest risk would bring.
 
     Parameters
@@ -94,12 +91,19 @@ def budget(risk: Floats, chances: Floats, flags: int, price: float) -> Budget:
     order = np.argsort(-risk, kind="stable")
     first, rest = order[:flags], order[flags:]
     mean = chances.mean(axis=0)
-    caught, missed = forecast(chances[:, first]), forecast(chances[:, rest])
     odds = price / (1 - price)
-    ways = {"list": mean[first], "everybody": mean, "nobody": mean[:0]}
-    benefit = {way: float(seen.sum() - odds * (1 - seen).sum()) for way, seen in ways.items()}
-    by_lot = float(mean.mean()) * len(first)
-    return Budget(first, caught, missed, by_lot, float(mean[rest].mean()), float(mean[first].mean()), price, benefit)
+    ways: dict[Way, Floats] = {"list": mean[first], "everybody": mean, "nobody": mean[:0]}
+    benefit: dict[Way, float] = {way: float(seen.sum() - odds * (1 - seen).sum()) for way, seen in ways.items()}
+    return Triage(
+        first=first,
+        caught=float(mean[first].sum()),
+        missed=float(mean[rest].sum()),
+        by_lot=float(mean.mean()) * len(first),
+        from_share=float(mean[rest].mean()),
+        to_share=float(mean[first].mean()),
+        price=price,
+        benefit=benefit,
+    )
 
 
-__all__ = ["HARDLY", "Budget", "budget"]
+__all__ = ["HARDLY", "Triage", "Way", "triage"]

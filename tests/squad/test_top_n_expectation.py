@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.randomness import generator
-from pfps_ml.squad.tops import Outcomes, expected_top, worth_by_risk
+from pfps_ml.squad.measurements import Outcomes, expected_top, worth_by_risk
 
 
 def squad_of(seed, runners=4, outcomes=3):

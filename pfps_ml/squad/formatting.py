@@ -1,8 +1,4 @@
-"""How the report says numbers: as a coach would, and never more exactly than they are known."""
-
-from html import escape
-
-from pfps_ml.squad.screening import Screening
+"""How the report writes numbers: as a coach would say them, and never more exactly than they are known."""
 
 
 def cases(count: float) -> str:
@@ -27,7 +23,7 @@ def hours(count: float) -> str:
     return f"{count:.1f}".removesuffix(".0") + " hours"
 
 
-def ranged(low: int, high: int) -> str:
+def count_range(low: int, high: int) -> str:
     """Return a range of counts."""
     return str(low) if low == high else f"{low} to {high}"
 
@@ -48,9 +44,43 @@ def points(number: float) -> str:
     return signed(number, 1)
 
 
-def named(squad: Screening, place: int) -> str:
-    """Return the id of one of the squad, as HTML."""
-    return escape(squad.ids[int(squad.squad[place])])
+def percent(share: float) -> str:
+    """Return a probability as a person reads it: whole per cent, and never 0 % of what may happen."""
+    if 0 < share < 0.005:
+        return "under 1 %"
+    return "over 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
 
 
-__all__ = ["cases", "gained", "hours", "named", "points", "ranged", "runners", "signed"]
+def level_text(level: float) -> str:
+    """Return the level of an interval: 0.9 is 90 %."""
+    return f"{100 * level:g} %"
+
+
+def whole(number: float) -> str:
+    """Return a number without decimals."""
+    return f"{number:.0f}"
+
+
+def out_of(level: float) -> tuple[str, str]:
+    """Return a share as so many of so many: 0.9 is nine of ten, 0.95 is 95 of 100."""
+    tenths = 10 * level
+    if abs(tenths - round(tenths)) < 1e-9 and 0 < round(tenths) < 10:
+        return _TENTHS[round(tenths) - 1], "ten"
+    return f"{100 * level:g}", "100"
+
+
+_TENTHS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+
+__all__ = [
+    "cases",
+    "count_range",
+    "gained",
+    "hours",
+    "level_text",
+    "out_of",
+    "percent",
+    "points",
+    "runners",
+    "signed",
+    "whole",
+]

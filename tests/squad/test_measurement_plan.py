@@ -9,8 +9,8 @@ from pfps_ml.knowledge.dictionary import ONSET_FIELDS
 from pfps_ml.knowledge.measuring import minutes_of
 from pfps_ml.learning.additive import probability
 from pfps_ml.randomness import generator
-from pfps_ml.squad.hours import plan
-from pfps_ml.squad.measurements import Choice, Squad, choices_of, outcomes
+from pfps_ml.squad.measurement_plan import plan_measurements
+from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements, outcomes
 
 EXACT = 10**9  # outcomes: none are merged
 
@@ -25,7 +25,7 @@ def small_squad(seed, runners=4, choices=7):
         now = probability(log_odds[runner])
         for _ in range(50):  # as in a released model, the mean of what may be learnt is what is thought today
             moves += (now - probability(log_odds[runner] + moves) @ shares) / (now * (1 - now))
-        made.append(Choice(runner, f"field-{at}", minutes, moves, shares))
+        made.append(Measurement(runner, f"field-{at}", minutes, moves, shares))
     return Squad(log_odds, int(draw.integers(1, runners)), tuple(made))
 
 
@@ -43,7 +43,7 @@ def test_the_suggested_measurements_fit_the_time_and_reach_the_optimum_nearly(su
         with subtests.test(seed=seed):
             squad = small_squad(seed)
             minutes = 0.4 * sum(choice.minutes for choice in squad.choices)
-            found = plan(squad, minutes)
+            found = plan_measurements(squad, minutes)
             assert found.minutes <= minutes + 1e-6
             assert squad.gain(found.chosen, EXACT) >= 0.95 * best_of_all(squad, minutes)
 
@@ -55,7 +55,7 @@ def test_over_many_squads_the_suggested_measurements_reach_the_optimum_nearly():
         squad = small_squad(seed)
         minutes = 0.4 * sum(choice.minutes for choice in squad.choices)
         best = best_of_all(squad, minutes)
-        shares += [squad.gain(plan(squad, minutes).chosen, EXACT) / best] if best > 1e-9 else []
+        shares += [squad.gain(plan_measurements(squad, minutes).chosen, EXACT) / best] if best > 1e-9 else []
     assert len(shares) > 150
     assert min(shares) >= 0.95
 
@@ -63,29 +63,31 @@ def test_over_many_squads_the_suggested_measurements_reach_the_optimum_nearly():
 def test_measurements_that_only_together_change_who_is_first_are_found_together():
     """One alone of the second runner's three never lifts that runner above the first; all three do."""
     lift = np.array([-0.4, 0.4])
-    choices = tuple(Choice(1, f"field-{at}", 1.0, lift, np.array([0.5, 0.5])) for at in range(3))
+    choices = tuple(Measurement(1, f"field-{at}", 1.0, lift, np.array([0.5, 0.5])) for at in range(3))
     squad = Squad(np.array([0.0, -1.0]), 1, choices)
     assert all(squad.gain([choice]) < 1e-9 for choice in choices)
-    assert len(plan(squad, 3.0).chosen) == 3
+    assert len(plan_measurements(squad, 3.0).chosen) == 3
 
 
 def test_runners_who_change_places_only_with_each_other_are_found_from_above():
     """Each of two moves too little alone; the time is too short for all, so that something must be given up."""
     apart = np.array([-0.6, 0.6])
-    choices = tuple(Choice(runner, name, 1.0, move, np.array([0.5, 0.5])) for runner, name, move in
+    choices = tuple(Measurement(runner, name, 1.0, move, np.array([0.5, 0.5])) for runner, name, move in
                     ((0, "a", apart), (1, "a", apart), (0, "b", apart / 50), (1, "b", apart / 50)))  # fmt: skip
     squad = Squad(np.array([0.0, -1.0]), 1, choices)
-    assert plan(squad, 2.0).gain >= 0.95 * best_of_all(squad, 2.0) > 0
+    assert plan_measurements(squad, 2.0).gain >= 0.95 * best_of_all(squad, 2.0) > 0
 
 
 def test_nothing_is_suggested_where_nothing_would_change():
-    squad = Squad(np.array([0.0, -4.0]), 1, (Choice(1, "field", 1.0, np.array([-0.1, 0.1]), np.array([0.5, 0.5])),))
-    assert plan(squad, 60.0).chosen == ()
-    assert plan(squad, 60.0).gain == pytest.approx(0.0)
+    squad = Squad(
+        np.array([0.0, -4.0]), 1, (Measurement(1, "field", 1.0, np.array([-0.1, 0.1]), np.array([0.5, 0.5])),)
+    )
+    assert plan_measurements(squad, 60.0).chosen == ()
+    assert plan_measurements(squad, 60.0).gain == pytest.approx(0.0)
 
 
 def test_no_time_buys_nothing():
-    assert plan(small_squad(1), 0.0).chosen == ()
+    assert plan_measurements(small_squad(1), 0.0).chosen == ()
 
 
 def test_a_risk_after_a_measurement_has_todays_risk_as_its_mean():
@@ -105,7 +107,7 @@ def test_merging_neighbouring_outcomes_keeps_nearly_all_of_a_gain_and_never_adds
 def test_what_may_be_measured_is_what_is_missing_and_moves_the_risk_as_the_model_says(released):
     columns = complete(check({"age_years": [30.0, 40.0], "sex": ["female", "male"], "height_cm": [170.0, None],
                               "prior_pfps": ["yes", None]}).values)  # fmt: skip
-    found = choices_of(released, columns)
+    found = missing_measurements(released, columns)
     assert {choice.field for choice in found if choice.runner == 0} == {
         name for name in ONSET_FIELDS if name not in ("age_years", "sex", "prior_pfps")
     }
@@ -118,7 +120,7 @@ def test_what_may_be_measured_is_what_is_missing_and_moves_the_risk_as_the_model
 
 def test_a_derived_field_takes_the_minutes_of_its_missing_parts(released):
     given = {"age_years": [30.0, 40.0], "sex": ["female", "male"], "height_cm": [170.0, None]}
-    choices = choices_of(released, complete(check(given).values))
+    choices = missing_measurements(released, complete(check(given).values))
     found = {choice.runner: choice.minutes for choice in choices if choice.field == "bmi"}
     assert found == {0: minutes_of("weight_kg"), 1: minutes_of("weight_kg") + minutes_of("height_cm")}
 

@@ -1,6 +1,20 @@
 """How the report says numbers: never more exactly than they are known, and never as nothing what is something."""
 
-from pfps_ml.squad.words import cases, gained, hours, points, ranged, runners, signed
+import pytest
+
+from pfps_ml.squad.formatting import (
+    cases,
+    count_range,
+    gained,
+    hours,
+    level_text,
+    out_of,
+    percent,
+    points,
+    runners,
+    signed,
+    whole,
+)
 
 
 def test_expected_cases_have_one_decimal(subtests):
@@ -28,7 +42,7 @@ def test_times_are_minutes_below_an_hour_and_a_half(subtests):
 
 
 def test_a_range_of_one_count_is_that_count():
-    assert (ranged(2, 2), ranged(0, 3)) == ("2", "0 to 3")
+    assert (count_range(2, 2), count_range(0, 3)) == ("2", "0 to 3")
 
 
 def test_one_runner_is_no_runners():
@@ -42,3 +56,22 @@ def test_what_rounds_to_zero_has_no_sign():
         "+1.2",
         "\N{MINUS SIGN}2.0",
     )
+
+
+@pytest.mark.parametrize(
+    ("level", "text", "share"),
+    [(0.9, "90 %", ("nine", "ten")), (0.8, "80 %", ("eight", "ten")), (0.95, "95 %", ("95", "100"))],
+)
+def test_a_level_is_said_in_per_cent_and_as_so_many_of_so_many(level, text, share):
+    assert (level_text(level), out_of(level)) == (text, share)
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(0.0, "0 %"), (0.004, "under 1 %"), (0.12, "12 %"), (0.996, "over 99 %"), (1.0, "100 %")]
+)
+def test_what_may_happen_is_never_0_or_100_per_cent(share, text):
+    assert percent(share) == text
+
+
+def test_a_whole_number_has_no_decimals():
+    assert whole(17.6) == "18"
