@@ -62,7 +62,7 @@ bench-cohort: $(READY) ## a real cohort, simulated: training and recalibration i
 	$(BIN)/python -m benchmarks.recalibration
 
 bench-serve: export OMP_NUM_THREADS := 1
-bench-serve: $(READY) ## the endpoint beside an empty one, a roster, 60 s of load with a swap (4 minutes, idle machine)
+bench-serve: $(READY) ## the endpoint beside empty ones, a roster, 60 s of load with a swap (4 minutes, idle machine)
 	$(BIN)/python -m benchmarks.serve
 
 # Debian's Chromium, for the tests and screenshots of the page. Skipped, without the network, where it is there.
