@@ -71,7 +71,7 @@ bench-cohort: $(READY) ## a real cohort, simulated: training and recalibration i
 	$(BIN)/python -m benchmarks.recalibration
 
 bench-serve: export OMP_NUM_THREADS := 1
-bench-serve: $(READY) ## the endpoint beside an empty one, a roster, 60 s of load with a swap (4 minutes, idle machine)
+bench-serve: $(READY) ## the endpoint beside empty ones, a roster, 60 s of load with a swap (4 minutes, idle machine)
 	$(BIN)/python -m benchmarks.serve
 
 # Debian's Chromium (the tests and screenshots of the page) and PostgreSQL (a test of tracking; the test starts its own
