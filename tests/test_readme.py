@@ -171,7 +171,7 @@ def test_the_request_of_the_readme_is_answered_by_what_make_serve_starts(checkou
             reply = json.load(answer)
         if shutil.which("curl"):
             assert json.loads(typed(checkout, [block.replace(address, here)])) == reply
-    assert 0 < reply["onset"]["risk"] < 1
+    assert 0 < reply["risk"]["probability"] < 1
 
 
 @pytest.mark.slow

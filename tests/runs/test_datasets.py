@@ -172,9 +172,9 @@ def test_an_output_inside_the_data_set_is_refused(bundle, source, out):
         score_roster(source, source / out.format(name=source.name), bundle)
 
 
-def test_an_output_that_is_a_file_or_has_no_home_is_refused(tmp_path, bundle, source):
+def test_an_output_that_is_a_file_or_is_named_as_one_is_refused(tmp_path, bundle, source):
     (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "none" / "out", tmp_path / "out.csv"):
+    for out in (tmp_path / "file", tmp_path / "file" / "out", tmp_path / "out.csv"):
         with pytest.raises(OutputError):
             score_roster(source, out, bundle)
     assert (tmp_path / "file").read_text() == "mine"
