@@ -184,7 +184,7 @@ def hold_to_gate(found: list[Check]) -> None:
 
 
 def _refusal(check: Check) -> Message:
-    return Message("gate_expected_got", {"limit": check.limit.as_dict(), "value": check.value.as_dict()})
+    return Message("release_check_failed", {"expected": check.limit.as_dict(), "got": check.value.as_dict()})
 
 
 def _onset(figures: pd.DataFrame, limits: ReleaseConfig) -> Iterator[Check]:

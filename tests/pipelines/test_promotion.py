@@ -222,7 +222,8 @@ def test_the_card_and_the_manifest_say_what_other_patients_said(local, validatio
     both = moved_by_patients(local, tmp_path)
     ready = judge_bundle(both.path, validation, None, of_patients(validation, tmp_path, both))
     facts, card = _facts(ready)["validation"], "\n".join(_lines(ready))
-    assert facts["pathways"] == {"cohort": "another", "patients": 700, "successes": 300, "verdict": "none"}
+    assert facts["pathways"] == {"cohort": "another", "patients": 700, "successes": 300, "verdict": "none",
+                                 "verdict_codes": ["no_verdict_too_few_runners"]}  # fmt: skip
     assert "Pathways: 700 patients with 300 successes (cohort another). Not enough patients." in card
     assert "Pathways were not validated." in "\n".join(_lines(judge_bundle(local.path, validation)))
 
