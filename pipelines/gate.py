@@ -126,7 +126,7 @@ def checks(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> list[Ch
     return [*_onset(tables["onset"].set_index("metric"), limits), *_rows(tables, limits), *_pathways(tables, limits)]
 
 
-def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
+def checks_outside(validation: Validated, limits: ReleaseConfig) -> list[Check]:
     """Hold the figures of a bundle on a cohort that it had not seen to the limits, all of them.
 
     The calibration index of a perfect model is above 0 by chance: it is judged only where the rate of cases, which is
@@ -134,33 +134,33 @@ def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
 
     Parameters
     ----------
-    found
+    validation
         The validation; if it was compared with another bundle, that is judged, too.
     limits
         What must hold.
     """
-    tables, rate = found.tables, found.cases / found.runners
-    enough = _NORMAL * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
+    tables, rate = validation.tables, validation.cases / validation.runners
+    enough = _NORMAL * float(np.sqrt(rate * (1 - rate) / validation.runners)) <= limits.ici_up_to
     onset = [check if enough or check.figure.code != Figure.CALIBRATION_INDEX
              else replace(check, outcome=Outcome.NOT_JUDGED)
              for check in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip
-    return [*onset, _sound(found, Figure.COHORT_CHECKS), *_against(tables.get(AGAINST))]
+    return [*onset, _sound(validation, Figure.COHORT_CHECKS), *_against(tables.get(AGAINST))]
 
 
-def checks_of_patients(found: Validated | None) -> list[Check]:
+def checks_of_patients(validation: Validated | None) -> list[Check]:
     """Hold pathways that patients moved to what other patients say of them; none may have been shown to be wrong.
 
     Parameters
     ----------
-    found
+    validation
         The validation on patients; None if there is none, which is refused.
     """
     limit = Message("gate_not_shown_wrong_on_others")
-    if found is None:
+    if validation is None:
         return [_check(Figure.PATHWAYS, Message("gate_not_validated"), limit, False)]
-    value = Message(_CONCLUSIONS[found.conclusion])
-    return [_check(Figure.PATHWAYS, value, limit, found.conclusion is not Conclusion.DOES_NOT_HOLD),
-            _sound(found, Figure.PATIENT_CHECKS)]  # fmt: skip
+    value = Message(_CONCLUSIONS[validation.conclusion])
+    return [_check(Figure.PATHWAYS, value, limit, validation.conclusion is not Conclusion.DOES_NOT_HOLD),
+            _sound(validation, Figure.PATIENT_CHECKS)]  # fmt: skip
 
 
 _CONCLUSIONS = {
@@ -170,7 +170,7 @@ _CONCLUSIONS = {
 }
 
 
-def hold_to_gate(found: list[Check]) -> None:
+def hold_to_gate(checks: list[Check]) -> None:
     """Refuse a candidate of which a check does not hold.
 
     Raises
@@ -178,9 +178,9 @@ def hold_to_gate(found: list[Check]) -> None:
     ReleaseRefused
         With every check that failed.
     """
-    if failed := [check for check in found if not check.holds]:
+    if failed := [check for check in checks if not check.holds]:
         faults = [Fault(None, check.what, _refusal(check).text) for check in failed]
-        raise ReleaseRefused(Message("gate_refuses", {"failed": len(failed), "checks": len(found)}), faults)
+        raise ReleaseRefused(Message("gate_refuses", {"failed": len(failed), "checks": len(checks)}), faults)
 
 
 def _refusal(check: Check) -> Message:
@@ -208,8 +208,8 @@ def _onset(figures: pd.DataFrame, limits: ReleaseConfig) -> Iterator[Check]:
     yield _check(Figure.CALIBRATION_INDEX, shown("ici"), beginning, bool(low["ici"] <= limits.ici_up_to))
 
 
-def _sound(found: Validated, figure: Figure) -> Check:
-    checks = found.tables["checks"]
+def _sound(validation: Validated, figure: Figure) -> Check:
+    checks = validation.tables["checks"]
     failed = list(checks.loc[checks["verdict"] == CheckVerdict.FAIL, "code"])
     value = Message("gate_checks_failed", {"checks": failed}) if failed else Message("gate_no_check_failed")
     return _check(figure, value, Message("gate_no_check_failed"), not failed)
