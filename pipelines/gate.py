@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,11 +85,6 @@ class Check:
     def verdict(self) -> str:
         """What the gate says, as a person reads it."""
         return sentence(_SENTENCES[self.outcome])
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the check as JSON values: codes, parameters and sentences."""
-        parts = {"figure": self.figure.as_dict(), "value": self.value.as_dict(), "limit": self.limit.as_dict()}
-        return {**parts, "outcome": str(self.outcome)}
 
 
 _SENTENCES = {

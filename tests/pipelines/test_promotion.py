@@ -74,6 +74,8 @@ def test_what_is_tracked_of_a_release_is_figures_digests_and_the_bundle(local, v
     released = replace(local, manifest={**local.manifest, "validation": facts})
     found = list(records(released, ready))
     assert Metric("validation_auroc", 0.6, 0.5, 0.7) in found and Model(local.path) in found
+    outcomes = {check.figure.code: check.outcome for check in ready.checks}
+    assert {tag.name: tag.value for tag in found if isinstance(tag, Tag) and tag.name.startswith("gate_")} == outcomes
     assert Tag("notice", local.notice) in found and Param("validation.runners", 9) in found
     assert Param("update.cohort", local.manifest["updates"][0]["cohort"]) in found
     assert BY in str(local.manifest["updates"]) and BY not in str(found)
