@@ -58,9 +58,9 @@ class GainTables:
         for start in range(0, len(at), _CELLS):
             part = slice(start, start + _CELLS)
             change[part] = self._changes(columns, at[part], row[part], (against, risk))
-        found = np.zeros(missing.shape)
-        found[missing] = 100 * change
-        return found
+        changes = np.zeros(missing.shape)
+        changes[missing] = 100 * change
+        return changes
 
     def _changes(self, columns: Mapping[str, Floats], at: Places, row: Places, now: tuple[Floats, Floats]) -> Floats:
         """Return the expected absolute changes of the risk, by field and row, from all odds against and risks now."""

@@ -28,11 +28,11 @@ class Overlap:
         if patients.all():
             chance = self.model.chances(columns).T
             return np.asarray((chance < self.floor) & eligible)
-        found = np.zeros(eligible.shape, dtype=bool)
+        outside = np.zeros(eligible.shape, dtype=bool)
         if patients.any():
             chance = self.model.chances({name: column[patients] for name, column in columns.items()}).T
-            found[:, patients] = (chance < self.floor) & eligible[:, patients]
-        return found
+            outside[:, patients] = (chance < self.floor) & eligible[:, patients]
+        return outside
 
 
 def overlap_to_json(model: PropensityModel, floor: float) -> dict[str, Any]:

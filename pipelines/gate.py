@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -87,11 +86,6 @@ class Check:
         """What the gate says, as a person reads it."""
         return sentence(_SENTENCES[self.outcome])
 
-    def as_dict(self) -> dict[str, Any]:
-        """Return the check as JSON values: codes, parameters and sentences."""
-        parts = {"figure": self.figure.as_dict(), "value": self.value.as_dict(), "limit": self.limit.as_dict()}
-        return {**parts, "outcome": str(self.outcome)}
-
 
 _SENTENCES = {
     Outcome.HOLDS: "gate_holds",
@@ -126,7 +120,7 @@ def checks(tables: Mapping[str, pd.DataFrame], limits: ReleaseConfig) -> list[Ch
     return [*_onset(tables["onset"].set_index("metric"), limits), *_rows(tables, limits), *_pathways(tables, limits)]
 
 
-def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
+def checks_outside(validation: Validated, limits: ReleaseConfig) -> list[Check]:
     """Hold the figures of a bundle on a cohort that it had not seen to the limits, all of them.
 
     The calibration index of a perfect model is above 0 by chance: it is judged only where the rate of cases, which is
@@ -134,33 +128,33 @@ def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
 
     Parameters
     ----------
-    found
+    validation
         The validation; if it was compared with another bundle, that is judged, too.
     limits
         What must hold.
     """
-    tables, rate = found.tables, found.cases / found.runners
-    enough = _NORMAL * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
+    tables, rate = validation.tables, validation.cases / validation.runners
+    enough = _NORMAL * float(np.sqrt(rate * (1 - rate) / validation.runners)) <= limits.ici_up_to
     onset = [check if enough or check.figure.code != Figure.CALIBRATION_INDEX
              else replace(check, outcome=Outcome.NOT_JUDGED)
              for check in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip
-    return [*onset, _sound(found, Figure.COHORT_CHECKS), *_against(tables.get(AGAINST))]
+    return [*onset, _sound(validation, Figure.COHORT_CHECKS), *_against(tables.get(AGAINST))]
 
 
-def checks_of_patients(found: Validated | None) -> list[Check]:
+def checks_of_patients(validation: Validated | None) -> list[Check]:
     """Hold pathways that patients moved to what other patients say of them; none may have been shown to be wrong.
 
     Parameters
     ----------
-    found
+    validation
         The validation on patients; None if there is none, which is refused.
     """
     limit = Message("gate_not_shown_wrong_on_others")
-    if found is None:
+    if validation is None:
         return [_check(Figure.PATHWAYS, Message("gate_not_validated"), limit, False)]
-    value = Message(_CONCLUSIONS[found.conclusion])
-    return [_check(Figure.PATHWAYS, value, limit, found.conclusion is not Conclusion.DOES_NOT_HOLD),
-            _sound(found, Figure.PATIENT_CHECKS)]  # fmt: skip
+    value = Message(_CONCLUSIONS[validation.conclusion])
+    return [_check(Figure.PATHWAYS, value, limit, validation.conclusion is not Conclusion.DOES_NOT_HOLD),
+            _sound(validation, Figure.PATIENT_CHECKS)]  # fmt: skip
 
 
 _CONCLUSIONS = {
@@ -170,7 +164,7 @@ _CONCLUSIONS = {
 }
 
 
-def hold_to_gate(found: list[Check]) -> None:
+def hold_to_gate(checks: list[Check]) -> None:
     """Refuse a candidate of which a check does not hold.
 
     Raises
@@ -178,17 +172,16 @@ def hold_to_gate(found: list[Check]) -> None:
     ReleaseRefused
         With every check that failed.
     """
-    if failed := [check for check in found if not check.holds]:
-        faults = [
-            Fault(
-                None,
-                (check.what,),
-                "gate_expected_got",
-                {"limit": check.limit.as_dict(), "value": check.value.as_dict()},
-            )
-            for check in failed
-        ]
-        raise ReleaseRefused(Message("gate_refuses", {"failed": len(failed), "checks": len(found)}), faults)
+    if failed := [check for check in checks if not check.holds]:
+        raise ReleaseRefused(
+            Message("gate_refuses", {"failed": len(failed), "checks": len(checks)}),
+            [_refusal(check) for check in failed],
+        )
+
+
+def _refusal(check: Check) -> Fault:
+    about = {"expected": check.limit.as_dict(), "got": check.value.as_dict()}
+    return Fault(None, (check.what,), "release_check_failed", about)
 
 
 def _onset(figures: pd.DataFrame, limits: ReleaseConfig) -> Iterator[Check]:
@@ -212,8 +205,8 @@ def _onset(figures: pd.DataFrame, limits: ReleaseConfig) -> Iterator[Check]:
     yield _check(Figure.CALIBRATION_INDEX, shown("ici"), beginning, bool(low["ici"] <= limits.ici_up_to))
 
 
-def _sound(found: Validated, figure: Figure) -> Check:
-    checks = found.tables["checks"]
+def _sound(validation: Validated, figure: Figure) -> Check:
+    checks = validation.tables["checks"]
     failed = list(checks.loc[checks["verdict"] == CheckVerdict.FAIL, "code"])
     value = Message("gate_checks_failed", {"checks": failed}) if failed else Message("gate_no_check_failed")
     return _check(figure, value, Message("gate_no_check_failed"), not failed)

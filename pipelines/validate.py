@@ -118,14 +118,14 @@ def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fau
         return
     target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.name].mean()
     if not target.low <= rate <= target.high:
-        about = {"low": target.low, "high": target.high, "sources": list(target.rows), "rate": float(rate)}
+        about = {"low": target.low, "high": target.high, "rows": list(target.rows), "rate": float(rate)}
         yield _fault(f"onset.{ONSET.name}", Message("base_rate_outside_evidence", about))
 
 
 def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
     y = frame[outcome].to_numpy(dtype=float)
     if len(np.unique(y)) < 2:
-        yield _fault(outcome, Message("one_outcome_only"))
+        yield _fault(outcome, Message("outcome_of_one_kind"))
         return
     values = coded(frame)
     for name in values:
@@ -146,7 +146,7 @@ def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[F
             both = numbers[name].notna().to_numpy()
             pair = numbers[name][both].to_numpy(), secrets[secret].to_numpy()[both]
             if both.sum() > 2 and pair[0].std() > 0 and abs(np.corrcoef(*pair)[0, 1]) > _COPY:
-                yield _fault(str(name), Message("truth_in_observed_field", {"truth": str(secret)}))
+                yield _fault(str(name), Message("field_is_the_truth", {"column": str(secret)}))
 
 
 def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
@@ -162,13 +162,13 @@ def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     overlap = propensity_overlap(chance, arm, eligibility(X)).set_index("arm")["share"]
     for name, share in overlap.items():
         if not share >= _OVERLAP:
-            about = {"least": _OVERLAP, "arm": str(name), "share": float(share)}
-            yield _fault("treatment.arm", Message("arm_without_overlap", about))
+            about = {"expected": _OVERLAP, "arm": str(name), "share": float(share)}
+            yield _fault("treatment.arm", Message("overlap_too_small", about))
 
 
 def _feature_faults(features: tuple[str, ...]) -> Iterator[Fault]:
     for name in sorted(set(features) & _BOOKKEEPING):
-        yield _fault(name, Message("bookkeeping_column_as_feature"))
+        yield _fault(name, Message("feature_is_bookkeeping"))
 
 
 def main(

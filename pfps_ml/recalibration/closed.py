@@ -46,24 +46,24 @@ class Choice:
                 for row in self.table.to_dict("records")]  # fmt: skip
 
 
-def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> Choice:
+def closed_test(decomposition: Directions, y: Floats, settings: RecalibrationConfig) -> Choice:
     """Choose how much of a bundle is updated.
 
     Parameters
     ----------
-    found
+    decomposition
         The runners whose outcomes are known.
     y
         Outcomes, 0 or 1, shape (rows,).
     settings
         The fewest events, and the level of the tests.
     """
-    few, free = fewest(found, y), _freedom(found)
+    rarer, free = fewest(decomposition, y), _freedom(decomposition)
     allowed = [level for level in LEVELS
-               if few >= max(settings.fewest_events, settings.events_per_coefficient * free[level])]  # fmt: skip
+               if rarer >= max(settings.fewest_events, settings.events_per_coefficient * free[level])]  # fmt: skip
     if not allowed:
-        return Choice(None, _too_few(y, few, settings.fewest_events), _table([]))
-    heights = {level: _height(found, y, level) for level in ("none", *allowed)}
+        return Choice(None, _too_few(y, rarer, settings.fewest_events), _table([]))
+    heights = {level: _height(decomposition, y, level) for level in ("none", *allowed)}
     most, rows = allowed[-1], []
     for level in ("none", *allowed[:-1]):
         twice = max(2 * (heights[most] - heights[level]), 0.0)
@@ -73,20 +73,20 @@ def closed_test(found: Directions, y: Floats, settings: RecalibrationConfig) -> 
     return Choice(most, Message("update_fits_best", {"update": most}), _table(rows))
 
 
-def fewest(found: Directions, y: Floats) -> float:
+def fewest(decomposition: Directions, y: Floats) -> float:
     """Return how many cases, or others, there are: as seen, or as the bundle expects, whichever are fewest."""
-    return min(_rarer(float(y.sum()), len(y)), _rarer(float(probability(found.margin).sum()), len(y)))
+    return min(_rarer(float(y.sum()), len(y)), _rarer(float(probability(decomposition.margin).sum()), len(y)))
 
 
 def _rarer(cases: float, runners: int) -> float:
     return min(cases, runners - cases)
 
 
-def _too_few(y: Floats, few: float, least: int) -> Message:
+def _too_few(y: Floats, rarer: float, least: int) -> Message:
     events = int(_rarer(float(y.sum()), len(y)))
     if events < least:
         return Message("update_too_few_events", {"events": events, "least": least})
-    return Message("update_too_few_expected", {"events": events, "expected": few, "least": least})
+    return Message("update_too_few_expected", {"events": events, "expected": rarer, "least": least})
 
 
 def _simplest(level: str, most: str, table: pd.DataFrame) -> Choice:
@@ -96,16 +96,16 @@ def _simplest(level: str, most: str, table: pd.DataFrame) -> Choice:
     return Choice(level, Message("update_fits_no_worse", {"update": level, "most": most}), table)
 
 
-def _freedom(found: Directions) -> dict[str, int]:
+def _freedom(decomposition: Directions) -> dict[str, int]:
     """Return how many coefficients each level can move: a scale of what does not differ moves nothing."""
-    return {"none": 0, "intercept": 1, "slope": 1 + min(found.shown, 1), "groups": 1 + found.shown}
+    return {"none": 0, "intercept": 1, "slope": 1 + min(decomposition.shown, 1), "groups": 1 + decomposition.shown}
 
 
-def _height(found: Directions, y: Floats, level: str) -> float:
+def _height(decomposition: Directions, y: Floats, level: str) -> float:
     if level == "none":
-        return log_likelihood(y, found.margin)
-    along = found.along(level)
-    return log_likelihood(y, found.margin + along @ maximum_likelihood(along, y, found.margin))
+        return log_likelihood(y, decomposition.margin)
+    along = decomposition.along(level)
+    return log_likelihood(y, decomposition.margin + along @ maximum_likelihood(along, y, decomposition.margin))
 
 
 def _p(twice: float, freedom: int) -> float:

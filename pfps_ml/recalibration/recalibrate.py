@@ -175,10 +175,10 @@ def updated(bundle: Bundle, known: Known, choice: Choice, update: Update) -> Rec
         The update.
     """
     predictor = updated_by(bundle, update)
-    before, after = (each.risks(known.values) for each in (bundle.predictor, predictor))
-    told = _told(known.y, before, after, update)
+    before, after = (models.risks(known.values) for models in (bundle.predictor, predictor))
+    figures = _told(known.y, before, after, update)
     reference = updated_reference(bundle.reference, before, after)
-    return Recalibration(choice, update, known.facts | told, predictor, reference)
+    return Recalibration(choice, update, known.facts | figures, predictor, reference)
 
 
 def updated_by(bundle: Bundle, update: Update) -> Predictor:
@@ -189,18 +189,18 @@ def updated_by(bundle: Bundle, update: Update) -> Predictor:
     return bent(moved, shapes_of(bundle.predictor.onset, bundle.reference), update.bends)
 
 
-def lines_of(found: Recalibration) -> list[tuple[str, str]]:
+def lines_of(recalibration: Recalibration) -> list[tuple[str, str]]:
     """Return what a terminal shows of an update of the onset model."""
-    facts = found.facts
+    facts = recalibration.facts
     lines = [("runners", f"{facts['runners']:,}"), ("cases", f"{facts['cases']:,}"),
              ("observed / expected known to 10 % from", f"{facts['runners_for_ratio']:,} runners")]  # fmt: skip
     if others := facts.get("runners_for_other_clubs"):
         lines.append(("the same in other clubs", f"{others:,} runners of clubs as large as these"))
-    tests = [(f"{update} against {other}", p) for update, other, p in found.choice.told()]
-    if found.update is None:
-        return [*lines, *tests, ("changed", f"nothing: {found.choice.why}")]
+    tests = [(f"{update} against {other}", p) for update, other, p in recalibration.choice.told()]
+    if recalibration.update is None:
+        return [*lines, *tests, ("changed", f"nothing: {recalibration.choice.why}")]
     ratio = f"{facts['observed_expected_before']:.2f} before, {facts['observed_expected_after']:.2f} after"
-    return [*lines, *tests, ("changed", found.choice.why), ("observed / expected", ratio)]
+    return [*lines, *tests, ("changed", recalibration.choice.why), ("observed / expected", ratio)]
 
 
 def _stated(rate: float, club: NDArray[np.object_]) -> dict[str, int]:

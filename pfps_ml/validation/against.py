@@ -42,33 +42,33 @@ def against(bundle: Bundle, other: Bundle, cohort: Cohort, config: Config | None
     CohortError
         If one of them was updated on this cohort: then it has seen the outcomes that it is asked for.
     """
-    for each in (bundle, other):
-        expect_unseen(each, cohort)
+    for judged in (bundle, other):
+        expect_unseen(judged, cohort)
     config = config or Config()
     settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
     values, (groups, _) = complete(cohort.values[cohort.used]), resampled(cohort, settings.fewest_clubs)
-    risks = {name: each.predictor.risks(values) for name, each in (("other", other), ("own", bundle))}
-    found = compare_parts(cohort.y[cohort.used], risks, groups, settings)
-    first = found[found["part"] == "other"].set_index("metric")["value"].rename("other")
-    own = found[found["part"] == "own"].join(first, on="metric").assign(against=other.name)
-    return own[_COLUMNS].reset_index(drop=True)
+    risks = {name: judged.predictor.risks(values) for name, judged in (("other", other), ("own", bundle))}
+    figures = compare_parts(cohort.y[cohort.used], risks, groups, settings)
+    first = figures[figures["part"] == "other"].set_index("metric")["value"].rename("other")
+    ours = figures[figures["part"] == "own"].join(first, on="metric").assign(against=other.name)
+    return ours[_COLUMNS].reset_index(drop=True)
 
 
-def compared(found: Validation, bundle: Bundle, other: Bundle, cohort: Cohort) -> Validation:
+def compared(validation: Validation, bundle: Bundle, other: Bundle, cohort: Cohort) -> Validation:
     """Return a validation with what the bundle gains over another as one table more; see `against`."""
-    return replace(found, tables={AGAINST: against(bundle, other, cohort), **found.tables})
+    return replace(validation, tables={AGAINST: against(bundle, other, cohort), **validation.tables})
 
 
-def gains(found: Validation) -> list[Metric]:
+def gains(validation: Validation) -> list[Metric]:
     """Return what a validation says of gains over another bundle, as MLflow is told it; nothing if none was asked."""
-    table = found.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
+    table = validation.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
     rows: list[dict[Any, Any]] = table[table["gain"].notna()].to_dict("records")
     return [Metric(f"{row['metric']}_gain", row["gain"], row["gain_low"], row["gain_high"]) for row in rows]
 
 
-def lines_of_gains(found: Validation) -> list[tuple[str, str]]:
+def lines_of_gains(validation: Validation) -> list[tuple[str, str]]:
     """Return what a terminal shows of them."""
-    table = found.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
+    table = validation.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
     return [
         (f"{row.label}, gained over {row.against}", f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})")
         for row in table.dropna(subset="gain").itertuples()

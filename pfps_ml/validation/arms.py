@@ -27,8 +27,8 @@ _BY_ARM = ("heterogeneity", "groups", "targeting", "areas", "sensitivity")
 
 def enough(treated: Treated, rows: Bools, arms: Sequence[str], fewest: int) -> bool:
     """Return whether some patients had each of some arms with enough successes, and enough others."""
-    own = treated.patients
-    had = [own.y[rows & (own.arm == name)] for name in arms]
+    patients = treated.patients
+    had = [patients.y[rows & (patients.arm == name)] for name in arms]
     return all(min(y.sum(), len(y) - y.sum()) >= fewest for y in had)
 
 
@@ -51,14 +51,14 @@ def arm_table(treated: Treated, compared: Sequence[str], fewest: int) -> pd.Data
 
     `predicted` is the mean success that the bundle gives those who had the arm. Small cells have no successes.
     """
-    own, may, rows = treated.patients, eligibility(treated.X), []
+    patients, eligible, rows = treated.patients, eligibility(treated.X), []
     for name in ARM_NAMES:
-        had, open_to = own.arm == name, may[name].to_numpy(bool)
-        y = own.y[had]
-        few = min(y.sum(), len(y) - y.sum()) < fewest
-        observed, predicted = (np.nan, np.nan) if few else (y.mean(), own.outcome[name][had].mean())
-        state = _state(name, compared, few, (had, open_to))
-        rows.append((ARM_LABELS[name], len(y), int(open_to.sum()), np.nan if few else y.sum(), observed, predicted,
+        had, open_to = patients.arm == name, eligible[name].to_numpy(bool)
+        y = patients.y[had]
+        too_few = min(y.sum(), len(y) - y.sum()) < fewest
+        observed, predicted = (np.nan, np.nan) if too_few else (y.mean(), patients.outcome[name][had].mean())
+        state = _state(name, compared, too_few, (had, open_to))
+        rows.append((ARM_LABELS[name], len(y), int(open_to.sum()), np.nan if too_few else y.sum(), observed, predicted,
                      state.text, state.code, name))  # fmt: skip
     columns = ["pathway", "had", "open_to", "successes", "observed", "predicted", "state", "state_code", "arm_code"]
     return pd.DataFrame(rows, columns=columns)
@@ -82,28 +82,28 @@ def reportable_tables(
     """
     if not compared:
         return {}
-    found = pathway_tables(treated, settings)
-    found.pop("gate", None)  # it says what held when the bundle was made; see `earned`
+    tables = pathway_tables(treated, settings)
+    tables.pop("gate", None)  # it says what held when the bundle was made; see `earned`
     for name in _BY_ARM:
-        if name in found:
-            found[name] = _of(found[name], compared)
-    shown = found["policies"]["policy"].isin((BEST, REFERENCE_ARM, *compared, AS_TREATED))
-    found["policies"] = found["policies"][shown].reset_index(drop=True)
+        if name in tables:
+            tables[name] = _of(tables[name], compared)
+    shown = tables["policies"]["policy"].isin((BEST, REFERENCE_ARM, *compared, AS_TREATED))
+    tables["policies"] = tables["policies"][shown].reset_index(drop=True)
     for name in ("overlap", "propensities"):
-        found[name] = _of(found[name], (REFERENCE_ARM, *compared))
-    found["effects"] = _beside_predicted(found["effects"], predicted)
+        tables[name] = _of(tables[name], (REFERENCE_ARM, *compared))
+    tables["effects"] = _beside_predicted(tables["effects"], predicted)
     # thirds of overlap say nothing where chance allocated, or an arm was given to nobody
-    every = treated.chosen is not None and len(compared) == len(ACTIVE_ARMS)
-    found["preferences"] = narrowed(treated, eligibility(treated.X))[: None if every else 1]
-    if "strength" in found:
-        found["strength"] = found["strength"].dropna(subset="difference")
+    all_arms = treated.chosen is not None and len(compared) == len(ACTIVE_ARMS)
+    tables["preferences"] = narrowed(treated, eligibility(treated.X))[: None if all_arms else 1]
+    if "strength" in tables:
+        tables["strength"] = tables["strength"].dropna(subset="difference")
     grouped = [name for name in compared if _groups_bear(treated, name, settings)]
-    found["groups"], tests = _of(found["groups"], grouped), list(GROUP_TESTS.values())
-    blank = found["heterogeneity"][tests].where(found["heterogeneity"]["arm"].isin(grouped))
-    found["heterogeneity"] = found["heterogeneity"].assign(**{name: blank[name] for name in tests})
+    tables["groups"], tests = _of(tables["groups"], grouped), list(GROUP_TESTS.values())
+    blank = tables["heterogeneity"][tests].where(tables["heterogeneity"]["arm"].isin(grouped))
+    tables["heterogeneity"] = tables["heterogeneity"].assign(**{name: blank[name] for name in tests})
     stepped = [name for name in compared if _steps_bear(treated, name, settings.fewest_events)]
-    found["targeting"] = _of(found["targeting"], stepped)
-    return {name: table for name, table in found.items() if len(table)}
+    tables["targeting"] = _of(tables["targeting"], stepped)
+    return {name: table for name, table in tables.items() if len(table)}
 
 
 def mean_predicted(predictor: Predictor, treated: Treated) -> pd.DataFrame:
@@ -132,14 +132,14 @@ def _to_level(level: float) -> float:
     return normal((1 + LEVEL) / 2) / normal((1 + level) / 2)
 
 
-def _state(name: str, compared: Sequence[str], few: bool, who: tuple[Bools, Bools]) -> Message:
+def _state(name: str, compared: Sequence[str], too_few: bool, who: tuple[Bools, Bools]) -> Message:
     had, open_to = who
     if not had.any():
         return Message("arm_had_by_nobody")
     if name != REFERENCE_ARM and not (had & open_to).any():
         needed = ", ".join(f"{field} {level}" for field, level in next(a for a in ARMS if a.name == name).requires)
         return Message("arm_open_to_nobody", {"needed": needed})
-    if few or (name != REFERENCE_ARM and name not in compared):
+    if too_few or (name != REFERENCE_ARM and name not in compared):
         return Message("arm_too_few_to_compare")
     beyond = int((had & ~open_to).sum())
     return Message("arm_compared_in_part", {"left_out": beyond}) if beyond else Message("arm_compared")
@@ -153,8 +153,8 @@ def _beside_predicted(effects: pd.DataFrame, predicted: pd.DataFrame) -> pd.Data
     table = effects.merge(predicted, on="arm", how="left")
     inside = (table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])
     off = table["effect"] - table["predicted"]
-    own, theirs = table["high"] - table["low"], table["predicted_high"] - table["predicted_low"]
-    reach = np.hypot(own, theirs) / 2
+    width, width_predicted = table["high"] - table["low"], table["predicted_high"] - table["predicted_low"]
+    reach = np.hypot(width, width_predicted) / 2
     return table.assign(
         predicted_inside=inside.astype(object).where(table["effect"].notna(), None),
         off=off, off_low=off - reach, off_high=off + reach,
@@ -163,9 +163,9 @@ def _beside_predicted(effects: pd.DataFrame, predicted: pd.DataFrame) -> pd.Data
 
 def _groups_bear(treated: Treated, name: str, settings: EvaluationConfig) -> bool:
     """Return whether both arms keep enough successes and others in every group by predicted effect."""
-    own = np.flatnonzero(treated.patients.eligible[name].to_numpy(bool))
+    eligible = np.flatnonzero(treated.patients.eligible[name].to_numpy(bool))
     member = np.full(len(treated.X), -1)
-    member[own] = group_members(treated.predicted[name].to_numpy(float)[own], settings.groups)
+    member[eligible] = group_members(treated.predicted[name].to_numpy(float)[eligible], settings.groups)
     arms, fewest = (name, REFERENCE_ARM), settings.fewest_events
     return all(enough(treated, member == at, arms, fewest) for at in range(member.max() + 1))
 

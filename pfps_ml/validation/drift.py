@@ -79,12 +79,12 @@ def _row(
     field, outside = BY_NAME[name], float("nan")
     here, there = _binned(known, about, bool(field.levels))
     index, chance = stability(here, there, max(round(how[0] * about["measured"]), 1))
-    settings, said = how[1], "none"
+    settings, drift = how[1], "none"
     if index > chance and index >= settings.drift_moderate:
-        said = "large" if index >= settings.drift_large else "moderate"
+        drift = "large" if index >= settings.drift_large else "moderate"
     if not field.levels:
         outside = float(((known < about["low"]) | (known > about["high"])).mean())
-    return name, field.label, len(known), index, chance, said, outside, measured, about["measured"]
+    return name, field.label, len(known), index, chance, drift, outside, measured, about["measured"]
 
 
 def _binned(known: Floats, about: Mapping[str, Any], levels: bool) -> tuple[Floats, Floats]:

@@ -23,16 +23,16 @@ EARNED = "preference_earned_here"
 
 def gate_here(treated: Treated) -> Gate:
     """Hold the bundle's effects against its own averages on these patients, over the arms that are open to them."""
-    own, predicted = treated.patients, treated.predicted
-    usual, same, flat = own.outcome[REFERENCE_ARM].to_numpy(float), own.outcome.copy(), predicted.copy()
+    patients, predicted = treated.patients, treated.predicted
+    usual, same, flat = patients.outcome[REFERENCE_ARM].to_numpy(float), patients.outcome.copy(), predicted.copy()
     for name in ACTIVE_ARMS:
-        may = own.eligible[name].to_numpy(bool)
+        may = patients.eligible[name].to_numpy(bool)
         if may.any():
             flat[name] = predicted[name][may].mean()
-            ratio = (logit(own.outcome[name].to_numpy(float)) - logit(usual))[may].mean()
+            ratio = (logit(patients.outcome[name].to_numpy(float)) - logit(usual))[may].mean()
             same[name] = expit(logit(usual) + ratio)
-    held = Held(own.y, own.arm, own.eligible, own.propensity.clip(lower=RARE), own.groups)
-    return judge(held, own.outcome, same, flat)
+    held = Held(patients.y, patients.arm, patients.eligible, patients.propensity.clip(lower=RARE), patients.groups)
+    return judge(held, patients.outcome, same, flat)
 
 
 def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str, pd.DataFrame]:

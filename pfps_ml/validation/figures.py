@@ -128,11 +128,11 @@ def apart(
         one_by_one = {"club": pd.Series(scored.clubs)}
         parts.append(subgroup_table(scored.y, scored.p, one_by_one, np.arange(len(scored.y)), settings))
     cells = pd.concat(parts, ignore_index=True)
-    few = (cells["events"] < settings.fewest_events) | (cells["n"] - cells["events"] < settings.fewest_events)
+    too_few = (cells["events"] < settings.fewest_events) | (cells["n"] - cells["events"] < settings.fewest_events)
     shown = cells[cells["value"].notna().groupby([cells["field"], cells["level"]]).transform("any")]
     title = "Figures within subgroups, 95 % intervals"
     pictures: dict[str, displays.Display] = {} if shown.empty else {"subgroups": subgroups(shown, title)}
-    return cells.assign(events=cells["events"].astype(float).mask(few)), pictures
+    return cells.assign(events=cells["events"].astype(float).mask(too_few)), pictures
 
 
 def _tenths(y: Floats, p: Floats, fewest: int) -> pd.DataFrame:

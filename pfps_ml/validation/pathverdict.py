@@ -115,8 +115,8 @@ def _verdicts(rows: pd.DataFrame, limits: ReleaseConfig) -> list[Message]:
     judged = int(rows["enough"].sum())
     normal = NormalDist().inv_cdf
     wider = normal(1 - (1 - LEVEL) / 2 / max(judged, 1)) / normal((1 + LEVEL) / 2)
-    few = Message(FigureVerdict.FEW_PATIENTS)
-    return [_of_figure(row, wider, limits) if row["enough"] else few for row in rows.to_dict("records")]
+    too_few = Message(FigureVerdict.FEW_PATIENTS)
+    return [_of_figure(row, wider, limits) if row["enough"] else too_few for row in rows.to_dict("records")]
 
 
 def _of_figure(row: Mapping[Any, Any], wider: float, limits: ReleaseConfig) -> Message:

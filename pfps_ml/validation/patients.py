@@ -120,10 +120,10 @@ def _folds(groups: NDArray[Any], config: Config) -> NDArray[np.int64]:
 
 def _scored(cohort: Cohort, treated: Treated, over: Resampling) -> Scored:
     """Return the patients with the success that is predicted under the arm that each had."""
-    own = treated.patients
-    at = pd.Index(ARM_NAMES).get_indexer(pd.Index(own.arm))
-    p = own.outcome[ARM_NAMES].to_numpy(float)[np.arange(len(at)), at]
-    return Scored(treated.X.assign(arm=own.arm), own.y, p, cohort.club[cohort.used], own.groups, over)
+    patients = treated.patients
+    at = pd.Index(ARM_NAMES).get_indexer(pd.Index(patients.arm))
+    p = patients.outcome[ARM_NAMES].to_numpy(float)[np.arange(len(at)), at]
+    return Scored(treated.X.assign(arm=patients.arm), patients.y, p, cohort.club[cohort.used], patients.groups, over)
 
 
 def _success(

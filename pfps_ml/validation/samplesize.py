@@ -42,9 +42,9 @@ def rows_for_ratio(rate: float, width: float, club: float = 0.0, club_sd: float 
 def rows_for_slope(p: Floats, width: float) -> float:
     """Return the runners at which the 95 % interval of the calibration slope is `width` wide; infinite if all alike."""
     margin, weight = logit(p), p * (1 - p)
-    own, mixed, square = weight.mean(), (weight * margin).mean(), (weight * margin**2).mean()
-    told = own * square - mixed**2
-    return float(ceil(own / (told * (width / 2 / _Z) ** 2))) if told > 1e-12 else inf
+    total, mixed, square = weight.mean(), (weight * margin).mean(), (weight * margin**2).mean()
+    information = total * square - mixed**2
+    return float(ceil(total / (information * (width / 2 / _Z) ** 2))) if information > 1e-12 else inf
 
 
 def rows_for_auroc(area: float, rate: float, width: float) -> int:
@@ -64,10 +64,10 @@ def rows_for_auroc(area: float, rate: float, width: float) -> int:
 def rows_for_net_benefit(y: Floats, p: Floats, threshold: float, width: float) -> int:
     """Return the runners at which the 95 % interval of the standardised net benefit is `width` wide."""
     rate, acted = float(y.mean()), p >= threshold
-    found, spared = float(acted[y == 1].mean()), float((~acted[y == 0]).mean())
+    sensitivity, specificity = float(acted[y == 1].mean()), float((~acted[y == 0]).mean())
     price = (1 - rate) / rate * threshold / (1 - threshold)
-    spread = found * (1 - found) / rate + price**2 * spared * (1 - spared) / (1 - rate)
-    spread += price**2 * (1 - spared) ** 2 / (rate * (1 - rate))
+    spread = sensitivity * (1 - sensitivity) / rate + price**2 * specificity * (1 - specificity) / (1 - rate)
+    spread += price**2 * (1 - specificity) ** 2 / (rate * (1 - rate))
     return max(ceil(spread / (width / 2 / _Z) ** 2), 1)
 
 
@@ -100,21 +100,21 @@ def size_table(
         needed = float(rows_for_net_benefit(y, p, threshold, benefit))
         rows.append(("net_benefit", f"Standardised net benefit at {threshold:.0%}", benefit, needed))
     table = pd.DataFrame(rows, columns=["metric", "label", "width", "published"])
-    found = table["published"] if over_clubs is None else _as_found(table, over_clubs.set_index("metric"), len(y))
-    asked = np.asarray(found, dtype=float)
-    return table.assign(needed=asked, here=len(y), enough=len(y) >= asked)
+    rows_needed = table["published"] if over_clubs is None else _as_found(table, over_clubs.set_index("metric"), len(y))
+    least = np.asarray(rows_needed, dtype=float)
+    return table.assign(needed=least, here=len(y), enough=len(y) >= least)
 
 
 def _as_found(table: pd.DataFrame, figures: pd.DataFrame, here: int) -> list[float]:
     """Return the runners that the intervals found ask for (widths fall with their root), at least the published."""
     needed = []
     for row in table.to_dict("records"):
-        found = 0.0
+        width = 0.0
         if row["metric"] in figures.index:
             low, high = map(float, figures.loc[row["metric"], ["low", "high"]])
             ratio = row["metric"] == "observed_expected"  # as wide as it is far from 1, so it is read as if around 1
-            found = high - low if not ratio else 2 * sinh(log(high / low) / 2) if low > 0 else inf
-        needed.append(max(row["published"], float(np.ceil(here * (found / row["width"]) ** 2))))
+            width = high - low if not ratio else 2 * sinh(log(high / low) / 2) if low > 0 else inf
+        needed.append(max(row["published"], float(np.ceil(here * (width / row["width"]) ** 2))))
     return needed
 
 

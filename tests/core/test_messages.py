@@ -15,6 +15,8 @@ from pipelines.messages import compiled
 def some(monkeypatch):
     texts = {
         "list_and": "{others} and {last}", "list_or": "{others} or {last}", "label.sex": "Sex", "label.akps": "AKPS",
+        "list_parts": "{others}; {last}", "quoted": "got {name!r}", "fields": "{names}",
+        "parts": "{parts:sentences}", "parts_and": "{parts:sentences_and}",
         "rows": ["{n} row", "{n:,} rows"], "about": "{fields:label}: {part:sentence}", "any": "any of {names:or}",
     }  # fmt: skip
     monkeypatch.setattr(messages, "catalogue", lambda language: Catalogue(texts, lambda n: int(n != 1)))
@@ -39,6 +41,18 @@ def test_a_plural_follows_the_number(some):
 def test_lists_labels_and_nested_messages_are_written_out(some):
     part = Message("any", {"names": ["a", "b", "c"]}).as_dict()
     assert sentence("about", {"fields": ["sex", "akps"], "part": part}) == "Sex and AKPS: any of a, b or c"
+
+
+def test_a_name_can_be_quoted_and_a_list_is_joined_by_commas(some):
+    assert Message("quoted", {"name": "Höhe"}).text == "got 'Höhe'"
+    assert Message("fields", {"names": ["a", "b"]}).text == "a, b"
+
+
+def test_several_messages_are_joined_and_one_stands_alone(some):
+    parts = [Message("rows", {"n": n}).as_dict() for n in (1, 2, 3)]
+    assert sentence("parts", {"parts": parts}) == "1 row; 2 rows; 3 rows"
+    assert sentence("parts_and", {"parts": parts}) == "1 row, 2 rows and 3 rows"
+    assert sentence("parts", {"parts": parts[:1]}) == "1 row"
 
 
 def test_a_message_is_json(some):

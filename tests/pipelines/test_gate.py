@@ -10,7 +10,7 @@ from pfps_ml.config import ReleaseConfig
 from pfps_ml.errors import InputError, ReleaseRefused
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
 from pipelines.card import limits_of, model_card, not_done
-from pipelines.gate import READ, checks, hold_to_gate, read_tables
+from pipelines.gate import READ, Outcome, checks, hold_to_gate, read_tables
 from pipelines.release import judge, release
 
 LIMITS = ReleaseConfig()
@@ -67,7 +67,7 @@ def failed(tables):
 def test_figures_in_order_pass(tables):
     found = checks(tables, LIMITS)
     assert not failed(tables) and len(found) == 8 + len(ACTIVE_ARMS)
-    assert all(check.verdict == "holds" for check in found)
+    assert {check.outcome for check in found} == {Outcome.HOLDS}
     hold_to_gate(found)
 
 

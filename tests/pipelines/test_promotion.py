@@ -75,6 +75,8 @@ def test_what_is_tracked_of_a_release_is_figures_digests_and_the_bundle(local, v
     released = replace(local, manifest={**local.manifest, "validation": facts})
     found = list(records(released, ready))
     assert Metric("validation_auroc", 0.6, 0.5, 0.7) in found and Model(local.path) in found
+    outcomes = {check.figure.code: check.outcome for check in ready.checks}
+    assert {tag.name: tag.value for tag in found if isinstance(tag, Tag) and tag.name.startswith("gate_")} == outcomes
     assert Tag("notice", local.notice) in found and Param("validation.runners", 9) in found
     assert Param("update.cohort", local.manifest["updates"][0]["cohort"]) in found
     assert BY in str(local.manifest["updates"]) and BY not in str(found)
@@ -223,7 +225,8 @@ def test_the_card_and_the_manifest_say_what_other_patients_said(local, validatio
     both = moved_by_patients(local, tmp_path)
     ready = judge_bundle(both.path, validation, None, of_patients(validation, tmp_path, both))
     facts, card = _facts(ready)["validation"], _account(ready)
-    assert facts["pathways"] == {"cohort": "another", "patients": 700, "successes": 300, "verdict": "none"}
+    assert facts["pathways"] == {"cohort": "another", "patients": 700, "successes": 300, "verdict": "none",
+                                 "verdict_codes": ["no_verdict_too_few_runners"]}  # fmt: skip
     assert "Pathways: 700 patients with 300 successes (cohort another). Not enough patients." in card
     assert "Pathways were not validated." in _account(judge_bundle(local.path, validation))
 

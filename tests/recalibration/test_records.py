@@ -20,7 +20,7 @@ def found(bundle, cohort, whole):
 def test_an_update_is_told_by_its_figures_its_digest_and_the_new_bundle(found, bundle, tmp_path):
     told = records_of_update(found, tmp_path)
     facts = found.facts
-    assert Tag("changed", facts["level"]) in told
+    assert Tag("changed", facts["level"]) in told and Tag("reason", found.choice.reason.code) in told
     assert Param("update.from", bundle.name) in told
     assert Param("update.cohort", facts["cohort"]) in told
     assert Metric("update_observed_expected_after", facts["observed_expected_after"]) in told

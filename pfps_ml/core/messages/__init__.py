@@ -80,11 +80,15 @@ class Catalogue:
         """Return a pattern's parts: the text before each parameter, its name, and how it is shown; parsed once."""
         if pattern not in self._parsed:
             parsed = string.Formatter().parse(pattern)
-            self._parsed[pattern] = [(literal, name, self._show(spec or "")) for literal, name, spec, _ in parsed]
+            self._parsed[pattern] = [(literal, name, self._show(spec or "", conversion or ""))
+                                     for literal, name, spec, conversion in parsed]  # fmt: skip
         return self._parsed[pattern]
 
-    def _show(self, spec: str) -> "Show":
-        """Return how a parameter with this specification is shown."""
+    def _show(self, spec: str, conversion: str) -> "Show":
+        """Return how a parameter with this specification and conversion (`!r`) is shown."""
+        if conversion:
+            convert = _CONVERSIONS[conversion]
+            return lambda value: format(convert(value), spec)
         if spec in _OF_NAMES:
             return lambda names: self._joined(map(str, names), _OF_NAMES[spec])
         if spec in _OF_SENTENCES:
@@ -110,6 +114,7 @@ class Catalogue:
 
 
 Show = Callable[[Any], str]
+_CONVERSIONS: dict[str, Show] = {"r": repr, "s": str, "a": ascii}
 _OF_NAMES = {"and": "list_and", "or": "list_or"}
 _OF_SENTENCES = {"sentences": "list_parts", "sentences_and": "list_and"}
 
