@@ -62,11 +62,11 @@ def whole(number: float) -> str:
 
 
 def out_of(level: float) -> tuple[str, str]:
-    """Return a share as so many of so many: 0.9 is nine of ten, 0.95 is 95 of 100."""
+    """Return a share as so many of so many: 0.9 is nine of ten, 0.95 is 95 of a hundred."""
     tenths = 10 * level
     if abs(tenths - round(tenths)) < 1e-9 and 0 < round(tenths) < 10:
         return _TENTHS[round(tenths) - 1], "ten"
-    return f"{100 * level:g}", "100"
+    return f"{100 * level:g}", "a hundred"
 
 
 _TENTHS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")

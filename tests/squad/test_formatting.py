@@ -60,7 +60,7 @@ def test_what_rounds_to_zero_has_no_sign():
 
 @pytest.mark.parametrize(
     ("level", "text", "share"),
-    [(0.9, "90 %", ("nine", "ten")), (0.8, "80 %", ("eight", "ten")), (0.95, "95 %", ("95", "100"))],
+    [(0.9, "90 %", ("nine", "ten")), (0.8, "80 %", ("eight", "ten")), (0.95, "95 %", ("95", "a hundred"))],
 )
 def test_a_level_is_said_in_per_cent_and_as_so_many_of_so_many(level, text, share):
     assert (level_text(level), out_of(level)) == (text, share)
