@@ -88,7 +88,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
     )
     subject, held = _bundle(bundle, mlflow), other and _bundle(other)
-    read = _read(cohort, columns, mapping, subject.reference["horizon_months"])
+    read = _read(cohort, columns, mapping, subject)
     if held and read.arm is not None:
         raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
     if randomised and read.arm is None:
@@ -105,7 +105,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
 
 @app.command()
 def recalibrate(  # noqa: PLR0913, PLR0917
-    bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.name,
+    bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.column,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
     measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, mlflow: Logged = False,
 ) -> None:  # fmt: skip
@@ -118,7 +118,7 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
     expect_new_folder(out)
     subject = _bundle(bundle, mlflow)
-    found = update(subject, _read(cohort, columns, mapping, subject.reference["horizon_months"]), by=by)
+    found = update(subject, _read(cohort, columns, mapping, subject), by=by)
     written = out if found.update is not None else None
     if written:
         write_recalibrated(found, subject, written)
@@ -130,13 +130,13 @@ def recalibrate(  # noqa: PLR0913, PLR0917
         track(records_of_update(found, written), f"update of {subject.name}", EXPERIMENT)
 
 
-def _read(source: Path, columns: "Columns", mapping: Path | None, horizon: float = ONSET.horizon_months) -> "Cohort":
+def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundle | None" = None) -> "Cohort":
     from pfps_ml.intake.cohort import read_cohort
 
     if lacking := [name for name in _NEEDED if find_spec(name) is None]:
         raise MissingLibrary(f"expected {' and '.join(lacking)}, got none. Install them: pip install 'pfps-ml[train]'")
     with waiting("Reading"):
-        return read_cohort(source, columns, mapping, horizon)
+        return read_cohort(source, columns, mapping, bundle.horizons if bundle else None)
 
 
 def _track(found: "Validation") -> None:

@@ -11,11 +11,12 @@ import typer
 
 from pfps_ml.bundle import dump
 from pfps_ml.config import Config, load_config
-from pfps_ml.errors import CohortError, InputError
+from pfps_ml.errors import BundleFormat, CohortError, InputError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.learning.split import Split, split_clubs
-from pfps_ml.prediction import predictor_from_json
+from pfps_ml.model.bundle_schema import schema_from_json
+from pfps_ml.model.model_files import predictor_from_models
 from pfps_ml.validation.pathways import PICTURED, pathway_pictures, pathway_tables
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OUT, Frames, read_frames
@@ -142,11 +143,13 @@ def load_candidate(folder: Path) -> Candidate:
         If there is no candidate in the folder.
     """
     try:
-        names = ("onset.json", "pathways.json", "reference.json", "facts.json")
-        onset, pathways, reference, facts = (json.loads((folder / name).read_bytes()) for name in names)
-    except (OSError, ValueError) as error:
+        reference, facts = (json.loads((folder / name).read_bytes()) for name in ("reference.json", "facts.json"))
+        schema = schema_from_json(json.loads((folder / "schema.json").read_bytes()))
+        models = {n: json.loads((folder / each.model).read_bytes()) for n, each in schema.outcomes.items()}
+    except (OSError, ValueError, BundleFormat) as error:
         raise InputError(f"expected a candidate in {folder}; make one with `python -m pipelines.train`") from error
-    return Candidate(predictor_from_json(onset, pathways), reference, facts)
+    horizons = {name: each.horizon for name, each in schema.outcomes.items()}
+    return Candidate(predictor_from_models(models, schema), reference, facts, horizons)
 
 
 def main(

@@ -44,7 +44,7 @@ class Runners:
         X = onset_features(frames.onset)[held_out].reset_index(drop=True)
         truth = None if frames.truth_onset is None else frames.truth_onset["true_risk"].to_numpy(float)[held_out]
         p = risk_of(predictor.onset, X)
-        return cls(X, rows[ONSET.name].to_numpy(dtype=float), p, rows["club"].to_numpy(), truth)
+        return cls(X, rows[ONSET.column].to_numpy(dtype=float), p, rows["club"].to_numpy(), truth)
 
 
 def risk_of(model: AdditiveModel, X: pd.DataFrame) -> np.ndarray:

@@ -115,8 +115,8 @@ def datasheet(frames: Frames, config: CohortConfig) -> str:
     return _DATASHEET.format(
         notice=NOTICE, scenario=scenario.name, title=scenario.title, rows=_ROWS,
         runners=len(frames.onset), clubs=frames.onset["club"].nunique(), patients=len(frames.treatment),
-        screening=len(SCREENING), visit=len(VISIT), onset=ONSET.name, success=SUCCESS.name,
-        onset_rate=frames.onset[ONSET.name].mean(), success_rate=frames.treatment[SUCCESS.name].mean(),
+        screening=len(SCREENING), visit=len(VISIT), onset=ONSET.column, success=SUCCESS.column,
+        onset_rate=frames.onset[ONSET.column].mean(), success_rate=frames.treatment[SUCCESS.column].mean(),
         odds_ratio=odds_ratio_over(2.0, base.value, scenario.horizon_months), months=scenario.horizon_months,
         spike=exp(spike.value), spike_months=lasts.value, spike_low=lasts.low, spike_high=lasts.high,
         spike_ratio=odds_ratio_over(exp(spike.value), base.value, scenario.horizon_months, lasts.value),

@@ -33,7 +33,7 @@ _CHECKS = {
     "field_uniqueness": "expected every value once",
     "multiple_fields_uniqueness": "expected every runner_id once",
 }
-_BOOKKEEPING = {"runner_id", "club", "draw", "arm", ONSET.name, SUCCESS.name}
+_BOOKKEEPING = {"runner_id", "club", "draw", "arm", ONSET.column, SUCCESS.column}
 
 
 def validate(frames: Frames, config: Config, scenario: str | None) -> None:
@@ -56,8 +56,8 @@ def validate(frames: Frames, config: Config, scenario: str | None) -> None:
     if not faults:  # what follows reads the columns that the schema promises
         faults += _club_faults(frames, config)
         faults += _base_rate_faults(frames.onset, scenario)
-        faults += _label_faults(frames.onset, ONSET.name)
-        faults += _label_faults(frames.treatment, SUCCESS.name)
+        faults += _label_faults(frames.onset, ONSET.column)
+        faults += _label_faults(frames.treatment, SUCCESS.column)
         faults += _truth_faults(frames.onset, frames.truth_onset)
         faults += _truth_faults(frames.treatment, frames.truth_treatment)
     if not faults:  # propensities are fitted over clubs
@@ -100,11 +100,11 @@ def _club_faults(frames: Frames, config: Config) -> Iterator[Fault]:
 def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fault]:
     if scenario is None:
         return
-    target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.name].mean()
+    target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.column].mean()
     if not target.low <= rate <= target.high:
         yield Fault(
             None,
-            f"onset.{ONSET.name}",
+            f"onset.{ONSET.column}",
             f"expected a base rate of {target.low:g} to {target.high:g} ({', '.join(target.rows)}), got {rate:.4f}",
         )
 

@@ -17,6 +17,7 @@ from pfps_ml.validation.report import DIGEST, JSON, digest_of
 _HOW = "make it with `pfps evaluate BUNDLE COHORT -o DIR`"
 
 ONSET, PATHWAYS = "onset", "pathways"
+_OUTCOME = {ONSET: "onset", PATHWAYS: "success"}
 _PEOPLE = {ONSET: "runners", PATHWAYS: "patients"}
 _TABLES = {ONSET: ("account", "checks", "onset", "size", "drift", "cells"), PATHWAYS: ("account", "checks", "success")}
 
@@ -88,7 +89,7 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
             f"expected {folder / JSON} as `pfps evaluate` wrote it, got one that was edited since, or is of an older "
             "version; make it again"
         )
-    if found.subject.get(models) != bundle.manifest["files"][f"{models}.json"]:
+    if found.subject.get(models) != bundle.model_digest(_OUTCOME[models]):
         raise InputError(
             f"expected the validation of {bundle.name} as it is now, got that of another bundle or of other models by "
             f"this name ({found.subject['bundle']}); {_HOW}"

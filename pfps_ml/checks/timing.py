@@ -11,7 +11,6 @@ from pfps_ml.knowledge.dictionary import BY_NAME
 _TELLING = 0.9  # AUROC of a single field that no measurement before the outcome has
 _IN_PAIN = 0.2  # share of the cases with knee pain at the start
 _LOST = 0.1  # share of those without an episode
-_MONTH = 365.25 / 12  # days
 _FEWEST = 5  # cases, and others, in which a field is looked at
 
 
@@ -28,7 +27,7 @@ def outcome_first(cohort: Cohort) -> Check:
 def followed(cohort: Cohort) -> Check:
     """Look for runners who were lost before the horizon, and for cases that came after it (C02)."""
     if late := _late(cohort):
-        return Check("C02", "fail", f"{late:,} cases are dated more than {cohort.horizon:g} months after their "
+        return Check("C02", "fail", f"{late:,} cases are dated more than {cohort.horizon} after their "
                                     "screening: within the horizon they had none, so their outcome is 0")  # fmt: skip
     if cohort.months is None:
         return Check("C02", "not applicable", "the file does not say for how long anybody was followed")
@@ -36,8 +35,8 @@ def followed(cohort: Cohort) -> Check:
     asked = ~cohort.rejected & (cohort.y == 0 if runners else ~np.isnan(cohort.y))
     lost = int((cohort.too_short & asked).sum())
     share = lost / max(int(asked.sum()), 1)
-    who, until = ("without an episode", f"{cohort.horizon:g} months") if runners else ("patients", "12 weeks")
-    said = f"{lost:,} of {int(asked.sum()):,} {who} were lost before {until}"
+    who = "without an episode" if runners else "patients"
+    said = f"{lost:,} of {int(asked.sum()):,} {who} were lost before {cohort.horizon}"
     return Check("C02", "fail" if share > _LOST else "warn" if lost else "pass", said)
 
 
@@ -47,7 +46,7 @@ def _late(cohort: Cohort) -> int:
         return 0
     days = (cohort.happened_on - cohort.measured_on).astype(float)
     days[np.isnat(cohort.happened_on) | np.isnat(cohort.measured_on)] = 0
-    return int(((cohort.y == 1) & (days > cohort.horizon * _MONTH + 1)).sum())
+    return int(((cohort.y == 1) & (days > cohort.horizon.days + 1)).sum())
 
 
 def _by_days(cohort: Cohort) -> list[str]:

@@ -40,7 +40,7 @@ def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None
     population = f"runner/season-{season}" if season else "runner"
     world = _world(config, population, start, config.runners if stop is None else stop, {})
     observed = _identified(world, f"R{season}-" if season else "R").join(observe(world, SCREENING))
-    observed[ONSET.name] = world.column("pfps_onset_12m").astype(int)
+    observed[ONSET.column] = world.column("pfps_onset_12m").astype(int)
     observed["draw"] = config.draw
     truth = observed[["runner_id", "draw"]].assign(true_risk=world.column("true_risk"))
     return Cohort(observed, truth)
@@ -64,7 +64,7 @@ def simulate_treatment(
     world = _world(config, "patient", start, config.patients if stop is None else stop, do or {})
     observed = _identified(world, "P").join(observe(world, (*SCREENING, *VISIT)))
     observed["arm"] = world.column("arm")
-    observed[SUCCESS.name] = world.column("success_12w").astype(int)
+    observed[SUCCESS.column] = world.column("success_12w").astype(int)
     observed["draw"] = config.draw
     chances = world.column("success_probability")
     truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": chances[:, i] for i, arm in enumerate(ARMS)})

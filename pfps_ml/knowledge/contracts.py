@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, OUTCOMES, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.field import Field
 
 if TYPE_CHECKING:
@@ -19,11 +19,18 @@ CARE = "Not a medical device. Validate locally before any use."
 NOTICE = f"Trained on simulated data. {CARE}"
 
 
-def fingerprint() -> str:
-    """Return the digest of what a bundle relies on: fields, units, limits, levels and arms, but not their wording."""
+def dictionary_facts() -> list[Any]:
+    """Return what models rely on: of fields name, kind, unit, limits, levels and parts, of arms what they require."""
     fields = [[f.name, f.kind, f.unit, f.low, f.high, f.levels, f.parts] for f in FIELDS]
-    facts = [fields, [[arm.name, arm.requires] for arm in ARMS]]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return [fields, [[arm.name, arm.requires] for arm in ARMS]]
+
+
+def fingerprint(facts: list[Any] | None = None) -> str:
+    """Return the digest of a dictionary, by default this version's: fields and arms, but not their wording.
+
+    A bundle of format 2 is not held to it (see `model.bundle_schema`); one of format 1 says that it was made with it.
+    """
+    return hashlib.sha256(json.dumps(dictionary_facts() if facts is None else facts).encode()).hexdigest()
 
 
 def origin_of(manifest: Mapping[str, Any]) -> str:
@@ -116,7 +123,7 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
 
     fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
-    outcome = ONSET.name if frame == "onset" else SUCCESS.name
+    outcome = ONSET.column if frame == "onset" else SUCCESS.column
     columns = {field.name: _schema_column(field) for field in fields}
     columns[outcome] = pa.Column(checks=pa.Check.isin([0, 1]), nullable=False)
     columns["draw"] = pa.Column(int, pa.Check.ge(0))
@@ -157,8 +164,12 @@ def dictionary_page() -> str:
     for arm in ARMS:
         offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
         lines.append(f"| `{arm.name}` | {arm.label} | {arm.meaning} | {offered} | {arm.source} |")
-    lines += ["", "## Outcomes", "", "| outcome | meaning | horizon |", "|---|---|---|"]
-    lines += [f"| `{o.name}` | {o.meaning} | {o.horizon_months:g} months |" for o in (ONSET, SUCCESS)]
+    lines += ["", "## Outcomes", "", "| column | outcome | meaning | horizon | at risk | source |", "|" + "---|" * 6]
+    lines += [
+        f"| `{o.column_at(h)}` | {o.name} ({o.kind}) | {o.meaning_at(h)} | {o.at(h)} | {o.at_risk} | {o.source} |"
+        for o in OUTCOMES
+        for h in o.horizons
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -182,6 +193,7 @@ def _csv(rows: list[list[str]]) -> str:
 __all__ = [
     "CARE",
     "NOTICE",
+    "dictionary_facts",
     "dictionary_page",
     "fingerprint",
     "frame_schema",

@@ -10,6 +10,7 @@ import pandas as pd
 from pfps_ml.checks.audit import NOT_ONSET
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import ReleaseConfig
+from pfps_ml.domain.outcomes import Horizon
 
 _CLOSE = 1e-9
 _TOO_FEW = "too few runners to judge"
@@ -26,7 +27,7 @@ class Verdict:
 
 
 def verdict_of(
-    checks: list[Check], tables: Mapping[str, pd.DataFrame], threshold: float, horizon: float, limits: ReleaseConfig
+    checks: list[Check], tables: Mapping[str, pd.DataFrame], threshold: float, horizon: Horizon, limits: ReleaseConfig
 ) -> tuple[Verdict, pd.DataFrame]:
     """Return the verdict on a bundle, and that on each figure.
 
@@ -39,7 +40,7 @@ def verdict_of(
     threshold
         The risk at which acting is judged.
     horizon
-        Months over which the outcome was asked for.
+        Over which the outcome was asked for.
     limits
         What observed / expected and slope may be: a figure is off where its whole interval lies outside, so that a
         very large cohort does not fail a model for a hundredth.
@@ -54,7 +55,7 @@ def verdict_of(
     judged = _judged(tables, threshold, limits)
     cross = [check for check in checks if check.code in NOT_ONSET]
     if failed_checks(cross):
-        text = f"No validation of onset within {horizon:g} months follows from this cohort ({failed_checks(cross)})."
+        text = f"No validation of onset within {horizon} follows from this cohort ({failed_checks(cross)})."
         return Verdict("none", text), judged
     if why := failed_checks(checks):
         return Verdict("none", f"No verdict: the cohort fails {why}. The figures may be better than the model."), judged
