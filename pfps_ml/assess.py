@@ -14,11 +14,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.bundle import Bundle
+from pfps_ml.domain.links import LINKS, Link
+from pfps_ml.domain.roster_columns import REASONS, roster_columns, visit_columns
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.knowledge.contracts import origin_of
-from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, VISIT
 from pfps_ml.knowledge.field import DRIVERS, Arm
-from pfps_ml.learning.additive import probability
 from pfps_ml.prediction import Estimate, Prediction
 from pfps_ml.preference import NONE, Preferences, preference_text, preferences
 from pfps_ml.reference import average
@@ -28,17 +29,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-REASONS = 3  # in a roster; the JSON names every field
-ROSTER_COLUMNS = (
-    "risk_12m", "risk_low", "risk_high", "risk_band", *(f"reason_{i + 1}" for i in range(REASONS)),
-    "measure_next", "cautions", "bundle",
-)  # fmt: skip
-VISIT_COLUMNS = (
-    *(f"p_{arm.name}" for arm in ARMS),
-    *(f"effect_{name}{end}" for name in ACTIVE_ARMS for end in ("", "_low", "_high")),
-    "acceptable_pathways",
-    "preferred_pathway",
-)
+ROSTER_COLUMNS = roster_columns(ONSET.at())  # of a bundle over the declared horizon
+VISIT_COLUMNS = visit_columns([arm.name for arm in ARMS])  # of a bundle with the declared arms
 _BANDS = ("low", "moderate", "high")
 _MARK = "{} (trained on {}; not a medical device)"
 
@@ -96,8 +88,9 @@ class Assessments:
     def table(self, visit: bool) -> pd.DataFrame:
         """Return the columns that scoring adds to a roster, after `status` and `problems`; texts are categories."""
         found, nothing = self.prediction, np.full(len(self), np.nan)
-        risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
-                 zip(ROSTER_COLUMNS, (found.risk.value, found.risk.low, found.risk.high), strict=False)}  # fmt: skip
+        horizon, ends = self.bundle.horizons["onset"], (found.risk.value, found.risk.low, found.risk.high)
+        risks = {name: np.where(self.scored, numbers, nothing)
+                 for name, numbers in zip(roster_columns(horizon), ends, strict=False)}  # fmt: skip
         reasons = reason_columns(self._inputs, found, self._points, self.scored, REASONS)
         mark = _MARK.format(self.bundle.name, origin_of(self.bundle.manifest))
         frame = pd.DataFrame({
@@ -119,7 +112,7 @@ class Assessments:
             "risk": self._risk(row) if self.scored[row] else None,
             "reasons": self.reasons(row, most) if self.scored[row] else [],
             "drivers": self._drivers(row),
-            "pathways": [self._pathway(row, arm) for arm in ARMS] if patient else None,
+            "pathways": [self._pathway(row, arm) for arm in self.bundle.arms] if patient else None,
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
@@ -140,8 +133,8 @@ class Assessments:
 
     @cached_property
     def _points(self) -> Floats:
-        """Percentage points per log-odds of every row, with which contributions sum to the risk less the base's."""
-        return 100 * _secant(self.prediction)
+        """Percentage points per unit of the margin of every row: with them contributions sum to the risk less the base."""
+        return 100 * _secant(self.prediction, LINKS[self._link])
 
     @cached_property
     def _caution_keys(self) -> Ints:
@@ -174,11 +167,31 @@ class Assessments:
             found.append({
                 "field": field.name, "label": field.label, "unit": field.unit,
                 "value": (field.levels[int(value)] if field.levels else value) if known else None,
-                "log_odds": part, "percentage_points": points,
+                **self._part(part), "percentage_points": points,
                 "text": reason_text(field, value, points) if known else f"{field.label}: not measured",
             })  # fmt: skip
         rest = order[len(found) :]
-        return [*found, _rest(float(parts[rest].sum()), float(self._points[row]))] if rest else found
+        return [*found, self._rest(float(parts[rest].sum()), float(self._points[row]))] if rest else found
+
+    def _part(self, part: float) -> dict[str, float]:
+        """Return a contribution under its names: also as log-odds, where it is one."""
+        return {"contribution": part} | ({"log_odds": part} if self._link == "logit" else {})
+
+    def _rest(self, part: float, points: float) -> dict[str, Any]:
+        label, sum_ = "All other fields", part * points
+        found = {
+            "field": None,
+            "label": label,
+            "unit": "",
+            "value": None,
+            **self._part(part),
+            "percentage_points": sum_,
+        }
+        return found | {"text": f"{label} ({sum_:+.1f}{POINTS})"}
+
+    @property
+    def _link(self) -> str:
+        return self.bundle.predictor.onset.link
 
     def measure_next(self, row: int) -> list[dict[str, Any]]:
         """Return the missing fields by the expected absolute change of the risk, in percentage points."""
@@ -196,13 +209,16 @@ class Assessments:
         return {"field": parts[0], "label": labels(parts)}
 
     def _risk(self, row: int) -> dict[str, Any]:
-        found = self.prediction
+        found, bundle = self.prediction, self.bundle
+        margin, base = float(found.log_odds[row]), float(found.base[row])
         return {
-            "probability": float(found.risk.value[row]), "low": float(found.risk.low[row]),
-            "high": float(found.risk.high[row]), "horizon_months": self.bundle.reference["horizon_months"],
-            "band": _BANDS[self.bands[row]],
-            "average": average({name: self.columns[name][row] for name in ("age_years", "sex")}, self.bundle.reference),
-            "log_odds": float(found.log_odds[row]), "base_log_odds": float(found.base[row]),
+            **_at(found.risk, row, True, "probability", "low", "high"), "level": bundle.level,
+            "horizon_months": bundle.horizons["onset"].number, "band": _BANDS[self.bands[row]],
+            "average": average({name: self.columns[name][row] for name in ("age_years", "sex")}, bundle.reference),
+            "link": self._link, "margin": margin, "base_margin": base,
+            "by_month": [{"months": months, **_at(risk, row, True, "probability", "low", "high")}
+                         for months, risk in found.risks.items()],
+            **({"log_odds": margin, "base_log_odds": base} if self._link == "logit" else {}),
         }  # fmt: skip
 
     def _drivers(self, row: int) -> dict[str, float]:
@@ -224,15 +240,19 @@ class Assessments:
     @cached_property
     def eligible(self) -> dict[str, Bools]:
         """Which arms are open to each row; an unknown requirement is not met."""
-        met = {arm.name: np.ones(len(self), dtype=bool) for arm in ARMS}
-        for arm in ARMS:
+        met = {arm.name: np.ones(len(self), dtype=bool) for arm in self.bundle.arms}
+        for arm in self.bundle.arms:
             for name, level in arm.requires:
                 met[arm.name] &= self.columns[name] == BY_NAME[name].levels.index(level)
         return met
 
     @cached_property
     def _eligible(self) -> Bools:
-        return np.array([self.eligible[arm.name] for arm in ARMS])
+        return np.array([self.eligible[name] for name in self._arms])
+
+    @property
+    def _arms(self) -> tuple[str, ...]:
+        return self.bundle.predictor.arms
 
     @cached_property
     def _preferences(self) -> Preferences:
@@ -240,8 +260,8 @@ class Assessments:
 
     def _preference(self, row: int) -> dict[str, Any]:
         found, gate = self._preferences, self.bundle.predictor.gate
-        acceptable = [arm.name for arm, stays in zip(ARMS, found.acceptable[:, row], strict=True) if stays]
-        preferred = None if found.preferred[row] == NONE else ARMS[found.preferred[row]].name
+        acceptable = [name for name, stays in zip(self._arms, found.acceptable[:, row], strict=True) if stays]
+        preferred = None if found.preferred[row] == NONE else self._arms[found.preferred[row]]
         return {"acceptable": acceptable, "preferred": preferred, "text": preference_text(acceptable, preferred, gate)}
 
     def _tests(self, row: int) -> list[dict[str, Any]]:
@@ -257,32 +277,29 @@ class Assessments:
 
     def _visit_table(self) -> pd.DataFrame:
         columns: dict[str, Any] = {}
-        for arm in ARMS:
-            shown = self.patients & self.eligible[arm.name]
-            columns[f"p_{arm.name}"] = np.where(shown, self.prediction.success[arm.name].value, np.nan)
-        for name in ACTIVE_ARMS:
+        for name in self._arms:
+            shown = self.patients & self.eligible[name]
+            columns[f"p_{name}"] = np.where(shown, self.prediction.success[name].value, np.nan)
+        for name in self._arms[1:]:
             shown, effect = self.patients & self.eligible[name], self.prediction.effect[name]
             for end, numbers in (("", effect.value), ("_low", effect.low), ("_high", effect.high)):
                 columns[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
-        found, bits = self._preferences, np.int64(1) << np.arange(len(ARMS))
-        columns["acceptable_pathways"] = once(np.where(self.patients, bits @ found.acceptable, SILENT), _said_arms)
-        places, names = found.preferred - NONE, ("none", *(arm.name for arm in ARMS))
+        found, bits = self._preferences, np.int64(1) << np.arange(len(self._arms))
+        columns["acceptable_pathways"] = once(np.where(self.patients, bits @ found.acceptable, SILENT), self._said_arms)
+        places, names = found.preferred - NONE, ("none", *self._arms)
         columns["preferred_pathway"] = listed(np.where(self.patients, places, SILENT), names)
         return pd.DataFrame(columns)
 
+    def _said_arms(self, key: int) -> str:
+        return ", ".join(name for at, name in enumerate(self._arms) if key >> at & 1)
 
-def _secant(found: Prediction) -> Floats:
-    """Return the change of probability per log-odds between the base and the risk of each row."""
+
+def _secant(found: Prediction, link: Link) -> Floats:
+    """Return the change of probability per unit of the margin between the base and the risk of each row."""
     gap = found.log_odds - found.base
-    start = probability(found.base)
+    start = link.inverse(found.base)
     near = np.abs(gap) < 1e-6
-    return np.where(near, start * (1 - start), (found.risk.value - start) / np.where(near, 1.0, gap))
-
-
-def _rest(part: float, points: float) -> dict[str, Any]:
-    label, sum_ = "All other fields", part * points
-    found = {"field": None, "label": label, "unit": "", "value": None, "log_odds": part, "percentage_points": sum_}
-    return found | {"text": f"{label} ({sum_:+.1f}{POINTS})"}
+    return np.where(near, link.slope(found.base), (found.risk.value - start) / np.where(near, 1.0, gap))
 
 
 def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[str, float | None]:
@@ -290,10 +307,6 @@ def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[s
         return dict.fromkeys(names)
     numbers = (estimate.value[row], estimate.low[row], estimate.high[row])
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
-
-
-def _said_arms(key: int) -> str:
-    return ", ".join(arm.name for at, arm in enumerate(ARMS) if key >> at & 1)
 
 
 __all__ = ["ROSTER_COLUMNS", "VISIT_COLUMNS", "Assessment", "Assessments", "assess"]

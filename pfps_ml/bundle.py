@@ -143,7 +143,7 @@ def load_bundle(path: Path) -> Bundle:
     held = read_contents(path)
     predictor, reference = _predictor(held), held.reference
     check_reference(reference, {*predictor.onset.fields, *predictor.explainer.fields})
-    overlap = overlap_of(reference)
+    overlap = overlap_of(reference, predictor.arms)
     reproduce(predictor, held.golden, held.schema.fields, _SCALE_1 if held.of_format_1 else {})
     return Bundle(path.name, path, held.manifest, predictor, reference, held.card, held.schema, overlap)
 

@@ -6,9 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core.levels import percent
+from pfps_ml.domain.outcomes import OUTCOME
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.knowledge.contracts import notice_of
-from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, SUCCESS
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
+from pfps_ml.model.bundle_schema import Schema
 from pipelines.gate import Check
 
 INTENDED_USE = (
@@ -53,6 +56,7 @@ def model_card(
     tables: Mapping[str, pd.DataFrame],
     checks: Sequence[Check],
     verdict: Mapping[str, Any] | None,
+    schema: Schema,
 ) -> str:
     """Return the card as Markdown.
 
@@ -68,12 +72,17 @@ def model_card(
         The release gate's figures, limits and verdicts.
     verdict
         The preference gate's verdict as the bundle holds it; None where it was not held.
+    schema
+        The outcomes with their horizons, and the level of the intervals.
     """
+    onset, success = (OUTCOME[name] for name in ("onset", "success"))
+    horizons = {name: each.horizon for name, each in schema.outcomes.items()}
     made = facts["trained_on"]
     origin = f"simulated, scenario `{made['scenario']}`" if made["simulated"] else "a cohort brought by its user"
     lines = [
         f"# {name}", "", f"**{notice_of(facts)}**", "", "## What it predicts", "",
-        f"- {ONSET.label}: {ONSET.meaning}", f"- {SUCCESS.label} under each pathway: {SUCCESS.meaning}", "",
+        f"- {onset.label_at(horizons['onset'])}: {onset.meaning_at(horizons['onset'])}",
+        f"- {success.label_at(horizons['success'])} under each pathway: {success.meaning_at(horizons['success'])}", "",
         "## Intended use", "", INTENDED_USE, "", "## Training data", "",
         f"{made['runners']:,} runners and {made['patients']:,} patients of {made['clubs']} clubs ({origin}).",
         "Clubs held out: none of the figures below comes from a club that training saw.", "",
@@ -81,7 +90,7 @@ def model_card(
         *markdown_table(("figure", "value", "95 % interval"), map(figure, _rows(tables["onset"]))), "",
         "## Pathways on the held-out clubs", "", *_pathways(tables), "",
         "## Preference gate", "", *_preference(verdict), "",
-        "## Intervals", "", *_intervals(tables), "",
+        "## Intervals", "", *_intervals(tables, schema.level), "",
         "## Release gate", "", *_gate(checks), "",
         "## The model", "", *_recipe(facts["recipe"]), "",
         "## Limits", "", *(f"- {each}" for each in limits_of(made)), "",
@@ -146,9 +155,9 @@ def _preference(verdict: Mapping[str, Any] | None) -> Iterator[str]:
     ))  # fmt: skip
 
 
-def _intervals(tables: Mapping[str, pd.DataFrame]) -> Iterator[str]:
-    yield "Mean width of the 90 % interval, and the shares of the variance behind it: what the evidence does not know,"
-    yield "and what the sample does not tell."
+def _intervals(tables: Mapping[str, pd.DataFrame], level: float) -> Iterator[str]:
+    yield f"Mean width of the {percent(level)} interval, and the shares of the variance behind it: what the evidence does"
+    yield "not know, and what the sample does not tell."
     if not (tables["answered"]["evidence"] > 0).any():
         yield "The cohort held no draws over the evidence, so only the second part is known."
     yield ""

@@ -11,6 +11,7 @@ import typer
 
 from pfps_ml.bundle import dump
 from pfps_ml.config import Config, load_config
+from pfps_ml.core.levels import percent
 from pfps_ml.errors import BundleFormat, CohortError, InputError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.report import Section, write_report
@@ -30,7 +31,12 @@ EVALUATION = OUT / "evaluation"
 SUBJECT = "subject.json"
 STEPS = 3
 Progress = Callable[[str], None]
-_ABOUT = {"runners": "runners trained on", "patients": "patients trained on", "clubs": "clubs held out"}
+_ABOUT = {
+    "level": "level of the model's intervals",
+    "runners": "runners trained on",
+    "patients": "patients trained on",
+    "clubs": "clubs held out",
+}
 
 
 @dataclass(frozen=True)
@@ -61,11 +67,12 @@ class Evaluation:
     def _sections(self, drawn: Mapping[str, bytes]) -> list[Section]:
         names = [_ABOUT.get(key, key).replace("_", " ") for key in self.subject]
         about = pd.DataFrame({"what": names, "value": list(map(str, self.subject.values()))})
+        level = percent(self.subject["level"])
         found = [Section("What was evaluated", "Training saw none of these clubs.", about)]
         for name, (heading, text) in TEXTS.items():
             if name in self.tables or name in self.pictures:
                 table, picture = self.tables.get(name), self.pictures.get(name)
-                found.append(Section(heading, text, table, picture, drawn.get(name, b"")))
+                found.append(Section(heading, text.replace("{level}", level), table, picture, drawn.get(name, b"")))
         return found
 
 
@@ -111,7 +118,8 @@ def evaluate(
         tell("refits: learning curve, clubs left out")
         pictures |= refitted_pictures(frames, split, runners, config)
     subject = {
-        "candidate": candidate.identity, **candidate.facts["trained_on"], "split": split.digest,
+        "candidate": candidate.identity, "level": predictor.interval.level, **candidate.facts["trained_on"],
+        "split": split.digest,
         "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip

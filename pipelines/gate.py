@@ -13,13 +13,14 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.config import ReleaseConfig
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.errors import Fault, InputError, ReleaseRefused
+from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.knowledge.dictionary import ARMS, REFERENCE_ARM
 from pfps_ml.validation.against import AGAINST
 from pipelines.validated import Validated
 
 _ICI = "Integrated calibration index"
-_NORMAL = 1.96  # standard errors to either side of a 95 % interval
 READ = ("onset", "answered", "effects", "overlap", "policies", "heterogeneity")
 
 
@@ -77,7 +78,7 @@ def checks_outside(found: Validated, limits: ReleaseConfig) -> list[Check]:
         What must hold.
     """
     tables, rate = found.tables, found.cases / found.runners
-    told = _NORMAL * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
+    told = normal_quantile(LEVEL) * float(np.sqrt(rate * (1 - rate) / found.runners)) <= limits.ici_up_to
     onset = [replace(each, holds=each.holds or not told, judged=told) if each.what == _ICI else each
              for each in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip
     return [*onset, _sound(found, "Checks of the cohort"), *_against(tables.get(AGAINST))]

@@ -14,7 +14,7 @@ import typer
 from pfps_ml.config import ProductConfig, ReleaseConfig, load_config
 from pfps_ml.errors import BundleFormat, InputError
 from pfps_ml.model.bundle_files import BESIDE
-from pfps_ml.model.bundle_schema import schema_from_json
+from pfps_ml.model.bundle_schema import Schema, schema_from_json
 from pfps_ml.tracking import expect_store
 from pipelines.card import INTENDED_USE, headline, limits_of, model_card, not_done
 from pipelines.console import command, say, table
@@ -35,6 +35,7 @@ class Ready:
     parts: dict[str, bytes]
     tables: dict[str, pd.DataFrame]
     checks: list[Check]
+    schema: Schema
 
 
 def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None) -> Ready:
@@ -69,7 +70,7 @@ def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None
             "run pipelines.evaluate again"
         )
     tables = read_tables(evaluation)
-    return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()))
+    return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()), schema)
 
 
 def release(candidate: Path, evaluation: Path, models: Path, number: str, limits: ReleaseConfig | None = None) -> Path:
@@ -101,7 +102,7 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str, limits
 
     def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
         verdict = json.loads(ready.parts["models/success.json"]).get("gate")
-        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict)
+        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict, ready.schema)
         return {**ready.parts, "card.md": card.encode("utf-8")}, _facts(name, ready)
 
     folder = place(models, number, made)

@@ -10,8 +10,8 @@ TEXTS = {
     ),
     "answered": (
         "Answers and intervals",
-        "The share of rows with an answer, the mean width of its 90 % interval, and the share of the variance behind "
-        "it that is evidence (what the literature does not know) and sampling (what this sample does not tell).",
+        "The share of rows with an answer, the mean width of its {level} interval, and the share of the variance "
+        "behind it that is evidence (what the literature does not know) and sampling (what this sample does not tell).",
     ),
     "calibration": ("Onset: calibration", "Predicted against observed risk in tenths of the runners."),
     "decision": (

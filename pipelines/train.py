@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import typer
 from numpy.typing import NDArray
-from scipy.stats import t as student
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from pfps_ml.bundle import bundle_parts, digest, dump
 from pfps_ml.config import Config, load_config
+from pfps_ml.core.levels import student_quantile
 from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.errors import CohortError, InputError, OutputError
 from pfps_ml.intake.cohort import Columns
@@ -207,7 +207,7 @@ def _patient_rows(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.S
 def interval(level: float, draws: int, resamples: int) -> Interval:
     """Return how a main model with so many evidence draws (0: none) and resamples becomes an interval."""
     fewer = min(draws or resamples, resamples)
-    return Interval(level, draws, resamples, float(student.ppf((1 + level) / 2, fewer - 1)))
+    return Interval(level, draws, resamples, student_quantile(level, fewer - 1))
 
 
 def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, onset: OnsetModel) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from pfps_ml.bundle import Bundle, digest, dump
-from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
+from pfps_ml.knowledge.dictionary import FIELDS
 from pfps_ml.knowledge.field import DRIVERS, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
 from serving.asked import answered
@@ -53,13 +53,21 @@ def tables(bundle: Bundle) -> dict[str, Any]:
         "trained_on": bundle.manifest["trained_on"],
         "fields": [_field(field) for field in FIELDS],
         "drivers": list(DRIVERS),
-        "arms": [asdict(arm) for arm in ARMS],
-        "reference_arm": REFERENCE_ARM,
-        "outcomes": {"onset": asdict(ONSET), "success": asdict(SUCCESS)},
+        "arms": [asdict(arm) for arm in bundle.arms],
+        "reference_arm": bundle.predictor.usual,
+        "level": bundle.level,
+        "outcomes": {name: _outcome(bundle, name) for name in bundle.horizons},
         "onset": onset_to_json(bundle.predictor),
         "pathways": pathways_to_json(bundle.predictor),
         "reference": dict(bundle.reference),
     }
+
+
+def _outcome(bundle: Bundle, name: str) -> dict[str, Any]:
+    """Return an outcome at the bundle's main horizon, in words and as numbers."""
+    own = bundle.schema.outcomes[name]
+    numbers = {"kind": own.kind, "link": own.link, "horizons": list(own.horizons), "main": own.main, "unit": own.unit}
+    return {"name": name, "label": bundle.label(name), "meaning": bundle.meaning(name), **numbers}
 
 
 def _field(field: Field) -> dict[str, Any]:

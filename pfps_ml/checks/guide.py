@@ -4,6 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
+
 Verdict = Literal["pass", "warn", "fail", "not applicable"]
 PAGE = "docs/CHECKS.md"
 
@@ -51,7 +53,7 @@ TOPICS = {
     "C02": Topic(
         "Follow-up shorter than the horizon",
         "Whether runners without an episode, and all patients, were followed over the whole horizon (`--follow-up`, or "
-        "the column follow_up_months): 12 months, and 12 weeks.",
+        f"the column follow_up_months): {ONSET.at()}, and {SUCCESS.at()}.",
         "Fails if more than a tenth of them were lost before it; warns if any were. They are set aside, which makes "
         "the outcome look more frequent than it is, and success as frequent as among those who stayed. Fails, too, if "
         "a case is dated after the horizon (`--measured-on`, `--happened-on`): within it the runner had none.",

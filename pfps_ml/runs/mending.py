@@ -7,9 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfps_ml.domain.roster_columns import added_by_scoring
 from pfps_ml.errors import InputError
 from pfps_ml.files.dialects import ENDINGS, Size, open_source, pieces, read_piece
 from pfps_ml.files.plans import ACCOUNT, NAMES
+from pfps_ml.knowledge.dictionary import ARMS
 from pfps_ml.outputs import check_apart, check_output, written_whole
 from pfps_ml.runs.joining import join
 
@@ -58,14 +60,12 @@ def repeat_rejected(scored: Path, out: Path) -> int:
 
 def _kept(header: tuple[str, ...]) -> list[int]:
     """Return the places of the file's own columns and, behind them, of the account."""
-    from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
-
     if not set(ACCOUNT).issubset(header):
         raise InputError(
             "expected a scored roster, with the columns `status` and `problems`, got one without; "
             "`pfps score` adds them."
         )
-    added = {*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS}
+    added = added_by_scoring(header, [arm.name for arm in ARMS])
     own = [at for at, name in enumerate(header) if name not in added]
     return [*own, *(header.index(name) for name in ACCOUNT)]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core.levels import percent
 from pfps_ml.files.mapping import Mapping
 from pfps_ml.squad.budget import Budget, budget
 from pfps_ml.squad.changes import Changes, changes
@@ -54,7 +55,11 @@ class Answers:
     @cached_property
     def forecast(self) -> Forecast | None:
         """The cases to expect; None without a runner, or with several seasons in one file."""
-        return forecast(self.chances) if len(self.screening.squad) and self.screening.seasons == 1 else None
+        return (
+            forecast(self.chances, self.screening.bundle.level)
+            if len(self.screening.squad) and self.screening.seasons == 1
+            else None
+        )
 
     @property
     def why_no_list(self) -> str:
@@ -69,7 +74,8 @@ class Answers:
         enough = len(self.screening.squad) > self.wanted.flags and not self.screening.is_bare
         if self.forecast is None or not enough:
             return None
-        return budget(self.risks, self.chances, self.wanted.flags, self.screening.bundle.reference["base_rate"])
+        bundle = self.screening.bundle
+        return budget(self.risks, self.chances, self.wanted.flags, bundle.reference["base_rate"], bundle.level)
 
     @cached_property
     def squad(self) -> Squad:
@@ -106,7 +112,12 @@ class Answers:
         told = [("scored", runners(len(found.squad))), ("knee pain now", runners(len(found.in_pain)))]
         told.append(("rejected", f"{len(found.roster.ids) - len(found.rows)} of {len(found.roster.ids)} rows"))
         if counts:
-            told.append(("new cases", f"{ranged(counts.low, counts.high)} (90 %), on average {cases(counts.mean)}"))
+            told.append(
+                (
+                    "new cases",
+                    f"{ranged(counts.low, counts.high)} ({percent(counts.level)}), on average {cases(counts.mean)}",
+                )
+            )
         if self.budget:
             reached = cases(self.budget.caught.mean)
             told.append(("seen first", f"{len(self.budget.first)} runners, {reached} of the cases"))

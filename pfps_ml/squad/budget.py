@@ -77,7 +77,7 @@ class Budget:
         )
 
 
-def budget(risk: Floats, chances: Floats, flags: int, price: float) -> Budget:
+def budget(risk: Floats, chances: Floats, flags: int, price: float, level: float) -> Budget:
     """Return what seeing the `flags` runners of the highest risk would bring.
 
     Parameters
@@ -90,11 +90,13 @@ def budget(risk: Floats, chances: Floats, flags: int, price: float) -> Budget:
         How many can be seen: fewer than there are runners, at least one.
     price
         The risk from which a check-up is worth while: at 1 in 18, eighteen check-ups for one case.
+    level
+        Of the intervals of counts.
     """
     order = np.argsort(-risk, kind="stable")
     first, rest = order[:flags], order[flags:]
     mean = chances.mean(axis=0)
-    caught, missed = forecast(chances[:, first]), forecast(chances[:, rest])
+    caught, missed = (forecast(chances[:, part], level) for part in (first, rest))
     odds = price / (1 - price)
     ways = {"list": mean[first], "everybody": mean, "nobody": mean[:0]}
     benefit = {way: float(seen.sum() - odds * (1 - seen).sum()) for way, seen in ways.items()}

@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pfps_ml.domain.roster_columns import scored_before
 from pfps_ml.errors import InputError
 from pfps_ml.files.dialects import read_sheet
 from pfps_ml.files.mapping import Mapping
-from pfps_ml.files.plans import NAMES, SCORED
+from pfps_ml.files.plans import NAMES
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.squad.screening import Screening, screen
 
@@ -104,7 +105,7 @@ def _named(squad: Screening) -> tuple[str, ...]:
 def _notes(since: Path, now: Screening) -> tuple[str, ...]:
     table = read_sheet(since, NAMES).table
     again = f"its runners were assessed again with {now.bundle.name}, so that only what changed in them shows."
-    if not SCORED.issubset(table.column_names):
+    if not scored_before(table.column_names):
         return (f"The earlier file had not been scored; {again}",)
     texts = table.column("bundle").to_pandas().dropna().astype(str) if "bundle" in table.column_names else []
     named = [text for text in texts if text]  # a rejected row names none

@@ -7,6 +7,9 @@ from pfps_ml.squad.forecast import Forecast
 from pfps_ml.squad.page import built_table, chips, figure, paragraphs, section, table
 from pfps_ml.squad.words import cases, gained, hours, named, ranged, runners
 
+_CLOSE = 1e-9
+_COUNTED = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
 
 def warnings(found: Answers) -> str:
     """Say at the top what makes the rest of the page weaker, or empty."""
@@ -44,21 +47,30 @@ def pain(found: Answers) -> str:
     return section(f"Knee pain now: {'a visit comes' if names else 'ask'} first", *parts, kind="pain")
 
 
+def _of_squads(level: float) -> tuple[str, str]:
+    """Return of how many squads how many lie in an interval of a level, as a person counts: nine of ten."""
+    tenths = 10 * level
+    if abs(tenths - round(tenths)) < _CLOSE:
+        return _COUNTED[round(tenths)], _COUNTED[10]
+    return f"{100 * level:g}", "a hundred"
+
+
 def expected(found: Answers) -> str:
     """Answer how many new cases the squad may expect."""
     forecast = found.forecast
     if forecast is None:
         return ""
-    squad, months = found.screening, found.screening.bundle.reference["horizon_months"]
+    squad, horizon = found.screening, found.screening.bundle.horizons["onset"]
     if len(squad.squad) == 1:
-        big = f'<p class="big">{percent(forecast.any)} <small>chance of a new case in {months:g} months</small></p>'
+        big = f'<p class="big">{percent(forecast.any)} <small>chance of a new case in {horizon}</small></p>'
         return section("How likely a case is", big, kind="card expected")
     span, count = ranged(forecast.low, forecast.high), runners(len(squad.squad))
     new = "new case" if forecast.high == 1 and forecast.low == forecast.high else "new cases"
-    big = f'<p class="big">{span} <small>{new} among {count} in {months:g} months</small></p>'
+    big = f'<p class="big">{span} <small>{new} among {count} in {horizon}</small></p>'
+    most, hundred = _of_squads(forecast.level)
     said = (
-        f"The average is {cases(forecast.mean)}. Of ten squads like this one, nine would have {span}. The chance of at "
-        f"least one case is {percent(forecast.any)}."
+        f"The average is {cases(forecast.mean)}. Of {hundred} squads like this one, {most} would have {span}. "
+        f"The chance of at least one case is {percent(forecast.any)}."
     )
     why = "The range is wide because each risk is small, and nobody knows what kind of year the club will have."
     behind = table(("New cases", "Probability#", "In the range"), _counts(forecast))

@@ -20,7 +20,6 @@ from pfps_ml.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-LEVEL = 0.9
 WORLDS = 2_000
 _SEED = 20271  # the same squad has the same forecast, whoever asks
 _SPREAD = "club_log_sd"
@@ -39,7 +38,7 @@ class Forecast:
     """
 
     shares: Floats
-    level: float = LEVEL
+    level: float
 
     @property
     def mean(self) -> float:
@@ -111,7 +110,7 @@ def worlds(bundle: Bundle, columns: Values, clubs: Ints, count: int = WORLDS) ->
     return np.asarray(-np.expm1(np.log1p(-probability(margin)) * rate))
 
 
-def forecast(chances: Floats, level: float = LEVEL) -> Forecast:
+def forecast(chances: Floats, level: float) -> Forecast:
     """Return how many cases there are over all worlds, from risks of shape (worlds, runners)."""
     count, runners = chances.shape
     shares = np.zeros((count, runners + 1))
@@ -129,4 +128,4 @@ def _even(name: str, count: int) -> Floats:
     return np.asarray(generator(_SEED, f"squad/{name}").permutation(middle))
 
 
-__all__ = ["LEVEL", "WORLDS", "Forecast", "club_spread", "forecast", "worlds"]
+__all__ = ["WORLDS", "Forecast", "club_spread", "forecast", "worlds"]

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
+from pfps_ml.core.levels import percent as in_percent
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.knowledge.field import DRIVERS, Driver
 from pfps_ml.knowledge.measuring import ASSUMPTION
@@ -40,9 +41,16 @@ def everybody(found: Answers) -> str:
             f'<td><span class="band {band}">{band}</span></td>'
             f"<td class=reasons>{'; '.join(reasons) or 'nothing known'}</td>"
         )
-    header = ("Runner", "Risk#", "90 % interval", f"0 to {percent(top)}", "Band", "Reasons, percentage points")
+    header = (
+        "Runner",
+        "Risk#",
+        f"{in_percent(squad.bundle.level)} interval",
+        f"0 to {percent(top)}",
+        "Band",
+        "Reasons, percentage points",
+    )
     about = (
-        f"The risk of new runner's knee within {squad.bundle.reference['horizon_months']:g} months. The interval is "
+        f"The risk of new runner's knee within {squad.bundle.horizons['onset']}. The interval is "
         "what the evidence leaves open for a runner like this one. ◆ marks what training can change. The bands are an "
         "assumption."
     )

@@ -53,7 +53,7 @@ def write_squad(source: Path, out: Path, bundle: Bundle, wanted: Wanted | None =
 def report_page(found: Answers) -> str:
     """Return the report as HTML."""
     bundle, count = found.screening.bundle, runners(len(found.screening.roster.ids))
-    about = f"{count} · the next {bundle.reference['horizon_months']:g} months · model {bundle.name}"
+    about = f"{count} · the next {bundle.horizons['onset']} · model {bundle.name}"
     front, back = ([part(found) for part in parts] for parts in (_FRONT, _BACK))
     return page("Runner's knee in this squad", about, bundle.notice, front, back)
 

@@ -7,7 +7,6 @@ predicted mean effect, a slope of 1, and for the predicted success what a releas
 
 from collections.abc import Mapping
 from math import ceil
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ import pandas as pd
 
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import Config, ReleaseConfig, ValidationConfig
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.validation.arms import ARM_LABELS
 from pfps_ml.validation.figures import Scored
@@ -83,8 +83,7 @@ def _needs(low: float, high: float, here: int, width: float) -> tuple[float, flo
 
 def _verdicts(rows: pd.DataFrame, limits: ReleaseConfig) -> list[str]:
     judged = int(rows["enough"].sum())
-    normal = NormalDist().inv_cdf
-    wider = normal(1 - (1 - LEVEL) / 2 / max(judged, 1)) / normal((1 + LEVEL) / 2)
+    wider = normal_quantile(1 - (1 - LEVEL) / max(judged, 1)) / normal_quantile(LEVEL)
     right = {"observed_expected": limits.observed_expected, "calibration_slope": limits.slope}
     return [_verdict(row, wider, right) if row.enough else "too few patients to judge" for row in rows.itertuples()]
 

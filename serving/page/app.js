@@ -111,7 +111,7 @@ function show(found, runner) {
 
 // What a screen reader says once an answer is there.
 function spoken({ risk, preference, cautions }) {
-  const parts = [risk ? `Risk ${inHundred(risk.probability)}, 90 % interval ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
+  const parts = [risk ? `Risk ${inHundred(risk.probability)}, ${atLevel(risk.level)} ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
   return [...parts, ...cautions].filter(Boolean).join(" ");
 }
 

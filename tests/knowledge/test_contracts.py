@@ -157,7 +157,9 @@ def test_a_screening_file_has_the_screening_fields_its_outcome_and_no_other_colu
     schema = contracts.frame_schema("onset")
     names = [field.name for field in SCREENING]
     assert set(schema.columns) == {*names, ONSET.column, "draw"}
-    good = pd.DataFrame([runner()]).astype({n.name: float for n in NUMBERS})[names].assign(**{ONSET.column: 1, "draw": 0})
+    good = (
+        pd.DataFrame([runner()]).astype({n.name: float for n in NUMBERS})[names].assign(**{ONSET.column: 1, "draw": 0})
+    )
     schema.validate(good)
     for bad in (good.assign(arm="hip"), good.assign(**{ONSET.column: 2}), pd.concat([good, good], ignore_index=True)):
         with pytest.raises(SchemaErrors):

@@ -8,7 +8,7 @@ from pfps_ml.squad.budget import budget
 
 def of(*risks, flags=1, price=0.1, risk=None):
     chances = np.array([risks, risks])
-    return budget(np.array(risks if risk is None else risk), chances, flags, price)
+    return budget(np.array(risks if risk is None else risk), chances, flags, price, 0.9)
 
 
 def test_those_of_highest_risk_are_seen_first():
