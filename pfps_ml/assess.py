@@ -133,7 +133,7 @@ class Assessments:
 
     @cached_property
     def _points(self) -> Floats:
-        """Percentage points per unit of the margin of every row: with them contributions sum to the risk less the base."""
+        """Percentage points per unit of the margin of every row: contributions then sum to the risk less the base."""
         return 100 * _secant(self.prediction, LINKS[self._link])
 
     @cached_property

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pfps_ml.validation.external import Validation
 
 _NEEDED = ("scipy", "matplotlib")
-Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.1.0.")]
+Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.2.0.")]
 Real = Annotated[Path, typer.Argument(metavar="COHORT", help="A roster with outcomes, .csv, .xlsx or .parquet.")]
 Report = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of report.html and report.json.")]
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the cohort.")]

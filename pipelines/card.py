@@ -156,8 +156,8 @@ def _preference(verdict: Mapping[str, Any] | None) -> Iterator[str]:
 
 
 def _intervals(tables: Mapping[str, pd.DataFrame], level: float) -> Iterator[str]:
-    yield f"Mean width of the {percent(level)} interval, and the shares of the variance behind it: what the evidence does"
-    yield "not know, and what the sample does not tell."
+    yield f"Mean width of the {percent(level)} interval, and the shares of the variance behind it: what the evidence"
+    yield "does not know, and what the sample does not tell."
     if not (tables["answered"]["evidence"] > 0).any():
         yield "The cohort held no draws over the evidence, so only the second part is known."
     yield ""

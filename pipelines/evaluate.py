@@ -12,6 +12,7 @@ import typer
 from pfps_ml.bundle import dump
 from pfps_ml.config import Config, load_config
 from pfps_ml.core.levels import percent
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
 from pfps_ml.errors import BundleFormat, CohortError, InputError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.report import Section, write_report
@@ -106,13 +107,14 @@ def evaluate(
             )
     predictor = candidate.predictor
     tell("onset figures with intervals")
+    label = ONSET.label_at(candidate.horizons[ONSET.name])
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), predictor)
-    tables, pictures = onset_tables(runners, predictor, config), onset_pictures(runners, predictor, config)
+    tables, pictures = onset_tables(runners, predictor, config), onset_pictures(runners, predictor, config, label)
     tell("pathway effects")
     treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
     found = pathway_tables(treated, config.evaluation)
     tables |= {name: found[name] for name in found if name not in PICTURED}
-    pictures |= pathway_pictures(found)
+    pictures |= pathway_pictures(found, SUCCESS.label_at(candidate.horizons[SUCCESS.name]))
     tables["answered"] = pd.concat([tables["answered"], pathways_answered(treated)], ignore_index=True)
     if thorough:
         tell("refits: learning curve, clubs left out")

@@ -21,7 +21,7 @@ from pfps_ml.intake.table import arm_levels
 from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
-from pfps_ml.learning.additive import DECIMALS
+from pfps_ml.learning.additive import DECIMALS, AdditiveModel
 from pfps_ml.learning.explain import explainer
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
@@ -110,6 +110,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         onset, X = _fit_onset(frames.onset, split, config, tell)
         tell(f"onset, {len(frames.draws)} draws of the evidence")
         onset.with_evidence(_onset_rows(frames.draw("onset", draw), split)[:2] for draw in frames.draws)
+        further = _fit_further(frames, split, config, tell)
         pathways = _fit_pathways(frames.treatment, split, config, tell)
         tell(f"pathways, {len(frames.draws)} draws of the evidence")
         pathways.with_evidence(_patient_rows(frames.draw("treatment", draw), split)[:3] for draw in frames.draws)
@@ -125,7 +126,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         interval=interval(config.product.level, onset.draws_, config.onset.bootstraps),
         pathway_interval=interval(config.product.level, pathways.draws_, config.pathways.posterior_draws),
         gate=pathways.gate_,
-        horizons={horizons[ONSET.name].number: None},
+        horizons={**further, horizons[ONSET.name].number: None},
     )
     rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
@@ -186,10 +187,26 @@ def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress
     return model.fit(X, y, club, split.fold_of(club)), X
 
 
-def _onset_rows(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, Floats, pd.Series]:
+def _fit_further(frames: Frames, split: Split, config: Config, tell: Progress) -> dict[float, AdditiveModel]:
+    """Fit onset over every declared horizon but the main one that the frames have an outcome for, on all draws."""
+    found = {}
+    for number, column in zip(ONSET.horizons, ONSET.columns, strict=True):
+        if number == ONSET.main or column not in frames.onset:
+            continue
+        X, y, club = _onset_rows(frames.onset, split, column)
+        model = OnsetModel(config.onset, lambda step, at=ONSET.at(number): tell(f"onset within {at}, {step}"))
+        model.fit(X, y, club, split.fold_of(club))
+        model.with_evidence(_onset_rows(frames.draw("onset", draw), split, column)[:2] for draw in frames.draws)
+        found[number] = model.additive_
+    return found
+
+
+def _onset_rows(
+    frame: pd.DataFrame, split: Split, column: str = ONSET.column
+) -> tuple[pd.DataFrame, Floats, pd.Series]:
     """Return features, outcome and club of the training runners."""
     seen = frame[~split.is_held_out(frame["club"])].reset_index(drop=True)
-    return onset_features(seen), seen[ONSET.column].to_numpy(dtype=float), seen["club"]
+    return onset_features(seen), seen[column].to_numpy(dtype=float), seen["club"]
 
 
 def _fit_pathways(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> PathwayModel:

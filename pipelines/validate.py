@@ -33,7 +33,7 @@ _CHECKS = {
     "field_uniqueness": "expected every value once",
     "multiple_fields_uniqueness": "expected every runner_id once",
 }
-_BOOKKEEPING = {"runner_id", "club", "draw", "arm", ONSET.column, SUCCESS.column}
+_BOOKKEEPING = {"runner_id", "club", "draw", "arm", *ONSET.columns, *SUCCESS.columns}
 
 
 def validate(frames: Frames, config: Config, scenario: str | None) -> None:

@@ -2,6 +2,8 @@
 
 from statistics import NormalDist
 
+LEVEL = 0.9  # of the intervals of a bundle that is trained now; a bundle says its own
+
 
 def percent(level: float) -> str:
     """Return a level as a person reads it: `90 %`."""
@@ -20,4 +22,4 @@ def student_quantile(level: float, freedom: float) -> float:
     return float(stdtrit(freedom, (1 + level) / 2))
 
 
-__all__ = ["normal_quantile", "percent", "student_quantile"]
+__all__ = ["LEVEL", "normal_quantile", "percent", "student_quantile"]

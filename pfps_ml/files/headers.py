@@ -13,7 +13,7 @@ from pfps_ml.knowledge.dictionary import INPUTS, ONSET, SUCCESS
 
 _NAMES = tuple(field.name for field in INPUTS)
 _TEXTS = tuple(field.name for field in INPUTS if field.kind == "text")
-_OUTCOMES = frozenset({ONSET.column, SUCCESS.column})
+_OUTCOMES = frozenset({*ONSET.columns, *SUCCESS.columns})
 _CLOSE = 0.85
 # the units that end our names, and those that clubs use instead
 _UNITS = frozenset(

@@ -123,9 +123,9 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
 
     fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
-    outcome = ONSET.column if frame == "onset" else SUCCESS.column
+    outcome = ONSET if frame == "onset" else SUCCESS
     columns = {field.name: _schema_column(field) for field in fields}
-    columns[outcome] = pa.Column(checks=pa.Check.isin([0, 1]), nullable=False)
+    columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
     columns["draw"] = pa.Column(int, pa.Check.ge(0))
     if frame == "treatment":
         columns["arm"] = pa.Column(checks=pa.Check.isin([arm.name for arm in ARMS]), nullable=False)

@@ -74,7 +74,8 @@ def validate_pathways(
     treated, over = _treated(bundle, cohort, config, randomised)
     compared, patients = compared_arms(treated, settings.fewest_events), _scored(cohort, treated, over)
     treated = only_compared(treated, compared)
-    tables, pictures = _success(patients, config, settings, SUCCESS.label_at(cohort.horizon))
+    label = SUCCESS.label_at(cohort.horizon)
+    tables, pictures = _success(patients, config, settings, label)
     tables |= {
         "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
         "checks": checks_table(checks),
@@ -87,7 +88,7 @@ def validate_pathways(
     subject = subject_of(bundle, cohort, over) | {"randomised": randomised}
     return Validation(
         "pathways", subject, checks, verdict, tables | {"size": sizes, "verdict": judged},
-        pictures | pathway_pictures(tables),
+        pictures | pathway_pictures(tables, label),
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 
 // How a margin becomes a probability, and by how much a small change of it changes that: by the model's link.
 const logistic = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
-const LINKS = {
+export const LINKS = {
   logit: { inverse: logistic, slope: (x) => logistic(x) * (1 - logistic(x)) },
   cloglog: { inverse: (x) => -Math.expm1(-Math.exp(x)), slope: (x) => Math.exp(x - Math.exp(x)) },
 };
@@ -59,7 +59,7 @@ function explained(tables, { onset, shares, fields }, values) {
   const { bands } = tables.reference;
   const band = probability < bands.low_below ? "low" : probability >= bands.high_from ? "high" : "moderate";
   const average = peers(tables, values).risk;
-  return { risk: { probability, low, high, level: tables.level, band, average, margin: margins[0], base_margin: base }, reasons, drivers };
+  return { risk: { probability, low, high, level: tables.level, link: tables.onset.model.link, band, average, margin: margins[0], base_margin: base }, reasons, drivers };
 }
 
 export function peers(tables, values) {

@@ -188,7 +188,7 @@ def test_the_dictionary_page_tells_everything_once_in_whole_tables():
     for name in (*BY_NAME, *(arm.name for arm in ARMS), ONSET.column, SUCCESS.column):
         assert len([line for line in lines if line.startswith(f"| `{name}`")]) == 1
     widths = [line.count("|") for line in lines if line.startswith("| `")]
-    assert set(widths) == {9, 6, 4}
+    assert set(widths) == {9, 6, 7}
     assert contracts.NOTICE in lines
 
 

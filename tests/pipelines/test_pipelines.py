@@ -238,9 +238,9 @@ def test_clubs_that_training_may_have_seen_are_not_evaluated_as_unseen(candidate
 def test_a_candidate_is_not_released_with_the_figures_of_another(candidate, evaluation, tmp_path):
     write_candidate(candidate, tmp_path / "candidate")
     evaluation.write(tmp_path / "evaluation")
-    other = json.loads((tmp_path / "candidate" / "onset.json").read_text())
-    other["model"]["intercept"][0] += 0.001
-    (tmp_path / "candidate" / "onset.json").write_text(json.dumps(other))
+    other = json.loads((tmp_path / "candidate" / "models" / "onset.json").read_text())
+    other["horizons"]["12"]["model"]["intercept"][0] += 0.001
+    (tmp_path / "candidate" / "models" / "onset.json").write_text(json.dumps(other))
     with pytest.raises(InputError, match="that of another"):
         release(tmp_path / "candidate", tmp_path / "evaluation", tmp_path / "models", "1")
     assert not (tmp_path / "models").exists()
@@ -265,7 +265,7 @@ def test_a_field_that_one_club_alone_measures_does_no_harm(frames, config):
     alone = frames.onset["club"] == frames.onset["club"].iloc[0]
     onset = frames.onset.assign(knee_extension_nm_kg=frames.onset["navicular_drop_mm"].abs().clip(0.6, 5).where(alone))
     candidate = train(replace(frames, onset=onset), config, None, lambda _step: None)
-    assert b"NaN" not in candidate.parts()["onset.json"]
+    assert b"NaN" not in candidate.parts()["models/onset.json"]
 
 
 @pytest.mark.parametrize("name", ["simulate", "validate", "train", "evaluate", "release"])

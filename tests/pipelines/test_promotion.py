@@ -56,7 +56,7 @@ def test_a_validated_bundle_is_written_whole_registered_as_champion_and_becomes_
     new = load_bundle(home / "pfps-local")
     assert new.manifest["validation"]["verdict"] in ("holds", "does not hold", "none")
     assert new.manifest["updates"] == local.manifest["updates"]
-    assert (new.path / "onset.json").read_bytes() == (local.path / "onset.json").read_bytes()
+    assert (new.path / "models" / "onset.json").read_bytes() == (local.path / "models" / "onset.json").read_bytes()
     assert new.card.startswith("# pfps-local\n") and new.card.index("## Updated") < new.card.index("## Validated on an")
     client = MlflowClient(f"sqlite:///{home.parent}/mlruns/mlflow.db")
     version = client.get_model_version_by_alias("pfps", "champion")
@@ -195,7 +195,7 @@ def of_patients(validation, folder, bundle, said="none", cohort="another"):
     """Return a validation of a bundle's pathways, as `pfps evaluate` writes one."""
 
     def change(content):
-        content["subject"] |= {"pathways": bundle.manifest["files"]["pathways.json"], "cohort": cohort}
+        content["subject"] |= {"pathways": bundle.model_digest("success"), "cohort": cohort}
         content["verdict"] |= {"said": said, "text": "Not enough patients."}
         rows = [{"what": "evaluated", "rows": 700}, {"what": "successes among them", "rows": 300}]
         content["tables"] |= {"success": content["tables"].pop("onset"), "account": rows}
