@@ -71,7 +71,7 @@ class Bundle:
 
     @property
     def level(self) -> float:
-        """The level of every interval: 0.9 is 90 %."""
+        """The level of every interval, as a share."""
         return self.schema.level
 
     @cached_property

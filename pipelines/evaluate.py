@@ -109,7 +109,10 @@ def evaluate(
     tell("onset figures with intervals")
     label = ONSET.label_at(candidate.horizons[ONSET.name])
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), predictor)
-    tables, pictures = onset_tables(runners, predictor, config), onset_pictures(runners, predictor, config, label)
+    tables, pictures = (
+        onset_tables(runners, predictor, config, label),
+        onset_pictures(runners, predictor, config, label),
+    )
     tell("pathway effects")
     treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
     found = pathway_tables(treated, config.evaluation)

@@ -52,15 +52,15 @@ def risk_of(model: AdditiveModel, X: pd.DataFrame) -> np.ndarray:
     return np.asarray(model.probability(model.member(0).margin(X)[:, 0]))
 
 
-def onset_tables(runners: Runners, predictor: Predictor, config: Config) -> dict[str, pd.DataFrame]:
-    """Return the tables that are no picture's."""
+def onset_tables(runners: Runners, predictor: Predictor, config: Config, label: str) -> dict[str, pd.DataFrame]:
+    """Return the tables that are no picture's; `label` is what a heading calls the outcome."""
     settings = config.evaluation
     whole = measure_with_intervals(runners.y, runners.p, runners.clubs, settings.seed, settings.bootstraps)
     if runners.truth is not None:
         whole = pd.concat([whole, pd.DataFrame([_excess(runners, settings)])], ignore_index=True)
     # the predictor answers on pathways, too, and wants their fields, known or not
     risk = predictor.predict(runners.X.reindex(columns=list(BY_NAME))).risk
-    return {"onset": whole, "answered": pd.DataFrame([answered(ONSET.label, risk)])}
+    return {"onset": whole, "answered": pd.DataFrame([answered(label, risk)])}
 
 
 def onset_pictures(runners: Runners, predictor: Predictor, config: Config, label: str) -> dict[str, displays.Display]:

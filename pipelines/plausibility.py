@@ -55,8 +55,8 @@ A figure that several studies give differently is accepted between them, which i
 ## What cannot be compared
 
 * Tests that no visit field stands for (G5-01, G5-04, G5-06 to G5-14).
-* Outcomes after {horizon} (G4-58, G4-65, G4-71), recovery over time (G4-76) and scores after treatment (G4-08 to G4-13):
-  success at {horizon} is the one outcome. Published trials are held again, with their own size, in TRIALS.md.
+* Outcomes after {at} (G4-58, G4-65, G4-71), recovery over time (G4-76) and scores after treatment (G4-08 to G4-13):
+  success at {at} is the one outcome. Published trials are held again, with their own size, in TRIALS.md.
 * The load ratio that runs backwards (G2-40): the world holds weekly ratios to have no effect, as G2-41 found.
 * Injections (G4-45, G4-48: satisfaction and freedom from treatment after months and years) and flat inserts (G4-34).
 * Hip strength in school runners by an unstated unit (G2-22) or by thirds (G2-27); these two contradict each other.
@@ -75,7 +75,8 @@ def plausibility_page(findings: list[Finding]) -> str:
     missed = [f"* **{_name(each)}** ({', '.join(each.row.rows)}): {each.row.why}." for each in findings
               if not each.inside]  # fmt: skip
     return _TEXT.format(
-        horizon=SUCCESS.at(), notice=NOTICE, runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
+        at=SUCCESS.at(), notice=NOTICE,
+        runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
         tolerances="\n".join(f"* {each}" for each in TOLERANCES), parts="\n".join(parts), missed="\n".join(missed),
     )  # fmt: skip
 

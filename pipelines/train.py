@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -104,20 +105,20 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     """
     if len(frames.draws) == 1:
         raise CohortError("expected no draws of the evidence or at least two, got one; simulate with more --draws")
+    horizons = {each.name: each.at() for each in OUTCOMES}
+    if scenario:
+        horizons[ONSET.name] = ONSET.at(load_scenario(scenario).horizon_months)
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     _expect_enough(frames, split)
     with threadpool_limits(1):  # many small fits: starting threads costs ten times the work
         onset, X = _fit_onset(frames.onset, split, config, tell)
         tell(f"onset, {len(frames.draws)} draws of the evidence")
         onset.with_evidence(_onset_rows(frames.draw("onset", draw), split)[:2] for draw in frames.draws)
-        further = _fit_further(frames, split, config, tell)
+        further = _fit_further(frames, split, config, tell, horizons[ONSET.name].number)
         pathways = _fit_pathways(frames.treatment, split, config, tell)
         tell(f"pathways, {len(frames.draws)} draws of the evidence")
         pathways.with_evidence(_patient_rows(frames.draw("treatment", draw), split)[:3] for draw in frames.draws)
     tell("Shapley tables and reference")
-    horizons = {each.name: each.at() for each in OUTCOMES}
-    if scenario:
-        horizons[ONSET.name] = ONSET.at(load_scenario(scenario).horizon_months)
     predictor = Predictor(
         onset=onset.additive_,
         explainer=explainer(onset.additive_, X),
@@ -126,7 +127,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         interval=interval(config.product.level, onset.draws_, config.onset.bootstraps),
         pathway_interval=interval(config.product.level, pathways.draws_, config.pathways.posterior_draws),
         gate=pathways.gate_,
-        horizons={**further, horizons[ONSET.name].number: None},
+        horizons=dict(sorted({**further, horizons[ONSET.name].number: None}.items())),
     )
     rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
@@ -187,18 +188,24 @@ def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress
     return model.fit(X, y, club, split.fold_of(club)), X
 
 
-def _fit_further(frames: Frames, split: Split, config: Config, tell: Progress) -> dict[float, AdditiveModel]:
-    """Fit onset over every declared horizon but the main one that the frames have an outcome for, on all draws."""
-    found = {}
+def _fit_further(
+    frames: Frames, split: Split, config: Config, tell: Progress, main: float
+) -> dict[float, AdditiveModel | None]:
+    """Fit onset over every declared horizon below the main one that the frames have an outcome for, on all draws."""
+    found: dict[float, AdditiveModel | None] = {}
     for number, column in zip(ONSET.horizons, ONSET.columns, strict=True):
-        if number == ONSET.main or column not in frames.onset:
+        if number >= main or column not in frames.onset:
             continue
         X, y, club = _onset_rows(frames.onset, split, column)
-        model = OnsetModel(config.onset, lambda step, at=ONSET.at(number): tell(f"onset within {at}, {step}"))
+        model = OnsetModel(config.onset, partial(_told, tell, str(ONSET.at(number))))
         model.fit(X, y, club, split.fold_of(club))
         model.with_evidence(_onset_rows(frames.draw("onset", draw), split, column)[:2] for draw in frames.draws)
         found[number] = model.additive_
     return found
+
+
+def _told(tell: Progress, horizon: str, step: str) -> None:
+    tell(f"onset within {horizon}, {step}")
 
 
 def _onset_rows(

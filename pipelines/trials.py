@@ -133,7 +133,8 @@ def document(trials: Trials) -> str:
     by_key = {row["key"]: row for row in frame.to_dict("records")}
     outside = [study for study in studies() if not by_key[study.key]["inside"]]
     return _DOCUMENT.format(
-        success=SUCCESS.label, notice=NOTICE, replicates=REPLICATES, draws=DRAWS, summary=_summary(frame), results=_results(frame),
+        success=SUCCESS.label, notice=NOTICE,
+        replicates=REPLICATES, draws=DRAWS, summary=_summary(frame), results=_results(frame),
         outside="\n".join(f"- **{study.title}.** {study.why}" for study in outside) or "None.",
         how="\n".join(_account(study, by_key[study.key]["undefined"]) for study in studies()),
     )  # fmt: skip

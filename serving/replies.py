@@ -33,7 +33,7 @@ class Risk(_Reply):
     probability: float = Field(ge=0, le=1, description="0 to 1, calibrated.")
     low: float = Field(ge=0, le=1, description="Lower end of the interval; never above the probability.")
     high: float = Field(ge=0, le=1, description="Upper end of the interval; never below the probability.")
-    level: float = Field(gt=0, lt=1, description="What the interval holds: 0.9 is 90 %.")
+    level: float = Field(gt=0, lt=1, description="Of the interval, as a share.")
     horizon_months: float = Field(gt=0, description="Months.")
     band: Literal["low", "moderate", "high"] = Field(description="Multiples of the base rate: an assumption.")
     average: float = Field(ge=0, le=1, description="The expected risk at that age and sex, 0 to 1.")

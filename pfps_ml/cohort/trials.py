@@ -71,7 +71,7 @@ class Study:
     women
         Their share, where it was published; else it is the scenario's.
     weeks
-        Follow-up of a cohort of runners; else it is the scenario's horizon. Patients are always followed over the horizon of success.
+        Follow-up of a cohort of runners; else it is the scenario's horizon. Patients are followed until the outcome.
     clubs
         How many clubs its runners come from: those of one club share ground, coaching and surveillance.
     marker, cut

@@ -2,6 +2,7 @@
 
 import { capital, h, points } from "./dom.js";
 import { focus } from "./form.js";
+import { LINKS } from "./model.js";
 
 const SMALL = 0.05; // percentage points: less is shown as nothing
 const NEXT = 3;

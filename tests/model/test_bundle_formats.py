@@ -130,14 +130,16 @@ def test_after_an_optional_field_was_added_released_and_updated_bundles_of_both_
     assert dictionary.read_text(encoding="utf-8") != before
     updated = in_format_2(load_bundle(UPDATED_1), tmp_path).path
     paths = [*OF_FORMAT_1, HOUSE / "models" / "pfps-0.2.0", updated]
-    found = subprocess.run([sys.executable, "-c", SCORE, str(tmp_path), *map(str, paths)], cwd=tmp_path, check=True,
-                           capture_output=True, text=True, env={"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"})  # fmt: skip
+    found = subprocess.run(
+        [sys.executable, "-c", SCORE, str(tmp_path), *map(str, paths)], cwd=tmp_path, check=True, capture_output=True,
+        text=True, env={"PYTHONPATH": str(tmp_path), "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
     one = check(pd.DataFrame([{"age_years": 24, "sex": "female", "weekly_distance_km": 30}])).values
     expected = [assess(load_bundle(path), one).as_dict(0)["risk"]["probability"] for path in paths]
     assert [float(line) for line in found.stdout.split()] == expected
 
 
-def changed(monkeypatch, name, **facts):
+def changed(monkeypatch, name, facts):
     fields = tuple(replace(field, **facts) if field.name == name else field for field in FIELDS)
     monkeypatch.setattr(contracts, "FIELDS", fields)
 
@@ -162,7 +164,7 @@ def path(request, bundle):
     ],
 )
 def test_a_bundle_is_refused_where_a_field_that_it_reads_changed_and_told_which(path, monkeypatch, name, facts, said):
-    changed(monkeypatch, name, **facts)
+    changed(monkeypatch, name, facts)
     with pytest.raises(BundleOutdated, match=said) as refused:
         load_bundle(path)
     assert "retrain it, or install the version of pfps-ml" in refused.value.message
@@ -171,7 +173,7 @@ def test_a_bundle_is_refused_where_a_field_that_it_reads_changed_and_told_which(
 @pytest.mark.parametrize(
     ("arms", "said"),
     [
-        ([replace(arm, requires=()) for arm in ARMS], "injection .an arm; requires: failed_conventional_care yes became none"),
+        ([replace(arm, requires=()) for arm in ARMS], "injection .*failed_conventional_care yes became none"),
         (ARMS[:2], r"orthotic \(an arm that is gone\); injection \(an arm that is gone\)"),
     ],
 )  # fmt: skip
@@ -192,7 +194,7 @@ def test_a_bundle_is_refused_where_an_arm_changed_whom_it_is_offered_to(path, mo
     ],
 )
 def test_a_bundle_loads_where_what_changed_is_not_read_by_it(path, monkeypatch, name, facts):
-    changed(monkeypatch, name, **facts)
+    changed(monkeypatch, name, facts)
     assert load_bundle(path).predictor.arms == tuple(arm.name for arm in ARMS)
 
 
@@ -267,7 +269,8 @@ def test_two_levels_of_the_intervals_are_refused(copy):
 
 
 @pytest.mark.parametrize(
-    "name", ["models/../../x.json", "/etc/passwd", "models/onset.pkl", "models\\onset.json", "extra.json", "models/a.b.c.json"]
+    "name",
+    ["models/../../x.json", "/etc/passwd", "models/onset.pkl", "models\\onset.json", "extra.json", "models/a.b.c.json"],
 )  # fmt: skip
 def test_a_file_of_a_name_that_no_bundle_has_is_refused(copy, name):
     rewrite(copy, "manifest.json", lambda manifest: manifest["files"].update({name: "0" * 64}))
@@ -313,7 +316,7 @@ def _parts(bundle, names):
     """Return the files of a bundle whose clinics chose among these arms."""
     from pfps_ml.bundle import bundle_parts, golden_inputs
 
-    states = {state: {name: models.get(name, models["usual_care"]) for name in names if name in models or name == names[0]}
+    states = {state: {name: model for name, model in models.items() if name in names}
               for state, models in bundle.reference["propensity"]["states"].items()}  # fmt: skip
     reference = {**bundle.reference, "propensity": {**bundle.reference["propensity"], "states": states}}
     parts = bundle_parts(bundle.predictor, reference, golden_inputs(bundle), bundle.horizons)
