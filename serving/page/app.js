@@ -2,7 +2,7 @@
 
 import { Refused, assess, json } from "./api.js";
 import { openCard } from "./card.js";
-import { $, h, inHundred, span } from "./dom.js";
+import { $, atLevel, h, inHundred, span } from "./dom.js";
 import { drawForm, focus } from "./form.js";
 import { coded, makeModel } from "./model.js";
 import { drawPathways, drawTests } from "./pathways.js";
