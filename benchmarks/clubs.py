@@ -191,7 +191,7 @@ def _season(
     """Return runners, the log-odds of their true risks, and their outcomes."""
     cohort = simulate_onset(config, start, stop, season)
     found = directions(bundle.predictor, complete(coded(cohort.observed)))
-    return found, logit(cohort.truth["true_risk"].to_numpy()), cohort.observed[ONSET.name].to_numpy(dtype=float)
+    return found, logit(cohort.truth["true_risk"].to_numpy()), cohort.observed[ONSET.column].to_numpy(dtype=float)
 
 
 def _part(found: Directions, rows: Any) -> Directions:

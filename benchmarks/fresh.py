@@ -109,7 +109,7 @@ def cohort_speed(config: CohortConfig) -> pd.DataFrame:
 def _rows(cohorts: list) -> Rows:
     observed = pd.concat([cohort.observed for cohort in cohorts], ignore_index=True)
     truth = np.concatenate([cohort.truth["true_risk"].to_numpy() for cohort in cohorts])
-    return Rows(onset_features(observed), observed[ONSET.name].to_numpy(float), truth)
+    return Rows(onset_features(observed), observed[ONSET.column].to_numpy(float), truth)
 
 
 __all__ = ["Rows", "best_auroc", "cohort_speed", "effect_coverage", "figures", "fresh_clubs", "same_clubs"]

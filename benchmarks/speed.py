@@ -77,7 +77,7 @@ def peers(rows: int = ROWS, trees: int = 360, pairs: int | None = OnsetConfig().
     cohort = simulate_onset(CohortConfig(), 0, max(rows, 20_000)).observed
     X = onset_features(cohort)[list(ONSET_FIELDS)]
     train = X.head(20_000)
-    y = cohort[ONSET.name].head(20_000)
+    y = cohort[ONSET.column].head(20_000)
     booster = lightgbm.train(_TREES, lightgbm.Dataset(train, y), trees)
     if pairs is not None:
         booster = lightgbm.train(_TREES | _only(booster, pairs), lightgbm.Dataset(train, y), trees)

@@ -59,7 +59,7 @@ class World:
         settings, last = CohortConfig(scenario=scenario, seed=seed, draw=seed, runners_per_club=_CLUB), max(SIZES)
         own = simulate_onset(settings, 0, last).observed
         apart = simulate_onset(replace(settings, runners_per_club=1), last, last + fitted + judged)
-        return cls(coded(own), own[ONSET.name].to_numpy(dtype=float), own["club"].to_numpy(dtype=object),
+        return cls(coded(own), own[ONSET.column].to_numpy(dtype=float), own["club"].to_numpy(dtype=object),
                    coded(apart.observed), apart.truth["true_risk"].to_numpy())  # fmt: skip
 
 

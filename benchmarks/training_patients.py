@@ -74,7 +74,7 @@ def worlds(bundle: Bundle, scenario: str, seeds: range, sizes: tuple[int, ...] =
 
 def _judge(bundle: Bundle, scenario: str, seed: int, sizes: tuple[int, ...]) -> list[dict[str, float]]:
     world = simulate_treatment(CohortConfig(scenario=scenario, seed=seed, draw=seed), 0, max(sizes) + _JUDGED)
-    values, y = coded(world.observed), world.observed[SUCCESS.name].to_numpy(dtype=float)
+    values, y = coded(world.observed), world.observed[SUCCESS.column].to_numpy(dtype=float)
     club = world.observed["club"].to_numpy(dtype=object)
     given, others = world.observed["arm"].to_numpy(dtype=object), values.iloc[-_JUDGED:].reset_index(drop=True)
     truth = world.truth.rename(columns={f"p_{name}": name for name in _NAMES}).iloc[-_JUDGED:].reset_index(drop=True)

@@ -105,7 +105,7 @@ def read_trial(trial: Trial, raw: pd.DataFrame) -> Patients:
         frame.to_csv(path, index=False)
         cohort = read_patients(path, mapping=trial.mapping)
     kept = cohort.used
-    outcomes = frame[list(trial.outcomes)].astype(float).assign(**{SUCCESS.name: cohort.y})
+    outcomes = frame[list(trial.outcomes)].astype(float).assign(**{SUCCESS.column: cohort.y})
     return Patients(
         X=cohort.values[list(PATHWAY_FIELDS)][kept].reset_index(drop=True),
         arm=pd.Series(cohort.arm)[kept].reset_index(drop=True),
@@ -127,14 +127,14 @@ def tried(trial: Trial, raw: pd.DataFrame) -> Tried:
 
 def decided(patients: Patients) -> tuple[PathwayModel, Preferences]:
     """Return the model of success, and what the product would tell these patients."""
-    model = PathwayModel().fit(patients.X, patients.arm, patients.outcomes[SUCCESS.name], fold=patients.folds)
+    model = PathwayModel().fit(patients.X, patients.arm, patients.outcomes[SUCCESS.column], fold=patients.folds)
     return model, preferred(model, patients.X, patients.may)
 
 
 def held_out(patients: Patients) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return whether patients differ as predicted, and what choosing by prediction is worth; models see other folds."""
     success, fold = pd.DataFrame(0.0, index=patients.X.index, columns=_NAMES), patients.folds
-    y, config = patients.outcomes[SUCCESS.name].to_numpy(), replace(PathwayConfig(), posterior_draws=2, gate=False)
+    y, config = patients.outcomes[SUCCESS.column].to_numpy(), replace(PathwayConfig(), posterior_draws=2, gate=False)
     for each in range(FOLDS):
         train, test = fold != each, fold == each
         model = PathwayModel(config).fit(patients.X[train], patients.arm[train], y[train])

@@ -82,7 +82,7 @@ def _planted(patients: Patients, stream: str) -> tuple[Patients, NDArray[np.obje
     suits = np.where(age < np.median(age), had[0], REFERENCE_ARM).astype(object)
     chance = np.where(patients.arm.to_numpy() == suits, _LIKELY, _ELSE)
     success = (generator(SEED, stream).random(len(age)) < chance).astype(float)
-    return replace(patients, outcomes=pd.DataFrame({SUCCESS.name: success})), suits
+    return replace(patients, outcomes=pd.DataFrame({SUCCESS.column: success})), suits
 
 
 def _nobody(patients: Patients) -> NDArray[np.object_]:

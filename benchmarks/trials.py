@@ -80,7 +80,7 @@ class Trial:
 def knee_frame(raw: pd.DataFrame) -> pd.DataFrame:
     """Prepare the knee trial: pain at day 10 as it is, and success where it is none or slight (1 or 2 of 5)."""
     arm = raw["Th"].map({1: "usual_care", 2: "hip"})
-    return raw.assign(**{ARM: arm, "pain": raw["R4"], SUCCESS.name: (raw["R4"] <= 2).astype(int)})
+    return raw.assign(**{ARM: arm, "pain": raw["R4"], SUCCESS.column: (raw["R4"] <= 2).astype(int)})
 
 
 def recovery_frame(raw: pd.DataFrame) -> pd.DataFrame:
@@ -88,7 +88,7 @@ def recovery_frame(raw: pd.DataFrame) -> pd.DataFrame:
     seen = raw.assign(row=range(len(raw))).dropna(subset=["physt3", "cesdt3"])
     function, mood = seen["physt3"] - seen["physt1"], seen["cesdt1"] - seen["cesdt3"]
     arm = seen["cond"].map({1: "hip", 2: "orthotic", 3: "usual_care"})
-    return seen.assign(**{ARM: arm, "function": function, "mood": mood, SUCCESS.name: (function >= 5).astype(int)})
+    return seen.assign(**{ARM: arm, "function": function, "mood": mood, SUCCESS.column: (function >= 5).astype(int)})
 
 
 def class_frame(raw: pd.DataFrame) -> pd.DataFrame:
@@ -106,14 +106,14 @@ def class_frame(raw: pd.DataFrame) -> pd.DataFrame:
     age = _START - (born[0] * 12 + born[1] * 3 - 1.5)
     arm = seen["stark"].map({"small": "hip", "regular+aide": "orthotic", "regular": "usual_care"})
     above = (score > score.groupby(seen["schoolidk"]).transform("median")).astype(int)
-    return seen.assign(**{ARM: arm, "age_months": age, "percentile": score, SUCCESS.name: above})
+    return seen.assign(**{ARM: arm, "age_months": age, "percentile": score, SUCCESS.column: above})
 
 
 def smoking_frame(raw: pd.DataFrame) -> pd.DataFrame:
     """Prepare NHEFS: kilograms gained, and "success" where fewer than 5 were."""
     seen = raw.dropna(subset=["wt82_71"])
     arm = seen["qsmk"].map({0: "usual_care", 1: "hip"})
-    return seen.assign(**{ARM: arm, "gained": seen["wt82_71"], SUCCESS.name: (seen["wt82_71"] < 5).astype(int)})
+    return seen.assign(**{ARM: arm, "gained": seen["wt82_71"], SUCCESS.column: (seen["wt82_71"] < 5).astype(int)})
 
 
 def _percentile(scores: pd.Series, among: pd.Series) -> pd.Series:
@@ -137,7 +137,7 @@ TRIALS = (
         knee_frame,
         (Known("pain", "pain at day 10, adjusted for pain before", "hip", -0.59, -0.86, -0.31,
                    "analysis of covariance"),
-         Known(SUCCESS.name, "share with success", "hip", 0.30)),
+         Known(SUCCESS.column, "share with success", "hip", 0.30)),
     ),
     Trial(
         "bcrp_three_arm_rct", "Recovery after breast cancer", "bcrp.csv",

@@ -23,7 +23,7 @@ _HOMES = {
     "score_roster": "pfps_ml.roster",
 }
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["Assessment", "Bundle", "PfpsError", "load_bundle", "released_bundle", "score_roster"]
 
 

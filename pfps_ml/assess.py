@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from pfps_ml.bundle import Bundle
 from pfps_ml.core.messages import Message, sentence
+from pfps_ml.domain.links import LINKS, Link
+from pfps_ml.domain.roster_columns import REASONS, risk_columns, roster_columns, visit_columns
 from pfps_ml.knowledge.checker import complete
 from pfps_ml.knowledge.contracts import origin_message
-from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, VISIT
 from pfps_ml.knowledge.field import DRIVERS, Arm
-from pfps_ml.learning.additive import probability
 from pfps_ml.prediction import Estimate, Prediction
 from pfps_ml.preference import NONE, Preferences, preference_message, preferences
 from pfps_ml.reference import average
@@ -39,18 +40,8 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
-REASONS = 3  # in a roster; the JSON names every field
-_RISKS = ("risk_12m", "risk_low", "risk_high")
-ROSTER_COLUMNS = (
-    "withheld", *_RISKS, "risk_band", *(f"reason_{i + 1}" for i in range(REASONS)),
-    "measure_next", "cautions", "caution_codes", "bundle",
-)  # fmt: skip
-VISIT_COLUMNS = (
-    *(f"p_{arm.name}" for arm in ARMS),
-    *(f"effect_{name}{end}" for name in ACTIVE_ARMS for end in ("", "_low", "_high")),
-    "acceptable_pathways",
-    "preferred_pathway",
-)
+ROSTER_COLUMNS = roster_columns(ONSET.at())  # of a bundle over the declared horizon
+VISIT_COLUMNS = visit_columns([arm.name for arm in ARMS])  # of a bundle with the declared arms
 _AGREES, _DISAGREES = "test_agrees", "test_disagrees"
 _BANDS = ("low", "moderate", "high")
 
@@ -109,8 +100,9 @@ class Assessments:
     def table(self, visit: bool) -> pd.DataFrame:
         """Return the columns that scoring adds to a roster, after `status` and `problems`; texts are categories."""
         risk, nothing = self.prediction.risk, np.full(len(self), np.nan)
+        names = risk_columns(self.bundle.horizons["onset"])
         risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
-                 zip(_RISKS, (risk.value, risk.low, risk.high), strict=True)}  # fmt: skip
+                 zip(names, (risk.value, risk.low, risk.high), strict=True)}  # fmt: skip
         reasons = reason_columns(self._inputs, self.prediction, self._points, self.scored, REASONS)
         places, keys = numbered(self._caution_keys)
         cautions = [self.bundle.cautions.of(key) for key in keys]
@@ -137,7 +129,7 @@ class Assessments:
             "risk": self._risk(row) if self.scored[row] else None,
             "reasons": self.reasons(row, most) if self.scored[row] else [],
             "drivers": self._drivers(row),
-            "pathways": [self._pathway(row, arm) for arm in ARMS] if patient else None,
+            "pathways": [self._pathway(row, arm) for arm in self.bundle.arms] if patient else None,
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
@@ -159,8 +151,8 @@ class Assessments:
 
     @cached_property
     def _points(self) -> Floats:
-        """Percentage points per log-odds of every row, with which contributions sum to the risk less the base's."""
-        return 100 * _secant(self.prediction)
+        """Percentage points per unit of the margin of every row: contributions then sum to the risk less the base."""
+        return 100 * _secant(self.prediction, LINKS[self._link])
 
     @cached_property
     def _caution_keys(self) -> Ints:
@@ -195,11 +187,25 @@ class Assessments:
             reasons.append({
                 "field": field.name, "label": field.label, "unit": field.unit,
                 "value": (field.levels[int(value)] if field.levels else value) if known else None,
-                "log_odds": part, "percentage_points": points,
+                **self._part(part), "percentage_points": points,
                 "code": message.code, "parameters": message.parameters, "text": message.text,
             })  # fmt: skip
         rest = order[len(reasons) :]
-        return [*reasons, _rest(float(contributions[rest].sum()), points_per_log_odds)] if rest else reasons
+        return [*reasons, self._rest(float(contributions[rest].sum()), points_per_log_odds)] if rest else reasons
+
+    def _part(self, part: float) -> dict[str, float]:
+        """Return a contribution under its names: also as log-odds, where it is one."""
+        return {"contribution": part} | ({"log_odds": part} if self._link == "logit" else {})
+
+    def _rest(self, part: float, points: float) -> dict[str, Any]:
+        message = Message("reason_other_fields", {"points": part * points})
+        numbers = {**self._part(part), "percentage_points": part * points}
+        label = sentence("other_fields")
+        return {"field": None, "label": label, "unit": "", "value": None, **numbers, **message.as_dict()}
+
+    @property
+    def _link(self) -> str:
+        return self.bundle.predictor.onset.link
 
     def measure_next(self, row: int) -> list[dict[str, Any]]:
         """Return the missing fields by the expected absolute change of the risk, in percentage points."""
@@ -221,13 +227,16 @@ class Assessments:
         }  # fmt: skip
 
     def _risk(self, row: int) -> dict[str, Any]:
-        predicted = self.prediction
+        predicted, bundle = self.prediction, self.bundle
+        margin, base = float(predicted.log_odds[row]), float(predicted.base[row])
         return {
-            "probability": float(predicted.risk.value[row]), "low": float(predicted.risk.low[row]),
-            "high": float(predicted.risk.high[row]), "horizon_months": self.bundle.reference["horizon_months"],
-            "band": _BANDS[self.bands[row]],
-            "average": average({name: self.columns[name][row] for name in ("age_years", "sex")}, self.bundle.reference),
-            "log_odds": float(predicted.log_odds[row]), "base_log_odds": float(predicted.base[row]),
+            **_at(predicted.risk, row, True, "probability", "low", "high"), "level": bundle.level,
+            "horizon_months": bundle.horizons["onset"].number, "band": _BANDS[self.bands[row]],
+            "average": average({name: self.columns[name][row] for name in ("age_years", "sex")}, bundle.reference),
+            "link": self._link, "margin": margin, "base_margin": base,
+            "by_month": [{"months": months, **_at(risk, row, True, "probability", "low", "high")}
+                         for months, risk in predicted.risks.items()],
+            **({"log_odds": margin, "base_log_odds": base} if self._link == "logit" else {}),
         }  # fmt: skip
 
     def _drivers(self, row: int) -> dict[str, float]:
@@ -249,15 +258,19 @@ class Assessments:
     @cached_property
     def eligible(self) -> dict[str, Bools]:
         """Which arms are open to each row; an unknown requirement is not met."""
-        met = {arm.name: np.ones(len(self), dtype=bool) for arm in ARMS}
-        for arm in ARMS:
+        met = {arm.name: np.ones(len(self), dtype=bool) for arm in self.bundle.arms}
+        for arm in self.bundle.arms:
             for name, level in arm.requires:
                 met[arm.name] &= self.columns[name] == BY_NAME[name].levels.index(level)
         return met
 
     @cached_property
     def _eligible(self) -> Bools:
-        return np.array([self.eligible[arm.name] for arm in ARMS])
+        return np.array([self.eligible[name] for name in self._arms])
+
+    @property
+    def _arms(self) -> tuple[str, ...]:
+        return self.bundle.predictor.arms
 
     @cached_property
     def _preferences(self) -> Preferences:
@@ -265,8 +278,8 @@ class Assessments:
 
     def _preference(self, row: int) -> dict[str, Any]:
         choice, gate = self._preferences, self.bundle.predictor.gate
-        acceptable = [arm.name for arm, stays in zip(ARMS, choice.acceptable[:, row], strict=True) if stays]
-        preferred = None if choice.preferred[row] == NONE else ARMS[choice.preferred[row]].name
+        acceptable = [name for name, stays in zip(self._arms, choice.acceptable[:, row], strict=True) if stays]
+        preferred = None if choice.preferred[row] == NONE else self._arms[choice.preferred[row]]
         message = preference_message(acceptable, preferred, gate)
         return {"acceptable": acceptable, "preferred": preferred, **message.as_dict()}
 
@@ -282,32 +295,30 @@ class Assessments:
 
     def _visit_table(self) -> pd.DataFrame:
         columns: dict[str, Any] = {}
-        for arm in ARMS:
-            shown = self.patients & self.eligible[arm.name]
-            columns[f"p_{arm.name}"] = np.where(shown, self.prediction.success[arm.name].value, np.nan)
-        for name in ACTIVE_ARMS:
+        for name in self._arms:
+            shown = self.patients & self.eligible[name]
+            columns[f"p_{name}"] = np.where(shown, self.prediction.success[name].value, np.nan)
+        for name in self._arms[1:]:
             shown, effect = self.patients & self.eligible[name], self.prediction.effect[name]
             for end, numbers in (("", effect.value), ("_low", effect.low), ("_high", effect.high)):
                 columns[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
-        choice, bits = self._preferences, np.int64(1) << np.arange(len(ARMS))
-        columns["acceptable_pathways"] = once(np.where(self.patients, bits @ choice.acceptable, SILENT), _arm_names)
-        places, names = choice.preferred - NONE, ("none", *(arm.name for arm in ARMS))
+        choice, bits = self._preferences, np.int64(1) << np.arange(len(self._arms))
+        keys = np.where(self.patients, bits @ choice.acceptable, SILENT)
+        columns["acceptable_pathways"] = once(keys, self._arm_names)
+        places, names = choice.preferred - NONE, ("none", *self._arms)
         columns["preferred_pathway"] = listed(np.where(self.patients, places, SILENT), names)
         return pd.DataFrame(columns)
 
+    def _arm_names(self, key: int) -> str:
+        return ", ".join(name for at, name in enumerate(self._arms) if key >> at & 1)
 
-def _secant(predicted: Prediction) -> Floats:
-    """Return the change of probability per log-odds between the base and the risk of each row."""
+
+def _secant(predicted: Prediction, link: Link) -> Floats:
+    """Return the change of probability per unit of the margin between the base and the risk of a row."""
     gap = predicted.log_odds - predicted.base
-    start = probability(predicted.base)
+    start = link.inverse(predicted.base)
     near = np.abs(gap) < 1e-6
-    return np.where(near, start * (1 - start), (predicted.risk.value - start) / np.where(near, 1.0, gap))
-
-
-def _rest(part: float, points: float) -> dict[str, Any]:
-    message = Message("reason_other_fields", {"points": part * points})
-    label, numbers = sentence("other_fields"), {"log_odds": part, "percentage_points": part * points}
-    return {"field": None, "label": label, "unit": "", "value": None, **numbers, **message.as_dict()}
+    return np.where(near, link.slope(predicted.base), (predicted.risk.value - start) / np.where(near, 1.0, gap))
 
 
 @cache
@@ -329,10 +340,6 @@ def _at(estimate: Estimate | None, row: int, known: bool, *names: str) -> dict[s
         return dict.fromkeys(names)
     numbers = (estimate.value[row], estimate.low[row], estimate.high[row])
     return {name: float(number) for name, number in zip(names, numbers, strict=True)}
-
-
-def _arm_names(key: int) -> str:
-    return ", ".join(arm.name for at, arm in enumerate(ARMS) if key >> at & 1)
 
 
 __all__ = ["ROSTER_COLUMNS", "VISIT_COLUMNS", "Assessment", "Assessments", "assess"]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pfps_ml.validation.external import Validation
 
 _NEEDED = ("scipy", "matplotlib")
-Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.1.0.")]
+Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.2.0.")]
 Real = Annotated[Path, typer.Argument(metavar="COHORT", help="A roster with outcomes, .csv, .xlsx or .parquet.")]
 Report = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of report.html and report.json.")]
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the cohort.")]
@@ -89,7 +89,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
     )
     subject, held = _bundle(bundle, mlflow), other and _bundle(other)
-    read = _read(cohort, columns, mapping, subject.reference["horizon_months"])
+    read = _read(cohort, columns, mapping, subject)
     if held and read.arm is not None:
         raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
     if randomised and read.arm is None:
@@ -106,7 +106,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
 
 @app.command(rich_help_panel=RESEARCHER)
 def recalibrate(  # noqa: PLR0913, PLR0917
-    bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.name,
+    bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.column,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
     measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, mlflow: Logged = False,
 ) -> None:  # fmt: skip
@@ -119,7 +119,7 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
     expect_new_folder(out)
     subject = _bundle(bundle, mlflow)
-    found = update(subject, _read(cohort, columns, mapping, subject.reference["horizon_months"]), by=by)
+    found = update(subject, _read(cohort, columns, mapping, subject), by=by)
     written = out if found.update is not None else None
     if written:
         write_recalibrated(found, subject, written)
@@ -131,13 +131,13 @@ def recalibrate(  # noqa: PLR0913, PLR0917
         track(records_of_update(found, written), f"update of {subject.name}", EXPERIMENT)
 
 
-def _read(source: Path, columns: "Columns", mapping: Path | None, horizon: float = ONSET.horizon_months) -> "Cohort":
+def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundle | None" = None) -> "Cohort":
     from pfps_ml.intake.cohort import read_cohort
 
     if lacking := [name for name in _NEEDED if find_spec(name) is None]:
         raise MissingLibrary(f"expected {' and '.join(lacking)}, got none. Install them: pip install 'pfps-ml[train]'")
     with waiting("Reading"):
-        return read_cohort(source, columns, mapping, horizon)
+        return read_cohort(source, columns, mapping, bundle.horizons if bundle else None)
 
 
 def _track(found: "Validation") -> None:

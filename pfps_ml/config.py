@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pfps_ml.core.levels import LEVEL
 from pfps_ml.errors import FactError
 
 
@@ -107,10 +108,10 @@ class ProductConfig:
     share of the training data in each tail that counts as outside the range that the model has seen.
     """
 
-    version: str = "0.1.0"
+    version: str = "0.2.0"
     low_band_below: float = 0.75
     high_band_from: float = 1.5
-    level: float = 0.9
+    level: float = LEVEL
     unusual: float = 0.005
     age_edges: tuple[int, ...] = (10, 18, 30, 40, 50, 91)
     reference_quantiles: int = 10

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.domain.links import LINKS
 from pfps_ml.learning.additive import AdditiveModel, Pair, codes
 
 Floats = NDArray[np.float64]
@@ -34,7 +35,8 @@ class GainTables:
     fields
         The fields that the risk reads.
     factors
-        By what each value multiplies the odds against an episode, beside "missing"; shape (values, fields).
+        By what each value multiplies exp(-margin), the odds against an episode under the logit, beside "missing";
+        shape (values, fields).
     shares
         How often each value is met, shape (values, fields).
     pairs
@@ -45,6 +47,7 @@ class GainTables:
     factors: Floats
     shares: Floats
     pairs: tuple[PairGain, ...]
+    link: str = "logit"
 
     def gains(self, columns: Mapping[str, Floats], log_odds: Floats, risk: Floats) -> Floats:
         """Return the expected absolute change of each risk (percentage points) if a field were measured.
@@ -71,7 +74,8 @@ class GainTables:
                 which = np.flatnonzero(at == pair.at)
                 partner = codes(columns[pair.partner].take(row.take(which)), pair.cuts)
                 odds[:, which] *= pair.factors.take(partner, axis=1)
-        changes = self.shares.take(at, axis=1) * np.abs(1 / (1 + odds) - risk)
+            chance = LINKS[self.link].of_odds(odds)
+        changes = self.shares.take(at, axis=1) * np.abs(chance - risk)
         total = np.zeros(len(at))
         for change in changes:  # one after another: a reduction of a single one has another order
             total += change
@@ -104,7 +108,7 @@ def gain_tables(onset: AdditiveModel, described: Mapping[str, Any]) -> GainTable
                 padded = np.ones((most, table.shape[1]))
                 padded[: len(values) - 1] = _against(table)
                 pairs.append(PairGain(at, term.fields[1 - side], term.cuts[1 - side], padded))
-    return GainTables(main.fields, factors, shares, tuple(pairs))
+    return GainTables(main.fields, factors, shares, tuple(pairs), main.link)
 
 
 def _against(values: Floats) -> Floats:

@@ -1,6 +1,6 @@
 """Overlap: whether patients like this one were given each pathway at all, read from the bundle's propensity tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,8 +40,8 @@ def overlap_to_json(model: PropensityModel, floor: float) -> dict[str, Any]:
     return {"floor": floor, "states": propensity_to_json(model)}
 
 
-def overlap_of(reference: Mapping[str, Any]) -> Overlap | None:
-    """Build the overlap of a bundle; None if it was made before bundles knew it.
+def overlap_of(reference: Mapping[str, Any], arms: Sequence[str]) -> Overlap | None:
+    """Build the overlap of a bundle with these arms; None if it was made before bundles knew it.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def overlap_of(reference: Mapping[str, Any]) -> Overlap | None:
         return None
     try:
         content = reference[KEY]
-        floor, model = float(content["floor"]), propensity_from_json(content["states"])
+        floor, model = float(content["floor"]), propensity_from_json(content["states"], arms)
     except (BundleError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise BundleFormat(Message("propensities_of_other_shape")) from error
     return Overlap(model, floor)

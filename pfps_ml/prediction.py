@@ -1,7 +1,7 @@
 """The numbers of a bundle: risk, interval, contributions and pathways of coded rows, read from tables."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any
@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pfps_ml.errors import BundleFormat
-from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
-from pfps_ml.learning.additive import AdditiveModel, Values, from_json, probability, to_json
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, REFERENCE_ARM
+from pfps_ml.learning.additive import AdditiveModel, Values, from_json, to_json
 from pfps_ml.learning.compiled import Compiled, compile_models
 from pfps_ml.learning.explain import Explainer, explainer_from_json, explainer_to_json
 from pfps_ml.learning.gate import Gate, gate_from_json, gate_to_json
@@ -19,10 +19,8 @@ from pfps_ml.learning.scorer import Scorer, scorer
 
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
-
-
-_PAIRS = np.array([*combinations(range(len(ARMS)), 2)]).T  # of arms, the earlier one first
-_AGAINST_USUAL = {ARMS[j].name: at for at, (i, j) in enumerate(_PAIRS.T) if ARMS[i].name == REFERENCE_ARM}
+Inverse = Callable[[Floats], Floats]
+_ARMS = tuple(arm.name for arm in ARMS)
 
 
 @dataclass(frozen=True)
@@ -87,11 +85,14 @@ class Prediction:
     Attributes
     ----------
     risk
-        Probability of a new episode over the horizon.
+        Probability of a new episode over the main horizon.
+    risks
+        The same over every horizon of the bundle, ascending; the main one is `risk` itself.
     log_odds, base
-        The margin, and where the contributions start: the background's mean and what missing fields add; (rows,).
+        The margin on the scale of the model's link, and where the contributions start: the background's mean and what
+        missing fields add; (rows,).
     contributions
-        Exact Shapley values, log-odds, shape (rows, fields), in the order of `fields`; 0 where missing.
+        Exact Shapley values, on the same scale, shape (rows, fields), in the order of `fields`; 0 where missing.
     success, effect
         For every arm, the probability of success; for every active arm, its difference from usual care; NaN in rows
         whose pathways were not asked for.
@@ -101,6 +102,7 @@ class Prediction:
     """
 
     risk: Estimate
+    risks: dict[float, Estimate]
     log_odds: Floats
     base: Floats
     contributions: Floats
@@ -114,7 +116,16 @@ class Prediction:
 class Predictor:
     """The models of a bundle: onset with its Shapley tables, prognosis, and what each active arm adds.
 
-    `gate` is the verdict on whether a preference may be named; None if it was never asked.
+    Attributes
+    ----------
+    modifiers
+        By active arm, in the order of the bundle; there may be none.
+    gate
+        The verdict on whether a preference may be named; None if it was never asked.
+    horizons
+        The onset model of every further horizon; None stands for the main one.
+    usual
+        The arm that every effect is held against: the prognosis is success under it.
     """
 
     onset: AdditiveModel
@@ -124,6 +135,13 @@ class Predictor:
     interval: Interval
     pathway_interval: Interval
     gate: Gate | None = None
+    horizons: Mapping[float, AdditiveModel | None] = field(default_factory=lambda: {ONSET.main: None})
+    usual: str = REFERENCE_ARM
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms, the reference first."""
+        return (self.usual, *self.modifiers)
 
     def predict(self, values: Values, patients: Bools | None = None) -> Prediction:
         """Predict coded rows (see `knowledge.checker`), derived fields included.
@@ -139,8 +157,14 @@ class Predictor:
         draws, replicates = found.variances
         some = None if patients is None or patients.all() else patients
         success, effect, better = self.compared(values) if some is None else self._compared_of(values, some)
+        inverse = self.onset.probability
+        risk = _on_margin(found.log_odds, (draws * self.interval.of_draws, replicates), self.interval, inverse)
         return Prediction(
-            risk=_on_logit(found.log_odds, (draws * self.interval.of_draws, replicates), self.interval),
+            risk=risk,
+            risks={
+                number: risk if model is None else self._risk_of(model, values)
+                for number, model in self.horizons.items()
+            },
             log_odds=found.log_odds,
             base=found.base,
             contributions=found.contributions,
@@ -152,7 +176,11 @@ class Predictor:
 
     def risks(self, values: Values) -> Floats:
         """Return the risk of every row without interval, reasons or pathways: millions of rows fit in memory."""
-        return probability(self.onset.member(0).margin(values)[:, 0])
+        return self.onset.probability(self.onset.member(0).margin(values)[:, 0])
+
+    def _risk_of(self, model: AdditiveModel, values: Values) -> Estimate:
+        margins = model.margin(values)
+        return _on_margin(margins[:, 0], self.interval.variances(margins), self.interval, model.probability)
 
     def pathways(self, values: Values) -> tuple[dict[str, Estimate], dict[str, Estimate]]:
         """Return success under every arm and the effect of every active arm, open to the patient or not."""
@@ -163,14 +191,16 @@ class Predictor:
         """Return what `pathways` does, and which arm is better than which (see `Prediction.better`)."""
         usual, *added = self._arms.members(values)
         margins = np.array([usual, *(usual + each for each in added)])
-        chances, interval = probability(margins), self.pathway_interval
-        success = _on_logit(margins[..., 0], interval.variances(margins), interval)
-        first, second = _PAIRS
+        inverse, interval, arms = self.prognosis.probability, self.pathway_interval, self.arms
+        chances = inverse(margins)
+        success = _on_margin(margins[..., 0], interval.variances(margins), interval, inverse)
+        first, second = np.array([*combinations(range(len(arms)), 2)], dtype=np.intp).reshape(-1, 2).T
         lead = _difference(chances[second] - chances[first], interval)
-        better = np.zeros((len(ARMS), len(ARMS), len(usual)), dtype=bool)
+        better = np.zeros((len(arms), len(arms), len(usual)), dtype=bool)
         better[second, first], better[first, second] = lead.low > 0, lead.high < 0
-        effects = {name: lead.part(at) for name, at in _AGAINST_USUAL.items()}
-        return {arm.name: success.part(at) for at, arm in enumerate(ARMS)}, effects, better
+        # the pairs begin with those of the reference
+        effects = {name: lead.part(at) for at, name in enumerate(arms[1:])}
+        return {name: success.part(at) for at, name in enumerate(arms)}, effects, better
 
     def _compared_of(self, values: Values, patients: Bools) -> tuple[dict[str, Estimate], dict[str, Estimate], Bools]:
         rows = {name: np.asarray(values[name], dtype=np.float64)[patients] for name in self._arms.grid.fields}
@@ -186,12 +216,12 @@ class Predictor:
 
     @cached_property
     def _arms(self) -> Compiled:
-        return compile_models([self.prognosis, *(self.modifiers[name] for name in ACTIVE_ARMS)])
+        return compile_models([self.prognosis, *self.modifiers.values()])
 
 
-def _on_logit(centre: Floats, variances: tuple[Floats, Floats], interval: Interval) -> Estimate:
+def _on_margin(centre: Floats, variances: tuple[Floats, Floats], interval: Interval, inverse: Inverse) -> Estimate:
     reach = interval.t * np.sqrt(variances[0] + variances[1])
-    value, low, high = probability(np.array([centre, centre - reach, centre + reach]))
+    value, low, high = inverse(np.array([centre, centre - reach, centre + reach]))
     return Estimate(value, low, high, *variances)
 
 
@@ -208,7 +238,7 @@ def _variance(members: Floats) -> Floats:
 
 
 def onset_to_json(predictor: Predictor) -> dict[str, Any]:
-    """Return the content of onset.json."""
+    """Return the onset model at its main horizon as plain JSON values: interval, model and Shapley tables."""
     return {
         "interval": asdict(predictor.interval),
         "model": to_json(predictor.onset),
@@ -217,15 +247,22 @@ def onset_to_json(predictor: Predictor) -> dict[str, Any]:
 
 
 def pathways_to_json(predictor: Predictor) -> dict[str, Any]:
-    """Return the content of pathways.json."""
+    """Return the pathway models as plain JSON values: interval, prognosis, modifiers and the gate's verdict."""
     modifiers = {name: to_json(model) for name, model in predictor.modifiers.items()}
     interval, gate = asdict(predictor.pathway_interval), predictor.gate
     found = {"interval": interval, "prognosis": to_json(predictor.prognosis), "modifiers": modifiers}
     return found | ({"gate": gate_to_json(gate)} if gate else {})
 
 
-def predictor_from_json(onset: Any, pathways: Any) -> Predictor:
-    """Build a predictor from the content of onset.json and pathways.json.
+def predictor_from_json(onset: Any, pathways: Any, arms: Sequence[str] = _ARMS) -> Predictor:
+    """Build a predictor from what `onset_to_json` and `pathways_to_json` return.
+
+    Parameters
+    ----------
+    onset, pathways
+        The models.
+    arms
+        The arms that there must be models of, the reference first.
 
     Raises
     ------
@@ -234,26 +271,43 @@ def predictor_from_json(onset: Any, pathways: Any) -> Predictor:
     """
     try:
         model, prognosis = from_json(onset["model"]), from_json(pathways["prognosis"])
-        modifiers = {name: from_json(pathways["modifiers"][name]) for name in ACTIVE_ARMS}
+        modifiers = {name: from_json(pathways["modifiers"][name]) for name in arms[1:]}
         found = Predictor(
             onset=model,
             explainer=explainer_from_json(onset["explanation"]),
             prognosis=prognosis,
             modifiers=modifiers,
-            interval=_interval(onset["interval"], [model]),
-            pathway_interval=_interval(pathways["interval"], [prognosis, *modifiers.values()]),
+            interval=interval_from_json(onset["interval"], [model]),
+            pathway_interval=interval_from_json(pathways["interval"], [prognosis, *modifiers.values()]),
             gate=gate_from_json(pathways["gate"]) if "gate" in pathways else None,
+            usual=arms[0],
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleFormat(f"expected the parts of a bundle's models, got a fault at {error}") from error
-    read = {*found.onset.fields, *found.explainer.fields, *found.prognosis.fields}
-    read = read.union(*(model.fields for model in found.modifiers.values()))
-    if unknown := sorted(read - set(BY_NAME)):
+    if unknown := sorted({*fields_of_onset(found), *fields_of_success(found)} - set(BY_NAME)):
         raise BundleFormat(f"expected models over fields of the dictionary, got {', '.join(unknown)}")
     return found
 
 
-def _interval(content: Any, models: Iterable[AdditiveModel]) -> Interval:
+def fields_of_onset(predictor: Predictor) -> set[str]:
+    """Return the fields that the onset model reads, at any horizon."""
+    models = (predictor.onset, *filter(None, predictor.horizons.values()))
+    return {*predictor.explainer.fields}.union(*(model.fields for model in models))
+
+
+def fields_of_success(predictor: Predictor) -> set[str]:
+    """Return the fields that the pathway models read."""
+    return set(predictor.prognosis.fields).union(*(model.fields for model in predictor.modifiers.values()))
+
+
+def interval_from_json(content: Any, models: Iterable[AdditiveModel]) -> Interval:
+    """Build an interval that fits the members of some models.
+
+    Raises
+    ------
+    LookupError, TypeError, ValueError
+        If it is of another shape, or the models have another number of members.
+    """
     members = {len(model.intercept) for model in models}
     # a bundle of before evidence draws says nothing of parts: all its members but the first are resamples
     evidence, sampling = int(content.get("evidence", 0)), int(content.get("sampling", max(members) - 1))
@@ -268,6 +322,9 @@ __all__ = [
     "Interval",
     "Prediction",
     "Predictor",
+    "fields_of_onset",
+    "fields_of_success",
+    "interval_from_json",
     "onset_to_json",
     "pathways_to_json",
     "predictor_from_json",

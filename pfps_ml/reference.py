@@ -15,7 +15,7 @@ from pfps_ml.knowledge.dictionary import BY_NAME
 Floats = NDArray[np.float64]
 SMALLEST = 5  # people: of fewer nothing is said
 _DECIMALS = 8
-_FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"), ("horizon_months",))
+_FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"))
 _NAMED = 5  # faults in one message
 _FINITE = 1e300
 
@@ -67,7 +67,7 @@ def check_reference(content: Any, read: Iterable[str]) -> None:
     Raises
     ------
     BundleFormat
-        Naming what is missing or is no number: thresholds, horizon, an age and sex without an average, a field.
+        Naming what is missing or is no number: thresholds, an age and sex without an average, a field.
     """
     if faults := list(_unusable(content, read)):
         raise BundleFormat(

@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core.levels import percent
 from pfps_ml.core.markdown import MarkdownSection, markdown_list, markdown_page, markdown_table
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
 from pfps_ml.evaluation.comparison import EXCESS
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.knowledge.contracts import notice_of
-from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, SUCCESS
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME
+from pfps_ml.model.bundle_schema import Schema
 from pipelines.gate import Check
 from pipelines.validated import Validated
 
@@ -58,6 +61,7 @@ def model_card(
     tables: Mapping[str, pd.DataFrame],
     checks: Sequence[Check],
     verdict: Mapping[str, Any] | None,
+    schema: Schema,
 ) -> str:
     """Return the card as Markdown.
 
@@ -73,16 +77,18 @@ def model_card(
         The release gate's figures, limits and verdicts.
     verdict
         The preference gate's verdict as the bundle holds it; None where it was not held.
+    schema
+        The outcomes with their horizons, and the level of the intervals.
     """
     made = facts["trained_on"]
     sections = [
-        _predicted(),
+        _predicted(schema),
         MarkdownSection("Intended use", (INTENDED_USE,)),
         _training(made),
         MarkdownSection("Onset on the held-out clubs", (_figures_table(tables["onset"]),)),
         _pathways(tables),
         _preference(verdict),
-        _intervals(tables["answered"], facts["config"]["product"]["level"]),
+        _intervals(tables["answered"], schema.level),
         _gate(checks),
         _recipe(facts["recipe"]),
         MarkdownSection("Limits", (markdown_list(limits_of(made)),)),
@@ -149,9 +155,11 @@ def _plain_records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def _predicted() -> MarkdownSection:
-    success = f"{SUCCESS.label} under each pathway: {SUCCESS.meaning}"
-    return MarkdownSection("What it predicts", (markdown_list((f"{ONSET.label}: {ONSET.meaning}", success)),))
+def _predicted(schema: Schema) -> MarkdownSection:
+    within, after = (schema.outcomes[outcome.name].horizon for outcome in (ONSET, SUCCESS))
+    onset = f"{ONSET.label_at(within)}: {ONSET.meaning_at(within)}"
+    success = f"{SUCCESS.label_at(after)} under each pathway: {SUCCESS.meaning_at(after)}"
+    return MarkdownSection("What it predicts", (markdown_list((onset, success)),))
 
 
 def _training(made: Mapping[str, Any]) -> MarkdownSection:
@@ -221,7 +229,7 @@ def _preference(verdict: Mapping[str, Any] | None) -> MarkdownSection:
 
 def _intervals(answered: pd.DataFrame, level: float) -> MarkdownSection:
     text = (
-        f"Mean width of the {100 * level:g} % interval, and the shares of the variance behind it: what the evidence "
+        f"Mean width of the {percent(level)} interval, and the shares of the variance behind it: what the evidence "
         "does not know,\nand what the sample does not tell."
     )
     if not (answered["evidence"] > 0).any():

@@ -11,12 +11,15 @@ import typer
 
 from pfps_ml.bundle import dump
 from pfps_ml.config import Config, load_config
-from pfps_ml.errors import CohortError, InputError
+from pfps_ml.core.levels import percent
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
+from pfps_ml.errors import BundleFormat, CohortError, InputError
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.learning.split import Split, split_clubs
+from pfps_ml.model.bundle_schema import schema_from_json
+from pfps_ml.model.model_files import predictor_from_models
 from pfps_ml.numbers import csv_text
-from pfps_ml.prediction import predictor_from_json
 from pfps_ml.validation.pathways import PICTURED, pathway_pictures, pathway_tables
 from pipelines.console import command, say, steps
 from pipelines.frames import DATA, OUT, Frames, read_frames
@@ -30,7 +33,12 @@ EVALUATION = OUT / "evaluation"
 SUBJECT = "subject.json"
 STEPS = 3
 Progress = Callable[[str], None]
-_ABOUT = {"runners": "runners trained on", "patients": "patients trained on", "clubs": "clubs held out"}
+_ABOUT = {
+    "level": "level of the model's intervals",
+    "runners": "runners trained on",
+    "patients": "patients trained on",
+    "clubs": "clubs held out",
+}
 
 
 @dataclass(frozen=True)
@@ -42,15 +50,12 @@ class Evaluation:
     tables, pictures
         By name.
     subject
-        Which candidate, and on whom it was judged.
-    level
-        Of the intervals of its predictions.
+        Which candidate, the level of its intervals, and on whom it was judged.
     """
 
     tables: dict[str, pd.DataFrame]
     pictures: dict[str, displays.Display]
     subject: dict[str, Any]
-    level: float
 
     def write(self, folder: Path) -> Path:
         """Write every table, every picture and the report; return the report's path."""
@@ -73,10 +78,11 @@ class Evaluation:
         names = [_ABOUT.get(key, key).replace("_", " ") for key in self.subject]
         about = pd.DataFrame({"what": names, "value": list(map(str, self.subject.values()))})
         sections = [Section("What was evaluated", "Training saw none of these clubs.", about)]
+        level = percent(self.subject["level"])
         for name, (heading, text) in TEXTS.items():
             if name in self.tables or name in self.pictures:
                 table, picture = self.tables.get(name), self.pictures.get(name)
-                shown_text = text.replace("{level}", f"{100 * self.level:g} %")
+                shown_text = text.replace("{level}", level)
                 sections.append(Section(heading, shown_text, table, picture, drawn.get(name, b"")))
         return sections
 
@@ -111,23 +117,28 @@ def evaluate(
             )
     predictor = candidate.predictor
     tell("onset figures with intervals")
+    label = ONSET.label_at(candidate.horizons[ONSET.name])
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), predictor)
-    tables, pictures = onset_tables(runners, predictor, config), onset_pictures(runners, predictor, config)
+    tables, pictures = (
+        onset_tables(runners, predictor, config, label),
+        onset_pictures(runners, predictor, config, label),
+    )
     tell("pathway effects")
     treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
     found = pathway_tables(treated, config.evaluation)
     tables |= {name: found[name] for name in found if name not in PICTURED}
-    pictures |= pathway_pictures(found)
+    pictures |= pathway_pictures(found, SUCCESS.label_at(candidate.horizons[SUCCESS.name]))
     tables["answered"] = pd.concat([tables["answered"], pathways_answered(treated)], ignore_index=True)
     if thorough:
         tell("refits: learning curve, clubs left out")
         pictures |= refitted_pictures(frames, split, runners, config)
     subject = {
-        "candidate": candidate.identity, **candidate.facts["trained_on"], "split": split.digest,
+        "candidate": candidate.identity, "level": predictor.interval.level, **candidate.facts["trained_on"],
+        "split": split.digest,
         "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
-    return Evaluation(tables, pictures, subject, predictor.interval.level)
+    return Evaluation(tables, pictures, subject)
 
 
 def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> None:
@@ -155,11 +166,13 @@ def load_candidate(folder: Path) -> Candidate:
         If there is no candidate in the folder.
     """
     try:
-        names = ("onset.json", "pathways.json", "reference.json", "facts.json")
-        onset, pathways, reference, facts = (json.loads((folder / name).read_bytes()) for name in names)
-    except (OSError, ValueError) as error:
+        reference, facts = (json.loads((folder / name).read_bytes()) for name in ("reference.json", "facts.json"))
+        schema = schema_from_json(json.loads((folder / "schema.json").read_bytes()))
+        models = {n: json.loads((folder / each.model).read_bytes()) for n, each in schema.outcomes.items()}
+    except (OSError, ValueError, BundleFormat) as error:
         raise InputError(f"expected a candidate in {folder}; make one with `python -m pipelines.train`") from error
-    return Candidate(predictor_from_json(onset, pathways), reference, facts)
+    horizons = {name: each.horizon for name, each in schema.outcomes.items()}
+    return Candidate(predictor_from_models(models, schema), reference, facts, horizons)
 
 
 def main(

@@ -15,14 +15,15 @@ import pandas as pd
 
 from pfps_ml.checks.guide import CheckVerdict
 from pfps_ml.config import ReleaseConfig
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message, sentence
 from pfps_ml.errors import Fault, InputError, ReleaseRefused
+from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.knowledge.dictionary import REFERENCE_ARM
 from pfps_ml.validation.against import AGAINST
 from pfps_ml.validation.verdict import Conclusion
 from pipelines.validated import Validated
 
-_NORMAL = 1.96  # standard errors to either side of a 95 % interval
 READ = ("onset", "answered", "effects", "overlap", "policies", "heterogeneity")
 
 
@@ -134,7 +135,7 @@ def checks_outside(validation: Validated, limits: ReleaseConfig) -> list[Check]:
         What must hold.
     """
     tables, rate = validation.tables, validation.cases / validation.runners
-    enough = _NORMAL * float(np.sqrt(rate * (1 - rate) / validation.runners)) <= limits.ici_up_to
+    enough = normal_quantile(LEVEL) * float(np.sqrt(rate * (1 - rate) / validation.runners)) <= limits.ici_up_to
     onset = [check if enough or check.figure.code != Figure.CALIBRATION_INDEX
              else replace(check, outcome=Outcome.NOT_JUDGED)
              for check in _onset(tables["onset"].set_index("metric"), limits)]  # fmt: skip

@@ -20,7 +20,7 @@ from pfps_ml.evaluation.net_benefit import decision_table
 from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
 from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, tier_fields
 from pfps_ml.knowledge.field import TIERS
-from pfps_ml.learning.additive import AdditiveModel, probability
+from pfps_ml.learning.additive import AdditiveModel
 from pfps_ml.prediction import Estimate, Predictor
 from pfps_ml.validation.groups import TIER_LABELS, groups_of
 from pipelines.frames import Frames, onset_features
@@ -45,40 +45,40 @@ class Runners:
         X = onset_features(frames.onset)[held_out].reset_index(drop=True)
         truth = None if frames.truth_onset is None else frames.truth_onset["true_risk"].to_numpy(float)[held_out]
         p = risk_of(predictor.onset, X)
-        return cls(X, rows[ONSET.name].to_numpy(dtype=float), p, rows["club"].to_numpy(), truth)
+        return cls(X, rows[ONSET.column].to_numpy(dtype=float), p, rows["club"].to_numpy(), truth)
 
 
 def risk_of(model: AdditiveModel, X: pd.DataFrame) -> np.ndarray:
     """Return the risk that the main model predicts."""
-    return np.asarray(probability(model.member(0).margin(X)[:, 0]))
+    return np.asarray(model.probability(model.member(0).margin(X)[:, 0]))
 
 
-def onset_tables(runners: Runners, predictor: Predictor, config: Config) -> dict[str, pd.DataFrame]:
-    """Return the tables that are no picture's."""
+def onset_tables(runners: Runners, predictor: Predictor, config: Config, label: str) -> dict[str, pd.DataFrame]:
+    """Return the tables that are no picture's; `label` is what a heading calls the outcome."""
     settings = config.evaluation
     whole = measure_with_intervals(runners.y, runners.p, runners.clubs, settings.seed, settings.bootstraps)
     if runners.truth is not None:
         whole = pd.concat([whole, pd.DataFrame([_excess(runners, settings)])], ignore_index=True)
     # the predictor answers on pathways, too, and wants their fields, known or not
     risk = predictor.predict(runners.X.reindex(columns=list(BY_NAME))).risk
-    return {"onset": whole, "answered": pd.DataFrame([answered(ONSET.label, risk)])}
+    return {"onset": whole, "answered": pd.DataFrame([answered(label, risk)])}
 
 
-def onset_pictures(runners: Runners, predictor: Predictor, config: Config) -> dict[str, displays.Display]:
-    """Return the pictures, each with its table."""
+def onset_pictures(runners: Runners, predictor: Predictor, config: Config, label: str) -> dict[str, displays.Display]:
+    """Return the pictures, each with its table; `label` is what a heading calls the outcome."""
     y, p, clubs, settings = runners.y, runners.p, runners.clubs, config.evaluation
     by = groups_of(runners.X, config)
     apart, decided = (judge(y, p, by, clubs, settings) for judge in (subgroup_table, decision_parts))
     curve = calibration_curve(y, p, clubs, settings)
     return {
-        "calibration": displays.calibration(y, p, curve=curve),
-        "roc": displays.roc(y, p),
-        "risks": displays.risks(y, p),
+        "calibration": displays.calibration(y, p, label, curve),
+        "roc": displays.roc(y, p, label),
+        "risks": displays.risks(y, p, label),
         "decision": displays_onset.decision_curve(decision_table(y, p, clubs, settings)),
         "subgroups": displays_onset.subgroups(apart),
         "decision_subgroups": displays_onset.decision_subgroups(decided),
         "tiers": displays_onset.tiers(_tiers(runners, predictor, settings)),
-        "reasons": _reasons(runners.X, predictor),
+        "reasons": _reasons(runners.X, predictor, label),
     }
 
 
@@ -116,10 +116,10 @@ def _tiers(runners: Runners, predictor: Predictor, settings: EvaluationConfig) -
     return compare_parts(runners.y[equipped], risks, runners.clubs[equipped], settings)
 
 
-def _reasons(X: pd.DataFrame, predictor: Predictor) -> displays.Display:
+def _reasons(X: pd.DataFrame, predictor: Predictor, label: str) -> displays.Display:
     base, contributions = predictor.explainer.explain(X)
     shown = pd.DataFrame(contributions, columns=list(predictor.explainer.fields)).head(_PICTURED)
-    return displays.reasons(shown, X.head(_PICTURED), float(base.mean()))
+    return displays.reasons(shown, X.head(_PICTURED), float(base.mean()), label)
 
 
 __all__ = ["Runners", "answered", "onset_pictures", "onset_tables", "risk_of"]

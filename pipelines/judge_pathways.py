@@ -21,7 +21,7 @@ def held_out_patients(frames: Frames, held_out: np.ndarray, predictor: Predictor
     chosen = fit_propensity(X[~held_out], arm[~held_out], basis(X[~held_out], config.pathways.knots))
     X, rows, truth = X[held_out].reset_index(drop=True), frames.treatment[held_out], frames.truth_treatment
     had, clubs = (rows[name].to_numpy(dtype=object) for name in ("arm", "club"))
-    given = Given(rows[SUCCESS.name].to_numpy(dtype=float), had, clubs, chosen.predict(X))
+    given = Given(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
     if truth is not None:
         truth = truth[held_out].reset_index(drop=True).rename(columns={f"p_{a.name}": a.name for a in ARMS})
     return Treated.of(predictor, X, given, chosen, truth)

@@ -38,7 +38,7 @@ def refitted_pictures(frames: Frames, split: Split, runners: Runners, config: Co
 
 def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Config) -> displays.Display:
     """Leave out every club by itself, or, of very many clubs, those of a fold together."""
-    y, clubs = training[ONSET.name].to_numpy(float), training["club"]
+    y, clubs = training[ONSET.column].to_numpy(float), training["club"]
     alone = clubs.nunique() <= _MOST_REFITS
     names = {club: at for at, club in enumerate(sorted(clubs.unique()))} if alone else split.folds
     part, p = clubs.map(names).to_numpy(), np.zeros(len(y))
@@ -61,7 +61,7 @@ def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Con
 def _learning_curve(
     X: pd.DataFrame, training: pd.DataFrame, split: Split, runners: Runners, config: Config
 ) -> displays.Display:
-    y, clubs, order, parts = training[ONSET.name].to_numpy(float), training["club"], list(split.folds), {}
+    y, clubs, order, parts = training[ONSET.column].to_numpy(float), training["club"], list(split.folds), {}
     for share in _SHARES:
         count = max(round(share * len(order)), 2)
         own = clubs.isin(order[:count]).to_numpy()

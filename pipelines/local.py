@@ -111,13 +111,12 @@ def train_on_files(asked: Asked, config: Config, out: Path) -> None:
 
 def _read(asked: Asked, bundle: Bundle) -> Iterator[tuple[Cohort, list[Check]]]:
     if asked.cohort is not None:
-        horizon = bundle.reference["horizon_months"]
-        cohort = read_cohort(asked.cohort, asked.columns, asked.mapping, horizon)
+        cohort = read_cohort(asked.cohort, asked.columns, asked.mapping, bundle.horizons)
         if cohort.arm is not None:
             raise InputError("expected runners in --cohort, got patients (it has arms); name it with --patients.")
         yield _checked(cohort)
     if asked.patients is not None:
-        yield _checked(read_patients(asked.patients, asked.patient_columns, asked.patient_mapping))
+        yield _checked(read_patients(asked.patients, asked.patient_columns, asked.patient_mapping, bundle.horizons))
 
 
 def _checked(cohort: Cohort) -> tuple[Cohort, list[Check]]:

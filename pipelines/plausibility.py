@@ -11,6 +11,7 @@ from pfps_ml.cohort.independence import STEP, TIED
 from pfps_ml.cohort.plausibility import COHORT, PARTS, Finding, Use, check
 from pfps_ml.cohort.targets import TOLERANCES
 from pfps_ml.core.markdown import markdown_list, markdown_table
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.knowledge.contracts import NOTICE
 from pfps_ml.outputs import write_whole
 from pipelines.console import command, say, steps, table
@@ -58,8 +59,8 @@ A figure that several studies give differently is accepted between them, which i
 ## What cannot be compared
 
 * Tests that no visit field stands for (G5-01, G5-04, G5-06 to G5-14).
-* Outcomes after 12 weeks (G4-58, G4-65, G4-71), recovery over time (G4-76) and scores after treatment (G4-08 to G4-13):
-  success at 12 weeks is the one outcome. Published trials are held again, with their own size, in TRIALS.md.
+* Outcomes after {at} (G4-58, G4-65, G4-71), recovery over time (G4-76) and scores after treatment (G4-08 to G4-13):
+  success at {at} is the one outcome. Published trials are held again, with their own size, in TRIALS.md.
 * The load ratio that runs backwards (G2-40): the world holds weekly ratios to have no effect, as G2-41 found.
 * Injections (G4-45, G4-48: satisfaction and freedom from treatment after months and years) and flat inserts (G4-34).
 * Hip strength in school runners by an unstated unit (G2-22) or by thirds (G2-27); these two contradict each other.
@@ -78,7 +79,8 @@ def plausibility_page(findings: list[Finding]) -> str:
     missed = (f"**{_name(finding)}** ({', '.join(finding.row.rows)}): {finding.row.why}." for finding in findings
               if not finding.inside)  # fmt: skip
     return _TEXT.format(
-        notice=NOTICE, runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
+        at=SUCCESS.at(), notice=NOTICE,
+        runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
         tolerances=markdown_list(TOLERANCES, mark="*"), parts="\n".join(parts), missed=markdown_list(missed, mark="*"),
     )  # fmt: skip
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.bundle import PARTS, Bundle, load_bundle
+from pfps_ml.bundle import Bundle, load_bundle, parts_of
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.knowledge.contracts import people_of
 from pfps_ml.recalibration.card import card_before
@@ -18,7 +18,7 @@ from pipelines.gate import Check, checks_of_patients, checks_outside, hold_to_ga
 from pipelines.shelf import place, point
 from pipelines.validated import PATHWAYS, Validated, read_validation
 
-_MADE = ("format", "name", "files", "dictionary_fingerprint")  # of a manifest, by whoever writes it
+_MADE = ("format", "name", "level", "files", "dictionary_fingerprint")  # of a manifest, by whoever writes it
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,7 +89,7 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
     """
     hold_to_gate(ready.checks)
     bundle, facts = ready.bundle, _facts(ready)
-    parts = {part: (bundle.path / part).read_bytes() for part in PARTS}
+    parts = parts_of(bundle)
 
     section = validation_section(ready.validated, ready.treated, ready.checks)
 

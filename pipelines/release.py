@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.bundle import digest
 from pfps_ml.config import ProductConfig, ReleaseConfig, load_config
-from pfps_ml.errors import InputError
+from pfps_ml.errors import BundleFormat, InputError
+from pfps_ml.model.bundle_files import BESIDE
+from pfps_ml.model.bundle_schema import Schema, schema_from_json
 from pfps_ml.tracking import expect_store
 from pipelines.card import INTENDED_USE, headline, held_out_figures, limits_of, model_card, not_done
 from pipelines.console import command, say, table
@@ -21,7 +22,7 @@ from pipelines.evaluate import EVALUATION, SUBJECT
 from pipelines.gate import Check, checks, hold_to_gate, read_tables
 from pipelines.promotion import judge_bundle, release_bundle
 from pipelines.shelf import MODELS, place, point
-from pipelines.train import CANDIDATE, PARTS
+from pipelines.train import CANDIDATE, identity_of
 
 _PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
 
@@ -34,6 +35,7 @@ class Ready:
     parts: dict[str, bytes]
     tables: dict[str, pd.DataFrame]
     checks: list[Check]
+    schema: Schema
 
 
 def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None) -> Ready:
@@ -53,21 +55,22 @@ def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None
     """
     try:
         facts = json.loads((candidate / "facts.json").read_text(encoding="utf-8"))
-        parts = {name: (candidate / name).read_bytes() for name in PARTS}
+        schema = schema_from_json(json.loads((candidate / "schema.json").read_bytes()))
+        parts = {name: (candidate / name).read_bytes() for name in (*BESIDE[:-1], *schema.models)}
         judged = json.loads((evaluation / SUBJECT).read_text(encoding="utf-8"))["candidate"]
-    except (OSError, LookupError, ValueError) as error:
+    except (OSError, LookupError, ValueError, BundleFormat) as error:
         what = getattr(error, "filename", None) or "one of their files"
         raise InputError(
             f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {what} cannot be read; "
             "run pipelines.train and pipelines.evaluate first"
         ) from error
-    if judged != digest(parts["onset.json"] + parts["pathways.json"]):
+    if judged != identity_of(parts):
         raise InputError(
             f"expected the evaluation of the candidate in {candidate}, got that of another in {evaluation}; "
             "run pipelines.evaluate again"
         )
     tables = read_tables(evaluation)
-    return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()))
+    return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()), schema)
 
 
 def release(candidate: Path, evaluation: Path, models: Path, number: str, limits: ReleaseConfig | None = None) -> Path:
@@ -98,8 +101,8 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str, limits
     hold_to_gate(ready.checks)
 
     def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
-        verdict = json.loads(ready.parts["pathways.json"]).get("gate")
-        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict)
+        verdict = json.loads(ready.parts["models/success.json"]).get("gate")
+        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict, ready.schema)
         return {**ready.parts, "card.md": card.encode("utf-8")}, _facts(name, ready)
 
     folder = place(models, number, made)

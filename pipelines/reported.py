@@ -1,6 +1,5 @@
 """The figures that the reports may quote: each is read from the bundle or from a tracked table; none is typed."""
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,11 +11,13 @@ import pandas as pd
 from pfps_ml.bundle import Bundle
 from pfps_ml.checks.size import rows_to_train
 from pfps_ml.config import ValidationConfig
+from pfps_ml.core.levels import percent
 from pfps_ml.errors import FactError
 from pfps_ml.knowledge.contracts import origin_of, people_of, size_of
-from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, SCREENING, SUCCESS, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
 from pfps_ml.knowledge.evidence import ledger
 from pfps_ml.knowledge.scenario import load_scenario
+from pfps_ml.prediction import onset_to_json, pathways_to_json
 from pfps_ml.recalibration.card import level_of
 from pfps_ml.reference import SMALLEST
 from pfps_ml.validation.samplesize import rows_for_auroc, rows_for_ratio
@@ -40,6 +41,8 @@ class Source:
 
     Attributes
     ----------
+    bundle
+        The bundle.
     manifest, reference
         Of the bundle.
     onset, pathways
@@ -53,6 +56,7 @@ class Source:
         Which published figures the simulated cohort gives back; empty for a bundle of real data.
     """
 
+    bundle: Bundle
     manifest: dict[str, Any]
     reference: dict[str, Any]
     onset: dict[str, Any]
@@ -88,12 +92,11 @@ def known_of(bundle: Bundle, validated: Validated | None = None) -> Known:
 
 
 def _source(bundle: Bundle) -> Source:
-    parts = {name: json.loads((bundle.path / f"{name}.json").read_bytes()) for name in ("onset", "pathways")}
     simulated = bundle.manifest["trained_on"].get("simulated")
     plausible = pd.read_csv(HOUSE / PLAUSIBILITY) if simulated else pd.DataFrame()
     source = Source(
-        dict(bundle.manifest), dict(bundle.reference), **parts, held_out=_held_out(bundle),
-        tenths=pd.read_csv(CALIBRATION), plausible=plausible,
+        bundle, dict(bundle.manifest), dict(bundle.reference), onset_to_json(bundle.predictor),
+        pathways_to_json(bundle.predictor), _held_out(bundle), pd.read_csv(CALIBRATION), plausible,
     )  # fmt: skip
     return source if _of_this_bundle(source) else replace(source, tenths=pd.DataFrame())
 
@@ -253,9 +256,9 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "held_clubs": lambda s: f"{_held_clubs(s)}",
     "held_patients": lambda s: f"{s.held_out['effects'][0]['patients']:,}",
     "base_rate": lambda s: f"{s.reference['base_rate']:.1%}",
-    "horizon": lambda s: f"{s.reference['horizon_months']:g} months",
-    "onset": lambda s: ONSET.label,
-    "success": lambda s: f"{SUCCESS.label} ({SUCCESS.meaning.rstrip('.')})",
+    "horizon": lambda s: str(s.bundle.horizons["onset"]),
+    "onset": lambda s: s.bundle.label("onset"),
+    "success": lambda s: f"{s.bundle.label('success')} ({s.bundle.meaning('success').rstrip('.')})",
     "screening": lambda s: f"{len(SCREENING)}",
     "visit": lambda s: f"{len(VISIT)}",
     "fields": lambda s: f"{len(ONSET_FIELDS)}",
@@ -273,7 +276,7 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "every_figure": _every_figure,
     "effects": _effects,
     "gate": _gate,
-    "level": lambda s: f"{_config(s, 'product', 'level'):.0%}",
+    "level": lambda s: percent(s.bundle.level),
     "low_band": lambda s: f"{_config(s, 'product', 'low_band_below'):g}",
     "high_band": lambda s: f"{_config(s, 'product', 'high_band_from'):g}",
     "held_share": lambda s: f"{_config(s, 'split', 'held_out_share'):.0%}",

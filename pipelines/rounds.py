@@ -229,12 +229,12 @@ def stored(model: Any) -> dict[str, bytes]:
 def _rows(task: str, cohort: CohortConfig, start: int, stop: int) -> Rows:
     if task == "onset":
         made: Cohort = simulate_onset(cohort, start, stop)
-        X, y, truth = onset_features(made.observed), made.observed[ONSET.name], made.truth["true_risk"].to_numpy()
+        X, y, truth = onset_features(made.observed), made.observed[ONSET.column], made.truth["true_risk"].to_numpy()
         return Rows(X, y.to_numpy(float), made.observed["club"], pd.Series("", X.index), truth)
     made = simulate_treatment(cohort, start, stop)
     names = {f"p_{arm.name}": arm.name for arm in ARMS}
     truth = made.truth[list(names)].rename(columns=names)
-    y = made.observed[SUCCESS.name].to_numpy(float)
+    y = made.observed[SUCCESS.column].to_numpy(float)
     return Rows(pathway_features(made.observed), y, made.observed["club"], made.observed["arm"], truth)
 
 

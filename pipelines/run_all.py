@@ -14,6 +14,8 @@ import typer
 
 from pfps_ml.bundle import Bundle, load_bundle
 from pfps_ml.config import Config, load_config
+from pfps_ml.core.levels import percent
+from pfps_ml.domain.roster_columns import risk_column
 from pfps_ml.errors import ReleaseRefused
 from pfps_ml.files.dialects import read_sheet
 from pfps_ml.knowledge.contracts import NOTICE
@@ -92,8 +94,8 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         run = track(records(candidate, found, frames, EVALUATION, released), _run_name(scenario, released))
         tell("score")
         summary = score_roster(roster, SCORED, released) if isinstance(released, Bundle) else None
-    if summary:
-        _show_risks(asdict(summary))
+    if summary and isinstance(released, Bundle):
+        _show_risks(asdict(summary), released)
     _show_figures(found)
     show_checks(judge(CANDIDATE, EVALUATION, config.release).checks)
     places = {"cohort": data, "report": report, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)"}
@@ -126,12 +128,14 @@ def _run_name(scenario: str, released: Bundle | ReleaseRefused) -> str:
     return released.name if isinstance(released, Bundle) else f"{scenario}, not released"
 
 
-def _show_risks(summary: dict[str, Any]) -> None:
+def _show_risks(summary: dict[str, Any], released: Bundle) -> None:
     # the roster's own reader takes off the apostrophes that keep a spreadsheet from running an id
     ids = read_sheet(SCORED, frozenset()).table.column("runner_id").to_pylist()
     scored = pd.read_csv(SCORED).assign(runner_id=ids)
-    top = scored[scored["risk_12m"].notna()].nlargest(_SHOWN, "risk_12m")
-    header = ("runner", "12-month risk (90 %)", "band", "reasons (percentage points)")
+    column = risk_column(released.horizons["onset"])
+    top = scored.rename(columns={column: "risk"}).dropna(subset="risk").nlargest(_SHOWN, "risk")
+    risk = f"risk within {released.horizons['onset']} ({percent(released.level)})"
+    header = ("runner", risk, "band", "reasons (percentage points)")
     table(f"The {_SHOWN} highest risks of the example roster", header, map(_risk_row, top.itertuples()))
     say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
 
@@ -147,7 +151,7 @@ def _show_figures(found: Evaluation) -> None:
 
 def _risk_row(row: Any) -> tuple[str, ...]:
     reasons = "\n".join(map(str, (row.reason_1, row.reason_2, row.reason_3)))
-    return row.runner_id, f"{row.risk_12m:.1%} ({row.risk_low:.1%} to {row.risk_high:.1%})", row.risk_band, reasons
+    return row.runner_id, f"{row.risk:.1%} ({row.risk_low:.1%} to {row.risk_high:.1%})", row.risk_band, reasons
 
 
 def main(

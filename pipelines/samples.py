@@ -130,18 +130,18 @@ def selected_by_onset(scenario: str, rows: int = 100_000) -> dict[str, float]:
 
 
 def _frames_table(frames: Frames) -> str:
-    onset, success = frames.onset[ONSET.name].mean(), frames.treatment[SUCCESS.name].mean()
+    onset, success = frames.onset[ONSET.column].mean(), frames.treatment[SUCCESS.column].mean()
     rows = [
         (
             "`onset.parquet`",
             f"{len(frames.onset):,} in {frames.onset['club'].nunique()} clubs",
-            f"a runner free of knee pain: {len(SCREENING)} fields, and `{ONSET.name}` ({onset:.1%} yes)",
+            f"a runner free of knee pain: {len(SCREENING)} fields, and `{ONSET.column}` ({onset:.1%} yes)",
         ),
         (
             "`treatment.parquet`",
             f"{len(frames.treatment):,}",
             f"a patient at a visit: the same fields and {len(VISIT)} more, the arm that the clinic chose, and "
-            f"`{SUCCESS.name}` ({success:.1%} yes)",
+            f"`{SUCCESS.column}` ({success:.1%} yes)",
         ),
         (
             "`truth_onset.parquet`, `truth_treatment.parquet`",

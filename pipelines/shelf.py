@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.bundle import PARTS, dump, load_bundle, manifest_of, save_bundle
+from pfps_ml.bundle import dump, load_bundle, manifest_of, save_bundle
 from pfps_ml.errors import BundleError, InputError, OutputError
 from pfps_ml.numbers import same
 
@@ -85,15 +85,15 @@ def same_release(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str
         there = load_bundle(folder).manifest
     except BundleError:
         return False
-    held = {part: (folder / part).read_bytes() for part in PARTS}
-    return same(_said(there, held), _said(json.loads(dump(manifest)), parts))
+    released = {part: (folder / part).read_bytes() for part in there["files"]}
+    return same(_content(there, released), _content(json.loads(dump(manifest)), parts))
 
 
-def _said(manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> dict[str, Any]:
-    """Return what a bundle says: its digests are those of bytes, and the bytes follow from the rest."""
+def _content(manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what a bundle holds, without digests: they are those of bytes, and the bytes follow from the rest."""
     facts = {key: value for key, value in manifest.items() if key not in ("created", "files")}
-    read = {part: json.loads(parts[part]) if part.endswith(".json") else parts[part].decode() for part in PARTS}
-    return {"manifest": facts, **read}
+    files = {part: json.loads(text) if part.endswith(".json") else text.decode() for part, text in parts.items()}
+    return {"manifest": facts, **files}
 
 
 def _names(number: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Train the onset and the pathway model on the training clubs, and write them as a candidate for release."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,25 +10,25 @@ import numpy as np
 import pandas as pd
 import typer
 from numpy.typing import NDArray
-from scipy.stats import t as student
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pfps_ml.bundle import digest, dump, golden_answers
+from pfps_ml.bundle import bundle_parts, digest, dump
 from pfps_ml.config import Config, load_config
+from pfps_ml.core.levels import student_quantile
+from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.errors import CohortError, InputError, OutputError
 from pfps_ml.intake.cohort import Columns
 from pfps_ml.intake.table import arm_levels
-from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
+from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
 from pfps_ml.knowledge.evidence import ledger_fingerprint
 from pfps_ml.knowledge.scenario import load_scenario
-from pfps_ml.learning.additive import DECIMALS
+from pfps_ml.learning.additive import DECIMALS, AdditiveModel
 from pfps_ml.learning.explain import explainer
 from pfps_ml.learning.onset import OnsetModel
 from pfps_ml.learning.pathways import PathwayModel
 from pfps_ml.learning.split import Split, split_clubs
-from pfps_ml.numbers import rounded
 from pfps_ml.overlap import KEY, overlap_to_json
-from pfps_ml.prediction import Interval, Predictor, onset_to_json, pathways_to_json, predictor_from_json
+from pfps_ml.prediction import Interval, Predictor
 from pfps_ml.randomness import generator
 from pfps_ml.reference import build_reference
 from pipelines.console import command, say, steps
@@ -54,7 +55,6 @@ from pipelines.local import (
 
 CANDIDATE = OUT / "candidate"
 _MAKING = ("split", "onset", "pathways", "product")  # of the configuration: what a bundle is made by
-PARTS = ("onset.json", "pathways.json", "reference.json", "golden.json")
 STEPS = 9
 _GOLDEN_ROWS, _SKIPPED = 24, 0.3
 Progress = Callable[[str], None]
@@ -74,19 +74,16 @@ class Candidate:
     predictor: Predictor
     reference: dict[str, Any]
     facts: dict[str, Any]
+    horizons: dict[str, Horizon]
 
     @property
     def identity(self) -> str:
         """Which models these are: the digest of their tables, by which an evaluation is known to be theirs."""
-        return digest(dump(onset_to_json(self.predictor)) + dump(pathways_to_json(self.predictor)))
+        return identity_of(self.parts())
 
     def parts(self) -> dict[str, bytes]:
         """Return the files of the bundle, but for the card."""
-        # golden answers are of what is written, and not of numbers with more digits
-        held = rounded((onset_to_json(self.predictor), pathways_to_json(self.predictor), self.reference))
-        onset, pathways, reference = held
-        held.append(golden_answers(predictor_from_json(onset, pathways), golden_runners(reference)))
-        return {name: dump(content) for name, content in zip(PARTS, held, strict=True)}
+        return bundle_parts(self.predictor, self.reference, golden_runners(self.reference), self.horizons)
 
 
 def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) -> Candidate:
@@ -108,12 +105,16 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     """
     if len(frames.draws) == 1:
         raise CohortError("expected no draws of the evidence or at least two, got one; simulate with more --draws")
+    horizons = {each.name: each.at() for each in OUTCOMES}
+    if scenario:
+        horizons[ONSET.name] = ONSET.at(load_scenario(scenario).horizon_months)
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     _expect_enough(frames, split)
     with threadpool_limits(1):  # many small fits: starting threads costs ten times the work
         onset, X = _fit_onset(frames.onset, split, config, tell)
         tell(f"onset, {len(frames.draws)} draws of the evidence")
         onset.with_evidence(_onset_rows(frames.draw("onset", draw), split)[:2] for draw in frames.draws)
+        further = _fit_further(frames, split, config, tell, horizons[ONSET.name].number)
         pathways = _fit_pathways(frames.treatment, split, config, tell)
         tell(f"pathways, {len(frames.draws)} draws of the evidence")
         pathways.with_evidence(_patient_rows(frames.draw("treatment", draw), split)[:3] for draw in frames.draws)
@@ -126,14 +127,14 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         interval=interval(config.product.level, onset.draws_, config.onset.bootstraps),
         pathway_interval=interval(config.product.level, pathways.draws_, config.pathways.posterior_draws),
         gate=pathways.gate_,
+        horizons=dict(sorted({**further, horizons[ONSET.name].number: None}.items())),
     )
     rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
-    rate = float(frames.onset.loc[rows, ONSET.name].mean())
+    rate = float(frames.onset.loc[rows, ONSET.column].mean())
     reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product, scenario is None)
     reference[KEY] = overlap_to_json(pathways.propensity_, config.pathways.propensity_floor)
-    reference["horizon_months"] = load_scenario(scenario).horizon_months if scenario else ONSET.horizon_months
-    return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset))
+    return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset), horizons)
 
 
 def scenario_of(frames: Frames, said: str | None = None) -> str | None:
@@ -170,7 +171,7 @@ def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
 
 def _expect_enough(frames: Frames, split: Split) -> None:
     """Refuse clubs that leave a fold nothing to learn from: both outcomes, and patients in two folds."""
-    for frame, name in ((frames.onset, ONSET.name), (frames.treatment, SUCCESS.name)):
+    for frame, name in ((frames.onset, ONSET.column), (frames.treatment, SUCCESS.column)):
         seen = frame[~split.is_held_out(frame["club"])]
         folds = set(split.fold_of(seen["club"]))
         events = int(seen[name].sum())
@@ -187,10 +188,32 @@ def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress
     return model.fit(X, y, club, split.fold_of(club)), X
 
 
-def _onset_rows(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, Floats, pd.Series]:
+def _fit_further(
+    frames: Frames, split: Split, config: Config, tell: Progress, main: float
+) -> dict[float, AdditiveModel | None]:
+    """Fit onset over every declared horizon below the main one that the frames have an outcome for, on all draws."""
+    models: dict[float, AdditiveModel | None] = {}
+    for number, column in zip(ONSET.horizons, ONSET.columns, strict=True):
+        if number >= main or column not in frames.onset:
+            continue
+        X, y, club = _onset_rows(frames.onset, split, column)
+        model = OnsetModel(config.onset, partial(_tell_step, tell, str(ONSET.at(number))))
+        model.fit(X, y, club, split.fold_of(club))
+        model.with_evidence(_onset_rows(frames.draw("onset", draw), split, column)[:2] for draw in frames.draws)
+        models[number] = model.additive_
+    return models
+
+
+def _tell_step(tell: Progress, horizon: str, step: str) -> None:
+    tell(f"onset within {horizon}, {step}")
+
+
+def _onset_rows(
+    frame: pd.DataFrame, split: Split, column: str = ONSET.column
+) -> tuple[pd.DataFrame, Floats, pd.Series]:
     """Return features, outcome and club of the training runners."""
     seen = frame[~split.is_held_out(frame["club"])].reset_index(drop=True)
-    return onset_features(seen), seen[ONSET.name].to_numpy(dtype=float), seen["club"]
+    return onset_features(seen), seen[column].to_numpy(dtype=float), seen["club"]
 
 
 def _fit_pathways(frame: pd.DataFrame, split: Split, config: Config, tell: Progress) -> PathwayModel:
@@ -202,13 +225,13 @@ def _fit_pathways(frame: pd.DataFrame, split: Split, config: Config, tell: Progr
 def _patient_rows(frame: pd.DataFrame, split: Split) -> tuple[pd.DataFrame, pd.Series, Floats, pd.Series]:
     """Return features, arm, outcome and club of the training patients."""
     seen = frame[~split.is_held_out(frame["club"])].reset_index(drop=True)
-    return pathway_features(seen), seen["arm"], seen[SUCCESS.name].to_numpy(dtype=float), seen["club"]
+    return pathway_features(seen), seen["arm"], seen[SUCCESS.column].to_numpy(dtype=float), seen["club"]
 
 
 def interval(level: float, draws: int, resamples: int) -> Interval:
     """Return how a main model with so many evidence draws (0: none) and resamples becomes an interval."""
     fewer = min(draws or resamples, resamples)
-    return Interval(level, draws, resamples, float(student.ppf((1 + level) / 2, fewer - 1)))
+    return Interval(level, draws, resamples, student_quantile(level, fewer - 1))
 
 
 def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, onset: OnsetModel) -> dict[str, Any]:
@@ -274,9 +297,15 @@ def make_folder(folder: Path) -> None:
         raise OutputError(f"expected a folder that can be written at {folder}, got: {error.strerror}") from error
 
 
+def identity_of(parts: Mapping[str, bytes]) -> str:
+    """Return the digest of a candidate's models, by which an evaluation is known to be theirs."""
+    return digest(b"".join(content for name, content in sorted(parts.items()) if name.startswith("models/")))
+
+
 def write_candidate(candidate: Candidate, out: Path) -> None:
     """Write a candidate's files and the facts of its making."""
     make_folder(out)
+    make_folder(out / "models")
     for name, content in (*candidate.parts().items(), ("facts.json", dump(candidate.facts))):
         (out / name).write_bytes(content)
 
@@ -286,11 +315,11 @@ if __name__ == "__main__":
 
 __all__ = [
     "CANDIDATE",
-    "PARTS",
     "STEPS",
     "Candidate",
     "digests",
     "golden_runners",
+    "identity_of",
     "interval",
     "make_folder",
     "scenario_of",

@@ -12,6 +12,7 @@ import pandas as pd
 from pfps_ml.cohort.published import studies
 from pfps_ml.cohort.trials import Measure, Study, circular, place, reenact, related
 from pfps_ml.core.markdown import markdown_table
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.drawing import BLUE, INK, ORANGE, new_figure
 from pfps_ml.knowledge.contracts import NOTICE
@@ -75,7 +76,7 @@ Differences are percentage points, the first arm less the second. Equal values c
 ## Limits
 
 - Small studies have wide spreads: being inside them says little.
-- Success at 12 weeks is the only outcome of treatment and a first episode the only outcome of running. Scores, earlier
+- {success} is the only outcome of treatment and a first episode the only outcome of running. Scores, earlier
   and later times, drop-out, competing injuries and blinding are not simulated.
 - Where a study's score or P value is read as an odds ratio, a logistic distribution is assumed.
 - Studies are told apart by DOI, by author and year, and by the name of a cohort. Two reports of one trial under
@@ -133,7 +134,8 @@ def document(trials: Trials) -> str:
     by_key = {row["key"]: row for row in frame.to_dict("records")}
     outside = [study for study in studies() if not by_key[study.key]["inside"]]
     return _DOCUMENT.format(
-        notice=NOTICE, replicates=REPLICATES, draws=DRAWS, summary=_summary(frame), results=_results(frame),
+        success=SUCCESS.label, notice=NOTICE,
+        replicates=REPLICATES, draws=DRAWS, summary=_summary(frame), results=_results(frame),
         outside="\n".join(f"- **{study.title}.** {study.why}" for study in outside) or "None.",
         how="\n".join(_account(study, by_key[study.key]["undefined"]) for study in studies()),
     )  # fmt: skip

@@ -36,7 +36,7 @@ _EXPECTED = {
     SchemaErrorReason.DUPLICATES: "every_runner_id_once",
     SchemaErrorReason.WRONG_DATATYPE: "numbers_expected",
 }
-_BOOKKEEPING = {"runner_id", "club", "draw", "arm", ONSET.name, SUCCESS.name}
+_BOOKKEEPING = {"runner_id", "club", "draw", "arm", *ONSET.columns, *SUCCESS.columns}
 
 
 def validate(frames: Frames, config: Config, scenario: str | None) -> None:
@@ -59,8 +59,8 @@ def validate(frames: Frames, config: Config, scenario: str | None) -> None:
     if not faults:  # what follows reads the columns that the schema promises
         faults += _club_faults(frames, config)
         faults += _base_rate_faults(frames.onset, scenario)
-        faults += _label_faults(frames.onset, ONSET.name)
-        faults += _label_faults(frames.treatment, SUCCESS.name)
+        faults += _label_faults(frames.onset, ONSET.column)
+        faults += _label_faults(frames.treatment, SUCCESS.column)
         faults += _truth_faults(frames.onset, frames.truth_onset)
         faults += _truth_faults(frames.treatment, frames.truth_treatment)
     if not faults:  # propensities are fitted over clubs
@@ -116,10 +116,10 @@ def _club_faults(frames: Frames, config: Config) -> Iterator[Fault]:
 def _base_rate_faults(onset: pd.DataFrame, scenario: str | None) -> Iterator[Fault]:
     if scenario is None:
         return
-    target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.name].mean()
+    target, rate = load_scenario(scenario).runners["onset_base_rate"], onset[ONSET.column].mean()
     if not target.low <= rate <= target.high:
         about = {"low": target.low, "high": target.high, "rows": list(target.rows), "rate": float(rate)}
-        yield _fault(f"onset.{ONSET.name}", Message("base_rate_outside_evidence", about))
+        yield _fault(f"onset.{ONSET.column}", Message("base_rate_outside_evidence", about))
 
 
 def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:

@@ -18,6 +18,7 @@ from pfps_ml.validation.report import DIGEST, JSON, digest_of
 from pfps_ml.validation.verdict import Conclusion
 
 ONSET, PATHWAYS = "onset", "pathways"
+_OUTCOME = {ONSET: "onset", PATHWAYS: "success"}
 _PEOPLE = {ONSET: "runners", PATHWAYS: "patients"}
 _TABLES = {ONSET: ("account", "checks", "onset", "size", "drift", "cells"), PATHWAYS: ("account", "checks", "success")}
 
@@ -88,7 +89,7 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
         raise InputError(Message("validation_not_there", about)) from error
     if not whole:
         raise InputError(Message("validation_edited", {"file": str(folder / JSON)}))
-    if found.subject.get(models) != bundle.manifest["files"][f"{models}.json"]:
+    if found.subject.get(models) != bundle.model_digest(_OUTCOME[models]):
         about = {"bundle": bundle.name, "other": found.subject["bundle"]}
         raise InputError(Message("validation_of_other_bundle", about))
     if has_seen(bundle.manifest, found.subject["cohort"], _PEOPLE[models]):

@@ -57,17 +57,31 @@ class Withheld(Message):
     what: list[Literal["risk", "pathways"]]
 
 
+class AtMonth(_Reply):
+    """The risk over one horizon."""
+
+    months: float = Field(gt=0)
+    probability: float = Chance
+    low: float = Chance
+    high: float = Chance
+
+
 class Risk(_Reply):
     """The risk of a new episode within the horizon, in a runner who is free of knee pain then."""
 
     probability: float = Field(ge=0, le=1, description="0 to 1, calibrated.")
-    low: float = Field(ge=0, le=1, description="Lower end of the 90 % interval; never above the probability.")
-    high: float = Field(ge=0, le=1, description="Upper end of the 90 % interval; never below the probability.")
+    low: float = Field(ge=0, le=1, description="Lower end of the interval; never above the probability.")
+    high: float = Field(ge=0, le=1, description="Upper end of the interval; never below the probability.")
+    level: float = Field(gt=0, lt=1, description="Of the interval, as a share.")
     horizon_months: float = Field(gt=0, description="Months.")
     band: Literal["low", "moderate", "high"] = Field(description="Multiples of the base rate: an assumption.")
     average: float = Field(ge=0, le=1, description="The expected risk at that age and sex, 0 to 1.")
-    log_odds: float = Field(description="Of the probability.")
-    base_log_odds: float = Field(description="Where the reasons start: their log-odds sum to the rest.")
+    link: Literal["logit", "cloglog"] = Field(description="The scale on which the reasons add up.")
+    margin: float = Field(description="The probability on the scale of the link.")
+    base_margin: float = Field(description="Where the reasons start: their contributions sum to the rest.")
+    by_month: list[AtMonth] = Field(description="Every horizon of the bundle, ascending.")
+    log_odds: float | None = Field(default=None, description="The margin, where the link is the logit.")
+    base_log_odds: float | None = Field(default=None, description="The base margin, where the link is the logit.")
 
 
 class Reason(Message):
@@ -77,12 +91,13 @@ class Reason(Message):
     label: str
     value: float | str | None = Field(description="Number or level; null where it was not measured.")
     unit: str
-    log_odds: float
+    contribution: float = Field(description="On the scale of the risk's link.")
+    log_odds: float | None = Field(default=None, description="The contribution, where the link is the logit.")
     percentage_points: float
 
 
 class Pathway(_Reply):
-    """Success at 12 weeks under one arm; numbers are null where the arm is not open to the patient."""
+    """Success under one arm, at the bundle's horizon; numbers are null where the arm is not open to the patient."""
 
     arm: Arm
     probability: float | None = Chance
@@ -125,7 +140,7 @@ class Assessment(_Reply):
     trained_on: dict[str, Any] = Field(description="The training data; `notice` and `notice_message` as on every page.")
     risk: Risk | None = Field(description="null for a runner who has knee pain now.")
     reasons: list[Reason] = Field(description="By size. Every field, or in a roster the largest and the others' sum.")
-    drivers: dict[Driver, float] = Field(description="The reasons' log-odds, summed by what drives them.")
+    drivers: dict[Driver, float] = Field(description="The reasons' contributions, summed by what drives them.")
     pathways: list[Pathway] | None = Field(description="null without any visit field.")
     preference: Preference | None
     tests: list[Test] | None
@@ -203,6 +218,7 @@ class TablesReply(_Reply):
     drivers: list[str]
     arms: list[dict[str, Any]]
     reference_arm: Arm
+    level: float
     outcomes: dict[str, dict[str, Any]]
     onset: dict[str, Any]
     pathways: dict[str, Any]

@@ -16,7 +16,7 @@ from starlette.types import Scope
 from pfps_ml import __version__
 from pfps_ml.bundle import Bundle, digest, dump
 from pfps_ml.knowledge.contracts import NOTICE
-from pfps_ml.knowledge.dictionary import ARMS, FIELDS, ONSET, REFERENCE_ARM, SUCCESS
+from pfps_ml.knowledge.dictionary import FIELDS
 from pfps_ml.knowledge.field import DRIVERS, Arm, Field
 from pfps_ml.prediction import onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle
@@ -137,9 +137,10 @@ def tables(bundle: Bundle) -> dict[str, Any]:
         "trained_on": bundle.trained_on,
         "fields": [_field(field) for field in FIELDS],
         "drivers": list(DRIVERS),
-        "arms": [_arm(arm) for arm in ARMS],
-        "reference_arm": REFERENCE_ARM,
-        "outcomes": {"onset": asdict(ONSET), "success": asdict(SUCCESS)},
+        "arms": [_arm(arm) for arm in bundle.arms],
+        "reference_arm": bundle.predictor.usual,
+        "level": bundle.level,
+        "outcomes": {name: _outcome(bundle, name) for name in bundle.horizons},
         "onset": onset_to_json(bundle.predictor),
         "pathways": pathways_to_json(bundle.predictor),
         "reference": dict(bundle.reference),
@@ -149,6 +150,16 @@ def tables(bundle: Bundle) -> dict[str, Any]:
 def _arm(arm: Arm) -> dict[str, Any]:
     """Return an arm with the message to whom it is not open; null where it is open to everybody."""
     return asdict(arm) | {"why_not": arm.why_not.as_dict() if arm.why_not else None}
+
+
+def _outcome(bundle: Bundle, name: str) -> dict[str, Any]:
+    """Return an outcome at the bundle's main horizon, in words and as numbers."""
+    schema = bundle.schema.outcomes[name]
+    words = {"name": name, "label": bundle.label(name), "meaning": bundle.meaning(name)}
+    return words | {
+        "kind": schema.kind, "link": schema.link, "horizons": list(schema.horizons), "main": schema.main,
+        "unit": schema.unit,
+    }  # fmt: skip
 
 
 def _field(field: Field) -> dict[str, Any]:

@@ -5,7 +5,7 @@ import pandas as pd
 from pfps_ml.intake.cohort import Columns, read_cohort
 from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
 
-CASE, DONE = ONSET.name, SUCCESS.name
+CASE, DONE = ONSET.column, SUCCESS.column
 
 
 def cohort_frame(rows=300, cases=30):

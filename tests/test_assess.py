@@ -44,10 +44,13 @@ def test_the_shape_is_that_of_the_contract_and_valid_json(bundle):
     found = ask(bundle, PATIENT).as_dict(0)
     assert list(found) == ["bundle", "trained_on", "risk", "reasons", "drivers", "pathways", "preference", "tests",
                            "measure_next", "cautions", "withheld"]  # fmt: skip
-    assert set(found["risk"]) == {"probability", "low", "high", "horizon_months", "band", "average", "log_odds",
-                                  "base_log_odds"}  # fmt: skip
-    assert set(found["reasons"][0]) == {"field", "label", "value", "unit", "log_odds", "percentage_points", "code",
-                                        "parameters", "text"}  # fmt: skip
+    assert set(found["risk"]) == {"probability", "low", "high", "level", "horizon_months", "band", "average",
+                                  "link", "margin", "base_margin", "by_month", "log_odds", "base_log_odds"}  # fmt: skip
+    assert set(found["reasons"][0]) == {"field", "label", "value", "unit", "contribution", "log_odds",
+                                        "percentage_points", *MESSAGE}  # fmt: skip
+    ends = {name: found["risk"][name] for name in ("probability", "low", "high")}
+    assert found["risk"]["by_month"] == [{"months": 12, **ends}] and found["risk"]["level"] == 0.9
+    assert all(reason["contribution"] == reason["log_odds"] for reason in found["reasons"])
     assert set(found["drivers"]) == set(DRIVERS)
     assert set(found["pathways"][0]) == {"arm", "probability", "low", "high", "effect", "effect_low", "effect_high",
                                          "eligible", "why_not"}  # fmt: skip

@@ -60,7 +60,7 @@ def test_propensities_of_another_shape_are_refused_when_a_bundle_is_loaded(copy)
 
 
 def test_outside_is_below_the_floor_and_open_and_a_patient(bundle):
-    overlap = overlap_of(json.loads(json.dumps(dict(bundle.reference))))
+    overlap = overlap_of(json.loads(json.dumps(dict(bundle.reference))), bundle.predictor.arms)
     columns = {name: np.array([np.nan, np.nan]) for name in bundle.reference["fields"]}
     eligible = np.ones((len(ARMS), 2), dtype=bool)
     assert not overlap.outside(columns, np.array([False, False]), eligible).any()

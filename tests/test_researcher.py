@@ -22,7 +22,7 @@ from tests.cohorts import CASE, cohort_frame, written
 
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "docs" / "RESEARCHER.md"
-RELEASED = "pfps-0.1.0"
+RELEASED = "pfps-0.2.0"
 PAGES = [GUIDE, ROOT / "docs" / "CHECKS.md", ROOT / "REAL_DATA.md"]
 
 

@@ -88,7 +88,7 @@ def trained_on_20_000():
     observed = simulate_onset(Config().cohort).observed
     split = split_clubs(observed["club"], replace(Config().split, held_out_share=1e-9))
     model = OnsetModel(replace(Config().onset, bootstraps=2))
-    y, fold = observed[ONSET.name].to_numpy(float), split.fold_of(observed["club"])
+    y, fold = observed[ONSET.column].to_numpy(float), split.fold_of(observed["club"])
     assert len(y) == 20_000
     return model.fit(onset_features(observed), y, observed["club"], fold)
 

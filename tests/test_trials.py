@@ -63,7 +63,7 @@ def test_an_effect_that_all_share_is_found_in_its_own_unit(knee):
     truth = -0.875  # 1, but 0.5 for the quarter that begins at 2 and cannot fall below 1
     assert pain["low"] < truth < pain["high"] < -0.6
     assert pain["found"] == (KNEE.known[0].low <= pain["effect"] <= KNEE.known[0].high)
-    assert knee.tried.effects.set_index("outcome").loc[SUCCESS.name, "effect"] > 0.1
+    assert knee.tried.effects.set_index("outcome").loc[SUCCESS.column, "effect"] > 0.1
 
 
 def test_an_effect_that_all_share_prefers_nobody(knee):
@@ -145,7 +145,7 @@ def test_a_pupil_ranks_among_regular_classes_and_succeeds_above_the_schools_own_
     regular = found["stark"] != "small"
     assert found.loc[regular, "percentile"].mean() == pytest.approx(50)
     assert found["percentile"].between(0, 100).all()
-    assert (found.groupby("schoolidk")[SUCCESS.name].mean() <= 0.5).all()
+    assert (found.groupby("schoolidk")[SUCCESS.column].mean() <= 0.5).all()
     raw.loc[::2, "mathk"] = np.nan
     assert class_frame(raw)["percentile"].notna().all()
     assert class_frame(raw.assign(mathk=np.nan, readk=np.nan)).empty
@@ -158,10 +158,10 @@ def test_women_without_an_outcome_and_smokers_without_a_second_weight_are_left_o
     assert found[ARM].tolist() == ["hip", "orthotic"]
     assert found["function"].tolist() == [6, 4]
     assert found["mood"].tolist() == [4, -1]
-    assert found[SUCCESS.name].tolist() == [1, 0]
+    assert found[SUCCESS.column].tolist() == [1, 0]
     smokers = smoking_frame(pd.DataFrame({"qsmk": [0, 1, 1], "wt82_71": [7.0, 4.9, np.nan]}))
     assert smokers[ARM].tolist() == ["usual_care", "hip"]
-    assert smokers[SUCCESS.name].tolist() == [0, 1]
+    assert smokers[SUCCESS.column].tolist() == [0, 1]
 
 
 def test_a_map_says_nothing_of_a_column_that_the_page_does_not_explain(subtests):

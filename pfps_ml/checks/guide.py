@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from pfps_ml.core.messages import Message, sentence
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
 
 PAGE = "docs/CHECKS.md"
 
@@ -71,7 +72,7 @@ TOPICS = {
     ),
     "C02": Topic(
         "Whether runners without an episode, and all patients, were followed over the whole horizon (`--follow-up`, or "
-        "the column follow_up_months): 12 months, and 12 weeks.",
+        f"the column follow_up_months): {ONSET.at()}, and {SUCCESS.at()}.",
         "Fails if more than a tenth of them were lost before it; warns if any were. They are set aside, which makes "
         "the outcome look more frequent than it is, and success as frequent as among those who stayed. Fails, too, if "
         "a case is dated after the horizon (`--measured-on`, `--happened-on`): within it the runner had none.",

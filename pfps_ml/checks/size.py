@@ -5,6 +5,7 @@ from math import ceil, log
 import numpy as np
 
 from pfps_ml.checks.guide import Check, failed, passed, warned
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
 from pfps_ml.intake.cohort import Cohort
 
@@ -27,7 +28,7 @@ def rows_to_train(parameters: int, rate: float) -> int:
     explained = _EXPLAINED * largest
     shrinkages = (_SHRINKAGE, explained / (explained + _OPTIMISM * largest))
     rows = [parameters / ((shrinkage - 1) * log(1 - explained / shrinkage)) for shrinkage in shrinkages]
-    return ceil(max(*rows, (1.96 / _RISK) ** 2 * rate * (1 - rate)))
+    return ceil(max(*rows, (normal_quantile(0.95) / _RISK) ** 2 * rate * (1 - rate)))
 
 
 def enough_events(cohort: Cohort) -> Check:

@@ -11,7 +11,6 @@ from pfps_ml.intake.cohort import Cohort
 _TELLING = 0.9  # AUROC of a single field that no measurement before the outcome has
 _IN_PAIN = 0.2  # share of the cases with knee pain at the start
 _LOST = 0.1  # share of those without an episode
-_MONTH = 365.25 / 12  # days
 _FEWEST = 5  # cases, and others, in which a field is looked at
 
 
@@ -28,13 +27,13 @@ def outcome_first(cohort: Cohort) -> Check:
 def followed(cohort: Cohort) -> Check:
     """Look for runners who were lost before the horizon, and for cases that came after it (C02)."""
     if late := _late(cohort):
-        return failed("C02", Message("cases_after_horizon", {"cases": late, "horizon": f"{cohort.horizon:g} months"}))
+        return failed("C02", Message("cases_after_horizon", {"cases": late, "horizon": str(cohort.horizon)}))
     if cohort.months is None:
         return not_applicable("C02", Message("follow_up_not_recorded"))
     runners = cohort.arm is None
     followed_up = ~cohort.rejected & (cohort.y == 0 if runners else ~np.isnan(cohort.y))
     lost, rows = int((cohort.too_short & followed_up).sum()), int(followed_up.sum())
-    counts = {"lost": lost, "rows": rows, "horizon": f"{cohort.horizon:g} months" if runners else "12 weeks"}
+    counts = {"lost": lost, "rows": rows, "horizon": str(cohort.horizon)}
     reason = Message("runners_lost" if runners else "patients_lost", counts)
     if lost > _LOST * max(rows, 1):
         return failed("C02", reason)
@@ -47,7 +46,7 @@ def _late(cohort: Cohort) -> int:
         return 0
     days = (cohort.happened_on - cohort.measured_on).astype(float)
     days[np.isnat(cohort.happened_on) | np.isnat(cohort.measured_on)] = 0
-    return int(((cohort.y == 1) & (days > cohort.horizon * _MONTH + 1)).sum())
+    return int(((cohort.y == 1) & (days > cohort.horizon.days + 1)).sum())
 
 
 def _by_days(cohort: Cohort) -> list[Message]:

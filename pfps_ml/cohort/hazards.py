@@ -7,6 +7,8 @@ import numpy as np
 from scipy.special import expit
 
 from pfps_ml.cohort.runners import GROWN_UP
+from pfps_ml.cohort.world import Column
+from pfps_ml.domain.outcomes import ONSET
 
 
 def club_log_rate(club_z, p):
@@ -61,15 +63,35 @@ def onset_log_hazard(body_log_hazard, movement_log_hazard, history_log_hazard, l
 
 def true_risk(onset_log_hazard, spike_log_hazard, p):
     """Monthly hazards add up to the risk over the horizon; a spike acts in the first months of it, and then no more."""
+    return _risk_over(p.months, onset_log_hazard, spike_log_hazard, p)
+
+
+def _risk_over(months, onset_log_hazard, spike_log_hazard, p):
     usual = p.onset_intercept + onset_log_hazard
-    acting = np.clip(p.spike_months, 0, p.months)
-    spared = acting * np.log1p(-expit(usual + spike_log_hazard)) + (p.months - acting) * np.log1p(-expit(usual))
+    acting = np.clip(p.spike_months, 0, months)
+    spared = acting * np.log1p(-expit(usual + spike_log_hazard)) + (months - acting) * np.log1p(-expit(usual))
     return -np.expm1(spared)
 
 
-def pfps_onset_12m(u, true_risk):
-    """What happened."""
+def _episode(u, true_risk):
+    """What happened within the main horizon, which is the scenario's."""
     return (u < true_risk).astype(float)
+
+
+def _episode_within(months: float) -> Column:
+    """Return the column of an episode within fewer months: by the same chance, so that it is one within more, too."""
+
+    def episode(onset_u, onset_log_hazard, spike_log_hazard, p):
+        risk = _risk_over(min(months, p.months), onset_log_hazard, spike_log_hazard, p)
+        return (onset_u < risk).astype(float)
+
+    return episode
+
+
+OUTCOME_COLUMNS: dict[str, Column] = {
+    column: _episode if column == ONSET.column else _episode_within(months)
+    for column, months in zip(ONSET.columns, ONSET.horizons, strict=True)
+}
 
 
 __all__ = [
@@ -80,7 +102,6 @@ __all__ = [
     "load_log_hazard",
     "movement_log_hazard",
     "onset_log_hazard",
-    "pfps_onset_12m",
     "spike_log_hazard",
     "true_risk",
 ]

@@ -7,6 +7,7 @@ one uniform, so that the potential outcomes of a patient belong together.
 import numpy as np
 from scipy.special import expit
 
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.knowledge.dictionary import ACTIVE_ARMS, ARMS
 
 
@@ -186,10 +187,13 @@ def success_probability(prognosis, modifiers, p):
     return expit(np.column_stack([usual, usual[:, None] + common + modifiers]))
 
 
-def success_12w(u, arm, success_probability):
-    """What happened under the arm that was given."""
+def _success(u, arm, success_probability):
+    """What happened under the arm that was given, at the main horizon."""
     given = np.column_stack([arm == each.name for each in ARMS])
     return _share(u, (success_probability * given).sum(axis=1))
+
+
+OUTCOME_COLUMNS = {SUCCESS.column: _success}
 
 
 __all__ = [
@@ -218,7 +222,6 @@ __all__ = [
     "sitting_pain",
     "small_knee_bend_pain",
     "stairs_pain",
-    "success_12w",
     "success_probability",
     "symptom_duration_months",
     "worst_pain_mm",

@@ -10,8 +10,10 @@ from statistics import NormalDist
 
 from pfps_ml.cohort.figures import MOBILE
 from pfps_ml.cohort.trials import Figure, Group, Study
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.knowledge.evidence import Z95, ledger
 
+_AT = SUCCESS.at()
 _LOGIT_PER_SD = pi / sqrt(3)  # SD of a logistic variable: turns a standardised difference into a log odds ratio
 _ADULT = {"adolescent": 0.0}
 _NOVICE = {**_ADULT, "novice": 1.0}
@@ -46,7 +48,7 @@ def _orthoses() -> tuple[Study, ...]:
             "orthoses_flat", "Orthoses or flat inserts", ("G4-34",), "patient", "risk ratio", _as_printed("G4-34"),
             (Group("foot orthoses", 45, "orthotic"), Group("flat inserts", 45, "usual_care")),
             entry=(_AGE_18_TO_40,),
-            stands="An approximation: success at 12 weeks stands for improvement at 6 weeks, which is not simulated, "
+            stands=f"An approximation: success at {_AT} stands for improvement at 6 weeks, which is not simulated, "
             "and usual care for flat inserts. The trial had 179 patients in four arms, taken as even: two of 45.",
         ),
     )  # fmt: skip
@@ -74,7 +76,7 @@ def _hip() -> tuple[Study, ...]:
             "hip_weak", "Hip exercise, weak hips", ("G4-20",), "patient", "difference", _percent("G4-20"),
             (Group("hip exercise", 13, "hip"), Group("usual care", 11, "usual_care")),
             entry=(("hip_strength_sd", -inf, 0),),
-            stands="12 weeks for 8. Weak is below the mean for age and sex, an assumption. 13 and 11 are the arms of "
+            stands=f"{_AT} for 8. Weak is below the mean for age and sex, an assumption. 13 and 11 are the arms of "
             "24 that give 62 % and 9 %.",
             why="53 points in 24 patients is more than larger trials of hip exercise leave room for (G4-09, G4-26), "
             "and the world follows those. It also has no 9 %: usual care succeeds in far more (G4-57).",
@@ -96,7 +98,7 @@ def _added() -> tuple[Study, ...]:
             "runners_education", "Exercise added, runners", ("G4-53",), "patient", "odds ratio",
             Figure(1.0, None, None, 'no estimate was read: "no effect" of G4-53 is entered as 1'),
             (Group("exercise and education", 23, "hip"), Group("education", 23, "usual_care")),
-            stands="12 weeks for 20. Hip exercise stands for the programme; a third arm (gait retraining) is left out.",
+            stands=f"{_AT} for 20. Hip exercise stands for the programme; a third arm (gait retraining) is left out.",
         ),
     )  # fmt: skip
 
@@ -107,10 +109,10 @@ def _injections() -> tuple[Study, ...]:
             "injection_series", "Injection series, refractory", ("G4-47", "G4-48"), "patient", "share",
             _percent("G4-48"), (Group("injection", 45, "injection"),), do={"lateral_tightness": 1.0},
             entry=(_REFRACTORY, _THREE_MONTHS),
-            stands="An approximation: success at 12 weeks stands for freedom from further treatment at about 5 years. "
+            stands=f"An approximation: success at {_AT} stands for freedom from further treatment at about 5 years. "
             "There was no control, and how many were lost is unknown.",
             why="The two outcomes differ: needing no more treatment after years is easier to reach than being much "
-            "improved after 12 weeks. And the world shrinks the effect of an "
+            f"improved after {_AT}. And the world shrinks the effect of an "
             "uncontrolled series: 0.30 + 0.8 * 0.30 = 0.54 log odds for the tight, where 69 % against the 26 % of such "
             "patients under usual care would be 1.9.",
         ),

@@ -25,7 +25,7 @@ class Cohort:
 
 
 def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None, season: int = 0) -> Cohort:
-    """Simulate runners free of knee pain and whether runner's knee begins within 12 months.
+    """Simulate runners free of knee pain and whether runner's knee begins within each horizon of onset.
 
     Parameters
     ----------
@@ -40,7 +40,8 @@ def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None
     population = f"runner/season-{season}" if season else "runner"
     world = _world(config, population, start, config.runners if stop is None else stop, {})
     observed = _identified(world, f"R{season}-" if season else "R").join(observe(world, SCREENING))
-    observed[ONSET.name] = world.column("pfps_onset_12m").astype(int)
+    for column in ONSET.columns:
+        observed[column] = world.column(column).astype(int)
     observed["draw"] = config.draw
     truth = observed[["runner_id", "draw"]].assign(true_risk=world.column("true_risk"))
     return Cohort(observed, truth)
@@ -49,7 +50,7 @@ def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None
 def simulate_treatment(
     config: CohortConfig, start: int = 0, stop: int | None = None, do: Mapping[str, Any] | None = None
 ) -> Cohort:
-    """Simulate patients, the pathway that a clinic chose for them, and success at 12 weeks.
+    """Simulate patients, the pathway that a clinic chose for them, and success at each of its horizons.
 
     Parameters
     ----------
@@ -64,7 +65,8 @@ def simulate_treatment(
     world = _world(config, "patient", start, config.patients if stop is None else stop, do or {})
     observed = _identified(world, "P").join(observe(world, (*SCREENING, *VISIT)))
     observed["arm"] = world.column("arm")
-    observed[SUCCESS.name] = world.column("success_12w").astype(int)
+    for column in SUCCESS.columns:
+        observed[column] = world.column(column).astype(int)
     observed["draw"] = config.draw
     chances = world.column("success_probability")
     truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": chances[:, i] for i, arm in enumerate(ARMS)})

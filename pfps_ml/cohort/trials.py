@@ -71,7 +71,7 @@ class Study:
     women
         Their share, where it was published; else it is the scenario's.
     weeks
-        Follow-up of a cohort of runners; else it is the scenario's horizon. Patients are always followed for 12 weeks.
+        Follow-up of a cohort of runners; else it is the scenario's horizon. Patients are followed until the outcome.
     clubs
         How many clubs its runners come from: those of one club share ground, coaching and surveillance.
     marker, cut
@@ -239,14 +239,14 @@ def _outcomes(study: Study, world: World, chosen: NDArray[np.intp]) -> list[Floa
 
 def _under(world: World, group: Group) -> Floats:
     if group.arm is None:
-        return np.asarray(world.column(ONSET.name))
+        return np.asarray(world.column(ONSET.column))
     unknown = sorted(set(group.changed) - set(vars(world.parameters)))
     if unknown:
         raise FactError(f"group {group.name!r}: expected parameters of the scenario to change, got {unknown}")
     parameters = SimpleNamespace(**vars(world.parameters) | dict(group.changed))
     kept = {} if group.changed else dict(world.columns)
     given = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=kept)
-    return np.asarray(given.column(SUCCESS.name))
+    return np.asarray(given.column(SUCCESS.column))
 
 
 def _markers(study: Study, world: World, chosen: NDArray[np.intp]) -> list[Floats]:

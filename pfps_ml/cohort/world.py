@@ -7,6 +7,7 @@ column. Because each column has a stream of its own, setting one (`do`) changes 
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from inspect import signature
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
+from pfps_ml.domain.outcomes import OUTCOMES
 from pfps_ml.errors import FactError
 from pfps_ml.randomness import uniforms
 
@@ -60,7 +62,10 @@ class World:
         return self.columns[name]
 
     def _cause(self, column: str, cause: str) -> Any:
+        # what happens at any horizon is decided by one number of each row, the one of the main horizon
+        shared = {f"{each.name}_u": partial(self._uniforms, each.column) for each in OUTCOMES}
         own: dict[str, Callable[[], Any]] = {
+            **shared,
             "p": lambda: self.parameters,
             "row": self._rows,
             "u": lambda: self._uniforms(column),
@@ -93,7 +98,11 @@ class World:
 
 def mechanisms(modules: Iterable[ModuleType]) -> dict[str, Column]:
     """Return the columns that some modules of mechanisms define, by name."""
-    return {name: getattr(module, name) for module in modules for name in module.__all__}
+    found: dict[str, Column] = {}
+    for module in modules:
+        # an outcome's columns are named by its declaration, with its horizons
+        found |= {name: getattr(module, name) for name in module.__all__} | getattr(module, "OUTCOME_COLUMNS", {})
+    return found
 
 
 __all__ = ["World", "mechanisms"]

@@ -1,12 +1,11 @@
 """Calibration drawn: predicted against observed risk in tenths, and the smoothed curve with its band over clubs."""
 
-from statistics import NormalDist
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.config import EvaluationConfig
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.evaluation.metrics import LEVEL, checked, club_resamples, count_groups, percentiles, smoothed_calibration
 
 Array = npt.NDArray[np.float64]
@@ -52,7 +51,7 @@ def calibration_curve(
 
 
 def _wilson(share: Array, n: Array, level: float = LEVEL) -> tuple[Array, Array]:
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = normal_quantile(level)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
     return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)

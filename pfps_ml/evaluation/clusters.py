@@ -6,6 +6,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.levels import student_quantile
+
 Array = npt.NDArray[np.float64]
 
 
@@ -22,10 +24,8 @@ class Fit:
 
     def contrast(self, weights: npt.ArrayLike, level: float) -> tuple[float, float, float]:
         """Return a sum of coefficients, and its interval's limits."""
-        from scipy.special import stdtrit
-
         value, error = self._value(weights)
-        half = float(stdtrit(max(self.freedom, 1), (1 + level) / 2)) * error
+        half = student_quantile(level, max(self.freedom, 1)) * error
         return value, value - half, value + half
 
     def above(self, weights: npt.ArrayLike, null: float = 0.0) -> float:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.levels import student_quantile
 from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.drawing import BLUE, GREY, new_figure
@@ -158,13 +159,11 @@ def compare(judged: Sequence[Judged], reference: str, labels: Mapping[str, str])
 
 def t_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
     """Return the mean of independent values and its interval; no interval of fewer than two."""
-    from scipy.special import stdtrit
-
     known = np.asarray(values, dtype=float)
     mean = float(known.mean()) if known.size else float("nan")
     if known.size < 2:
         return mean, float("nan"), float("nan")
-    half = float(stdtrit(known.size - 1, (1 + level) / 2) * known.std(ddof=1) / np.sqrt(known.size))
+    half = float(student_quantile(level, known.size - 1) * known.std(ddof=1) / np.sqrt(known.size))
     return mean, mean - half, mean + half
 
 

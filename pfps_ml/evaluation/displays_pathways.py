@@ -23,6 +23,7 @@ class Effects:
     """The adjusted effect of each pathway with its interval, beside the raw difference."""
 
     table: pd.DataFrame
+    label: str = SUCCESS.label
 
     def frame(self) -> pd.DataFrame:
         """Return what `adjusted_effects` returned: arm, effect, low, high, n, naive."""
@@ -30,7 +31,7 @@ class Effects:
 
     def plot(self) -> "Figure":
         """Return a forest plot in percentage points; an arm without data keeps its line and says so."""
-        figure = new_figure(f"{SUCCESS.label}: effect of each pathway", height=1.8 + 0.75 * len(self.table))
+        figure = new_figure(f"{self.label}: effect of each pathway", height=1.8 + 0.75 * len(self.table))
         axes = figure.subplots()
         shown = self.table.iloc[::-1].reset_index(drop=True)
         effect, low, high, naive = (100 * shown[name].to_numpy(float) for name in ("effect", "low", "high", "naive"))
@@ -57,6 +58,7 @@ class Policies:
     """What choosing by the model is worth, and how far it leads each simple rule."""
 
     table: pd.DataFrame
+    label: str = SUCCESS.label
 
     def frame(self) -> pd.DataFrame:
         """Return what `policy_values` returned."""
@@ -68,7 +70,7 @@ class Policies:
         (left, right), names = figure.subplots(1, 2, sharey=True), list(self.table["label"])
         forest(left, self.table, ("value", "low", "high"), names)
         forest(right, self.table, ("lead", "lead_low", "lead_high"), names, none=0.0)
-        left.set_xlabel(SUCCESS.label, fontsize=9)
+        left.set_xlabel(self.label, fontsize=9)
         right.set_xlabel("The model's lead", fontsize=9)
         return as_percent(figure, left.xaxis, right.xaxis)
 
@@ -205,14 +207,14 @@ class Propensities:
         return as_percent(figure, *(side for axes in panels for side in (axes.xaxis, axes.yaxis)))
 
 
-def effects(table: pd.DataFrame) -> Effects:
+def effects(table: pd.DataFrame, label: str = SUCCESS.label) -> Effects:
     """Return the forest display of what `adjusted_effects` returned."""
-    return Effects(table.copy())
+    return Effects(table.copy(), label)
 
 
-def policies(table: pd.DataFrame) -> Policies:
+def policies(table: pd.DataFrame, label: str = SUCCESS.label) -> Policies:
     """Return the display of what `policy_values` returned."""
-    return Policies(table.copy())
+    return Policies(table.copy(), label)
 
 
 def groups(table: pd.DataFrame) -> Groups:

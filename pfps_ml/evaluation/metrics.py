@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core.levels import student_quantile
 from pfps_ml.core.messages import Message
 from pfps_ml.errors import CohortError
 from pfps_ml.evaluation.logistic import RIDGE, expit, fit_logistic, logit, spline
@@ -239,12 +240,10 @@ def percentiles(draws: Array, groups: int, level: float = LEVEL) -> tuple[float,
     Few clubs make plain percentiles too narrow, so they are moved outwards by as much as Student's t with one degree
     of freedom less than there are clubs lies beyond the normal (Hesterberg 2015, the expanded percentile interval).
     """
-    from scipy.special import stdtrit
-
     usable = draws[np.isfinite(draws)]
     if usable.size < _FEWEST_USABLE * draws.size:
         return float("nan"), float("nan")
-    reach = stdtrit(groups - 1, (1 - level) / 2) * np.sqrt(groups / (groups - 1))
+    reach = -student_quantile(level, groups - 1) * np.sqrt(groups / (groups - 1))
     tail = NormalDist().cdf(reach)
     low, high = np.quantile(usable, [tail, 1 - tail])
     return float(low), float(high)

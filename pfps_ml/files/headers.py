@@ -14,7 +14,7 @@ from pfps_ml.knowledge.dictionary import INPUTS, ONSET, SUCCESS
 
 _NAMES = tuple(field.name for field in INPUTS)
 _TEXTS = tuple(field.name for field in INPUTS if field.kind == "text")
-_OUTCOMES = frozenset({ONSET.name, SUCCESS.name})
+_OUTCOMES = frozenset({*ONSET.columns, *SUCCESS.columns})
 _CLOSE = 0.85
 # the units that end the names of fields, and those that clubs use instead
 _UNITS = frozenset(

@@ -4,17 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.roster_columns import ACCOUNT, added_by_scoring
+from pfps_ml.domain.roster_columns import scored_before as scored
 from pfps_ml.errors import InvalidInput
 from pfps_ml.files.dialects import Source
 from pfps_ml.files.headers import check_header
 from pfps_ml.files.mapping import Mapping, rename
 from pfps_ml.files.naming import second_header
-from pfps_ml.knowledge.dictionary import INPUTS, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, INPUTS, VISIT
 
-ACCOUNT = ("status", "problems", "problem_codes")
 _ACCOUNT_BEFORE = ACCOUNT[:2]  # of versions that wrote no codes
-SCORED = frozenset({"status", "risk_12m"})  # a file with both came from us, and so did one that ends in the account
 NAMES = frozenset(field.name for field in INPUTS)
+_ARMS = tuple(arm.name for arm in ARMS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ def plan_of(source: Source, mapping: Mapping) -> Plan:
 
 def scored_before(header: Sequence[str]) -> bool:
     """Return whether a file came from us: scored, or the rejected rows of one that was."""
-    return SCORED.issubset(header) or tuple(header[-3:]) == ACCOUNT or tuple(header[-2:]) == _ACCOUNT_BEFORE
+    return scored(header) or tuple(header[-3:]) == ACCOUNT or tuple(header[-2:]) == _ACCOUNT_BEFORE
 
 
 def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int], list[str]]:
@@ -78,9 +79,7 @@ def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int],
 
     In a file that was never scored, every column passes, and a name that scoring adds is one too many.
     """
-    from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
-
-    ours = frozenset({*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS})
+    ours = added_by_scoring(header, _ARMS)
     if not scored_before(header):
         return list(range(len(header))), [name for name in dict.fromkeys(header) if name in ours]
     # the earlier scoring added the id that the map made
@@ -88,4 +87,4 @@ def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int],
     return [place for place, name in enumerate(header) if name not in ours | made], []
 
 
-__all__ = ["ACCOUNT", "NAMES", "SCORED", "Plan", "plan_of", "scored_before"]
+__all__ = ["ACCOUNT", "NAMES", "Plan", "plan_of", "scored_before"]

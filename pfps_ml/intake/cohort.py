@@ -6,6 +6,7 @@ of patients.
 
 import hashlib
 import os
+from collections.abc import Mapping as Named
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon
 from pfps_ml.errors import Fault, InvalidInput, OutputError
 from pfps_ml.files.mapping import Mapping, load_mapping
 from pfps_ml.intake.outcomes import CASE_ADVICE, SECOND_ADVICE, SUCCESS_ADVICE, days_of, numbers_of, outcome_codes
@@ -24,9 +26,9 @@ from pfps_ml.knowledge.dictionary import BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_F
 from pfps_ml.roster import read_roster
 
 Floats = NDArray[np.float64]
+Horizons = Named[str, Horizon]
 Bools = NDArray[np.bool_]
 ARM, FOLLOW_UP = "arm", "follow_up_months"
-TWELVE_WEEKS = 12 * 7 / (365.25 / 12)  # in months: the horizon of success
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Columns:
     @property
     def asked(self) -> str:
         """The column of the outcome."""
-        return self.outcome or (ONSET if self.arm is None else SUCCESS).name
+        return self.outcome or (ONSET if self.arm is None else SUCCESS).column
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +105,7 @@ class Cohort:
     arm
         The pathway that each patient had, None where blank; None for a cohort of runners.
     horizon
-        Months over which the outcome is asked for.
+        Over which, or at which, the outcome is asked for.
     digest
         Of the file's content.
     """
@@ -120,7 +122,7 @@ class Cohort:
     happened_on: NDArray[np.datetime64] | None
     second: Floats | None
     arm: NDArray[np.object_] | None
-    horizon: float
+    horizon: Horizon
     digest: str
 
     @property
@@ -144,7 +146,7 @@ class Cohort:
         if self.months is None:
             return np.zeros(len(self.y), dtype=bool)
         open_still = self.y == 0 if self.arm is None else ~np.isnan(self.y)
-        return np.asarray(open_still & ~(self.months >= self.horizon))
+        return np.asarray(open_still & ~(self.months * DAYS_A_MONTH >= self.horizon.days))
 
     @property
     def used(self) -> Bools:
@@ -168,12 +170,15 @@ class Cohort:
         unseen = self.values[[name for name in self.fields if BY_NAME[name].asked == "visit"]].isna().all(axis=1)
         return [
             fault, ("arm not known", pd.isna(self.arm)), ("nothing of a visit known", unseen.to_numpy()), unknown,
-            ("lost before 12 weeks", self.too_short),
+            (f"lost before {self.horizon}", self.too_short),
         ]  # fmt: skip
 
 
 def read_cohort(
-    source: Path, columns: Columns, mapping: Path | Mapping | None = None, horizon: float = ONSET.horizon_months
+    source: Path,
+    columns: Columns,
+    mapping: Path | Mapping | None = None,
+    horizons: Horizons | None = None,
 ) -> Cohort:
     """Read a cohort; rows with faults are kept and marked.
 
@@ -188,8 +193,8 @@ def read_cohort(
         What the columns are that the dictionary has no field for.
     mapping
         As for a roster.
-    horizon
-        Months over which onset is asked for; success has 12 weeks.
+    horizons
+        Over which each outcome is asked for, such as a bundle's; its main one if not given.
 
     Raises
     ------
@@ -204,6 +209,7 @@ def read_cohort(
     table.expect(columns.named)
     if columns.arm is None and columns.arm_levels:
         raise InvalidInput(Message("arm_level_without_arm"))
+    outcome = ONSET if columns.arm is None else SUCCESS
     club, person, period = (table.texts(name) for name in (table.source("club"), columns.person, columns.period))
     advice = CASE_ADVICE if columns.arm is None else SUCCESS_ADVICE
     months, second, (first, last) = columns.follow_up, columns.second, (columns.measured_on, columns.happened_on)
@@ -220,20 +226,25 @@ def read_cohort(
         happened_on=None if last is None else days_of(table.cells(last), last),
         second=None if second is None else outcome_codes(table.cells(second), second, advice=SECOND_ADVICE),
         arm=None if columns.arm is None else arms_of(table, columns.arm, columns.arm_levels),
-        horizon=horizon if columns.arm is None else TWELVE_WEEKS,
+        horizon=outcome.at((horizons or {}).get(outcome.name)),
         digest=hashlib.sha256(source.read_bytes()).hexdigest(),
     )
 
 
-def read_patients(source: Path, columns: Columns | None = None, mapping: Path | Mapping | None = None) -> Cohort:
+def read_patients(
+    source: Path,
+    columns: Columns | None = None,
+    mapping: Path | Mapping | None = None,
+    horizons: Horizons | None = None,
+) -> Cohort:
     """Read a cohort of patients, whose arms are in the column `arm` if no other is named; see `read_cohort`."""
     columns = columns or Columns()
-    return read_cohort(source, replace(columns, arm=columns.arm or ARM), mapping)
+    return read_cohort(source, replace(columns, arm=columns.arm or ARM), mapping, horizons)
 
 
 def _with_usual_names(columns: Columns, names: Sequence[str]) -> Columns:
     """Return the columns with those that are read under their own name, if the file has them."""
-    if columns.arm is None and columns.outcome is None and ARM in names and ONSET.name not in names:
+    if columns.arm is None and columns.outcome is None and ARM in names and ONSET.column not in names:
         columns = replace(columns, arm=ARM)
     return replace(columns, follow_up=FOLLOW_UP) if columns.follow_up is None and FOLLOW_UP in names else columns
 
@@ -257,7 +268,6 @@ def make_result_folder(folder: Path) -> None:
 __all__ = [
     "ARM",
     "FOLLOW_UP",
-    "TWELVE_WEEKS",
     "Cohort",
     "Columns",
     "make_result_folder",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pfps_ml.core.markdown import markdown_table
 from pfps_ml.core.messages import Message
-from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS, VISIT
+from pfps_ml.knowledge.dictionary import ARMS, FIELDS, INPUTS, ONSET, OUTCOMES, SCREENING, SUCCESS, VISIT
 from pfps_ml.knowledge.field import Field
 
 if TYPE_CHECKING:
@@ -22,11 +22,18 @@ _SIMULATED = Message("origin_simulated")
 CARE = Message("care").text
 
 
-def fingerprint() -> str:
-    """Return the digest of what a bundle relies on: fields, units, limits, levels and arms, but not their wording."""
+def dictionary_facts() -> list[Any]:
+    """Return what models rely on: of fields name, kind, unit, limits, levels and parts, of arms what they require."""
     fields = [[f.name, f.kind, f.unit, f.low, f.high, f.levels, f.parts] for f in FIELDS]
-    facts = [fields, [[arm.name, arm.requires] for arm in ARMS]]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
+    return [fields, [[arm.name, arm.requires] for arm in ARMS]]
+
+
+def fingerprint(facts: list[Any] | None = None) -> str:
+    """Return the digest of a dictionary, by default this version's: fields and arms, but not their wording.
+
+    A bundle of format 2 is not held to it (see `model.bundle_schema`); one of format 1 says that it was made with it.
+    """
+    return hashlib.sha256(json.dumps(dictionary_facts() if facts is None else facts).encode()).hexdigest()
 
 
 def origin_message(manifest: Mapping[str, Any]) -> Message:
@@ -144,9 +151,9 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
 
     fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
-    outcome = ONSET.name if frame == "onset" else SUCCESS.name
+    outcome = ONSET if frame == "onset" else SUCCESS
     columns = {field.name: _schema_column(field) for field in fields}
-    columns[outcome] = pa.Column(checks=pa.Check.isin([0, 1]), nullable=False)
+    columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
     columns["draw"] = pa.Column(int, pa.Check.ge(0))
     if frame == "treatment":
         columns["arm"] = pa.Column(checks=pa.Check.isin([arm.name for arm in ARMS]), nullable=False)
@@ -182,8 +189,7 @@ def dictionary_page() -> str:
         lines += [f"## {title}", "", _field_table(fields), ""]
     lines += ["## Derived fields", "", _field_table([f for f in FIELDS if f.parts]), ""]
     lines += ["## Arms", "", _arm_table(), ""]
-    outcomes = ((f"`{o.name}`", o.meaning, f"{o.horizon_months:g} months") for o in (ONSET, SUCCESS))
-    lines += ["## Outcomes", "", markdown_table(("outcome", "meaning", "horizon"), outcomes)]
+    lines += ["## Outcomes", "", _outcome_table()]
     return "\n".join(lines) + "\n"
 
 
@@ -193,6 +199,14 @@ def _arm_table() -> str:
         offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
         rows.append((f"`{arm.name}`", arm.label, arm.meaning, offered, arm.source))
     return markdown_table(("arm", "label", "meaning", "offered to", "source"), rows)
+
+
+def _outcome_table() -> str:
+    rows = (
+        (f"`{o.column_at(h)}`", f"{o.name} ({o.kind})", o.meaning_at(h), str(o.at(h)), o.at_risk, o.source)
+        for o in OUTCOMES for h in o.horizons
+    )  # fmt: skip
+    return markdown_table(("column", "outcome", "meaning", "horizon", "at risk", "source"), rows)
 
 
 def _field_table(fields: Iterable[Field]) -> str:
@@ -214,6 +228,7 @@ def _csv(rows: list[list[str]]) -> str:
 __all__ = [
     "CARE",
     "NOTICE",
+    "dictionary_facts",
     "dictionary_page",
     "fingerprint",
     "frame_schema",

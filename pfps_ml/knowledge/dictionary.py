@@ -6,8 +6,9 @@ constraints, the wording of reasons and the fingerprint of a bundle are all deri
 """
 
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.outcomes import ONSET, OUTCOMES, SUCCESS
 from pfps_ml.errors import FactError
-from pfps_ml.knowledge.field import TIERS, Arm, Field, Outcome, choice, number, section, text
+from pfps_ml.knowledge.field import TIERS, Arm, Field, choice, number, section, text
 
 _id = section(kind="text", group="about you", obtained="identifier", role="identifier")
 _body = section(group="about you", driver="body")
@@ -149,10 +150,6 @@ ARMS: tuple[Arm, ...] = (
 REFERENCE_ARM = ARMS[0].name
 ACTIVE_ARMS = tuple(arm.name for arm in ARMS[1:])
 
-ONSET = Outcome("pfps_onset_12m", "New runner's knee within 12 months",
-                "A new episode within 12 months in a runner free of knee pain now.", 12)  # fmt: skip
-SUCCESS = Outcome("success_12w", "Success at 12 weeks", "'Much improved' or better at 12 weeks.", 3)
-
 BY_NAME = {field.name: field for field in FIELDS}
 INPUTS = tuple(field for field in FIELDS if not field.parts)
 SCREENING = tuple(field for field in INPUTS if field.asked == "screening")
@@ -188,6 +185,7 @@ __all__ = [
     "INPUTS",
     "ONSET",
     "ONSET_FIELDS",
+    "OUTCOMES",
     "PATHWAY_FIELDS",
     "REFERENCE_ARM",
     "SCREENING",

@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from statistics import NormalDist
 
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.errors import FactError
 
-Z95 = NormalDist().inv_cdf(0.975)  # standard errors from an estimate to either end of its 95 % interval
+Z95 = normal_quantile(0.95)  # standard errors from an estimate to either end of its 95 % interval
 _HOME = files("pfps_ml.knowledge")
 
 

@@ -101,16 +101,6 @@ class Arm:
     why_not: Message | None = None
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a model predicts: 0 or 1 at a horizon."""
-
-    name: str
-    label: str
-    meaning: str
-    horizon_months: float
-
-
 def section(**shared: object) -> Field:
     """Return a prototype field: what the fields of one section of the dictionary have in common."""
     blank = {"name": "", "kind": "number", "label": "", "question": "", "meaning": "", "source": "",
@@ -140,7 +130,6 @@ __all__ = [
     "Arm",
     "Driver",
     "Field",
-    "Outcome",
     "choice",
     "number",
     "section",

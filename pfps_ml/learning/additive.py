@@ -13,6 +13,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.links import LINKS
+from pfps_ml.domain.links import inverse_logit as probability
 from pfps_ml.errors import BundleFormat
 from pfps_ml.numbers import at_least
 
@@ -93,14 +95,16 @@ Term = Step | Line | Pair
 
 @dataclass(frozen=True)
 class AdditiveModel:
-    """An intercept and terms; the margin is their sum, the probability its inverse logit.
+    """An intercept and terms; the margin is their sum, and the link says what probability a margin is.
 
     Attributes
     ----------
     intercept
-        Log-odds, shape (members,).
+        On the scale of the link (log-odds under the logit), shape (members,).
     terms
         One-field and two-field terms.
+    link
+        One of `domain.links.LINKS`.
     """
 
     intercept: Floats
@@ -118,6 +122,10 @@ class AdditiveModel:
         for term in self.terms:
             total += term.evaluate(columns)
         return total
+
+    def probability(self, margin: Floats) -> Floats:
+        """Return the probability that a margin is under this model's link."""
+        return LINKS[self.link].inverse(margin)
 
     def change(self, columns: Values, field: str, value: float) -> Floats:
         """Return how the margin moves if one field took one value (NaN: were missing), shape (rows, members)."""
@@ -153,7 +161,7 @@ class AdditiveModel:
 
 def add(first: AdditiveModel, second: AdditiveModel) -> AdditiveModel:
     """Return the model whose margin is the sum of both; they must have as many members."""
-    return AdditiveModel(first.intercept + second.intercept, (*first.terms, *second.terms))
+    return AdditiveModel(first.intercept + second.intercept, (*first.terms, *second.terms), first.link)
 
 
 def stack(models: Iterable[AdditiveModel]) -> AdditiveModel:
@@ -163,6 +171,7 @@ def stack(models: Iterable[AdditiveModel]) -> AdditiveModel:
     return AdditiveModel(
         np.concatenate([model.intercept for model in models]),
         tuple(replace(group[0], values=np.concatenate([t.values for t in group], axis=-1)) for group in terms),
+        models[0].link,
     )
 
 
@@ -175,12 +184,6 @@ def codes(x: Floats, cuts: Floats) -> Codes:
     """Return the index of the bin of each value; the one after the last bin where the value is missing."""
     found = np.searchsorted(cuts, x, side="left")
     return np.where(np.isnan(x), len(cuts) + 1, found)
-
-
-def probability(margin: Floats) -> Floats:
-    """Return the inverse logit, without overflow."""
-    small = np.exp(-np.abs(margin))
-    return np.where(margin >= 0, 1 / (1 + small), small / (1 + small))
 
 
 def to_json(model: AdditiveModel) -> dict[str, Any]:
@@ -201,12 +204,12 @@ def from_json(content: Any) -> AdditiveModel:
         If a table does not have the shape that its cuts or knots ask for, or holds anything but finite numbers.
     """
     try:
-        model = AdditiveModel(_floats(content["intercept"]), tuple(map(_term_from_json, content["terms"])))
         link = content["link"]
+        model = AdditiveModel(_floats(content["intercept"]), tuple(map(_term_from_json, content["terms"])), link)
     except (KeyError, TypeError, ValueError, IndexError) as error:
         raise BundleFormat(Message("model_not_additive", {"cause": str(error)})) from error
-    if link != "logit":
-        raise BundleFormat("expected the link 'logit', got another one")
+    if link not in LINKS:
+        raise BundleFormat(Message("link_unknown", {"links": list(LINKS)}))
     members = model.intercept.shape
     if len(members) != 1 or any(term.values.shape[-1:] != members for term in model.terms):
         raise BundleFormat(Message("members_differ"))

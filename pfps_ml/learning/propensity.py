@@ -5,7 +5,7 @@ patients who meet, do not meet, or may meet what an arm requires. So it can be w
 libraries that training needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
@@ -54,14 +54,15 @@ class PropensityModel:
     """
 
     states: Mapping[str, Mapping[str, AdditiveModel]]
+    arms: tuple[str, ...] = _NAMES
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
         """Return the probability of every arm, one column an arm; rows sum to one."""
-        return pd.DataFrame(self.chances(X), columns=list(_NAMES), index=X.index)
+        return pd.DataFrame(self.chances(X), columns=list(self.arms), index=X.index)
 
     def chances(self, columns: Values) -> Floats:
-        """Return the probability of every arm, in the order of the dictionary, shape (rows, arms)."""
-        found, states = np.zeros((count(columns), len(ARMS))), _states(columns)
+        """Return the probability of every arm, in the order of `arms`, shape (rows, arms)."""
+        found, states = np.zeros((count(columns), len(self.arms))), _states(columns)
         for place in np.unique(states) if len(states) > 1 else states:
             rows, own = np.flatnonzero(states == place), _STATES[place] if _STATES[place] in self.states else _OTHERWISE
             table, arms, read = self._tables[own]
@@ -77,7 +78,7 @@ class PropensityModel:
         for state, models in self.states.items():
             table = compile_models(list(models.values()))
             read = dict.fromkeys((*table.grid.fields, *_REQUIRED))
-            found[state] = table, [_NAMES.index(name) for name in models], tuple(read)
+            found[state] = table, [self.arms.index(name) for name in models], tuple(read)
         return found
 
 
@@ -109,24 +110,22 @@ def propensity_to_json(model: PropensityModel) -> dict[str, Any]:
     }
 
 
-def propensity_from_json(content: Any) -> PropensityModel:
-    """Build the model from plain JSON values.
+def propensity_from_json(content: Any, arms: Sequence[str] = _NAMES) -> PropensityModel:
+    """Build the model of some arms from plain JSON values.
 
     Raises
     ------
     BundleFormat, LookupError, TypeError, ValueError, AttributeError
-        If it is of another shape, or knows an arm or a field that the dictionary does not have.
+        If it is of another shape, or knows another arm, or a field that the dictionary does not have.
     """
     states = {
         str(state): {str(n): from_json(table) for n, table in models.items()} for state, models in content.items()
     }
     tables = [(name, table) for models in states.values() for name, table in models.items()]
-    if any(name not in _NAMES or set(table.fields) - set(BY_NAME) for name, table in tables) or not all(
-        states.values()
-    ):
+    if any(name not in arms or set(table.fields) - set(BY_NAME) for name, table in tables) or not all(states.values()):
         raise ValueError("propensities of another dictionary")
     states[_OTHERWISE]
-    return PropensityModel(states)
+    return PropensityModel(states, tuple(arms))
 
 
 def _odds(design: Floats, given: NDArray[np.object_], basis: "Basis") -> dict[str, AdditiveModel]:

@@ -1,24 +1,21 @@
 """What a cohort changes of a bundle, written as a new one; models/CURRENT is never moved."""
 
-import json
 import os
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
-from pfps_ml.bundle import Bundle, dump, golden_answers, manifest_of, save_bundle
+from pfps_ml.bundle import Bundle, bundle_parts, golden_inputs, manifest_of, save_bundle
 from pfps_ml.core.messages import Message
 from pfps_ml.errors import OutputError
-from pfps_ml.prediction import Predictor, onset_to_json, pathways_to_json
+from pfps_ml.prediction import Predictor
 from pfps_ml.recalibration.card import updated_card, updated_limits
 from pfps_ml.recalibration.closed import Choice
 from pfps_ml.recalibration.update import Update
 
 # of a manifest, by whoever writes it; and a validation of the bundle before
-_MADE = ("format", "name", "files", "dictionary_fingerprint", "validation")
+_MADE = ("format", "name", "level", "files", "dictionary_fingerprint", "validation")
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +94,8 @@ def write_bundle(bundle: Bundle, out: Path) -> None:
         If the folder is there already, or cannot be written.
     """
     expect_new_folder(out)
-    inputs = json.loads((bundle.path / "golden.json").read_bytes())["inputs"]
-    held = {
-        "onset.json": onset_to_json(bundle.predictor), "pathways.json": pathways_to_json(bundle.predictor),
-        "reference.json": bundle.reference, "golden.json": golden_answers(bundle.predictor, pd.DataFrame(inputs)),
-    }  # fmt: skip
-    whole = {name: dump(content) for name, content in held.items()} | {"card.md": bundle.card.encode()}
+    whole = bundle_parts(bundle.predictor, bundle.reference, golden_inputs(bundle), bundle.horizons)
+    whole |= {"card.md": bundle.card.encode()}
     try:
         save_bundle(out, whole, manifest_of(out.name, whole, bundle.manifest))
     except OSError as error:

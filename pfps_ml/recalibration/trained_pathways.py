@@ -81,7 +81,7 @@ def train_on_patients(
     bundle
         Where training starts; it stays as it is.
     cohort
-        Patients with the arm that each had, and success at 12 weeks.
+        Patients with the arm that each had, and success.
     settings
         Fewest successes, and others, that may move anything.
     by

@@ -10,9 +10,10 @@ from typing import Any, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pfps_ml.domain.roster_columns import added_by_scoring
 from pfps_ml.files.bookwriting import write_book
 from pfps_ml.files.cells import Dialect, csv_header, csv_lines
-from pfps_ml.files.plans import ACCOUNT
+from pfps_ml.knowledge.dictionary import ARMS
 
 _BLOCK = 1 << 20  # bytes that are copied at once
 
@@ -85,9 +86,7 @@ def _schema_metadata(schema: Any) -> dict[bytes, bytes]:
 
     They are written from a list of texts. Arrow would store them as categories, and so would a reader get them.
     """
-    from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
-
-    ours = {*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS}
+    ours = added_by_scoring(schema.names, [arm.name for arm in ARMS])
     for at, name in enumerate(schema.names):
         if name in ours and pa.types.is_dictionary(schema.types[at]):
             schema = schema.set(at, pa.field(name, pa.string()))

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.roster_columns import added_by_scoring
 from pfps_ml.errors import InputError
 from pfps_ml.files.dialects import ENDINGS, Size, open_source, pieces, read_piece
 from pfps_ml.files.plans import ACCOUNT, NAMES
+from pfps_ml.knowledge.dictionary import ARMS
 from pfps_ml.outputs import check_apart, check_output, written_whole
 from pfps_ml.runs.joining import join
 
@@ -60,11 +62,9 @@ def repeat_rejected(scored: Path, out: Path) -> int:
 
 def _places(header: tuple[str, ...]) -> list[int]:
     """Return the places of the columns that came with the file and, behind them, of the account."""
-    from pfps_ml.assess import ROSTER_COLUMNS, VISIT_COLUMNS
-
     if not {"status", "problems"}.issubset(header):  # older files have no codes
         raise InputError(Message("roster_not_scored"))
-    added = {*ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS}
+    added = added_by_scoring(header, [arm.name for arm in ARMS])
     theirs = [at for at, name in enumerate(header) if name not in added]
     return [*theirs, *(header.index(name) for name in ACCOUNT if name in header)]
 

@@ -11,10 +11,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.domain.roster_columns import scored_before
 from pfps_ml.errors import InputError
 from pfps_ml.files.dialects import read_sheet
 from pfps_ml.files.mapping import Mapping
-from pfps_ml.files.plans import NAMES, SCORED
+from pfps_ml.files.plans import NAMES
 from pfps_ml.knowledge.dictionary import BY_NAME
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
 from pfps_ml.squad.formatting import cases, count_range, level_text, runners
@@ -108,12 +109,12 @@ class ReportData:
     @property
     def level(self) -> float:
         """The level of the bundle's intervals, and of the forecast's."""
-        return self.screening.bundle.predictor.interval.level
+        return self.screening.bundle.level
 
     @property
     def horizon(self) -> str:
         """The time over which cases are expected, in months."""
-        return f"{self.screening.bundle.reference['horizon_months']:g} months"
+        return str(self.screening.bundle.horizons["onset"])
 
     @cached_property
     def risks(self) -> Floats:
@@ -227,7 +228,7 @@ def _named(squad: Screening) -> tuple[str, ...]:
 def _notes(since: Path, now: Screening) -> tuple[str, ...]:
     table = read_sheet(since, NAMES).table
     again = f"its runners were assessed again with {now.bundle.name}, so that only what changed in them shows."
-    if not SCORED.issubset(table.column_names):
+    if not scored_before(table.column_names):
         return (f"The earlier file had not been scored; {again}",)
     texts = table.column("bundle").to_pandas().dropna().astype(str) if "bundle" in table.column_names else []
     bundles = [text for text in texts if text]  # a rejected row names none

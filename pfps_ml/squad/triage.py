@@ -87,6 +87,8 @@ def triage(risk: Floats, chances: Floats, flags: int, price: float) -> Triage:
         How many can be seen: fewer than there are runners, at least one.
     price
         The risk from which a check-up is worth while: at 1 in 18, eighteen check-ups for one case.
+    level
+        Of the intervals of counts.
     """
     order = np.argsort(-risk, kind="stable")
     first, rest = order[:flags], order[flags:]

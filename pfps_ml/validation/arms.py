@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from statistics import NormalDist
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.config import EvaluationConfig
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
 from pfps_ml.evaluation.heterogeneity import group_members
 from pfps_ml.evaluation.metrics import LEVEL
@@ -128,8 +128,7 @@ def mean_predicted(predictor: Predictor, treated: Treated) -> pd.DataFrame:
 
 def _to_level(level: float) -> float:
     """Return by how much an interval of a level is widened to 95 %, as if it were normal."""
-    normal = NormalDist().inv_cdf
-    return normal((1 + LEVEL) / 2) / normal((1 + level) / 2)
+    return normal_quantile(LEVEL) / normal_quantile(level)
 
 
 def _state(name: str, compared: Sequence[str], too_few: bool, who: tuple[Bools, Bools]) -> Message:

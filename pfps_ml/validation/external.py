@@ -1,6 +1,6 @@
 """A released bundle judged on a cohort from outside: every figure with its interval, whole and apart, and a verdict."""
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -86,7 +86,7 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     checks = audit(cohort)
     refuse_few(cohort, settings.fewest_events, checks)
     runners = _score(bundle, cohort, settings.fewest_clubs)
-    figures, calibration = whole(runners, settings, ONSET.label)
+    figures, calibration = whole(runners, settings, ONSET.label_at(cohort.horizon))
     decided = decision_table(runners.y, runners.p, runners.groups, settings)
     acting = _threshold(runners.y, settings.highest_threshold)
     cells, drawn = apart(runners, groups_of(runners.X[list(ONSET_FIELDS)], config), settings)
@@ -120,12 +120,11 @@ def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
 
 def subject_of(bundle: Bundle, cohort: Cohort, over: Resampling) -> dict[str, Any]:
     """Return what a validation is of: bundle and cohort, by name and digest, and what intervals are over."""
-    files = bundle.manifest["files"]
     y = cohort.y[cohort.used]
     return {
-        "bundle": bundle.name, "onset": files["onset.json"], "pathways": files["pathways.json"],
+        "bundle": bundle.name, "onset": bundle.model_digest("onset"), "pathways": bundle.model_digest("success"),
         "notice": bundle.notice, "notice_message": bundle.trained_on["notice_message"],
-        "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest, "horizon_months": cohort.horizon,
+        "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest, "horizon": asdict(cohort.horizon),
         "intervals": over.message.text, "resampled": str(over.unit),
         "people": cohort.people, "evaluated": len(y), "events": int(y.sum()),
     }  # fmt: skip

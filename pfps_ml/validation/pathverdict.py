@@ -8,7 +8,6 @@ predicted mean effect, a slope of 1, and for the predicted success what a releas
 from collections.abc import Mapping
 from enum import StrEnum
 from math import ceil
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ import pandas as pd
 
 from pfps_ml.checks.guide import Check
 from pfps_ml.config import Config, ReleaseConfig, ValidationConfig
+from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.validation.figures import Scored
@@ -113,8 +113,7 @@ def _needs(low: float, high: float, here: int, width: float) -> tuple[float, flo
 
 def _verdicts(rows: pd.DataFrame, limits: ReleaseConfig) -> list[Message]:
     judged = int(rows["enough"].sum())
-    normal = NormalDist().inv_cdf
-    wider = normal(1 - (1 - LEVEL) / 2 / max(judged, 1)) / normal((1 + LEVEL) / 2)
+    wider = normal_quantile(1 - (1 - LEVEL) / max(judged, 1)) / normal_quantile(LEVEL)
     too_few = Message(FigureVerdict.FEW_PATIENTS)
     return [_of_figure(row, wider, limits) if row["enough"] else too_few for row in rows.to_dict("records")]
 

@@ -130,10 +130,11 @@ def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd
     return tables
 
 
-def pathway_pictures(tables: Mapping[str, pd.DataFrame]) -> dict[str, displays.Display]:
-    """Return the pictures of those tables that have one."""
+def pathway_pictures(tables: Mapping[str, pd.DataFrame], label: str) -> dict[str, displays.Display]:
+    """Return the pictures of those tables that have one; `label` is what a heading calls success."""
     drawn = {name: getattr(displays_pathways, name) for name in ("effects", *PICTURED) if name in tables}
-    return {name: draw(tables[name]) for name, draw in drawn.items()}
+    named = dict.fromkeys(("effects", "policies"), (label,))
+    return {name: draw(tables[name], *named.get(name, ())) for name, draw in drawn.items()}
 
 
 def gate_table(gate: Gate) -> pd.DataFrame:

@@ -75,7 +75,8 @@ def validate_pathways(
     treated, over = _treated(bundle, cohort, config, randomised)
     compared, patients = compared_arms(treated, settings.fewest_events), _scored(cohort, treated, over)
     treated = only_compared(treated, compared)
-    tables, pictures = _success(patients, config, settings)
+    label = SUCCESS.label_at(cohort.horizon)
+    tables, pictures = _success(patients, config, settings, label)
     tables |= {
         "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
         "checks": checks_table(checks),
@@ -88,7 +89,7 @@ def validate_pathways(
     subject = subject_of(bundle, cohort, over) | {"randomised": randomised}
     return Validation(
         "pathways", subject, checks, verdict, tables | {"size": sizes, "verdict": judged},
-        pictures | pathway_pictures(tables),
+        pictures | pathway_pictures(tables, label),
     )  # fmt: skip
 
 
@@ -127,9 +128,9 @@ def _scored(cohort: Cohort, treated: Treated, over: Resampling) -> Scored:
 
 
 def _success(
-    patients: Scored, config: Config, settings: EvaluationConfig
+    patients: Scored, config: Config, settings: EvaluationConfig, label: str
 ) -> tuple[dict[str, pd.DataFrame], dict[str, displays.Display]]:
-    figures, calibration = whole(patients, settings, SUCCESS.label)
+    figures, calibration = whole(patients, settings, label)
     by = groups_of(patients.X.drop(columns="arm"), config)
     grouped = {"pathway": patients.X["arm"].map(ARM_LABELS), "sex": by["sex"], "age": by["age"]}
     cells, drawn = apart(patients, grouped, settings)

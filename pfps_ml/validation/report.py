@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.bundle import digest, dump
+from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.numbers import rounded
 from pfps_ml.outputs import write_whole
@@ -138,7 +139,7 @@ def _about(validation: Validation) -> str:
     subject, onset = validation.subject, validation.about == "onset"
     trained, people = subject["trained_on"], "runners" if onset else "patients"
     kind = "simulated " if trained.get("simulated") else ""
-    horizon = f"{subject['horizon_months']:g} months" if onset else "12 weeks"
+    horizon = Horizon(**subject["horizon"])
     text = (
         f"Bundle {subject['bundle']}, trained on {trained[people]:,} {kind}{people}. Cohort {subject['cohort'][:12]} "
         f"(the beginning of its digest). Horizon {horizon}. 95 % intervals over resampled {subject['intervals']}."

@@ -12,6 +12,7 @@ from pfps_ml.checks.audit import NOT_ONSET
 from pfps_ml.checks.guide import Check, CheckVerdict
 from pfps_ml.config import ReleaseConfig
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.outcomes import Horizon
 
 _CLOSE = 1e-9
 _CHANCE = {"auroc": 0.5}  # the value of a figure that says nothing; 0 of the others
@@ -63,7 +64,7 @@ class Verdict:
 
 
 def verdict_of(
-    checks: list[Check], tables: Mapping[str, pd.DataFrame], threshold: float, horizon: float, limits: ReleaseConfig
+    checks: list[Check], tables: Mapping[str, pd.DataFrame], threshold: float, horizon: Horizon, limits: ReleaseConfig
 ) -> tuple[Verdict, pd.DataFrame]:
     """Return the verdict on a bundle, and that on each figure.
 
@@ -76,7 +77,7 @@ def verdict_of(
     threshold
         The risk at which acting is judged.
     horizon
-        Months over which the outcome was asked for.
+        Over which the outcome was asked for.
     limits
         What observed / expected and slope may be: a figure is off where its whole interval lies outside, so that a
         very large cohort does not fail a model for a hundredth.
@@ -91,7 +92,7 @@ def verdict_of(
     """
     judged = _judged(tables, threshold, limits)
     if failed := named_checks(check for check in checks if check.code in NOT_ONSET):
-        about = {"horizon": f"{horizon:g} months", "checks": failed}
+        about = {"horizon": str(horizon), "checks": failed}
         return _verdict(Conclusion.NONE, Message("no_validation_of_onset", about)), judged
     if failed := named_checks(checks):
         return _verdict(Conclusion.NONE, Message("no_verdict_checks_failed", {"checks": failed})), judged

@@ -2,7 +2,7 @@
 
 import { Refused, assess, json } from "./api.js";
 import { openCard } from "./card.js";
-import { $, h, inHundred, span } from "./dom.js";
+import { $, atLevel, h, inHundred, span } from "./dom.js";
 import { drawForm, focus } from "./form.js";
 import { coded, makeModel } from "./model.js";
 import { drawPathways, drawTests } from "./pathways.js";
@@ -111,7 +111,7 @@ function show(found, runner) {
 
 // What a screen reader says once an answer is there.
 function spoken({ risk, preference, cautions }) {
-  const parts = [risk ? `Risk ${inHundred(risk.probability)}, 90 % interval ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
+  const parts = [risk ? `Risk ${inHundred(risk.probability)}, ${atLevel(risk.level)} ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
   return [...parts, ...cautions.map(({ text }) => text)].filter(Boolean).join(" ");
 }
 

@@ -30,6 +30,9 @@ export function percent(p) {
   return `${Math.abs(shown) < 9.95 ? shown.toFixed(1) : shown.toFixed(0)} %`;
 }
 
+// What the interval holds, as the bundle says.
+export const atLevel = (level) => `${+(100 * level).toPrecision(4)} % interval`;
+
 export function span(low, high) {
   return `${percent(low).slice(0, -2)} to ${percent(high)}`;
 }

@@ -1,7 +1,12 @@
 // The released model, read from GET /tables: the same tables and the same sums as the server's, so the same answers.
 // A value that was not measured is NaN; a level is its place among the levels of its field.
 
+// How a margin becomes a probability, and by how much a small change of it changes that: by the model's link.
 const logistic = (x) => (x >= 0 ? 1 / (1 + Math.exp(-x)) : Math.exp(x) / (1 + Math.exp(x)));
+export const LINKS = {
+  logit: { inverse: logistic, slope: (x) => logistic(x) * (1 - logistic(x)) },
+  cloglog: { inverse: (x) => -Math.expm1(-Math.exp(x)), slope: (x) => Math.exp(x - Math.exp(x)) },
+};
 const DERIVED = { bmi: (value) => value.weight_kg / (value.height_cm / 100) ** 2 };
 
 export function makeModel(tables) {
@@ -43,17 +48,18 @@ function explained(tables, { onset, shares, fields }, values) {
     // a field that was not measured is no reason: what its absence says is where the reasons start
     if (Number.isNaN(values[field])) base += part;
     else drivers[fields.get(field).driver] += part;
-    reasons.push({ field, log_odds: Number.isNaN(values[field]) ? 0 : part });
+    reasons.push({ field, contribution: Number.isNaN(values[field]) ? 0 : part });
   }
-  const [probability, low, high] = onLogit(margins, tables.onset.interval);
-  const start = logistic(base);
+  const link = LINKS[tables.onset.model.link];
+  const [probability, low, high] = onMargin(margins, tables.onset.interval, link);
+  const start = link.inverse(base);
   const gap = margins[0] - base;
-  const secant = Math.abs(gap) < 1e-6 ? start * (1 - start) : (probability - start) / gap;
-  for (const reason of reasons) reason.percentage_points = 100 * secant * reason.log_odds;
+  const secant = Math.abs(gap) < 1e-6 ? link.slope(base) : (probability - start) / gap;
+  for (const reason of reasons) reason.percentage_points = 100 * secant * reason.contribution;
   const { bands } = tables.reference;
   const band = probability < bands.low_below ? "low" : probability >= bands.high_from ? "high" : "moderate";
   const average = peers(tables, values).risk;
-  return { risk: { probability, low, high, band, average, log_odds: margins[0], base_log_odds: base }, reasons, drivers };
+  return { risk: { probability, low, high, level: tables.level, link: tables.onset.model.link, band, average, margin: margins[0], base_margin: base }, reasons, drivers };
 }
 
 export function peers(tables, values) {
@@ -65,7 +71,8 @@ export function peers(tables, values) {
 function compared(tables, { prognosis, modifiers, fields }, values) {
   const { interval } = tables.pathways;
   const usual = members(prognosis, values);
-  const chances = usual.map(logistic);
+  const link = LINKS[tables.pathways.prognosis.link];
+  const chances = usual.map(link.inverse);
   return tables.arms.map((arm) => {
     const eligible = arm.requires.every(([name, level]) => fields.get(name).levels[values[name]] === level);
     const why_not = eligible ? null : arm.why_not;
@@ -74,9 +81,9 @@ function compared(tables, { prognosis, modifiers, fields }, values) {
     if (!eligible) return shown;
     const added = modifiers.get(arm.name);
     const margins = added ? usual.map(plus(members(added, values))) : usual;
-    [shown.probability, shown.low, shown.high] = onLogit(margins, interval);
+    [shown.probability, shown.low, shown.high] = onMargin(margins, interval, link);
     if (!added) return shown;
-    const lead = margins.map((margin, member) => logistic(margin) - chances[member]);
+    const lead = margins.map((margin, member) => link.inverse(margin) - chances[member]);
     const reach = interval.t * Math.sqrt(spread(lead, interval));
     shown.effect = lead[0];
     shown.effect_low = Math.max(lead[0] - reach, -1);
@@ -87,9 +94,9 @@ function compared(tables, { prognosis, modifiers, fields }, values) {
 
 const plus = (others) => (margin, member) => margin + others[member];
 
-function onLogit(margins, interval) {
+function onMargin(margins, interval, { inverse }) {
   const reach = interval.t * Math.sqrt(spread(margins, interval));
-  return [logistic(margins[0]), logistic(margins[0] - reach), logistic(margins[0] + reach)];
+  return [inverse(margins[0]), inverse(margins[0] - reach), inverse(margins[0] + reach)];
 }
 
 // What the evidence does not know and what the sample does not tell, from the members after the first.

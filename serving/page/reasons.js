@@ -2,6 +2,7 @@
 
 import { capital, h, points } from "./dom.js";
 import { focus } from "./form.js";
+import { LINKS } from "./model.js";
 
 const SMALL = 0.05; // percentage points: less is shown as nothing
 const NEXT = 3;
@@ -9,7 +10,7 @@ const NEXT = 3;
 export function drawReasons(home, answer, { tables }) {
   home.hidden = !answer.risk;
   if (!answer.risk) return;
-  const start = 100 / (1 + Math.exp(-answer.risk.base_log_odds));
+  const start = 100 * LINKS[answer.risk.link].inverse(answer.risk.base_margin);
   const known = answer.reasons.filter((reason) => reason.value !== null);
   const shown = known.filter((reason) => Math.abs(reason.percentage_points) >= SMALL);
   const groups = grouped(tables, shown);

@@ -20,11 +20,14 @@ FLOOR = {"errors", "config", "numbers", "randomness", "core"}
 SCIENCE = {"cohort", "learning", "evaluation"}
 # what each room may reach; `product` is every module directly in pfps_ml/ that is not named here
 COHORT = {"intake", "checks", "validation", "recalibration"}  # the rooms of a real cohort
-_FACTS = {"floor", "knowledge", "product"}
+_FACTS = {"core", "domain", "floor", "knowledge", "model", "product"}
 REACH = {
-    "floor": {"floor"},
-    "knowledge": {"floor", "knowledge"},
-    **{room: {"floor", "knowledge", room} for room in SCIENCE},
+    "core": {"core"},
+    "domain": {"floor", "core", "domain"},
+    "floor": {"floor", "core"},
+    "knowledge": {"floor", "core", "domain", "knowledge"},
+    "model": {*_FACTS, "learning"},
+    **{room: {"floor", "core", "domain", "knowledge", room} for room in SCIENCE},
     "files": {*_FACTS, "files"},
     "runs": {*_FACTS, "files", "runs"},
     "product": {*_FACTS, "files", "runs", *SCIENCE},

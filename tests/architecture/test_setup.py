@@ -145,12 +145,12 @@ def build(checkout, kind="standard"):
 
 
 def test_the_wheel_carries_the_released_bundle_and_no_other(checkout):
-    for name in ("pfps-0.1.0", "pfps-0.0.9"):
+    for name in ("pfps-0.2.0", "pfps-0.0.9"):
         (checkout / "models" / name).mkdir(parents=True)
         (checkout / "models" / name / "manifest.json").write_text("{}", encoding="utf-8")
-    (checkout / "models/CURRENT").write_text("pfps-0.1.0\n", encoding="utf-8")
+    (checkout / "models/CURRENT").write_text("pfps-0.2.0\n", encoding="utf-8")
     carried = {name for name in build(checkout) if "models" in name}
-    assert carried == {"pfps_ml/models/CURRENT", "pfps_ml/models/pfps-0.1.0/manifest.json"}
+    assert carried == {"pfps_ml/models/CURRENT", "pfps_ml/models/pfps-0.2.0/manifest.json"}
 
 
 def test_a_wheel_without_a_released_bundle_is_not_built(checkout, capsys):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.errors import InputError
-from pfps_ml.intake.cohort import TWELVE_WEEKS, Columns, read_cohort, read_patients
+from pfps_ml.intake.cohort import Columns, read_cohort, read_patients
 from tests.cohorts import CASE, DONE, cohort_frame, cohort_of, patients_frame, written
 
 
@@ -17,7 +18,7 @@ def refused(folder, frame, **columns):
 
 def test_a_file_with_a_column_of_arms_and_no_onset_is_one_of_patients(tmp_path):
     found = cohort_of(tmp_path, patients_frame())
-    assert (found.people, found.horizon) == ("patients", TWELVE_WEEKS)
+    assert (found.people, found.horizon) == ("patients", SUCCESS.at())
     assert found.y.sum() == 120
     assert found.used.all()
     assert "worst_pain_mm" in found.fields

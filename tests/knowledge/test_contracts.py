@@ -46,7 +46,7 @@ def file_of(field, values):
     frame = pd.DataFrame([runner() for _ in values]).astype({number.name: float for number in NUMBERS})
     frame["runner_id"] = [f"R-{row}" for row in range(len(values))]
     frame[field.name] = pd.Series(values, dtype=float if field in NUMBERS else object)
-    return frame.assign(**{SUCCESS.name: 0, "draw": 0, "arm": ARMS[0].name})
+    return frame.assign(**{SUCCESS.column: 0, "draw": 0, "arm": ARMS[0].name})
 
 
 def refused_by_schema(field, values):
@@ -168,10 +168,12 @@ def test_the_request_schema_asks_each_question_and_states_its_limits_with_the_un
 def test_a_screening_file_has_the_screening_fields_its_outcome_and_no_other_column():
     schema = contracts.frame_schema("onset")
     names = [field.name for field in SCREENING]
-    assert set(schema.columns) == {*names, ONSET.name, "draw"}
-    good = pd.DataFrame([runner()]).astype({n.name: float for n in NUMBERS})[names].assign(**{ONSET.name: 1, "draw": 0})
+    assert set(schema.columns) == {*names, ONSET.column, "draw"}
+    good = (
+        pd.DataFrame([runner()]).astype({n.name: float for n in NUMBERS})[names].assign(**{ONSET.column: 1, "draw": 0})
+    )
     schema.validate(good)
-    for bad in (good.assign(arm="hip"), good.assign(**{ONSET.name: 2}), pd.concat([good, good], ignore_index=True)):
+    for bad in (good.assign(arm="hip"), good.assign(**{ONSET.column: 2}), pd.concat([good, good], ignore_index=True)):
         with pytest.raises(SchemaErrors):
             schema.validate(bad, lazy=True)
 
@@ -195,10 +197,10 @@ def test_the_committed_dictionary_is_the_one_that_the_declarations_give():
 
 def test_the_dictionary_page_tells_everything_once_in_whole_tables():
     lines = contracts.dictionary_page().splitlines()
-    for name in (*BY_NAME, *(arm.name for arm in ARMS), ONSET.name, SUCCESS.name):
+    for name in (*BY_NAME, *(arm.name for arm in ARMS), ONSET.column, SUCCESS.column):
         assert len([line for line in lines if line.startswith(f"| `{name}`")]) == 1
     widths = [line.count("|") for line in lines if line.startswith("| `")]
-    assert set(widths) == {9, 6, 4}
+    assert set(widths) == {9, 6, 7}
     assert contracts.NOTICE in lines
 
 

@@ -178,8 +178,8 @@ def test_the_arms_and_who_may_be_offered_them():
 
 
 def test_the_outcomes_and_their_horizons():
-    assert (ONSET.name, ONSET.horizon_months) == ("pfps_onset_12m", 12)
-    assert (SUCCESS.name, SUCCESS.horizon_months) == ("success_12w", 3)
+    assert (ONSET.column, str(ONSET.at()), ONSET.at().days) == ("pfps_onset_12m", "12 months", 365.25)
+    assert (SUCCESS.column, str(SUCCESS.at()), SUCCESS.at().days) == ("success_12w", "12 weeks", 84)
 
 
 def test_each_tier_of_equipment_knows_all_that_the_cheaper_ones_know():

@@ -45,14 +45,14 @@ NAMES = [arm.name for arm in ARMS]
 def runners():
     observed = simulate_onset(COHORT).observed
     fold = observed["club"].str[-2:].astype(int).to_numpy() % 5
-    return onset_features(observed), observed[EPISODE.name].to_numpy(float), observed["club"], fold
+    return onset_features(observed), observed[EPISODE.column].to_numpy(float), observed["club"], fold
 
 
 @pytest.fixture(scope="module")
 def patients():
     observed = simulate_treatment(COHORT).observed
     fold = observed["club"].str[-2:].astype(int).to_numpy() % 5
-    return pathway_features(observed), observed["arm"], observed[SUCCESS.name].to_numpy(float), observed["club"], fold
+    return pathway_features(observed), observed["arm"], observed[SUCCESS.column].to_numpy(float), observed["club"], fold
 
 
 def strangers(X):

@@ -254,7 +254,7 @@ def test_nothing_is_asked_of_another_host_and_the_security_policy_holds(browser,
 
 
 def test_a_bundle_that_was_updated_on_a_cohort_says_so_above_in_the_what_if_and_on_paper(browser, tmp_path):
-    shutil.copytree(MODELS / "pfps-0.1.0", tmp_path / "pfps-local")
+    shutil.copytree(MODELS / "pfps-0.2.0", tmp_path / "pfps-local")
     update = {"cohort": "a", "runners": 1812}
     rewrite(tmp_path / "pfps-local", "manifest.json", lambda manifest: manifest.update(updates=[update]))
     (tmp_path / "CURRENT").write_text("pfps-local\n", encoding="utf-8")

@@ -167,4 +167,4 @@ def test_tables_of_two_fields_and_steps_are_read_as_the_library_reads_them(page,
         for name in ("probability", "low", "high"):
             theirs = getattr(expected.risk, "value" if name == "probability" else name)[at]
             assert each["risk"][name] == pytest.approx(theirs, abs=1e-9)
-        assert each["risk"]["base_log_odds"] == pytest.approx(expected.base[at], abs=1e-9)
+        assert each["risk"]["base_margin"] == pytest.approx(expected.base[at], abs=1e-9)

@@ -110,7 +110,7 @@ def test_clubs_are_left_out_one_by_one_and_what_one_club_says_of_the_others_does
     odd = sorted(split.folds)[0]
     # in one club every second runner falls ill, in the others every tenth
     every = np.where(onset["club"] == odd, 2, 10)
-    onset[ONSET.name] = (np.arange(len(onset)) % every == 1).astype(onset[ONSET.name].dtype)
+    onset[ONSET.column] = (np.arange(len(onset)) % every == 1).astype(onset[ONSET.column].dtype)
     small = replace(frames, onset=onset, truth_onset=None)
     quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(3.0,)),
                     split=replace(config.split, folds=2))  # fmt: skip

@@ -141,7 +141,7 @@ def test_an_evaluation_without_its_tables_is_refused(written, tmp_path):
         read_tables(written[0])
 
 
-@pytest.mark.parametrize(("name", "content"), [("facts.json", "{"), ("pathways.json", None)])
+@pytest.mark.parametrize(("name", "content"), [("facts.json", "{"), ("models/success.json", None)])
 def test_a_candidate_that_is_not_whole_is_refused(written, tmp_path, name, content):
     spoilt = shutil.copytree(written[0], tmp_path / "candidate")
     (spoilt / name).unlink() if content is None else (spoilt / name).write_text(content)

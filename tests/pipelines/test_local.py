@@ -50,7 +50,7 @@ def test_training_writes_a_bundle_that_loads_says_what_it_was_trained_on_and_lea
     assert "How far: no test chose" in new.card
     assert "closed test" not in new.card
     assert new.manifest["updates"][0]["from"] == bundle.name
-    assert (new.path / "pathways.json").read_bytes() == (bundle.path / "pathways.json").read_bytes()
+    assert (new.path / "models" / "success.json").read_bytes() == (bundle.path / "models" / "success.json").read_bytes()
     ratio = often.y.mean() / new.predictor.predict(complete(often.values)).risk.value.mean()
     assert ratio == pytest.approx(1, abs=0.05)
     assert before == ((models_home / "CURRENT").read_text(), (bundle.path / "manifest.json").read_bytes())
@@ -161,8 +161,10 @@ def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move
     patients = written(tmp_path, frames.treatment.drop(columns="draw"), "patients.parquet")
     main(patients=patients, bundle=bundle.path, out=tmp_path / "patients", by="Clinic B")
     alone, told = load_bundle(tmp_path / "patients"), capsys.readouterr().out
-    assert (alone.path / "onset.json").read_bytes() == (bundle.path / "onset.json").read_bytes()
-    assert (alone.path / "pathways.json").read_bytes() != (bundle.path / "pathways.json").read_bytes()
+    assert (alone.path / "models" / "onset.json").read_bytes() == (bundle.path / "models" / "onset.json").read_bytes()
+    assert (alone.path / "models" / "success.json").read_bytes() != (
+        bundle.path / "models" / "success.json"
+    ).read_bytes()
     assert "mean effect" in told
     assert "onset stays" in alone.card
     assert "Clinic B" in alone.card
@@ -171,8 +173,8 @@ def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move
     )
     main(cohort=path, patients=patients, bundle=bundle.path, out=tmp_path / "both")
     both = load_bundle(tmp_path / "both")
-    assert (both.path / "pathways.json").read_bytes() == (alone.path / "pathways.json").read_bytes()
-    assert (both.path / "onset.json").read_bytes() != (bundle.path / "onset.json").read_bytes()
+    assert (both.path / "models" / "success.json").read_bytes() == (alone.path / "models" / "success.json").read_bytes()
+    assert (both.path / "models" / "onset.json").read_bytes() != (bundle.path / "models" / "onset.json").read_bytes()
     assert [each["from"] for each in both.manifest["updates"]] == [bundle.name, bundle.name]
     assert f"{len(runners):,} runners and {len(frames.treatment):,} patients of 2 cohorts" in both.notice
     assert both.card.count("## Updated on a cohort") == 2
@@ -220,7 +222,7 @@ def test_mlflow_is_told_of_the_update_and_of_no_runner(bundle, often, runners, t
 @pytest.mark.slow
 def test_in_fresh_worlds_training_is_not_worse_than_the_bundle_nor_than_the_cohort_alone():
     """Twelve draws over the evidence that the released bundle never saw; judged in clubs that training never saw."""
-    found = worlds(load_bundle(Path("models/pfps-0.1.0")), "reference", range(SEED - 12, SEED))
+    found = worlds(load_bundle(Path("models/pfps-0.2.0")), "reference", range(SEED - 12, SEED))
     mean = found.groupby("n").mean()
     assert (mean["trained"] < mean["ridge"]).all()
     assert (mean["trained"] < mean["ours"]).all()
@@ -234,7 +236,7 @@ def test_in_fresh_worlds_training_is_not_worse_than_the_bundle_nor_than_the_coho
 
 @pytest.mark.slow
 def test_in_fresh_worlds_training_on_patients_is_not_worse_than_the_bundle_nor_than_the_patients_alone():
-    found = patient_worlds(load_bundle(Path("models/pfps-0.1.0")), "reference", range(SEED - 8, SEED))
+    found = patient_worlds(load_bundle(Path("models/pfps-0.2.0")), "reference", range(SEED - 8, SEED))
     mean = found.groupby("n").mean()
     assert (mean["trained"] < mean["reference"]).all()
     assert (mean["trained"] < mean["ours"]).all()

@@ -157,12 +157,16 @@ def test_golden_runners_are_nobodys_data_and_walk_through_every_field(candidate)
     assert rows["akps"].notna().any()
 
 
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def test_a_release_is_left_as_it_is_when_nothing_but_the_time_differs(models_home, results, tmp_path):
     home = shutil.copytree(models_home, tmp_path / "models")
-    before = {path.name: path.read_bytes() for path in (home / "pfps-0.0.1").iterdir()}
+    before = contents(home / "pfps-0.0.1")
     folder = release(results / "candidate", results / "evaluation", home, "0.0.1")
     assert folder.name == "pfps-0.0.1"
-    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+    assert contents(folder) == before
 
 
 def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stays(models_home, results, tmp_path):
@@ -214,9 +218,10 @@ def test_clubs_that_training_may_have_seen_are_not_evaluated_as_unseen(candidate
 
 
 def test_a_candidate_is_not_released_with_the_figures_of_another(results, tmp_path):
-    other = json.loads((tmp_path / "candidate" / "onset.json").read_text())
-    other["model"]["intercept"][0] += 0.001
-    (tmp_path / "candidate" / "onset.json").write_text(json.dumps(other))
+    models = tmp_path / "candidate" / "models"
+    other = json.loads((models / "onset.json").read_text())
+    other["horizons"]["12"]["model"]["intercept"][0] += 0.001
+    (models / "onset.json").write_text(json.dumps(other))
     with pytest.raises(InputError, match="that of another"):
         release(results / "candidate", results / "evaluation", tmp_path / "models", "1")
     assert not (tmp_path / "models").exists()
@@ -241,7 +246,7 @@ def test_a_field_that_one_club_alone_measures_does_no_harm(frames, config):
     alone = frames.onset["club"] == frames.onset["club"].iloc[0]
     onset = frames.onset.assign(knee_extension_nm_kg=frames.onset["navicular_drop_mm"].abs().clip(0.6, 5).where(alone))
     candidate = train(replace(frames, onset=onset), config, None, lambda _step: None)
-    assert b"NaN" not in candidate.parts()["onset.json"]
+    assert b"NaN" not in candidate.parts()["models/onset.json"]
 
 
 @pytest.mark.parametrize("name", ["simulate", "validate", "train", "evaluate", "release"])

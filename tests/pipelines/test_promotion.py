@@ -57,7 +57,7 @@ def test_a_validated_bundle_is_written_whole_registered_as_champion_and_becomes_
     new = load_bundle(home / "pfps-local")
     assert new.manifest["validation"]["verdict"] in ("holds", "does not hold", "none")
     assert new.manifest["updates"] == local.manifest["updates"]
-    assert (new.path / "onset.json").read_bytes() == (local.path / "onset.json").read_bytes()
+    assert (new.path / "models" / "onset.json").read_bytes() == (local.path / "models" / "onset.json").read_bytes()
     assert new.card.startswith("# pfps-local\n") and new.card.index("## Validated on an") < new.card.index("## Updated")
     client = MlflowClient(f"sqlite:///{home.parent}/mlruns/mlflow.db")
     version = client.get_model_version_by_alias("pfps", "champion")
@@ -197,8 +197,8 @@ def of_patients(validation, folder, bundle, said="none", cohort="another"):
     """Return a validation of a bundle's pathways, as `pfps evaluate` writes one."""
 
     def change(content):
-        files, counts = bundle.manifest["files"], {"people": "patients", "evaluated": 700, "events": 300}
-        content["subject"] |= {"pathways": files["pathways.json"], "cohort": cohort, **counts}
+        counts = {"people": "patients", "evaluated": 700, "events": 300}
+        content["subject"] |= {"pathways": bundle.model_digest("success"), "cohort": cohort, **counts}
         content["verdict"] |= {"conclusion": said, "text": "Not enough patients."}
         content["tables"] |= {"success": content["tables"].pop("onset")}
 

@@ -11,6 +11,7 @@ import pytest
 
 from pfps_ml.bundle import load_bundle
 from pfps_ml.errors import FactError, OutputError
+from pfps_ml.learning.gate import Gate
 from pipelines import items as guidelines
 from pipelines import reported, reporting
 from pipelines.format1_card import figures_of_format_1_card
@@ -161,13 +162,8 @@ def test_a_judgement_on_sample_size_is_the_one_that_its_figures_give(bundle):
 
 
 def test_a_gate_that_is_passed_is_said_to_be(bundle, tmp_path):
-    other = other_bundle(bundle, tmp_path / "b")
-    pathways = json.loads((other.path / "pathways.json").read_text(encoding="utf-8"))
-    pathways["gate"] |= {
-        "passed": True,
-        "comparisons": [each | {"passed": True} for each in pathways["gate"]["comparisons"]],
-    }
-    (other.path / "pathways.json").write_text(json.dumps(pathways), encoding="utf-8")
+    gate = Gate(tuple(replace(each, p=0.0) for each in bundle.predictor.gate.comparisons))
+    other = replace(other_bundle(bundle, tmp_path / "b"), predictor=replace(bundle.predictor, gate=gate))
     assert figures(bundle)["gate"].endswith("so none is ever named")
     assert figures(other)["gate"] == "3 of 3 simpler accounts are beaten, so one may be named"
 

@@ -120,11 +120,11 @@ def test_where_nothing_predicts_the_run_is_logged_nothing_is_released_and_the_an
 def test_what_passes_is_released_registered_and_scores_the_roster(run, tmp_path):
     code, out, told = run(LENIENT)
     assert code == 0, told
-    assert (tmp_path / "models" / "CURRENT").read_text() == "pfps-0.1.0\n"
+    assert (tmp_path / "models" / "CURRENT").read_text() == "pfps-0.2.0\n"
     assert (tmp_path / "out" / "scored.csv").exists()
     assert "highest risks" in out
     (logged,), client = runs_in(tmp_path)
-    assert (logged.info.run_name, logged.data.tags["released"]) == ("pfps-0.1.0", "pfps-0.1.0")
+    assert (logged.info.run_name, logged.data.tags["released"]) == ("pfps-0.2.0", "pfps-0.2.0")
     assert [model.name for model in client.search_registered_models()] == ["pfps"]
 
 

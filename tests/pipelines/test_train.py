@@ -16,7 +16,7 @@ def test_onset_is_never_learned_from_visits(frames, config):
     """Who attends, how they do and what is measured of them changes nothing in the onset model, to the bit."""
     quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(1.0,), bootstraps=2))
     visits = frames.treatment.sample(frac=0.7, random_state=1).sort_index()
-    other = visits.assign(**{SUCCESS.name: 1 - visits[SUCCESS.name], "age_years": visits["age_years"] - 1})
+    other = visits.assign(**{SUCCESS.column: 1 - visits[SUCCESS.column], "age_years": visits["age_years"] - 1})
     first, second = (train(replace(frames, treatment=each), quick, "reference", lambda _step: None).predictor
                      for each in (frames.treatment, other))  # fmt: skip
     assert set(other["club"]) == set(frames.treatment["club"])  # the same clubs are held out
@@ -36,10 +36,10 @@ def test_clubs_that_cannot_teach_both_models_are_refused_with_what_is_there(fram
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     club = frames.treatment["club"]
     one_clinic = frames.treatment[split.is_held_out(club) | (club == next(iter(split.folds)))]
-    nobody_ill = frames.onset.assign(**{ONSET.name: 0})
+    nobody_ill = frames.onset.assign(**{ONSET.column: 0})
     for spoilt, told in (
-        ({"treatment": one_clinic}, rf"{SUCCESS.name} and its opposite, got 1 with \d+ of 80 rows"),
-        ({"onset": nobody_ill}, rf"{ONSET.name} and its opposite, got 5 with 0 of 3,200 rows"),
+        ({"treatment": one_clinic}, rf"{SUCCESS.column} and its opposite, got 1 with \d+ of 80 rows"),
+        ({"onset": nobody_ill}, rf"{ONSET.column} and its opposite, got 5 with 0 of 3,200 rows"),
     ):
         with pytest.raises(CohortError, match=told):
             train(replace(frames, **spoilt), config, None, lambda _step: None)

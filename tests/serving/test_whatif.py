@@ -13,7 +13,7 @@ pytestmark = THEIRS
 def test_models_read_from_the_tables_reproduce_the_golden_answers(client, bundle):
     found = client.get("/tables").json()
     golden = json.loads((bundle.path / "golden.json").read_text())
-    reproduce(predictor_from_json(found["onset"], found["pathways"]), golden)
+    reproduce(predictor_from_json(found["onset"], found["pathways"]), golden, bundle.schema.fields)
     assert dump(found["reference"]) == dump(bundle.reference)
     assert found["bundle"] == bundle.name
 

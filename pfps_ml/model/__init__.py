@@ -1,0 +1,1 @@
+"""The released models at run time."""

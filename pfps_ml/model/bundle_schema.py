@@ -1,0 +1,273 @@
+"""What a bundle says of itself in schema.json: its outcomes, and which fields and arms their models read.
+
+A bundle is refused only where something that it reads has changed: a field's kind, unit, limits or levels, what a field
+is computed from, or who may be offered an arm. Labels, texts, and every other field may change, or be added.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pfps_ml.domain.links import LINKS
+from pfps_ml.domain.outcomes import OUTCOME, Horizon
+from pfps_ml.errors import BundleFormat
+from pfps_ml.knowledge import contracts
+
+NUMBER = 2
+MOST_ARMS = 8
+ALWAYS = ("age_years", "sex", "current_knee_pain")  # read of every runner: the average, and whether there is a risk
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_FACTS = ("kind", "unit", "low", "high", "levels", "parts")
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """What a dictionary says that models rely on: of every field its facts, and of every arm what it requires."""
+
+    fields: Mapping[str, Mapping[str, Any]]
+    arms: Mapping[str, list[list[str]]]
+
+    def reads(self, names: Iterable[str], arms: Sequence[str] = ()) -> dict[str, Any]:
+        """Return the facts of some fields and arms, and of all that these are computed from or require.
+
+        Raises
+        ------
+        BundleFormat
+            If there is no such field or arm.
+        """
+        wanted, found = [*names, *(name for arm in arms for name, _ in self.arms.get(arm, ()))], {}
+        unknown = sorted({*wanted} - {*self.fields}) + sorted({*arms} - {*self.arms})
+        if unknown:
+            raise BundleFormat(f"expected models over fields and arms of the dictionary, got {', '.join(unknown)}")
+        while wanted:
+            name = wanted.pop()
+            found[name] = dict(self.fields[name])
+            wanted += self.fields[name].get("parts", ())
+        return {"fields": found, "arms": [{"name": arm, "requires": self.arms[arm]} for arm in arms]}
+
+
+@dataclass(frozen=True)
+class OutcomeSchema:
+    """One outcome of a bundle.
+
+    Attributes
+    ----------
+    kind, link, horizons, main, unit
+        As of `domain.outcomes.Outcome`, but of this bundle's model.
+    reads
+        `fields`: the facts of every field that is read; `arms`: the arms in their order, the reference first, with
+        what each requires.
+    accounts
+        The files of models of other scenarios, by scenario.
+    """
+
+    name: str
+    kind: str
+    link: str
+    horizons: tuple[float, ...]
+    main: float
+    unit: str
+    reads: Mapping[str, Any]
+    accounts: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> str:
+        """The file of its model."""
+        return f"models/{self.name}.json"
+
+    @property
+    def horizon(self) -> Horizon:
+        """The main horizon."""
+        return OUTCOME[self.name].at(self.main)
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of what is read."""
+        return fingerprint_of(self.reads)
+
+
+@dataclass(frozen=True)
+class Schema:
+    """The outcomes of a bundle by name, and the level of every interval."""
+
+    level: float
+    outcomes: Mapping[str, OutcomeSchema]
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms, the reference first."""
+        return tuple(arm["name"] for arm in self.outcomes["success"].reads["arms"])
+
+    @property
+    def fields(self) -> dict[str, Mapping[str, Any]]:
+        """The facts of every field that any model reads."""
+        return {name: facts for each in self.outcomes.values() for name, facts in each.reads["fields"].items()}
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The files of all models."""
+        return tuple(name for each in self.outcomes.values() for name in (each.model, *each.accounts.values()))
+
+
+def dictionary_now() -> Dictionary:
+    """Return what this version's dictionary says."""
+    return _dictionary(json.loads(json.dumps(contracts.dictionary_facts())))
+
+
+@cache
+def dictionary_of_format_1() -> tuple[Dictionary, str]:
+    """Return what the dictionary said when format 1 was last written, and the fingerprint of such bundles."""
+    fields, arms = json.loads((files("pfps_ml.model") / "format1_dictionary.json").read_text(encoding="utf-8"))
+    ends = float("-inf"), float("inf")  # which JSON does not have: the file says null
+    for facts in fields:
+        facts[3:5] = (end if limit is None else limit for limit, end in zip(facts[3:5], ends, strict=True))
+    return _dictionary([fields, arms]), contracts.fingerprint([fields, arms])
+
+
+def changes(reads: Mapping[str, Any], now: Dictionary) -> Iterator[str]:
+    """Yield in words what has changed of that which a bundle reads."""
+    for name, facts in sorted(reads["fields"].items()):
+        if name not in now.fields:
+            yield f"{name} (a field that is gone)"
+            continue
+        for fact in _FACTS:
+            before, after = facts.get(fact), now.fields[name].get(fact)
+            if before != after:
+                yield f"{name} ({fact}: {_shown(before)} became {_shown(after)})"
+    for arm in reads["arms"]:
+        if arm["name"] not in now.arms:
+            yield f"{arm['name']} (an arm that is gone)"
+        elif arm["requires"] != now.arms[arm["name"]]:
+            before, after = _shown(arm["requires"]), _shown(now.arms[arm["name"]])
+            yield f"{arm['name']} (an arm; requires: {before} became {after})"
+
+
+def fields_in(content: Any) -> set[str]:
+    """Return the fields that models read, however deep the models stand in parsed JSON."""
+    if isinstance(content, list):
+        return set().union(*map(fields_in, content))
+    if not isinstance(content, dict):
+        return set()
+    own = {str(content["field"])} if "field" in content else {*map(str, content.get("fields", ()))}
+    own |= {*map(str, content["shares"])} if isinstance(content.get("shares"), dict) else set()
+    return own.union(*map(fields_in, content.values()))
+
+
+def fingerprint_of(reads: Mapping[str, Any]) -> str:
+    """Return the SHA-256 of the canonical JSON of what a model reads."""
+    canonical = json.dumps(reads, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def schema_to_json(schema: Schema) -> dict[str, Any]:
+    """Return the content of schema.json."""
+    return {
+        "format": NUMBER,
+        "level": schema.level,
+        "outcomes": {name: _outcome_to_json(each) for name, each in schema.outcomes.items()},
+    }
+
+
+def schema_from_json(content: Any) -> Schema:
+    """Build a schema from the content of schema.json: inspect, then construct.
+
+    Raises
+    ------
+    BundleFormat
+        If it is of another shape, or names an outcome, a link, a file or a number of arms that this version cannot
+        read.
+    """
+    try:
+        found = Schema(float(content["level"]), {n: _outcome(n, c) for n, c in content["outcomes"].items()})
+        fault = next(_faults(found, content), None)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BundleFormat(
+            "expected level and outcomes in schema.json, got another shape; restore the bundle"
+        ) from error
+    if fault:
+        raise BundleFormat(f"expected a schema.json that this version reads, got {fault}; restore the bundle")
+    return found
+
+
+def _outcome_to_json(each: OutcomeSchema) -> dict[str, Any]:
+    found = {
+        "kind": each.kind, "link": each.link, "horizons": list(each.horizons), "main": each.main, "unit": each.unit,
+        "model": each.model, "fingerprint": each.fingerprint, "reads": each.reads,
+    }  # fmt: skip
+    return found | ({"accounts": dict(each.accounts)} if each.accounts else {})
+
+
+def _outcome(name: str, content: Any) -> OutcomeSchema:
+    return OutcomeSchema(
+        name, content["kind"], content["link"], tuple(content["horizons"]), content["main"], content["unit"],
+        {"fields": dict(content["reads"]["fields"]), "arms": list(content["reads"]["arms"])},
+        dict(content.get("accounts", {})),
+    )  # fmt: skip
+
+
+def _faults(schema: Schema, content: Any) -> Iterator[str]:
+    if content["format"] != NUMBER:
+        yield f"the format {content['format']!r}"
+    if not 0 < schema.level < 1:
+        yield "a level that is not between 0 and 1"
+    if {*schema.outcomes} != {*OUTCOME}:
+        yield f"other outcomes than {' and '.join(OUTCOME)}"
+        return
+    for each in schema.outcomes.values():
+        yield from (f"{what} of {each.name}" for what in _faults_of(each, content["outcomes"][each.name]))
+    if not 1 <= len(schema.arms) <= MOST_ARMS or len(set(schema.arms)) < len(schema.arms):
+        yield f"not one to {MOST_ARMS} different arms"
+
+
+def _faults_of(each: OutcomeSchema, content: Mapping[str, Any]) -> Iterator[str]:
+    declared, numbers = OUTCOME[each.name], each.horizons
+    if (each.kind, each.unit) != (declared.kind, declared.unit):
+        yield "another kind or unit"
+    if each.link not in LINKS:
+        yield "an unknown link"
+    real = all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
+    rising = real and all(a < b for a, b in zip((0, *numbers), numbers, strict=False)) and numbers[-1:] < (1e6,)
+    if not rising or each.main not in numbers:
+        yield "horizons that do not ascend, or lack the main one"
+    files_of = {scenario: f"models/{each.name}.{scenario}.json" for scenario in each.accounts}
+    if content["model"] != each.model or each.accounts != files_of or not all(map(_NAME.fullmatch, files_of)):
+        yield "a model in a file of another name"
+    if any(not isinstance(facts, dict) for facts in each.reads["fields"].values()) or not all(
+        isinstance(arm["name"], str) and isinstance(arm["requires"], list) for arm in each.reads["arms"]
+    ):
+        yield "fields or arms of another shape"
+    if content["fingerprint"] != each.fingerprint:
+        yield "a fingerprint that is not that of its fields and arms"
+
+
+def _dictionary(facts: Any) -> Dictionary:
+    fields = {
+        name: {
+            "kind": kind, "unit": unit, "low": _bound(low), "high": _bound(high), "levels": list(levels),
+            **({"parts": list(parts)} if parts else {}),
+        }
+        for name, kind, unit, low, high, levels, parts in facts[0]
+    }  # fmt: skip
+    return Dictionary(fields, {name: [list(pair) for pair in requires] for name, requires in facts[1]})
+
+
+def _bound(number: float) -> float | None:
+    """Return a limit as JSON can hold it: none is null."""
+    return None if number in (float("inf"), float("-inf")) else float(number)
+
+
+def _shown(fact: Any) -> str:
+    if isinstance(fact, list):
+        return ", ".join(" ".join(each) if isinstance(each, list) else str(each) for each in fact) or "none"
+    return f"{fact:g}" if isinstance(fact, float) else str(fact)
+
+
+__all__ = [
+    "ALWAYS", "MOST_ARMS", "NUMBER", "Dictionary", "OutcomeSchema", "Schema", "changes", "dictionary_now",
+    "dictionary_of_format_1", "fields_in", "fingerprint_of", "schema_from_json", "schema_to_json",
+]  # fmt: skip
