@@ -89,19 +89,19 @@ system: ## install Chromium and PostgreSQL for the slow tests (Debian or Ubuntu;
 
 screenshots: export OMP_NUM_THREADS := 1
 screenshots: $(READY) ## the pictures of the page and of the squad report in docs/ (needs Chromium: make system)
-	$(BIN)/python -m pipelines.screenshots
-	$(BIN)/python -m pipelines.squad_pictures
+	$(BIN)/python -m pfps_ml.workflows.page_pictures
+	$(BIN)/python -m pfps_ml.workflows.squad_pictures
 
 messages: $(READY) ## check the catalogues of messages, and write what is read of them at run time
-	$(BIN)/python -m pipelines.messages
+	$(BIN)/python -m pfps_ml.workflows.messages
 
 documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims, reports
 	$(BIN)/pfps dictionary -o DICTIONARY.md
-	$(BIN)/python -m pipelines.samples
-	$(BIN)/python -m pipelines.plausibility
-	$(BIN)/python -m pipelines.trials
-	$(BIN)/python -m pipelines.claims
-	$(BIN)/python -m pipelines.reporting
+	$(BIN)/python -m pfps_ml.workflows.samples
+	$(BIN)/python -m pfps_ml.workflows.plausibility
+	$(BIN)/python -m pfps_ml.workflows.trials
+	$(BIN)/python -m pfps_ml.workflows.claims
+	$(BIN)/python -m pfps_ml.workflows.checklist_reports
 
 wheel: $(READY) ## dist/*.whl with the released bundle inside
 	$(BIN)/python -m hatchling build -t wheel

@@ -10,14 +10,14 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from pfps_ml.bundle import Bundle
-from pfps_ml.cohort.simulate import simulate_onset, simulate_treatment
-from pfps_ml.config import CohortConfig
+from pfps_ml.model.bundle import Bundle
+from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
+from pfps_ml.core.config import CohortConfig
 from pfps_ml.evaluation.metrics import auroc, measure
-from pfps_ml.knowledge.dictionary import ONSET, REFERENCE_ARM
-from pfps_ml.learning.additive import probability
-from pfps_ml.learning.propensity import eligibility
-from pipelines.frames import onset_features, pathway_features
+from pfps_ml.domain.dictionary import ONSET, REFERENCE_ARM
+from pfps_ml.model.additive import probability
+from pfps_ml.model.propensity import eligibility
+from pfps_ml.workflows.frames import onset_features, pathway_features
 
 SEASONS = 5  # of the 40 clubs of the training cohort: 100,000 fresh runners
 _PEER_ROWS = 1_000_000
@@ -28,7 +28,7 @@ _PEER = {"objective": "binary", "num_leaves": 8, "learning_rate": 0.05, "min_dat
 _MEASURED = """
 import time
 from pathlib import Path
-from pipelines.console import command
+from pfps_ml.core.console import command
 from pipelines.simulate import main
 began = time.perf_counter()
 try:

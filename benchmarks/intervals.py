@@ -15,15 +15,15 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pfps_ml.bundle import released_bundle
-from pfps_ml.cohort.simulate import simulate_onset
-from pfps_ml.config import CohortConfig
-from pfps_ml.knowledge.scenario import load_scenario
-from pfps_ml.learning.additive import AdditiveModel, probability
-from pfps_ml.learning.smooth import basis, fit_logistic
-from pfps_ml.prediction import Interval
-from pipelines.console import command, say, steps, table
-from pipelines.frames import onset_features
+from pfps_ml.model.bundle import released_bundle
+from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.core.config import CohortConfig
+from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.model.additive import AdditiveModel, probability
+from pfps_ml.model.spline_basis import basis, fit_logistic
+from pfps_ml.model.prediction import Interval
+from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.workflows.frames import onset_features
 
 WORLDS = 200
 SEED = 400_000  # of the first world

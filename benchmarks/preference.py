@@ -13,19 +13,19 @@ import pandas as pd
 import typer
 
 from benchmarks.skill import SEED, versions
-from pfps_ml.config import PathwayConfig, ProductConfig
-from pfps_ml.errors import FactError
+from pfps_ml.core.config import PathwayConfig, ProductConfig
+from pfps_ml.core.errors import FactError
 from pfps_ml.evaluation.comparison import t_interval
-from pfps_ml.evaluation.preferences import preference_table
-from pfps_ml.knowledge.dictionary import ARMS
-from pfps_ml.learning.entrants import quiet
-from pfps_ml.learning.pathways import PathwayModel
-from pfps_ml.learning.propensity import eligibility
-from pfps_ml.prediction import Predictor
-from pfps_ml.preference import Preferences, preferences
-from pipelines.console import command, say, steps, table
-from pipelines.rounds import cohort_of, each, round_of
-from pipelines.train import interval
+from pfps_ml.evaluation.policy import preference_table
+from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.training.candidates import quiet
+from pfps_ml.training.pathways import PathwayModel
+from pfps_ml.model.propensity import eligibility
+from pfps_ml.model.prediction import Predictor
+from pfps_ml.model.preference import Preferences, preferences
+from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.workflows.comparison_jobs import cohort_of, each, round_of
+from pfps_ml.workflows.train import interval
 
 NULLS, RESPONDERS = ("null", "null_large"), "kinetic_chain"
 PATIENTS = {"null": 6_000, "null_large": 6_000, RESPONDERS: 10_000}

@@ -21,9 +21,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import typer
 
-from pfps_ml.cohort.simulate import simulate_onset
-from pfps_ml.config import CohortConfig
-from pipelines.console import command, say, table
+from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.core.config import CohortConfig
+from pfps_ml.core.console import command, say, table
 
 MILLION = 1_000_000
 WORKERS = 2
@@ -114,7 +114,7 @@ def _command(source: Path, out: Path, workers: int, watched: bool = False) -> tu
     arguments = ["score", str(source), "-o", str(out), "--workers", str(workers)]
     begun, peaks = time.perf_counter(), [0.0]
     running = subprocess.Popen(  # noqa: S603 (our own command, our own arguments)
-        [sys.executable, "-c", "from pfps_ml.cli import main; main()", *arguments],
+        [sys.executable, "-c", "from pfps_ml.cli.main import main; main()", *arguments],
         stdout=subprocess.DEVNULL,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )

@@ -9,18 +9,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # without these a type checker would see Any
-    from pfps_ml.assess import Assessment
-    from pfps_ml.bundle import Bundle, load_bundle, released_bundle
-    from pfps_ml.errors import PfpsError
-    from pfps_ml.roster import score_roster
+    from pfps_ml.model.assess import Assessment
+    from pfps_ml.model.bundle import Bundle, load_bundle, released_bundle
+    from pfps_ml.core.errors import PfpsError
+    from pfps_ml.io.roster import score_roster
 
 _HOMES = {
-    "Assessment": "pfps_ml.assess",
-    "Bundle": "pfps_ml.bundle",
-    "PfpsError": "pfps_ml.errors",
-    "load_bundle": "pfps_ml.bundle",
-    "released_bundle": "pfps_ml.bundle",
-    "score_roster": "pfps_ml.roster",
+    "Assessment": "pfps_ml.model.assess",
+    "Bundle": "pfps_ml.model.bundle",
+    "PfpsError": "pfps_ml.core.errors",
+    "load_bundle": "pfps_ml.model.bundle",
+    "released_bundle": "pfps_ml.model.bundle",
+    "score_roster": "pfps_ml.io.roster",
 }
 
 __version__ = "0.2.0"

@@ -6,7 +6,7 @@ import socket
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
-from pfps_ml.errors import InputError
+from pfps_ml.core.errors import InputError
 from serving.access import AccessConfig, access_from
 
 if TYPE_CHECKING:

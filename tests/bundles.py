@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pfps_ml.bundle import digest, dump
+from pfps_ml.model.bundle import digest, dump
 
 
 @pytest.fixture

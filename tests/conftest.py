@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 if TYPE_CHECKING:
-    from pfps_ml.bundle import Bundle
-    from pfps_ml.config import Config
-    from pipelines.evaluate import Evaluation
-    from pipelines.frames import Frames
-    from pipelines.train import Candidate
+    from pfps_ml.model.bundle import Bundle
+    from pfps_ml.core.config import Config
+    from pfps_ml.workflows.evaluate import Evaluation
+    from pfps_ml.workflows.frames import Frames
+    from pfps_ml.workflows.train import Candidate
 
 os.environ["OMP_NUM_THREADS"] = "1"  # many small fits: threads cost more than they bring
 
@@ -43,7 +43,7 @@ providers._get_local_constants = lambda: providers._local_constants
 @pytest.fixture(scope="session")
 def config() -> Config:
     """Return a configuration that trains in seconds."""
-    from pfps_ml.config import CohortConfig, Config, OnsetConfig, PathwayConfig
+    from pfps_ml.core.config import CohortConfig, Config, OnsetConfig, PathwayConfig
 
     small = Config(
         cohort=CohortConfig(runners=4000, patients=1600, runners_per_club=200, patients_per_club=80),
@@ -56,7 +56,7 @@ def config() -> Config:
 @pytest.fixture(scope="session")
 def frames(config: Config) -> Frames:
     """Return a small cohort with its truth."""
-    from pipelines.simulate import simulate
+    from pfps_ml.workflows.simulate import simulate
 
     return simulate(config.cohort)
 
@@ -64,7 +64,7 @@ def frames(config: Config) -> Frames:
 @pytest.fixture(scope="session")
 def candidate(frames: Frames, config: Config) -> Candidate:
     """Return models trained on the small cohort."""
-    from pipelines.train import train
+    from pfps_ml.workflows.train import train
 
     return train(frames, config, "reference", lambda _step: None)
 
@@ -72,7 +72,7 @@ def candidate(frames: Frames, config: Config) -> Candidate:
 @pytest.fixture(scope="session")
 def evaluation(candidate: Candidate, frames: Frames, config: Config) -> Evaluation:
     """Return the evaluation of the small candidate."""
-    from pipelines.evaluate import evaluate
+    from pfps_ml.workflows.evaluate import evaluate
 
     return evaluate(candidate, frames, config, lambda _step: None)
 
@@ -80,7 +80,7 @@ def evaluation(candidate: Candidate, frames: Frames, config: Config) -> Evaluati
 @pytest.fixture(scope="session")
 def results_home(candidate: Candidate, evaluation: Evaluation, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder with the small candidate and its evaluation as files, to be read and not written to."""
-    from pipelines.train import write_candidate
+    from pfps_ml.workflows.train import write_candidate
 
     home = tmp_path_factory.mktemp("results")
     write_candidate(candidate, home / "candidate")
@@ -97,7 +97,7 @@ def results(results_home: Path, tmp_path: Path) -> Path:
 @pytest.fixture(scope="session")
 def models_home(results_home: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of bundles, with CURRENT, as `models/` is."""
-    from pipelines.release import release
+    from pfps_ml.workflows.release import release
 
     home = tmp_path_factory.mktemp("released") / "models"
     home.mkdir()
@@ -108,7 +108,7 @@ def models_home(results_home: Path, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def bundle(models_home: Path) -> Bundle:
     """Return the small released bundle, loaded as a user would."""
-    from pfps_ml.bundle import load_bundle
+    from pfps_ml.model.bundle import load_bundle
 
     return load_bundle(models_home / "pfps-0.0.1")
 
@@ -116,7 +116,7 @@ def bundle(models_home: Path) -> Bundle:
 @pytest.fixture
 def pfps(capsys):
     """Return a function that gives a command to `pfps`: its exit code, what it prints and what it complains of."""
-    from pfps_ml.cli import main
+    from pfps_ml.cli.main import main
 
     def run(*arguments):
         code = 0

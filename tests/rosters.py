@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.errors import InputError
-from pfps_ml.roster import read_roster, score_roster
+from pfps_ml.core.errors import InputError
+from pfps_ml.io.roster import read_roster, score_roster
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "data" / "examples" / "roster.csv"

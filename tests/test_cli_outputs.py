@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from pfps_ml.cli import app
+from pfps_ml.cli.main import app
 from tests.cohorts import cohort_frame, written
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "data" / "examples"

@@ -18,11 +18,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pfps_ml.bundle import released_bundle
-from pipelines.simulate import simulate
+from pfps_ml.model.bundle import released_bundle
+from pfps_ml.workflows.simulate import simulate
 from tests.cohorts import written
 from tests.conftest import SMALL
-from tests.test_researcher import season
+from tests.workflows.test_researcher import season
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -30,7 +30,7 @@ BLOCKS = [block.strip() for block in re.findall(r"```bash\n(.*?)```", README, re
 
 # Lines that are not run as they stand, and why. Every other line of every block is run.
 NOT_RUN = {
-    "make demo": "takes minutes; tests/pipelines/test_run_all.py runs what it starts, which is asked for below",
+    "make demo": "takes minutes; tests/workflows/test_run_all.py runs what it starts, which is asked for below",
     "make test": "would run the tests inside a test; what it starts is asked for below",
     'pip install "pfps-ml[scale]"': "needs an index with this package on it; the extra is in .venv",
     "make ui": "never ends; it is started by what it starts, on another port, and asked below",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.tracking import track
-from tests.test_tracking import records
+from pfps_ml.workflows.tracking import track
+from tests.workflows.test_tracking import records
 
 pytestmark = pytest.mark.slow
 SERVERS = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))

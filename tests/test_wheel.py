@@ -19,7 +19,7 @@ for heavy in ("sklearn", "lightgbm", "scipy", "mlflow", "bentoml", "shap", "matp
     sys.modules[heavy] = None  # an import of it fails, as where it is not installed
 import pfps_ml
 assert "site" in pfps_ml.__file__, pfps_ml.__file__
-from pfps_ml.cli import main
+from pfps_ml.cli.main import main
 for asked in (["score", "roster.csv", "-o", "scored.csv"], ["squad", "squad.csv", "-o", "squad.html"]):
     try:
         main(asked)
@@ -32,7 +32,7 @@ for asked in (["score", "roster.csv", "-o", "scored.csv"], ["squad", "squad.csv"
 _CLIENT = """
 from pathlib import Path
 from pfps_ml import Bundle, load_bundle, score_roster
-from pfps_ml.errors import PfpsError
+from pfps_ml.core.errors import PfpsError
 
 bundle: Bundle = load_bundle(Path("pfps-0.1.0"))
 try:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from pfps_ml.domain.links import LINKS
-from pfps_ml.errors import FactError
+from pfps_ml.core.errors import FactError
 
 Unit = Literal["weeks", "months", "years"]
 DAYS_A_MONTH = 365.25 / 12

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from pfps_ml.evaluation.drawing import BLUE, GREY, INK, ORANGE, as_percent, forest, new_figure
+from pfps_ml.evaluation.displays import BLUE, GREY, INK, ORANGE, as_percent, forest, new_figure
 from pfps_ml.evaluation.metrics import METRICS
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import pandas as pd
 
 from pfps_ml.core.levels import student_quantile
 from pfps_ml.core.messages import Message
-from pfps_ml.errors import CohortError
-from pfps_ml.evaluation.logistic import RIDGE, expit, fit_logistic, logit, spline
-from pfps_ml.randomness import generator
+from pfps_ml.core.errors import CohortError
+from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
+from pfps_ml.core.randomness import generator
 
 Array = npt.NDArray[np.float64]
 LEVEL = 0.95

@@ -2,17 +2,23 @@
 
 Every table is long: one row a metric of each part, with an interval over resampled clubs. A part with too few cases,
 or too few without, keeps its counts and shows no figure: it would say more of chance than of the model.
+
+The groups in which figures are shown apart: sex, age, and the dearest kind of measurement that a runner has.
 """
 
+from itertools import pairwise
+import numpy as np
+import pandas as pd
+from pfps_ml.core.config import Config
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.field import TIERS
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-
-from pfps_ml.config import EvaluationConfig
+from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.evaluation.metrics import (
     METRICS,
     checked,
@@ -22,7 +28,30 @@ from pfps_ml.evaluation.metrics import (
     measure_with_intervals,
     percentiles,
 )
-from pfps_ml.evaluation.net_benefit import decision_table, thresholds_up_to
+from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
+
+
+TIER_LABELS = {
+    "questionnaire": "Questionnaire only", "log": "With a training log", "field test": "With field tests",
+    "dynamometry": "With dynamometry",
+}  # fmt: skip
+
+
+def groups_of(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
+    """Return each runner's sex, age band, and the dearest kind of measurement that they have."""
+    edges = config.product.age_edges
+    names = [f"{low} to {high - 1} years" for low, high in pairwise(edges)]
+    reached = np.zeros(len(X), dtype=int)
+    for at, tier in enumerate(TIERS):
+        own = [name for name in X if BY_NAME[str(name)].obtained == tier]
+        reached[X[own].notna().any(axis=1).to_numpy()] = at
+    labels = [TIER_LABELS[tier] for tier in TIERS]
+    return {
+        "sex": X["sex"].map(dict(enumerate(BY_NAME["sex"].levels))),
+        "age": pd.Series(pd.cut(X["age_years"], edges, right=False, labels=names)),
+        "measured": pd.Series(pd.Categorical([labels[at] for at in reached], categories=labels)),
+    }
+
 
 Array = npt.NDArray[np.float64]
 _COLUMNS = ["field", "level", "n", "events", "metric", "label", "value", "low", "high"]
@@ -180,4 +209,4 @@ def _row(part: str, y: Array, metric: str, figures: tuple[float, ...] = (np.nan,
     return counts | dict(zip(("value", "low", "high", "gain", "gain_low", "gain_high"), figures, strict=True))
 
 
-__all__ = ["compare_parts", "decision_parts", "part_figures", "subgroup_table"]
+__all__ = ["TIER_LABELS", "compare_parts", "decision_parts", "groups_of", "part_figures", "subgroup_table"]

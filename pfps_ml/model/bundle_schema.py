@@ -15,8 +15,8 @@ from typing import Any
 
 from pfps_ml.domain.links import LINKS
 from pfps_ml.domain.outcomes import OUTCOME, Horizon
-from pfps_ml.errors import BundleFormat
-from pfps_ml.knowledge import contracts
+from pfps_ml.core.errors import BundleFormat
+from pfps_ml.domain import schemas
 
 NUMBER = 2
 MOST_ARMS = 8
@@ -116,7 +116,7 @@ class Schema:
 
 def dictionary_now() -> Dictionary:
     """Return what this version's dictionary says."""
-    return _dictionary(json.loads(json.dumps(contracts.dictionary_facts())))
+    return _dictionary(json.loads(json.dumps(schemas.dictionary_facts())))
 
 
 @cache
@@ -126,7 +126,7 @@ def dictionary_of_format_1() -> tuple[Dictionary, str]:
     ends = float("-inf"), float("inf")  # which JSON does not have: the file says null
     for facts in fields:
         facts[3:5] = (end if limit is None else limit for limit, end in zip(facts[3:5], ends, strict=True))
-    return _dictionary([fields, arms]), contracts.fingerprint([fields, arms])
+    return _dictionary([fields, arms]), schemas.fingerprint([fields, arms])
 
 
 def changes(reads: Mapping[str, Any], now: Dictionary) -> Iterator[str]:

@@ -12,11 +12,11 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from pfps_ml.bundle import Bundle
-from pfps_ml.knowledge.parameter import Parameter
-from pfps_ml.knowledge.scenario import load_scenario, scenario_names
-from pfps_ml.learning.additive import Values, probability
-from pfps_ml.randomness import generator
+from pfps_ml.model.bundle import Bundle
+from pfps_ml.domain.scenario import Parameter
+from pfps_ml.domain.scenario import load_scenario, scenario_names
+from pfps_ml.model.additive import Values, probability
+from pfps_ml.core.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from pfps_ml.errors import MissingLibrary, OutputError
+from pfps_ml.core.errors import MissingLibrary, OutputError
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 _QUIET = (

@@ -6,8 +6,8 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from pfps_ml.knowledge.dictionary import BY_NAME
-from pfps_ml.knowledge.field import DRIVERS, Driver
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.field import DRIVERS, Driver
 from pfps_ml.squad.drawing import price_strip, risk_line
 from pfps_ml.squad.forecast import Forecast
 from pfps_ml.squad.formatting import hours, percent, points

@@ -154,7 +154,7 @@ def test_no_two_modules_import_each_other_in_a_circle():
 
 
 def test_only_tracking_imports_mlflow():
-    assert importers("mlflow") <= {"pfps_ml.tracking"}
+    assert importers("mlflow") <= {"pfps_ml.workflows.tracking"}
 
 
 def test_only_serving_imports_bentoml():
@@ -168,7 +168,7 @@ def test_nothing_installed_imports_the_pipelines():
 def test_tracking_is_reached_by_pipelines_and_lazily_by_the_command_line():
     for module in PRODUCT:
         for made in imports(module):
-            if made.module == "pfps_ml.tracking":
+            if made.module == "pfps_ml.workflows.tracking":
                 assert room_of(module) == "pipelines" or (room_of(module) == "cli" and not made.on_loading), module
 
 
@@ -180,7 +180,7 @@ def test_importing_the_package_loads_nothing_heavy():
 
 
 def test_importing_the_command_line_loads_no_library_of_training_tracking_or_serving():
-    assert not loaded_by("import pfps_ml.cli") & HEAVY
+    assert not loaded_by("import pfps_ml.cli.main") & HEAVY
 
 
 def test_every_public_name_of_the_package_is_there_when_asked_for():
@@ -246,7 +246,7 @@ def doors_of_randomness(tree: ast.Module) -> Iterator[int]:
 def test_there_is_one_door_for_randomness():
     found = {name_of(path): [*doors_of_randomness(tree_of(path))]
              for path in paths("pfps_ml", "serving", "pipelines", "benchmarks")}  # fmt: skip
-    assert {module for module, lines in found.items() if lines} == {"pfps_ml.randomness"}, found
+    assert {module for module, lines in found.items() if lines} == {"pfps_ml.core.randomness"}, found
 
 
 def test_another_door_for_randomness_would_be_seen():

@@ -6,9 +6,9 @@ import pytest
 
 from pfps_ml.core import messages
 from pfps_ml.core.messages import HOME, Catalogue, Message, catalogue, languages, parameters_of, sentence
-from pfps_ml.errors import FactError
-from pfps_ml.knowledge.dictionary import FIELDS
-from pipelines.messages import compiled
+from pfps_ml.core.errors import FactError
+from pfps_ml.domain.dictionary import FIELDS
+from pfps_ml.workflows.messages import compiled
 
 
 @pytest.fixture

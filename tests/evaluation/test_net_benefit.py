@@ -4,10 +4,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pfps_ml.config import EvaluationConfig
-from pfps_ml.evaluation.logistic import expit
-from pfps_ml.evaluation.net_benefit import decision_table, net_benefit, thresholds_up_to
-from pfps_ml.randomness import generator
+from pfps_ml.core.config import EvaluationConfig
+from pfps_ml.core.logistic import expit
+from pfps_ml.evaluation.calibration import decision_table, net_benefit, thresholds_up_to
+from pfps_ml.core.randomness import generator
 
 # recorded from the package that it names: 120 runners whose risks, of two decimals, also fall exactly on thresholds
 RECORDED = json.loads((Path(__file__).parent / "dcurves.json").read_text(encoding="utf-8"))

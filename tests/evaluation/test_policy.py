@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.errors import CohortError
+from pfps_ml.core.errors import CohortError
 from pfps_ml.evaluation.policy import AS_TREATED, BEST, policy_regret, policy_values, simple_policies
-from pfps_ml.knowledge.dictionary import REFERENCE_ARM
+from pfps_ml.domain.dictionary import REFERENCE_ARM
 from tests.evaluation.clinics import NAMES, world
 
 

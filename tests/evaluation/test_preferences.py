@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.evaluation.preferences import preference_table
+from pfps_ml.evaluation.policy import preference_table
 from tests.evaluation.clinics import NAMES
 
 

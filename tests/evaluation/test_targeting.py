@@ -2,9 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.config import EvaluationConfig
-from pfps_ml.evaluation.targeting import targeting_curves
-from pfps_ml.knowledge.dictionary import ACTIVE_ARMS
+from pfps_ml.core.config import EvaluationConfig
+from pfps_ml.evaluation.heterogeneity import targeting_curves
+from pfps_ml.domain.dictionary import ACTIVE_ARMS
 from tests.evaluation.clinics import world
 
 SETTINGS = EvaluationConfig(bootstraps=50)

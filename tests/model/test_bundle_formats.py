@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.assess import assess
-from pfps_ml.bundle import dump, load_bundle, manifest_of, parts_of, save_bundle
-from pfps_ml.errors import BundleFormat, BundleOutdated
-from pfps_ml.knowledge import contracts
-from pfps_ml.knowledge.checker import check, complete
-from pfps_ml.knowledge.dictionary import ARMS, BY_NAME, FIELDS
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import dump, load_bundle, manifest_of, parts_of, save_bundle
+from pfps_ml.core.errors import BundleFormat, BundleOutdated
+from pfps_ml.domain import schemas
+from pfps_ml.domain.input_validation import check, complete
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS
 from pfps_ml.model.bundle_schema import dictionary_now, dictionary_of_format_1, fields_in, fingerprint_of
-from pfps_ml.randomness import generator
+from pfps_ml.core.randomness import generator
 from tests.bundles import copy, rewrite
 
 __all__ = ["copy"]  # a fixture
@@ -111,9 +111,9 @@ import sys
 from pathlib import Path
 import pandas as pd
 import pfps_ml
-from pfps_ml.assess import assess
-from pfps_ml.bundle import load_bundle
-from pfps_ml.knowledge.checker import check
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import load_bundle
+from pfps_ml.domain.input_validation import check
 assert Path(pfps_ml.__file__).is_relative_to(sys.argv[1]), pfps_ml.__file__
 checked = check(pd.DataFrame([{"age_years": 24, "sex": "female", "weekly_distance_km": 30, "sleep_hours": 7.5}]))
 assert not checked.faults and "sleep_hours" in checked.values
@@ -141,7 +141,7 @@ def test_after_an_optional_field_was_added_released_and_updated_bundles_of_both_
 
 def changed(monkeypatch, name, facts):
     fields = tuple(replace(field, **facts) if field.name == name else field for field in FIELDS)
-    monkeypatch.setattr(contracts, "FIELDS", fields)
+    monkeypatch.setattr(schemas, "FIELDS", fields)
 
 
 @pytest.fixture(params=["format 1", "format 2"])
@@ -178,7 +178,7 @@ def test_a_bundle_is_refused_where_a_field_that_it_reads_changed_and_told_which(
     ],
 )  # fmt: skip
 def test_a_bundle_is_refused_where_an_arm_changed_whom_it_is_offered_to(path, monkeypatch, arms, said):
-    monkeypatch.setattr(contracts, "ARMS", tuple(arms))
+    monkeypatch.setattr(schemas, "ARMS", tuple(arms))
     with pytest.raises(BundleOutdated, match=said):
         load_bundle(path)
 
@@ -199,7 +199,7 @@ def test_a_bundle_loads_where_what_changed_is_not_read_by_it(path, monkeypatch, 
 
 
 def test_a_new_arm_revokes_no_bundle(path, monkeypatch):
-    monkeypatch.setattr(contracts, "ARMS", (*ARMS, replace(ARMS[1], name="taping")))
+    monkeypatch.setattr(schemas, "ARMS", (*ARMS, replace(ARMS[1], name="taping")))
     assert load_bundle(path).predictor.arms == tuple(arm.name for arm in ARMS)
 
 
@@ -291,13 +291,13 @@ def test_a_model_that_the_schema_does_not_name_is_refused(copy):
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_a_bundle_of_one_to_eight_arms_assesses(bundle, monkeypatch, tmp_path, count):
     """Arms are data: fewer than the dictionary declares, or more than today, with nothing else changed."""
-    from pfps_ml import bundle as loading
-    from pfps_ml import preference
-    from pfps_ml.knowledge import dictionary
+    from pfps_ml.model import bundle as loading
+    from pfps_ml.model import preference
+    from pfps_ml.domain import dictionary
 
     more = tuple(replace(ARMS[1], name=f"arm_{at}") for at in range(8 - len(ARMS)))
     declared = (*ARMS, *more)[:count]
-    for module in (contracts, dictionary, loading, preference):
+    for module in (schemas, dictionary, loading, preference):
         monkeypatch.setattr(module, "ARMS", declared)
     found, names = bundle.predictor, [arm.name for arm in declared]
     modifiers = {name: found.modifiers.get(name, found.modifiers["hip"]) for name in names[1:]}
@@ -314,7 +314,7 @@ def test_a_bundle_of_one_to_eight_arms_assesses(bundle, monkeypatch, tmp_path, c
 
 def _parts(bundle, names):
     """Return the files of a bundle whose clinics chose among these arms."""
-    from pfps_ml.bundle import bundle_parts, golden_inputs
+    from pfps_ml.model.bundle import bundle_parts, golden_inputs
 
     states = {state: {name: model for name, model in models.items() if name in names}
               for state, models in bundle.reference["propensity"]["states"].items()}  # fmt: skip
@@ -324,7 +324,7 @@ def _parts(bundle, names):
 
 
 def test_a_bundle_over_two_horizons_answers_both_ascending_and_the_main_one_is_the_risk(bundle, tmp_path):
-    from pfps_ml.bundle import bundle_parts, golden_inputs
+    from pfps_ml.model.bundle import bundle_parts, golden_inputs
 
     onset = bundle.predictor.onset
     earlier = replace(onset, intercept=onset.intercept - 0.5)
@@ -344,7 +344,7 @@ def test_a_bundle_over_two_horizons_answers_both_ascending_and_the_main_one_is_t
 
 
 def test_a_bundle_with_a_complementary_log_log_link_assesses_on_that_scale(bundle, tmp_path):
-    from pfps_ml.bundle import bundle_parts, golden_inputs
+    from pfps_ml.model.bundle import bundle_parts, golden_inputs
 
     other = replace(bundle.predictor, onset=replace(bundle.predictor.onset, link="cloglog"))
     parts = bundle_parts(other, bundle.reference, golden_inputs(bundle), bundle.horizons) | {"card.md": b"card"}

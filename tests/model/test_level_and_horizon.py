@@ -10,17 +10,17 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pfps_ml.assess import assess
-from pfps_ml.bundle import load_bundle
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import load_bundle
 from pfps_ml.core.levels import normal_quantile, percent, student_quantile
 from pfps_ml.domain.outcomes import Horizon
-from pfps_ml.knowledge.checker import check
-from pfps_ml.knowledge.dictionary import ONSET, SUCCESS
+from pfps_ml.domain.input_validation import check
+from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.squad.report import write_squad
-from pipelines.evaluate import evaluate
-from pipelines.release import release
-from pipelines.reported import figures
-from pipelines.train import write_candidate
+from pfps_ml.workflows.evaluate import evaluate
+from pfps_ml.workflows.release import release
+from pfps_ml.workflows.checklist_reports import figures
+from pfps_ml.workflows.train import write_candidate
 from serving.whatif import tables
 from tests.cohorts import cohort_frame, written
 
@@ -151,7 +151,7 @@ def test_what_the_page_reads_says_them(six):
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine: make browser")
 def test_the_page_says_them(home):
-    from pipelines.browser import answered, browsing, opened, served
+    from pfps_ml.workflows.page_pictures import answered, browsing, opened, served
 
     with served({"PFPS_MODELS": str(home / "models")}) as address, browsing() as browser:
         page = opened(browser, address)
@@ -182,8 +182,8 @@ def test_quantiles_by_level():
 # where outcomes, fields and levels are declared, and the figures of the ledger over the times of their publication
 DECLARED = {
     "pfps_ml/domain/outcomes.py", "pfps_ml/domain/roster_columns.py", "pfps_ml/core/levels.py",
-    "pfps_ml/knowledge/dictionary.py", "pfps_ml/knowledge/spellings.toml", "pfps_ml/knowledge/claims.toml",
-    "pfps_ml/knowledge/evidence.csv", "pfps_ml/cohort/checks_onset.py", "pfps_ml/cohort/checks_patients.py",
+    "pfps_ml/domain/dictionary.py", "pfps_ml/domain/spellings.toml", "pfps_ml/domain/claims.toml",
+    "pfps_ml/domain/evidence.csv", "pfps_ml/simulation/targets_onset.py", "pfps_ml/simulation/targets_patients.py",
     "pfps_ml/model/format1_dictionary.json",
 }  # fmt: skip
 LITERALS = {
@@ -201,7 +201,7 @@ def sources():
     for folder in ("pfps_ml", "serving", "pipelines"):
         for path in sorted((HOUSE / folder).rglob("*")):
             name = path.relative_to(HOUSE).as_posix()
-            exempt = name in DECLARED or name.startswith(("pfps_ml/knowledge/scenarios/", "pfps_ml/models/"))
+            exempt = name in DECLARED or name.startswith(("pfps_ml/domain/scenarios/", "pfps_ml/models/"))
             if path.suffix in (".py", ".js", ".html", ".css", ".toml", ".csv", ".json") and not exempt:
                 yield name, path.read_text(encoding="utf-8")
 

@@ -4,10 +4,10 @@ import math
 
 import pytest
 
-from pfps_ml.knowledge.contracts import NOTICE
-from pfps_ml.knowledge.dictionary import BY_NAME, INPUTS
-from pipelines.browser import answered, fill
-from pipelines.screenshots import PATIENT, RUNNER
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain.dictionary import BY_NAME, INPUTS
+from pfps_ml.workflows.page_pictures import answered, fill
+from pfps_ml.workflows.page_pictures import PATIENT, RUNNER
 from tests.page.looking import assessed
 
 pytestmark = pytest.mark.slow

@@ -4,7 +4,7 @@ from hashlib import sha256
 
 import pytest
 
-from pfps_ml.errors import FactError
+from pfps_ml.core.errors import FactError
 from serving.access import ALL_INTERFACES, LOOPBACK, AccessConfig, RateLimits, access_from, keys_from, rates_from
 from serving.errors import TooMany
 from tests.serving.client import CANARY, THEIRS, client_of, refusal

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from pfps_ml.errors import BundleMissing, OutputError
+from pfps_ml.core.errors import BundleMissing, OutputError
 from serving import audit_log
 from serving.active_bundle import ActiveBundle
 from tests.bundles import rewrite

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from pfps_ml.knowledge.dictionary import ONSET_FIELDS
+from pfps_ml.domain.dictionary import ONSET_FIELDS
 from serving.requests import ENDPOINTS, MAX_ROWS
 from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, ask, refusal
 

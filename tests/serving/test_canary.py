@@ -4,7 +4,7 @@ import json
 import pickle
 import tempfile
 
-from pfps_ml.knowledge.dictionary import INPUTS
+from pfps_ml.domain.dictionary import INPUTS
 from tests.rosters import GOOD
 from tests.serving.client import CANARY, JSON, PATIENT, RUNNER, THEIRS, client_of
 

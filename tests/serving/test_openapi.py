@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis.errors import Unsatisfiable
 
-from pfps_ml.knowledge.dictionary import INPUTS
+from pfps_ml.domain.dictionary import INPUTS
 from serving.requests import ENDPOINTS
 from tests.serving.client import PATIENT, RUNNER, THEIRS, ask
 

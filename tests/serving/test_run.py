@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from pfps_ml.cli import main
-from pfps_ml.errors import InputError
+from pfps_ml.cli.main import main
+from pfps_ml.core.errors import InputError
 from serving.access import access_from
 from serving.run import _allowed, listen
 from tests.serving.client import HOUSE

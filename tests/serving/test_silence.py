@@ -1,6 +1,6 @@
 """What must not be said: no value in a log, no text in an error; and what an unready or failing service says."""
 
-from pfps_ml.knowledge.dictionary import INPUTS
+from pfps_ml.domain.dictionary import INPUTS
 from tests.serving.client import CANARY, JSON, RUNNER, THEIRS, ask, refusal
 
 pytestmark = THEIRS

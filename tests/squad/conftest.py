@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.bundle import released_bundle
+from pfps_ml.model.bundle import released_bundle
 
 MODELS = Path(__file__).resolve().parents[2] / "models"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pfps_ml.cli import main
+from pfps_ml.cli.main import main
 from tests.squad.pages import HEADER, SQUAD, report_data, text_of
 
 

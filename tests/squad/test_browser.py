@@ -6,8 +6,8 @@ from PIL import Image
 from pfps_ml.squad.printing import browser, print_pdf
 from pfps_ml.squad.report import report_page, write_squad
 from pfps_ml.squad.report_data import ReportOptions
-from pipelines import squad_pictures
-from pipelines.browser import browsing
+from pfps_ml.workflows import squad_pictures
+from pfps_ml.workflows.page_pictures import browsing
 from tests.rosters import roster
 from tests.squad.pages import HEADER, SQUAD, report_data
 from tests.waiting import patient

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pfps_ml.cli import main
-from pfps_ml.errors import InputError, MissingLibrary, OutputError
-from pfps_ml.knowledge.contracts import NOTICE
+from pfps_ml.cli.main import main
+from pfps_ml.core.errors import InputError, MissingLibrary, OutputError
+from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.squad.printing import print_pdf
 from pfps_ml.squad.report import report_page, write_squad
 from pfps_ml.squad.report_data import ReportData, ReportOptions

@@ -1,0 +1,342 @@
+"""A Parquet data set: a folder of files, each scored on its own, on this machine or on a cluster.
+
+Every partition is one file in and one file out, of the same name, written whole by whoever scores it; doing it twice
+does no harm. What was done stands in `manifest.json`, with the rows of every partition and of all.
+
+What was done of a data set: an account of every partition, and `manifest.json` with that of all.
+
+While a run is not done, its accounts stand in a folder of its own in the output. Whatever was changed by hand, or is
+not what it was, is no account: its partition is scored again.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+from pfps_ml.model.bundle import digest, dump
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import OutputError
+from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.batch.checkpoints import digest_of, only_run
+from pfps_ml.batch.scoring import Summary
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from pfps_ml.model.bundle import digest, dump
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import Fault, InputError, MissingLibrary, OutputError, PartlyDone
+from pfps_ml.io.readers import pieces
+from pfps_ml.io.duplicates import Shared, find_shared
+from pfps_ml.io.mapping import Mapping as Map
+from pfps_ml.io.mapping import load_mapping
+from pfps_ml.core.atomic_output import GO_ON, destination, explained, written_whole
+from pfps_ml.batch.scoring import Summary
+from pfps_ml.batch.checkpoints import CHANGED, stamp_of
+from pfps_ml.batch.stream import Effort, Task, Tell, digest_of_map, of_ids, open_task, score_in_turn, silent, total
+from pfps_ml.batch.workers import ParallelMap, cores, working
+
+if TYPE_CHECKING:
+    from pfps_ml.model.bundle import Bundle
+
+FORMAT = "pfps-dataset/1"
+MANIFEST = "manifest.json"
+DESK = ".pfps"  # in the output: what an unfinished run needs to go on
+
+
+@contextmanager
+def at_work(out: Path, run: Mapping[str, Any]) -> Iterator[None]:
+    """Hold the output folder for this run alone, and take away what only an unfinished run needs at its end."""
+    out.mkdir(parents=True, exist_ok=True)
+    desk = out / DESK
+    desk.mkdir(mode=0o700, exist_ok=True)
+    with only_run(desk / "lock", out):
+        for draft in desk.glob("*.part"):
+            draft.unlink()
+        (desk / "run.json").write_bytes(dump(run))
+        for account in _finished(out):
+            _write(out, account)
+        yield
+        shutil.rmtree(desk)
+
+
+def refuse_another(out: Path, run: Mapping[str, Any]) -> None:
+    """Refuse an output that is not new, and not that of the same run.
+
+    Raises
+    ------
+    OutputError
+        If it has another run's manifest, or anything else in it.
+    """
+    before = [other for other in (_read(out / MANIFEST).get("run"), _read(out / DESK / "run.json")) if other]
+    if any(other != run for other in before):
+        raise OutputError(Message("output_of_another_run", {"path": str(out)}))
+    if not before and out.exists() and any(path.name != DESK for path in out.iterdir()):
+        raise OutputError(Message("output_folder_not_empty", {"path": str(out)}))
+
+
+def keep(out: Path, name: str, summary: Summary) -> dict[str, Any]:
+    """Keep, and return, the account of a partition that is there."""
+    path = out / name
+    account = {"name": name, **asdict(summary), "bytes": path.stat().st_size, "digest": digest_of(path)}
+    _write(out, account)
+    return account
+
+
+def finished(out: Path, name: str, rows: int) -> dict[str, Any] | None:
+    """Return the account of a partition of so many rows, if it is whole."""
+    account = _read(_place(out, name))
+    try:
+        summary = Summary(**{key: account[key] for key in Summary.__dataclass_fields__})
+        counted = summary.rows == rows == summary.scored + summary.rejected
+        problems_counted = all(isinstance(count, int) for count in summary.problems.values())
+        whole = counted and problems_counted and account["digest"] == digest_of(out / name)
+    except (OSError, LookupError, TypeError, AttributeError):
+        return None
+    return account if whole else None
+
+
+def write_manifest(out: Path, run: Mapping[str, Any], summary: Summary, accounts: list[dict[str, Any]]) -> None:
+    """Write what was done, once all of it is."""
+    write_whole(out / MANIFEST, dump({"format": FORMAT, "run": run, **asdict(summary), "partitions": accounts}))
+
+
+def _finished(out: Path) -> list[dict[str, Any]]:
+    """Return the accounts of a run that is done; what is damaged is no account."""
+    partitions = _read(out / MANIFEST).get("partitions")
+    accounts = [one for one in partitions if isinstance(one, dict)] if isinstance(partitions, list) else []
+    return [account for account in accounts if isinstance(account.get("name"), str) and "error" not in account]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _write(out: Path, account: Mapping[str, Any]) -> None:
+    place = _place(out, account["name"])
+    draft = place.with_suffix(".draft")
+    draft.write_bytes(dump(account))
+    draft.replace(place)
+
+
+def _place(out: Path, name: str) -> Path:
+    return out / DESK / f"{digest(name.encode())}.json"
+
+
+PoolFactory = Callable[[Any], AbstractContextManager[ParallelMap]]
+Tasks = Mapping[str, Task | None]  # of every partition, by name; None if it is broken
+_OTHERS = (".csv", ".xlsx", ".xlsm")  # rosters, too, but no part of a data set
+
+
+@dataclass(frozen=True)
+class DatasetJob:
+    """What is needed to score any partition of one data set."""
+
+    folder: Path
+    out: Path
+    mapping: Map
+    effort: Effort
+    visit: bool = False
+    shared: Shared = field(default_factory=Shared)
+    bundle: "Bundle | None" = None
+
+
+def score_dataset(
+    folder: Path, out: Path, bundle: "Bundle", mapping: Path | Map | None, effort: Effort, tell: Tell
+) -> Summary:
+    """Score a folder of Parquet files into another one; see `pfps_ml.io.roster.score_roster`."""
+    names = _partitions(folder, out)
+    # whole paths, because a worker of a cluster stands in a folder of its own
+    job = DatasetJob(folder.resolve(), destination(out), load_mapping(mapping), effort)
+    tasks = {name: _glance(job, name) for name in names}
+    job = replace(job, visit=any(task.plan.visit for task in tasks.values() if task))
+    run = _run_of(job, bundle, tasks)
+    with explained(out):
+        refuse_another(out, run)
+    with pool_factory(effort.workers, effort.cluster) as start, explained(out), at_work(out, run):
+        with start(job) as parallel_map:
+            job = replace(job, shared=_shared(parallel_map, names, run["input"], tell), bundle=bundle)
+        with start(job) as parallel_map:
+            accounts = list(_scored(parallel_map, tasks, tell))
+        summary = _reconciled(tasks, accounts)
+        write_manifest(out, run, summary, accounts)
+    _raise_broken(accounts, out)
+    return summary
+
+
+@contextmanager
+def pool_factory(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[PoolFactory]:
+    """PoolFactory what lends workers, given what all of their work needs: those of a cluster, or of this machine.
+
+    Parameters
+    ----------
+    workers
+        How many processes on this machine; as many as there are cores if None.
+    cluster
+        The address of a Dask cluster, or None in its place for one on this machine.
+
+    Raises
+    ------
+    ClusterError
+        If the cluster does not answer.
+    MissingLibrary
+        If Dask is not installed.
+    """
+    count = workers or cores()
+    if cluster is None:
+        yield lambda context: working(count, context)
+        return
+    try:
+        from pfps_ml.batch.cluster import connected, on_cluster
+    except ImportError as error:
+        raise MissingLibrary(Message("cluster_library_missing")) from error
+    with connected(cluster[0], count) as client:
+        yield lambda context: on_cluster(client, context)
+
+
+def _scored(parallel_map: ParallelMap, tasks: Tasks, tell: Tell) -> Iterator[dict[str, Any]]:
+    rows = 0
+    tell("Scoring", 0, 0)
+    items = ((name, task.source.digest if task else None) for name, task in tasks.items())
+    for done, account in enumerate(parallel_map(score_partition, items), start=1):
+        rows += account["rows"] or 0
+        tell("Scoring", done / len(tasks), rows)
+        yield account
+
+
+def ids_of_partition(job: DatasetJob, name: str, function: Callable[..., Any], arguments: tuple[Any, ...]) -> list[Any]:
+    """Apply a function to the ids of a partition; those of a broken one cannot be known."""
+    try:
+        task = _task(job, name)
+        place = task.plan.places["runner_id"]
+        return [of_ids(task, piece, function, arguments) for piece in pieces(task.source, job.effort.size, place)]
+    except InputError:
+        return []
+
+
+def score_partition(job: DatasetJob, name: str, digest: str | None) -> dict[str, Any]:
+    """Score one partition, unless it is done, and return its account; that of a broken one has its faults.
+
+    Parameters
+    ----------
+    job, name
+        The data set, and which of its files.
+    digest
+        That of the file when the run began; None if it was broken.
+    """
+    target = job.out / name
+    with explained(target, GO_ON):
+        try:
+            task = _task(job, name)
+            if task.source.digest != digest:
+                raise InputError(CHANGED)
+            if account := finished(job.out, name, task.source.rows):
+                return account
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with written_whole(target, job.out / DESK) as file:
+                summary = score_in_turn(task, _bundle_of(job), file, silent)
+        except InputError as error:
+            faults = error.as_faults()
+            return {"name": name, "rows": None, "error": "; ".join(fault.line for fault in faults),
+                    "faults": [fault.as_dict() for fault in faults]}  # fmt: skip
+        return keep(job.out, name, summary)
+
+
+def _partitions(folder: Path, out: Path) -> list[str]:
+    """Return the names of the partitions; those that begin with a dot or an underscore are other programs' notes."""
+    if destination(out).is_relative_to(folder.resolve()):
+        raise OutputError(Message("output_inside_dataset", {"path": str(out)}))
+    if out.suffix.lower() in _OTHERS:
+        raise OutputError(Message("dataset_output_is_file", {"path": str(out)}))
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
+    paths = {name: path for name, path in paths.items() if not any(part[0] in "._" for part in name.split("/"))}
+    if left := sorted(name for name, path in paths.items() if _is_left_out(name, path)):
+        raise InputError(
+            Message("dataset_of_other_files"), [Fault(None, (), "other_file", {"name": name}) for name in left]
+        )
+    names = sorted(name for name, path in paths.items() if name.lower().endswith(".parquet") and not path.is_dir())
+    if not names:
+        raise InputError(Message("dataset_empty", {"path": str(folder)}))
+    return names
+
+
+def _is_left_out(name: str, path: Path) -> bool:
+    """Return whether rows may be meant that nobody would read: another roster, or a folder that is elsewhere."""
+    return path.suffix.lower() in _OTHERS or (path.is_dir() and path.is_symlink()) or not _is_text(name)
+
+
+def _is_text(name: str) -> bool:
+    return name.encode(errors="replace").decode() == name
+
+
+def _task(job: DatasetJob, name: str) -> Task:
+    task = open_task(job.folder / name, job.mapping, ".parquet", job.effort, part=True)
+    return replace(task, shared=job.shared, plan=replace(task.plan, visit=job.visit))
+
+
+def _glance(job: DatasetJob, name: str) -> Task | None:
+    try:
+        return open_task(job.folder / name, job.mapping, ".parquet", job.effort, part=True)
+    except InputError:
+        return None  # whoever scores it says why
+
+
+def _run_of(job: DatasetJob, bundle: "Bundle", tasks: Tasks) -> dict[str, Any]:
+    """Return what the partitions of an output depend on."""
+    stamps = {name: task.source.digest if task else stamp_of(job.folder / name) for name, task in tasks.items()}
+    return {
+        "input": digest(dump(stamps)), "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
+        "map": digest_of_map(job.mapping), "size": asdict(job.effort.size),
+    }  # fmt: skip
+
+
+def _shared(parallel_map: ParallelMap, names: list[str], key: str, tell: Tell) -> Shared:
+    def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
+        for done, results in enumerate(parallel_map(ids_of_partition, ((name, function, arguments) for name in names))):
+            tell("Reading", done / len(names), 0)
+            yield from results
+
+    return find_shared(every, key)
+
+
+def _reconciled(tasks: Tasks, accounts: list[dict[str, Any]]) -> Summary:
+    """Return the account of all partitions, after comparing the rows of each with those of its file."""
+    for task, account in zip(tasks.values(), accounts, strict=True):
+        if "error" not in account and task and account["rows"] != task.source.rows:
+            counts = {"expected": task.source.rows, "rows": account["rows"], "partition": account["name"]}
+            raise OutputError(Message("partition_rows_differ", counts))
+    fields = ("rows", "scored", "rejected", "problems")
+    return total(Summary(*(account[key] for key in fields)) for account in accounts if "error" not in account)
+
+
+def _raise_broken(accounts: list[dict[str, Any]], out: Path) -> None:
+    broken = [account for account in accounts if "error" in account]
+    if broken:
+        counts = {"partitions": len(accounts), "broken": len(broken), "manifest": str(out / MANIFEST)}
+        raise PartlyDone(Message("partitions_broken", counts), [f for account in broken for f in _faults_of(account)])
+
+
+def _faults_of(account: Mapping[str, Any]) -> Iterator[Fault]:
+    for fault in account["faults"]:
+        read = Fault(None, tuple(fault["fields"]), fault["code"], fault["parameters"])
+        yield read.within("fault_in_partition", partition=account["name"])
+
+
+def _bundle_of(job: DatasetJob) -> "Bundle":
+    assert job.bundle is not None
+    return job.bundle
+
+
+__all__ = [
+    "DESK", "FORMAT", "MANIFEST", "DatasetJob", "PoolFactory", "at_work", "finished", "ids_of_partition", "keep",
+    "pool_factory", "refuse_another", "score_dataset", "score_partition", "write_manifest",
+]  # fmt: skip

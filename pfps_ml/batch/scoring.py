@@ -1,0 +1,185 @@
+"""The rejected rows of a scored roster, in a file of their own: to be mended, and scored again.
+
+The columns that scoring adds to rows: the account, and the assessment. Rows with the same text share it.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pfps_ml.core.errors import Fault
+from pfps_ml.io.roster_rows import ACCOUNT
+from pfps_ml.domain.input_validation import Checked
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+import pyarrow as pa
+import pyarrow.compute as pc
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.roster_columns import added_by_scoring
+from pfps_ml.core.errors import InputError
+from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece
+from pfps_ml.io.roster_rows import ACCOUNT, NAMES
+from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.core.atomic_output import check_apart, check_output, written_whole
+from pfps_ml.io.output_writer import join
+
+if TYPE_CHECKING:
+    from pfps_ml.model.bundle import Bundle
+
+CHUNK = 16_384  # rows assessed at once: texts that they share are written once
+
+
+@dataclass(frozen=True)
+class Summary:
+    """How many rows came in, were scored and were rejected; `problems` counts the rejected rows by field.
+
+    A row that does not fit the header counts under `row`; one with two faults counts under both.
+    """
+
+    rows: int
+    scored: int
+    rejected: int
+    problems: dict[str, int]
+
+
+def scored_columns(bundle: "Bundle", checked: Checked, visit: bool, chunk: int = CHUNK) -> dict[str, Any]:
+    """Return the columns that scoring adds to a roster, as Arrow arrays; see `score_rows`."""
+    return {**_account(checked), **_assessed(checked, bundle, visit, chunk)}
+
+
+def score_rows(bundle: "Bundle", checked: Checked, visit: bool) -> pd.DataFrame:
+    """Score checked rows: `status`, `problems`, `problem_codes`, then the assessment, in the rows' order.
+
+    Parameters
+    ----------
+    bundle
+        The released model.
+    checked
+        Coded rows and their faults; a row with any fault is rejected: it has problems, and no numbers.
+    visit
+        Whether the columns of a visit are wanted.
+    """
+    columns = scored_columns(bundle, checked, visit)
+    return pd.DataFrame({name: plain(column).to_pandas() for name, column in columns.items()})
+
+
+def plain(column: Any) -> Any:
+    """Return one of our columns as it is written: text as text, not as places in a list of texts."""
+    return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
+
+
+def summary_of(checked: Checked) -> Summary:
+    """Return the account of some rows."""
+    rejected = int(checked.rejected.sum())
+    seen = dict.fromkeys((fault.row, fault.field or "row") for fault in checked.faults)
+    problems = dict(Counter(field for _, field in seen).most_common())
+    return Summary(len(checked.values), len(checked.values) - rejected, rejected, problems)
+
+
+def _account(checked: Checked) -> dict[str, Any]:
+    """Return the status of each row, its problems as text, and their codes in the same order."""
+    faults: dict[int, list[Fault]] = {}
+    for fault in checked.faults:
+        if fault.row is not None:
+            faults.setdefault(fault.row, []).append(fault)
+    problems, codes = (np.full(len(checked.values), "", dtype=object) for _ in range(2))
+    for row, wrong in faults.items():
+        problems[row] = "; ".join(fault.line for fault in wrong)
+        codes[row] = ", ".join(fault.code for fault in wrong)
+    status = pa.DictionaryArray.from_arrays(
+        pa.array(checked.rejected.astype(np.int32)), pa.array(["scored", "rejected"], pa.string())
+    )
+    texts = (pa.array(texts, pa.string()).dictionary_encode() for texts in (problems, codes))
+    return dict(zip(ACCOUNT, (status, *texts), strict=True))
+
+
+def _assessed(checked: Checked, bundle: "Bundle", visit: bool, chunk: int) -> dict[str, Any]:
+    """Return the columns of the assessment; rejected rows have none."""
+    from pfps_ml.model.assess import assess
+
+    good = np.flatnonzero(~checked.rejected)
+    tables = []
+    for start in range(0, max(len(good), 1), chunk):
+        values = checked.values.iloc[good[start : start + chunk]].reset_index(drop=True)
+        scored = assess(bundle, values).table(visit)
+        tables.append(pa.table({str(name): _array(scored[name]) for name in scored}))
+    table = pa.concat_tables(tables).unify_dictionaries().combine_chunks()
+    columns = {name: _one(table.column(name)) for name in table.column_names}
+    if len(good) == len(checked.values):
+        return columns
+    places = np.zeros(len(checked.values), np.int64)
+    places[good] = np.arange(len(good))
+    rows = pa.array(places, mask=checked.rejected)
+    return {name: column.take(rows) for name, column in columns.items()}
+
+
+def _one(column: Any) -> Any:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
+
+
+def _array(column: pd.Series) -> Any:
+    """Keep numbers as numbers, and text as places in a list of texts: nearly all of it is said of many rows."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes = column.cat.codes.to_numpy(np.int32)
+        return pa.DictionaryArray.from_arrays(
+            pa.array(codes, mask=codes < 0), pa.array(column.cat.categories, pa.string(), from_pandas=True)
+        )
+    return pa.array(column, from_pandas=True)
+
+
+def repeat_rejected(scored: Path, out: Path) -> int:
+    """Write the rejected rows of a scored roster, with the columns of the file and the account of each row.
+
+    Parameters
+    ----------
+    scored
+        What `pfps score` wrote.
+    out
+        Where they go, .csv, .xlsx or .parquet. When they are scored again, the account (`status`, `problems`,
+        `problem_codes`) is replaced. A row that did not fit its header stays rejected until somebody who mended it has
+        cleared its `status`.
+
+    Returns
+    -------
+    :
+        How many they are.
+
+    Raises
+    ------
+    InputError
+        If the file is no scored roster; nothing is written.
+    OutputError
+        If the result cannot be written, or would take the place of the scored roster.
+    """
+    check_output(out, ENDINGS)
+    check_apart(out, scored)  # the scored rows would be gone
+    source = open_source(scored, NAMES | frozenset(ACCOUNT))
+    places = _places(source.header)
+    ending, counts = out.suffix.lower(), list[int]()
+
+    def tables() -> Iterator[Any]:
+        for piece in pieces(source, Size()):
+            table = read_piece(source, piece).table
+            status = pc.cast(table.column(source.header.index("status")), pa.string())
+            rejected = table.select(places).filter(pc.fill_null(pc.equal(status, "rejected"), False))
+            counts.append(rejected.num_rows)
+            yield rejected
+
+    with written_whole(out) as file:
+        join(file, tables(), source.dialect if ending == ".csv" else None, ending == ".xlsx")
+    return sum(counts)
+
+
+def _places(header: tuple[str, ...]) -> list[int]:
+    """Return the places of the columns that came with the file and, behind them, of the account."""
+    if not {"status", "problems"}.issubset(header):  # older files have no codes
+        raise InputError(Message("roster_not_scored"))
+    added = added_by_scoring(header, [arm.name for arm in ARMS])
+    theirs = [at for at, name in enumerate(header) if name not in added]
+    return [*theirs, *(header.index(name) for name in ACCOUNT if name in header)]
+
+
+__all__ = ["CHUNK", "Summary", "plain", "repeat_rejected", "score_rows", "scored_columns", "summary_of"]

@@ -1,0 +1,297 @@
+"""A roster of any size, scored in pieces on all cores in constant memory, and gone on with after a run that was killed.
+
+The main process reads and hands out pieces; worker processes turn each into a part of the output; the parts are put
+together in order, so the result depends neither on the number of workers nor on how many rows are assessed at once.
+A file of one piece is scored where it is read, without workers or parts.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from pfps_ml.model.bundle import digest, dump
+from pfps_ml.io.csv_chunks import Span
+from pfps_ml.io.cells import Dialect
+from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
+from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.io.mapping import Mapping, load_mapping
+from pfps_ml.io.roster_rows import NAMES, Plan, plan_of
+from pfps_ml.io.roster_rows import has_decimal_comma, id_texts, read_rows
+from pfps_ml.core.atomic_output import GO_ON, check_output, destination, explained, written_whole
+from pfps_ml.io.output_writer import join, write_part
+from pfps_ml.batch.checkpoints import Parts, parts_beside
+from pfps_ml.batch.scoring import CHUNK, Summary, scored_columns, summary_of
+from pfps_ml.batch.checkpoints import Stamp, check_steady, stamp_of
+from pfps_ml.batch.workers import ParallelMap, cores, in_turn, working
+
+if TYPE_CHECKING:
+    from pfps_ml.model.bundle import Bundle
+
+Tell = Callable[[str, float, int], None]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How much is done at once; none of it changes a row.
+
+    Attributes
+    ----------
+    workers
+        Processes; as many as there are cores if None.
+    chunk
+        Rows assessed at once.
+    size
+        What one piece of a file is. A piece of the input is a row group of a Parquet output.
+    cluster
+        For a data set: the address of a Dask cluster, or None in its place for one on this machine.
+    """
+
+    workers: int | None = None
+    chunk: int = CHUNK
+    size: Size = field(default_factory=Size)
+    cluster: tuple[str | None] | None = None
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is needed to turn any piece of one file into a part of the output.
+
+    Attributes
+    ----------
+    source, plan
+        The file, and what its columns are.
+    dialect
+        How CSV is written; None for Parquet and workbooks.
+    effort
+        How much is done at once.
+    shared
+        The ids that more than one row has.
+    spans
+        The pieces of a CSV file, once they are known.
+    book
+        Whether a workbook is written.
+    stamp
+        What the disk said of the file before it was read.
+    """
+
+    source: Source
+    plan: Plan
+    dialect: Dialect | None
+    effort: Effort
+    shared: Shared = field(default_factory=Shared)
+    spans: tuple[Span, ...] = ()
+    book: bool = False
+    stamp: Stamp | None = None
+
+
+@dataclass(frozen=True)
+class WorkerContext:
+    """What a worker needs: the task, the released model, the folder of parts, and the output."""
+
+    task: Task
+    bundle: "Bundle"
+    parts: Parts
+    out: Path
+
+
+def silent(_step: str, _share: float, _rows: int) -> None:
+    """Tell nobody."""
+
+
+def score_file(
+    source: Path,
+    out: Path,
+    bundle: "Bundle",
+    mapping: Path | Mapping | None,
+    effort: Effort,
+    tell: Tell,
+) -> Summary:
+    """Score one file; see `pfps_ml.io.roster.score_roster`."""
+    check_output(out, ENDINGS)
+    tell("Reading", 0, 0)
+    task = open_task(source, load_mapping(mapping), out.suffix.lower(), effort)
+    if task.source.is_one_piece(effort.size):
+        task = settled(task, in_turn(task), tell)
+        with written_whole(out) as file:
+            return score_in_turn(task, bundle, file, tell)
+    workers = effort.workers or cores()
+    with working(workers, task) as parallel_map:
+        task = settled(task, parallel_map, tell)
+    run = {"bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"), **_run_of(task)}
+    with explained(out), parts_beside(destination(out), run) as parts:
+        context = WorkerContext(task, bundle, parts, out)
+        with working(workers, context) as parallel_map, written_whole(out, parts.folder) as file:
+            return _score_in_parts(context, parallel_map, file, tell)
+
+
+def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part: bool = False) -> Task:
+    """Look at a roster, or at a part of a data set (which may be empty), and decide what its columns are.
+
+    Raises
+    ------
+    InputError
+        As for `pfps_ml.io.roster.score_roster`.
+    """
+    stamp = stamp_of(source)
+    opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
+    plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
+    dialect = opened.dialect if ending == ".csv" else None
+    return Task(opened, plan, dialect, effort, book=ending == ".xlsx", stamp=stamp)
+
+
+def settled(task: Task, parallel_map: ParallelMap, tell: Tell) -> Task:
+    """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
+    place, spans = task.plan.places["runner_id"], dict[Span, None]()
+
+    def noted() -> Iterator[Piece]:
+        for piece in pieces(task.source, task.effort.size, place):
+            if isinstance(piece, Span):
+                spans[piece] = None
+            yield piece
+
+    def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
+        items = ((piece, function, arguments) for piece in noted())
+        for share, result in _shares(parallel_map, of_ids, items, task.source):
+            tell("Reading", share, 0)
+            yield result
+
+    shared = find_shared(every, task.source.digest)
+    dialect = task.dialect
+    if dialect and task.plan.decimal_comma:
+        sheets = (read_piece(task.source, span) for span in spans)
+        comma = any(has_decimal_comma(sheet, task.plan) for sheet in sheets)
+        dialect = replace(dialect, decimal="," if comma else ".")
+    return replace(task, shared=shared, dialect=dialect, spans=tuple(spans))
+
+
+def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+    """Apply a function to the ids of a piece; a worker's work in the first pass."""
+    column = read_piece(task.source, piece, [task.plan.places["runner_id"]]).table.column(0)
+    return function(plain_ids(id_texts(column, task.plan)), *arguments)
+
+
+def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> Summary:
+    """Score a file piece by piece in this process."""
+    summaries = list[Summary]()
+
+    def tables() -> Iterator[Any]:
+        done = 0
+        for piece in pieces(task.source, task.effort.size):
+            tell("Scoring", done / task.source.extent, sum(part.rows for part in summaries))
+            table, summary = score_piece(task, bundle, piece)
+            summaries.append(summary)
+            done += extent(piece)
+            yield table
+        tell("Writing", 1, sum(part.rows for part in summaries))
+
+    join(file, tables(), task.dialect, task.book)
+    return total(summaries)
+
+
+def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summary]:
+    """Return some rows of the output, and their account.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged, or was written to since it was first looked at.
+    """
+    rows = read_rows(read_piece(task.source, piece), task.plan, task.shared)
+    table = rows.table
+    for name, column in scored_columns(bundle, rows.checked, task.plan.visit, task.effort.chunk).items():
+        table = table.append_column(name, column)
+    # after the reading, so that no rows of another file are ever kept
+    check_steady(task.source.path, task.stamp)
+    return table, summary_of(rows.checked)
+
+
+def digest_of_map(mapping: Mapping) -> str:
+    """Return what a map is known by, in any process: a set of names has another order in each."""
+    return digest(repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet)).encode())
+
+
+def total(summaries: Iterable[Summary]) -> Summary:
+    """Return the account of several parts as one."""
+    rows, scored, rejected, problems = 0, 0, 0, Counter[str]()
+    for part in summaries:
+        rows, scored, rejected = rows + part.rows, scored + part.scored, rejected + part.rejected
+        problems.update(part.problems)
+    return Summary(rows, scored, rejected, dict(problems.most_common()))
+
+
+def _score_in_parts(context: WorkerContext, parallel_map: ParallelMap, file: BinaryIO, tell: Tell) -> Summary:
+    """Let workers keep the parts, and put each into the output as soon as those before it are there."""
+    task, summaries = context.task, list[Summary]()
+
+    def paths() -> Iterator[Path]:
+        for share, summary in _shares(parallel_map, keep_piece, _numbered(task), task.source):
+            yield context.parts.path(len(summaries))
+            summaries.append(summary)
+            tell("Scoring", share, sum(part.rows for part in summaries))
+        tell("Writing", 1, sum(part.rows for part in summaries))
+
+    tell("Scoring", 0, 0)
+    join(file, paths(), task.dialect, task.book)
+    return total(summaries)
+
+
+def keep_piece(context: WorkerContext, piece: Piece, number: int) -> Summary:
+    """Keep a part of the output if it is not there yet; a worker's work in the second pass."""
+    with explained(context.out, GO_ON):
+        summary = context.parts.whole(number)
+        if summary is None:
+            table, summary = score_piece(context.task, context.bundle, piece)
+            write = partial(write_part, table=table, dialect=context.task.dialect, first=number == 0)
+            context.parts.keep(number, write, summary)
+    return summary
+
+
+def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
+    return ((piece, number) for number, piece in enumerate(task.spans or pieces(task.source, task.effort.size)))
+
+
+def _shares(
+    parallel_map: ParallelMap, function: Callable[..., Any], items: Iterable[Any], source: Source
+) -> Iterator[tuple[float, Any]]:
+    """Yield the results of work on pieces, each with the share of the file that it and those before it are."""
+    extents = list[int]()
+
+    def handed_out() -> Iterator[Any]:
+        for item in items:
+            extents.append(extent(item[0]))
+            yield item
+
+    done = 0
+    for at, result in enumerate(parallel_map(function, handed_out())):
+        done += extents[at]
+        yield done / source.extent, result
+
+
+def _run_of(task: Task) -> dict[str, Any]:
+    """Return what the parts of an output depend on, beside the bundle."""
+    return {
+        "input": task.source.digest, "ending": ".csv" if task.dialect else ".xlsx" if task.book else ".parquet",
+        "size": asdict(task.effort.size), "map": digest_of_map(task.plan.mapping),
+    }  # fmt: skip
+
+
+__all__ = [
+    "Effort",
+    "Task",
+    "Tell",
+    "WorkerContext",
+    "digest_of_map",
+    "keep_piece",
+    "of_ids",
+    "open_task",
+    "score_file",
+    "score_in_turn",
+    "score_piece",
+    "settled",
+    "silent",
+    "total",
+]  # fmt: skip

@@ -1,0 +1,181 @@
+"""The commands for a real cohort: check it, validate a bundle on it, and recalibrate a bundle to it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Column, Table
+
+from pfps_ml.core.errors import InputError, MissingLibrary
+from pfps_ml.domain.dictionary import ONSET
+from pfps_ml.cli.options import RESEARCHER
+from pfps_ml.core.console import waiting
+from pfps_ml.workflows.tables import show_lines
+
+if TYPE_CHECKING:
+    from pfps_ml.model.bundle import Bundle
+    from pfps_ml.evaluation.check_catalogue import Check
+    from pfps_ml.io.study_data import Cohort, Columns
+    from pfps_ml.evaluation.external_validation import Validation
+
+_NEEDED = ("scipy", "matplotlib")
+Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.2.0.")]
+Real = Annotated[Path, typer.Argument(metavar="COHORT", help="A roster with outcomes, .csv, .xlsx or .parquet.")]
+Report = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of report.html and report.json.")]
+Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the cohort.")]
+Outcome = Annotated[str | None, typer.Option(metavar="NAME", help="The column of the outcome.")]
+Event = Annotated[str | None, typer.Option(metavar="LEVEL", help="Its level that means a case: 2, or injured.")]
+FollowUp = Annotated[str | None, typer.Option(metavar="NAME", help="Months that each runner was followed.")]
+Period = Annotated[str | None, typer.Option(metavar="NAME", help="When a row was collected: year, season, wave.")]
+Person = Annotated[str | None, typer.Option(metavar="NAME", help="Who a row is of, if persons come more than once.")]
+MeasuredOn = Annotated[str | None, typer.Option(metavar="NAME", help="Day of the screening, 2026-03-21.")]
+HappenedOn = Annotated[str | None, typer.Option(metavar="NAME", help="Day of the outcome.")]
+Second = Annotated[str | None, typer.Option(metavar="NAME", help="Another column that says who is a case.")]
+Arm = Annotated[str | None, typer.Option(metavar="NAME", help="The pathway that each patient had.")]
+ArmLevel = Annotated[
+    list[str] | None, typer.Option(metavar="LEVEL=ARM", help="What the file calls an arm: 2=hip. May be repeated.")
+]
+Randomised = Annotated[bool, typer.Option("--randomised", help="Chance allocated the pathways of patients.")]
+Against = Annotated[
+    Path | None, typer.Option("--against", metavar="BUNDLE", help="Another bundle, to say what is gained over it.")
+]
+New = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the new bundle, not there yet.")]
+By = Annotated[str, typer.Option(metavar="TEXT", help="Who updates, for the card.")]
+Logged = Annotated[bool, typer.Option("--mlflow", help="Log figures and report to MLflow.")]
+
+app = typer.Typer()
+
+
+@app.command(rich_help_panel=RESEARCHER)
+def audit(  # noqa: PLR0913, PLR0917
+    cohort: Real, mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: FollowUp = None,
+    period: Period = None, person: Person = None, measured_on: MeasuredOn = None, happened_on: HappenedOn = None,
+    second: Second = None, arm: Arm = None, arm_level: ArmLevel = None,
+) -> None:  # fmt: skip
+    """Check a cohort of runners, or of patients, before anything is trained on it; exit code 2 if a check fails."""
+    from pfps_ml.evaluation.cohort_checks import audit as run
+    from pfps_ml.io.study_data import Columns
+    from pfps_ml.io.study_columns import arm_levels
+
+    columns = Columns(
+        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
+    )
+    read = _read(cohort, columns, mapping)
+    found = run(read)
+    _show(read, found)
+    if failed := [check.code for check in found if check.verdict == "fail"]:
+        raise InputError(f"expected a cohort that passes every check, got one that fails {', '.join(failed)}.")
+
+
+@app.command(rich_help_panel=RESEARCHER)
+def evaluate(  # noqa: PLR0913, PLR0917
+    bundle: Subject, cohort: Real, out: Report, mapping: Map = None, outcome: Outcome = None,
+    event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
+    measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, arm: Arm = None,
+    arm_level: ArmLevel = None, randomised: Randomised = False, other: Against = None, mlflow: Logged = False,
+) -> None:  # fmt: skip
+    """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
+    from pfps_ml.io.study_data import Columns, make_result_folder
+    from pfps_ml.io.study_columns import arm_levels
+    from pfps_ml.evaluation.external_validation import compared, lines_of_gains
+    from pfps_ml.evaluation.external_validation import validate
+    from pfps_ml.evaluation.external_patients import validate_pathways
+    from pfps_ml.evaluation.validation_report import lines_of, write_validation
+
+    columns = Columns(
+        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
+    )
+    subject, held = _bundle(bundle, mlflow), other and _bundle(other)
+    read = _read(cohort, columns, mapping, subject)
+    if held and read.arm is not None:
+        raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
+    if randomised and read.arm is None:
+        raise InputError("expected a column of arms beside --randomised, got a cohort of runners; add --arm NAME.")
+    with waiting("Judging"):
+        found = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
+        found = compared(found, subject, held, read) if held else found
+        make_result_folder(out)
+        page, _ = write_validation(found, out)
+    show_lines([*lines_of(found), *lines_of_gains(found)], page)
+    if mlflow:
+        _track(found)
+
+
+@app.command(rich_help_panel=RESEARCHER)
+def recalibrate(  # noqa: PLR0913, PLR0917
+    bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.column,
+    event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
+    measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, mlflow: Logged = False,
+) -> None:  # fmt: skip
+    """Update a bundle with a cohort's outcomes as far as they can bear; CURRENT is never moved."""
+    from pfps_ml.io.study_data import Columns
+    from pfps_ml.workflows.recalibrate import lines_of
+    from pfps_ml.workflows.recalibrate import recalibrate as update
+    from pfps_ml.workflows.updated_bundle import expect_new_folder, write_recalibrated
+
+    columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
+    expect_new_folder(out)
+    subject = _bundle(bundle, mlflow)
+    found = update(subject, _read(cohort, columns, mapping, subject), by=by)
+    written = out if found.update is not None else None
+    if written:
+        write_recalibrated(found, subject, written)
+    show_lines(lines_of(found), written)
+    if mlflow:
+        from pfps_ml.workflows.recalibrate import EXPERIMENT, records_of_update
+        from pfps_ml.workflows.tracking import track
+
+        track(records_of_update(found, written), f"update of {subject.name}", EXPERIMENT)
+
+
+def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundle | None" = None) -> "Cohort":
+    from pfps_ml.io.study_data import read_cohort
+
+    if lacking := [name for name in _NEEDED if find_spec(name) is None]:
+        raise MissingLibrary(f"expected {' and '.join(lacking)}, got none. Install them: pip install 'pfps-ml[train]'")
+    with waiting("Reading"):
+        return read_cohort(source, columns, mapping, bundle.horizons if bundle else None)
+
+
+def _track(found: "Validation") -> None:
+    """Log a validation as it may leave the house: its reports number the clubs."""
+    from pfps_ml.workflows.tracking import track
+    from pfps_ml.evaluation.external_validation import gains
+    from pfps_ml.evaluation.validation_report import EXPERIMENT, records_of, write_validation
+    from pfps_ml.evaluation.external_validation import unnamed
+
+    hidden = unnamed(found)
+    with TemporaryDirectory(prefix="pfps-") as place:
+        write_validation(hidden, Path(place))
+        told = [*records_of(hidden, Path(place)), *gains(hidden)]
+        track(told, f"validation of {found.subject['bundle']}", EXPERIMENT)
+
+
+def _bundle(folder: Path, logged: bool = False) -> "Bundle":
+    """Load a bundle; where MLflow shall be told, what it would refuse is refused before any work."""
+    from pfps_ml.model.bundle import load_bundle
+
+    if logged:
+        from pfps_ml.workflows.tracking import expect_store
+
+        expect_store()
+    return load_bundle(folder)
+
+
+def _show(read: "Cohort", found: "list[Check]") -> None:
+    console = Console()
+    account = Table(show_header=False, box=None, pad_edge=False)
+    for what, rows in read.account():
+        account.add_row(what, f"{rows:,}")
+    console.print(account)
+    table = Table(Column("code", no_wrap=True), "check", Column("verdict", no_wrap=True), "why")
+    for check in found:
+        table.add_row(check.code, check.title, check.verdict, check.why)
+    table.caption = f"Each is explained in {found[0].page.partition('#')[0]}."
+    console.print(table)
+
+
+__all__ = ["app", "audit", "evaluate", "recalibrate"]

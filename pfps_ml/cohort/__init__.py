@@ -1,1 +1,0 @@
-"""The simulated world: runners, patients, what a club measures of them, and what becomes of them."""

@@ -1,0 +1,196 @@
+"""The dictionary: every field, arm and outcome, declared once.
+
+The request model, the file schema, the roster template, the page's form, DICTIONARY.md, the monotone
+constraints, the wording of reasons and the fingerprint of a bundle are all derived from these lines. A
+`source` names rows of the evidence ledger (G1-19) or says what the definition rests on.
+"""
+
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.outcomes import ONSET, OUTCOMES, SUCCESS
+from pfps_ml.core.errors import FactError
+from pfps_ml.domain.field import TIERS, Arm, Field, choice, number, section, text
+
+_id = section(kind="text", group="about you", obtained="identifier", role="identifier")
+_body = section(group="about you", driver="body")
+_load = section(group="running", driver="load", onset=True)
+_log = section(group="running", driver="load", onset=True, obtained="log", unit="%")
+_history = section(group="history", driver="history", onset=True)
+_strength = section(group="strength", obtained="dynamometry", unit="Nm/kg", decimals=2, onset=True)
+_foot = section(group="foot and movement", driver="foot", obtained="field test", onset=True)
+_squat = section(group="foot and movement", driver="hip", obtained="field test", onset=True)
+_visit = section(group="knee visit", asked="visit", obtained="visit", driver="knee", pathways=True)
+_test = section(group="knee visit", asked="visit", obtained="visit", driver="knee", role="test")
+
+FIELDS: tuple[Field, ...] = (
+    text(_id, "runner_id", label="Runner", required=True,
+           question="A pseudonym for this runner, unique in the file (no names).",
+           meaning="Identifies a row; it is returned as it came and never logged.", source="design"),
+    text(_id, "club", label="Club", question="Which club or clinic?",
+           meaning="Groups runners who share a coach, ground and surveillance.", source="design"),
+    number(_body, "age_years", 10, 90, unit="years", label="Age", question="How old are you?", required=True,
+           meaning="Age at screening.", source="G2-05: not associated with onset", onset=True, pathways=True),
+    choice(_body, "sex", ("female", "male"), label="Sex", question="What is your sex?", required=True,
+           meaning="Sex as registered for competition.", direction=-1, onset=True, pathways=True,
+           source="G1-19: women have about twice the rate of men"),
+    number(_body, "height_cm", 120, 220, unit="cm", label="Height", question="How tall are you?",
+           meaning="Standing height without shoes.", source="G2-06: not associated with onset"),
+    number(_body, "weight_kg", 30, 200, unit="kg", label="Weight", question="What do you weigh?", decimals=1,
+           meaning="Body mass in running clothes.", source="G2-07: not associated with onset"),
+    number(_body, "bmi", 10, 60, unit="kg/m2", label="Body mass index", decimals=1, onset=True, pathways=True,
+           question="(computed from height and weight)", parts=("weight_kg", "height_cm"),
+           meaning="Weight divided by the square of height; never asked for.", source="G2-08: not associated"),
+    number(_load, "running_experience_years", 0, 70, unit="years", decimals=1, label="Running experience",
+           question="For how many years have you run regularly?", driver="history",
+           meaning="Years of running at least once a week; 0 for a beginner.", source="G2-49, G2-50"),
+    number(_load, "weekly_distance_km", 0, 250, unit="km", label="Weekly distance", role="lever",
+           question="How far do you run in a usual week?", pathways=True,
+           meaning="Mean of the four weeks before the last one.", source="assumption: exposure; G1-54, G3-47"),
+    number(_load, "sessions_per_week", 0, 21, label="Sessions a week", decimals=1, unit="sessions",
+           question="How often do you run in a usual week?",
+           meaning="Mean number of runs a week over the same four weeks.", source="assumption: exposure"),
+    number(_log, "longest_run_spike_pct", -100, 500, label="Longest-run spike", role="lever", direction=1,
+           question="How much longer was the longest run of the last 7 days than that of the 30 days before?",
+           meaning="Change of the longest run of the last 7 days against the longest of the 30 days before.",
+           source="G2-37, G2-38, G2-39"),
+    number(_log, "weekly_change_pct", -100, 500, label="Weekly change",
+           question="How much more did you run last week than in the four weeks before it?",
+           meaning="Distance of the last week against the mean of the four weeks before.",
+           source="G2-40, G2-41: not associated once spikes are known"),
+    number(_load, "step_rate_spm", 120, 230, unit="steps/min", label="Step rate", obtained="field test",
+           question="How many steps a minute do you take at your usual pace (both feet)?", driver="foot",
+           meaning="Steps a minute at self-selected pace, from a watch or counted.",
+           source="G2-76: no effect on knee pain shown"),
+    choice(_history, "current_knee_pain", label="Current knee pain", onset=False,
+           question="Do you have pain at the front of the knee now?",
+           meaning="Yes: this runner is not scored for onset and a visit is advised.", source="design"),
+    choice(_history, "prior_pfps", label="Earlier runner's knee", pathways=True,
+           question="Have you had runner's knee (pain behind the kneecap) before?",
+           meaning="An earlier episode of patellofemoral pain, now resolved.", source="G4-74 (upper bound)"),
+    choice(_history, "prior_knee_injury", label="Earlier knee injury",
+           question="Have you ever had a ligament or meniscus injury, or surgery, of the knee?",
+           meaning="Ligament, meniscus or surgery of either knee.", source="G2-75: no estimate found"),
+    choice(_history, "prior_running_injury_12m", label="Running injury in the last year",
+           question="Has any running injury stopped you for a week or more in the last 12 months?",
+           meaning="Any running-related injury of the last 12 months.", source="G2-45, G2-52, G2-53"),
+    choice(_history, "early_specialisation", label="Early specialisation",
+           question="Did you train for one sport only before the age of 14?",
+           meaning="Single-sport specialisation in youth.", source="G2-55"),
+    number(_strength, "hip_abduction_nm_kg", 0.2, 4, label="Hip abduction strength", driver="hip",
+           question="Hip abduction torque (eccentric), per kg of body mass?", pathways=True,
+           meaning="Eccentric hip abduction torque, side-lying, hand-held dynamometer, weaker side.",
+           source="G2-03, G2-04: opposite signs in adults and adolescents; G3-01 to G3-04"),
+    number(_strength, "hip_external_rotation_nm_kg", 0.1, 2.5, label="Hip external rotation strength",
+           question="Hip external rotation torque, per kg of body mass?", driver="hip",
+           meaning="Isometric external rotation torque, seated, weaker side.", source="G2-03, G3-49"),
+    number(_strength, "knee_extension_nm_kg", 0.5, 5.5, label="Knee extension strength", driver="knee",
+           question="Knee extension torque, per kg of body mass?", role="lever", direction=-1, pathways=True,
+           meaning="Isometric quadriceps torque at 60 degrees, seated, weaker side.", source="G2-01, G2-64"),
+    number(_foot, "foot_posture_index", -12, 12, kind="whole", unit="points", label="Foot Posture Index",
+           question="Foot Posture Index (six items), more pronated foot?", pathways=True,
+           meaning="Sum of six items; positive is pronated.", source="G2-19, G2-28, G3-19"),
+    number(_foot, "navicular_drop_mm", -5, 30, unit="mm", decimals=1, label="Navicular drop",
+           question="How far does the navicular drop from sitting to standing?", pathways=True,
+           meaning="Height of the navicular tubercle, sitting minus standing.", source="G2-17, G3-22"),
+    number(_squat, "squat_fppa_deg", -30, 50, unit="degrees", label="Squat projection angle", pathways=True,
+           question="Frontal-plane projection angle in a single-leg squat?",
+           meaning="Two-dimensional knee angle at the deepest point; positive is inward.", source="G2-57, G3-25"),
+    choice(_squat, "squat_collapse", label="Inward collapse in the squat",
+           question="Does the knee fall inward in a single-leg squat?",
+           meaning="Judged by eye over five repetitions.", source="G2-59, G2-61"),
+    number(_visit, "symptom_duration_months", 0, 600, unit="months", decimals=1, label="Symptom duration",
+           question="For how many months has the knee hurt?",
+           meaning="Months since the first pain of this episode.", source="G4-59, G4-63"),
+    number(_visit, "worst_pain_mm", 0, 100, unit="mm", label="Worst pain",
+           question="How bad was the worst pain of the last week (0 none, 100 worst imaginable)?",
+           meaning="Visual analogue scale, worst of the last week.", source="G4-60"),
+    number(_visit, "akps", 0, 100, unit="points", label="Kujala score",
+           question="Anterior Knee Pain Scale (Kujala), total?",
+           meaning="Self-reported function; 100 is no disability.", source="G4-59, G4-64"),
+    number(_visit, "effusion_grade", 0, 4, kind="whole", label="Effusion", unit="grade",
+           question="Stroke test: 0 none, 1 trace, 2, 3, 4?",
+           meaning="Stroke test; 0 none, 1 trace, to 4.", source="G4-81, G4-84", pathways=False),
+    choice(_test, "small_knee_bend_pain", label="Small knee bend hurts",
+           question="Does a small knee bend on one leg hurt?",
+           meaning="Pain at the front of the knee in a small single-leg knee bend.",
+           source="no accuracy data found"),
+    choice(_test, "heel_on_squat_pain", label="Squat with heels down hurts",
+           question="Does a squat with the heels on the floor hurt?",
+           meaning="Pain at the front of the knee on squatting.", source="G5-02, G5-03"),
+    choice(_test, "heel_off_squat_pain", label="Squat with heels up hurts",
+           question="Does a squat with the heels off the floor hurt?",
+           meaning="Pain on squatting with the heels raised.", source="no accuracy data found"),
+    choice(_test, "sitting_pain", label="Sitting hurts", question="Does sitting for long hurt the knee?",
+           meaning="Pain after sitting with bent knees for 30 minutes or more.", source="definition of the case"),
+    choice(_test, "stairs_pain", label="Stairs hurt", question="Do stairs hurt the knee?",
+           meaning="Pain going up or down stairs.", source="definition of the case"),
+    choice(_visit, "bilateral", label="Both knees", question="Do both knees hurt?",
+           meaning="Symptoms in both knees.", source="G3-14"),
+    number(_visit, "midfoot_mobility_mm", 0, 30, unit="mm", decimals=1, label="Midfoot mobility", driver="foot",
+           question="Difference in midfoot width, unloaded against loaded?",
+           meaning="Midfoot width in standing minus that without load.", source="G4-21, G4-27"),
+    choice(_visit, "lateral_tightness", label="Lateral tightness", driver="hip",
+           question="Are the iliotibial band and the lateral retinaculum tight?",
+           meaning="Modified Ober test or patellar glide limited on the outer side.", source="G4-47, G4-49"),
+    choice(_visit, "failed_conventional_care", label="Failed conventional care", driver="history",
+           question="Have at least 6 weeks of physiotherapy failed?",
+           meaning="A full course of exercise therapy without enough relief.", source="G4-47, S004-06"),
+    number(_visit, "morning_stiffness_min", 0, 240, unit="min", label="Morning stiffness", pathways=False,
+           question="For how many minutes is the knee stiff in the morning?",
+           meaning="Minutes until the knee moves as usual.", source="S001-18: patient-facing source"),
+)  # fmt: skip
+
+ARMS: tuple[Arm, ...] = (
+    Arm("usual_care", "Usual care", "Education and load management.", "G4-53, G4-54"),
+    Arm("hip", "Hip strengthening", "Usual care and a 12-week hip-focused programme.", "G4-07 to G4-14, G4-26"),
+    Arm("orthotic", "Foot orthoses", "Usual care and prefabricated foot orthoses.", "G4-25, G4-34"),
+    Arm("injection", "Botulinum-toxin injection", "Physiotherapy beside an injection into the outer thigh.",
+        "G4-44 to G4-48", (("failed_conventional_care", "yes"),),
+        Message("injection_needs_failed_care")),
+)  # fmt: skip
+REFERENCE_ARM = ARMS[0].name
+ACTIVE_ARMS = tuple(arm.name for arm in ARMS[1:])
+
+BY_NAME = {field.name: field for field in FIELDS}
+INPUTS = tuple(field for field in FIELDS if not field.parts)
+SCREENING = tuple(field for field in INPUTS if field.asked == "screening")
+VISIT = tuple(field for field in INPUTS if field.asked == "visit")
+ONSET_FIELDS = tuple(field.name for field in FIELDS if field.onset)
+PATHWAY_FIELDS = tuple(field.name for field in FIELDS if field.pathways)
+
+
+def field(name: str) -> Field:
+    """Return the field of that name.
+
+    Raises
+    ------
+    FactError
+        If the dictionary has no such field.
+    """
+    if name not in BY_NAME:
+        raise FactError(f"expected a field of the dictionary, got {name!r}; see `pfps dictionary`")
+    return BY_NAME[name]
+
+
+def tier_fields(tier: str) -> tuple[str, ...]:
+    """Return the onset fields known to a club that can obtain everything up to and including that tier."""
+    reached = TIERS[: TIERS.index(tier) + 1]
+    return tuple(name for name in ONSET_FIELDS if BY_NAME[name].obtained in reached)
+
+
+__all__ = [
+    "ACTIVE_ARMS",
+    "ARMS",
+    "BY_NAME",
+    "FIELDS",
+    "INPUTS",
+    "ONSET",
+    "ONSET_FIELDS",
+    "OUTCOMES",
+    "PATHWAY_FIELDS",
+    "REFERENCE_ARM",
+    "SCREENING",
+    "SUCCESS",
+    "VISIT",
+    "field",
+    "tier_fields",
+]

@@ -1,0 +1,218 @@
+"""The column checker: columns of numbers or text go in; coded numbers and every fault come out.
+
+It is made from the dictionary alone. Scoring and the service use it, because a file schema costs milliseconds a row.
+The pandera schema of `contracts` is made from the same declarations; a test compares the two.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.core.errors import Fault
+from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.domain.field import YES_NO, Field
+
+MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
+_TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
+_NAN = float("nan")
+_CODED = tuple(field.name for field in INPUTS if field.kind != "text")
+_WHOLE = 2.0**53  # below it, every whole number is a float, too
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A checked frame: `values` holds numbers and level codes (NaN is missing), `faults` what was wrong, by row."""
+
+    values: pd.DataFrame
+    faults: tuple[Fault, ...]
+
+    @property
+    def rejected(self) -> Bools:
+        """Whether each row has at least one fault."""
+        bad = np.zeros(len(self.values), dtype=bool)
+        bad[[fault.row for fault in self.faults if fault.row is not None]] = True
+        return bad
+
+
+def check(
+    frame: pd.DataFrame | Mapping[str, Sequence[Any]], fields: Iterable[Field] = INPUTS, decimal_comma: bool = False
+) -> Checked:
+    """Check every known column of a frame against the dictionary.
+
+    Parameters
+    ----------
+    frame
+        One row a runner or patient; columns may be text, numbers, or both. Unknown columns are not looked at. Lists
+        of cells under the names of fields do as well, and cost a single row a tenth of the time.
+    fields
+        The fields to look for; an absent column counts as missing in every row.
+    decimal_comma
+        Whether text such as `1,75` means 1.75.
+    """
+    values, asked, faults = _checked(frame, tuple(fields), decimal_comma)
+    return Checked(pd.DataFrame(values.T, columns=_header(tuple(field.name for field in asked))), faults)
+
+
+def check_columns(frame: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Floats], tuple[Fault, ...]]:
+    """Check lists of cells as `check` does; return columns of numbers, and faults. A single row needs no frame."""
+    values, asked, faults = _checked(frame, INPUTS, False)
+    return {field.name: values[at] for at, field in enumerate(asked)}, faults
+
+
+def _checked(
+    frame: pd.DataFrame | Mapping[str, Sequence[Any]], fields: tuple[Field, ...], decimal_comma: bool
+) -> tuple[Floats, list[Field], tuple[Fault, ...]]:
+    """Return numbers and level codes of shape (fields, rows), the fields that have them, and every fault."""
+    asked = [field for field in fields if field.kind != "text"]
+    rows = len(frame) if isinstance(frame, pd.DataFrame) else max(map(len, frame.values()), default=0)
+    values, faults = np.full((len(asked), rows), np.nan), []
+    for field in fields:
+        if field.kind == "text" and field.required and field.name in frame:
+            faults += _faults(is_missing(_series(frame[field.name])), field, "id_missing")
+    for at, field in enumerate(asked):
+        if field.name in frame:
+            values[at], unreadable = _read(frame[field.name], field, decimal_comma)
+            faults += unreadable
+    faults += _beyond_limits(values, asked)
+    for at, field in enumerate(asked):
+        if field.required:
+            silent = np.isnan(values[at]) & ~_rows_of(faults, field.name, rows)
+            faults += _faults(silent, field, "required")
+    order = {field.name: at for at, field in enumerate(fields)}
+    faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
+    return values, asked, tuple(faults)
+
+
+def derive(values: pd.DataFrame) -> pd.DataFrame:
+    """Add the derived fields (body mass index, kg/m2) to a coded frame; NaN where a part is missing."""
+    return values.assign(bmi=_body_mass_index(values))
+
+
+def complete(values: pd.DataFrame | Mapping[str, Floats]) -> dict[str, Floats]:
+    """Return coded rows as columns of numbers, derived fields included; see `derive`."""
+    if isinstance(values, pd.DataFrame):
+        numbers = np.ascontiguousarray(values.to_numpy(dtype=np.float64).T)
+        # the names of a header are texts in Arrow's memory: reading the usual ones again costs more than the numbers
+        names = _CODED if values.columns is _header(_CODED) else values.columns.tolist()
+        values = dict(zip(names, numbers, strict=True))
+    return {**values, "bmi": _body_mass_index(values)}
+
+
+def _body_mass_index(values: Any) -> Any:
+    return values["weight_kg"] / (values["height_cm"] / 100) ** 2
+
+
+def is_missing(texts: pd.Series) -> Bools:
+    """Return which cells are blank or one of the usual words for "not measured"."""
+    return (texts.isna() | _texts(texts).str.lower().isin(MISSING)).to_numpy(dtype=bool)
+
+
+@cache
+def _header(names: tuple[str, ...]) -> pd.Index:
+    return pd.Index(names)
+
+
+def _read(column: Any, field: Field, decimal_comma: bool) -> tuple[Any, list[Fault]]:
+    """Return the numbers or codes of a column, and a fault for each cell that cannot be read; limits come later."""
+    if not isinstance(column, pd.Series):
+        plain = _plain(column, field)
+        if plain is not None:
+            return plain, []
+    cells = _series(column)
+    if field.kind == "choice":
+        return _choices(cells, field)
+    numbers, unreadable = _numbers(cells, decimal_comma)
+    code = "true_or_false" if pd.api.types.is_bool_dtype(cells) else "not_a_number"
+    return numbers, _faults(unreadable, field, code)
+
+
+def _plain(cells: Sequence[Any], field: Field) -> list[float] | None:
+    """Return the codes of cells that need no reading (Python's own numbers, exact levels, None), or None."""
+    if field.kind == "choice":
+        codes = {level: float(code) for code, level in enumerate(field.levels)}
+        exact = all(cell is None or (type(cell) is str and cell in codes) for cell in cells)
+        return [_NAN if cell is None else codes[cell] for cell in cells] if exact else None
+    numbers = all(cell is None or (type(cell) in (float, int) and abs(cell) < _WHOLE) for cell in cells)
+    return [_NAN if cell is None else float(cell) for cell in cells] if numbers else None
+
+
+def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
+    """Return the numbers of shape (fields, rows) that are outside their limits, and make them missing."""
+    low, high, whole = _limits(fields)
+    broken = (whole == 1) & (values != np.rint(values)) & ~np.isnan(values)
+    infinite, outside = np.isinf(values), (values < low) | (values > high)
+    bad = outside | broken | infinite
+    faults = []
+    for at, row in zip(*np.nonzero(bad), strict=True):
+        name = fields[at].name
+        if infinite[at, row]:  # JSON has no infinity
+            faults.append(Fault(int(row), (name,), "infinite", {"field": name}))
+        else:
+            code = "outside_limits" if outside[at, row] else "not_whole"
+            faults.append(Fault(int(row), (name,), code, {"field": name, "value": float(values[at, row])}))
+    values[bad] = np.nan
+    return faults
+
+
+def _limits(fields: Sequence[Field]) -> Floats:
+    """Return the lowest and the highest value of every field, and whether it is a whole number: (3, fields, 1)."""
+    limits = [(field.low, field.high, field.kind == "whole") for field in fields]
+    return np.array(limits, dtype=np.float64).reshape(-1, 3).T[..., None]
+
+
+def _series(column: Any) -> pd.Series:
+    return column if isinstance(column, pd.Series) else pd.Series(column, dtype=object)
+
+
+def _numbers(column: pd.Series, decimal_comma: bool) -> tuple[Floats, Bools]:
+    if pd.api.types.is_bool_dtype(column):
+        return np.full(len(column), np.nan), np.ones(len(column), dtype=bool)
+    if pd.api.types.is_numeric_dtype(column):
+        return column.to_numpy(dtype=float, na_value=np.nan), np.zeros(len(column), dtype=bool)
+    texts = _texts(column)
+    if decimal_comma:
+        texts = texts.str.replace(",", ".", regex=False)
+    missing = is_missing(column)
+    # Python's float() would read "1_000"; a roster's author did not mean that
+    readable = texts.where(~texts.str.contains("_", regex=False))
+    numbers = pd.to_numeric(readable, errors="coerce").to_numpy(dtype=float, na_value=np.nan, copy=True)
+    numbers[missing] = np.nan
+    return numbers, np.isnan(numbers) & ~missing
+
+
+def _choices(column: pd.Series, field: Field) -> tuple[Floats, list[Fault]]:
+    levels = [*field.levels, *(_TRUTH if field.levels == YES_NO else ())]
+    codes = {level: float(code % len(field.levels)) for code, level in enumerate(levels)}
+    texts = _texts(column).str.lower()
+    coded = np.asarray(texts.map(codes).to_numpy(dtype=float, na_value=np.nan), dtype=np.float64)
+    unknown = np.isnan(coded) & ~is_missing(column)
+    truth = unknown & texts.isin(_TRUTH).to_numpy(dtype=bool)
+    return coded, [*_faults(unknown & ~truth, field, "not_a_level"), *_faults(truth, field, "true_or_false")]
+
+
+def _texts(column: pd.Series) -> pd.Series:
+    try:
+        return column.astype(str).str.strip()
+    except UnicodeError:  # bytes of a binary column, or half a surrogate pair from JSON: unreadable, not a crash
+        return column.map(lambda cell: ascii(cell).strip("'"), na_action="ignore").astype(str).str.strip()
+
+
+def _faults(bad: Bools, field: Field, code: str) -> list[Fault]:
+    fields, parameters = (field.name,), {"field": field.name}
+    return [Fault(int(row), fields, code, parameters) for row in np.flatnonzero(bad)]
+
+
+def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
+    mask = np.zeros(rows, dtype=bool)
+    mask[[fault.row for fault in faults if fault.field == name and fault.row is not None]] = True
+    return mask
+
+
+__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing"]

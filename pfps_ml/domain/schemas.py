@@ -1,0 +1,245 @@
+"""What is derived from the dictionary: schemas, request model, template, DICTIONARY.md and the fingerprint."""
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pfps_ml.core.markdown import markdown_table
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS, FIELDS, INPUTS, ONSET, OUTCOMES, SCREENING, SUCCESS, VISIT
+from pfps_ml.domain.field import Field
+
+if TYPE_CHECKING:
+    import pandera.pandas as pa
+    from pydantic import BaseModel
+
+_FORM_FACTS = ("group", "asked", "kind", "unit", "limits", "question", "meaning", "obtained", "role")
+_COUNTED = {"runners": "count_runners", "patients": "count_patients"}
+_SIMULATED = Message("origin_simulated")
+CARE = Message("care").text
+
+
+def dictionary_facts() -> list[Any]:
+    """Return what models rely on: of fields name, kind, unit, limits, levels and parts, of arms what they require."""
+    fields = [[f.name, f.kind, f.unit, f.low, f.high, f.levels, f.parts] for f in FIELDS]
+    return [fields, [[arm.name, arm.requires] for arm in ARMS]]
+
+
+def fingerprint(facts: list[Any] | None = None) -> str:
+    """Return the digest of a dictionary, by default this version's: fields and arms, but not their wording.
+
+    A bundle of format 2 is not held to it (see `model.bundle_schema`); one of format 1 says that it was made with it.
+    """
+    return hashlib.sha256(json.dumps(dictionary_facts() if facts is None else facts).encode()).hexdigest()
+
+
+def origin_message(manifest: Mapping[str, Any]) -> Message:
+    """Return what a bundle learned from, as its manifest says: simulated data, or a cohort; and its updates.
+
+    Parameters
+    ----------
+    manifest
+        With `trained_on` and, if there were any, `updates`.
+    """
+    trained_on, updates = manifest["trained_on"], manifest.get("updates", [])
+    origin = _SIMULATED
+    if not trained_on.get("simulated", True):
+        origin = Message("origin_cohort", {"n": trained_on["runners"]})
+    if not updates:
+        return origin
+    counts: dict[str, dict[str, int]] = {}
+    for update in updates:  # a cohort that was used twice has as many as once
+        people = people_of(update)
+        counts.setdefault(people, {})[update["cohort"]] = update[people]
+    numbers = [Message(_COUNTED[people], {"n": sum(sizes.values())}).as_dict() for people, sizes in counts.items()]
+    cohorts = len({update["cohort"] for update in updates})
+    return Message("origin_updated", {"n": cohorts, "origin": origin.as_dict(), "people": numbers})
+
+
+def updates_clause(manifest: Mapping[str, Any]) -> str:
+    """Return what a bundle was updated on, to stand after a text that says what it was trained on; empty if nothing."""
+    message = origin_message(manifest)
+    return Message("updates_clause", message.parameters).text if message.code == "origin_updated" else ""
+
+
+def origin_of(manifest: Mapping[str, Any]) -> str:
+    """Return the sentence of `origin_message`."""
+    return origin_message(manifest).text
+
+
+def people_of(update: Mapping[str, Any]) -> str:
+    """Return whom an update, as a manifest tells of it, was made on: runners (onset) or patients (pathways)."""
+    return "runners" if "runners" in update else "patients"
+
+
+def has_seen(manifest: Mapping[str, Any], cohort: str, people: str) -> bool:
+    """Return whether outcomes of a cohort, by its digest, have moved a bundle already: then they cannot judge it.
+
+    Parameters
+    ----------
+    manifest
+        With `updates`, if there were any.
+    cohort
+        The digest of its file.
+    people
+        Whose outcomes: runners (onset) or patients (pathways).
+    """
+    return any(update["cohort"] == cohort and people_of(update) == people for update in manifest.get("updates", []))
+
+
+def size_of(update: Mapping[str, Any]) -> str:
+    """Return in words how large the cohort of an update was."""
+    people = people_of(update)
+    events = "cases" if people == "runners" else "successes"
+    return f"{update[people]:,} {people} with {update[events]:,} {events}"
+
+
+def notice_message(manifest: Mapping[str, Any]) -> Message:
+    """Return what every answer of a bundle says of it: what it learned from, and with what care to use it."""
+    return _notice(origin_message(manifest))
+
+
+def notice_of(manifest: Mapping[str, Any]) -> str:
+    """Return the sentence of `notice_message`; `NOTICE` for a bundle of simulated data alone."""
+    return notice_message(manifest).text
+
+
+def _notice(origin: Message) -> Message:
+    return Message("notice", {"origin": origin.as_dict(), "care": Message("care").as_dict()})
+
+
+NOTICE = _notice(_SIMULATED).text
+
+
+def request_model() -> "type[BaseModel]":
+    """Build the pydantic model of one runner: unknown keys forbidden, strict types, no NaN or infinity."""
+    from pydantic import ConfigDict, create_model
+
+    return create_model(  # type: ignore[call-overload, no-any-return]
+        "Runner",
+        __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True),
+        __doc__="One runner or patient. " + CARE,
+        **{field.name: _request_field(field) for field in INPUTS},
+    )
+
+
+def _request_field(field: Field) -> tuple[Any, Any]:
+    from pydantic import Field as PydanticField
+
+    types: dict[str, Any] = {"text": str, "number": float, "whole": int}
+    python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
+    limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg
+    about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {limits}."}
+    # what a form needs beside the limits
+    form = {name: getattr(field, name) for name in _FORM_FACTS}
+    about["json_schema_extra"] = {"x-field": form | {"levels": list(field.levels)}}
+    if field.kind in ("number", "whole"):
+        about |= {"ge": field.low, "le": field.high}
+    if field.kind == "text":
+        about |= {"min_length": 1, "max_length": 200}
+    # an id is required of a roster, where rows must be told apart; a single request needs none
+    if field.required and field.kind != "text":
+        return python, PydanticField(**about)
+    return python | None, PydanticField(default=None, **about)
+
+
+def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
+    """Build the pandera schema of a training frame: every field, the outcome, and the bookkeeping columns."""
+    import pandera.pandas as pa
+
+    fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
+    outcome = ONSET if frame == "onset" else SUCCESS
+    columns = {field.name: _schema_column(field) for field in fields}
+    columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
+    columns["draw"] = pa.Column(int, pa.Check.ge(0))
+    if frame == "treatment":
+        columns["arm"] = pa.Column(checks=pa.Check.isin([arm.name for arm in ARMS]), nullable=False)
+    return pa.DataFrameSchema(columns, strict=True, unique=["runner_id"])
+
+
+def _schema_column(field: Field) -> "pa.Column":
+    import pandera.pandas as pa
+
+    nullable = not field.required
+    if field.kind == "text":
+        # a training frame is split by club, so that both of its texts are needed
+        return pa.Column(
+            checks=pa.Check(lambda value: isinstance(value, str), element_wise=True, error=field.limits), nullable=False
+        )
+    if field.kind == "choice":
+        return pa.Column(checks=pa.Check.isin(field.levels), nullable=nullable)
+    checks = [pa.Check.in_range(field.low, field.high)]
+    if field.kind == "whole":
+        checks.append(pa.Check(lambda column: column == column.round(), error=field.limits))
+    return pa.Column(float, checks, nullable=nullable)
+
+
+def template() -> str:
+    """Return an empty roster as CSV text: the header that `pfps score` reads."""
+    return _csv([[field.name for field in INPUTS]])
+
+
+def dictionary_page() -> str:
+    """Return DICTIONARY.md: every field, arm and outcome as tables."""
+    lines = ["# Dictionary", "", NOTICE, "", "Written by `pfps dictionary`; a test fails when it is stale.", ""]
+    for title, fields in (("Screening fields", SCREENING), ("Visit fields (patients)", VISIT)):
+        lines += [f"## {title}", "", _field_table(fields), ""]
+    lines += ["## Derived fields", "", _field_table([f for f in FIELDS if f.parts]), ""]
+    lines += ["## Arms", "", _arm_table(), ""]
+    lines += ["## Outcomes", "", _outcome_table()]
+    return "\n".join(lines) + "\n"
+
+
+def _arm_table() -> str:
+    rows = []
+    for arm in ARMS:
+        offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
+        rows.append((f"`{arm.name}`", arm.label, arm.meaning, offered, arm.source))
+    return markdown_table(("arm", "label", "meaning", "offered to", "source"), rows)
+
+
+def _outcome_table() -> str:
+    rows = (
+        (f"`{o.column_at(h)}`", f"{o.name} ({o.kind})", o.meaning_at(h), str(o.at(h)), o.at_risk, o.source)
+        for o in OUTCOMES for h in o.horizons
+    )  # fmt: skip
+    return markdown_table(("column", "outcome", "meaning", "horizon", "at risk", "source"), rows)
+
+
+def _field_table(fields: Iterable[Field]) -> str:
+    rows = []
+    for f in fields:
+        settled = {1: "higher risk", -1: "lower risk", 0: ""}[f.direction]
+        name = f"`{f.name}`" + (" (required)" if f.required else "")
+        rows.append((name, f.label, f.limits, f.obtained, f.role, settled, f.meaning, f.source))
+    header = ("field", "label", "limits", "obtained by", "role", "settled direction", "meaning", "source")
+    return markdown_table(header, rows)
+
+
+def _csv(rows: list[list[str]]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+__all__ = [
+    "CARE",
+    "NOTICE",
+    "dictionary_facts",
+    "dictionary_page",
+    "fingerprint",
+    "frame_schema",
+    "has_seen",
+    "notice_message",
+    "notice_of",
+    "origin_message",
+    "origin_of",
+    "people_of",
+    "request_model",
+    "size_of",
+    "template",
+    "updates_clause",
+]

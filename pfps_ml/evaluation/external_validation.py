@@ -1,0 +1,248 @@
+"""Two bundles on the same runners: what one gains over the other, with paired intervals.
+
+A released bundle judged on a cohort from outside: every figure with its interval, whole and apart, and a verdict.
+
+A validation that may leave the house: clubs are numbers, because a tracker is told no names.
+"""
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Literal
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pfps_ml.model.bundle import Bundle
+from pfps_ml.evaluation.cohort_checks import audit, checks_table
+from pfps_ml.evaluation.check_catalogue import Check
+from pfps_ml.core.config import Config
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import CohortError
+from pfps_ml.evaluation import displays, displays_onset
+from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
+from pfps_ml.io.study_data import Cohort
+from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain.schemas import has_seen
+from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
+from pfps_ml.evaluation.drift import case_mix
+from pfps_ml.evaluation.drift import drift_table
+from pfps_ml.evaluation.cohort_figures import Resampling, Scored, apart, refuse_few, resampled, whole
+from pfps_ml.evaluation.subgroups import groups_of
+from pfps_ml.evaluation.sample_size import size_table
+from pfps_ml.evaluation.verdict import Verdict, verdict_of
+from dataclasses import replace
+from typing import Any
+import pandas as pd
+from dataclasses import replace
+from typing import Any
+import pandas as pd
+from pfps_ml.model.bundle import Bundle
+from pfps_ml.core.config import Config
+from pfps_ml.evaluation.subgroups import compare_parts
+from pfps_ml.io.study_data import Cohort
+from pfps_ml.domain.input_validation import complete
+from pfps_ml.core.records import Metric
+from pfps_ml.evaluation.cohort_figures import resampled
+
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """What a cohort says of a bundle.
+
+    Attributes
+    ----------
+    about
+        Which of its models were judged: those of onset, or those of pathways.
+    subject
+        Which bundle and which cohort, by name and digest, and what intervals are over.
+    checks
+        What may make the figures look better than they are.
+    verdict
+        What may be concluded, and why not more.
+    tables, pictures
+        By name.
+    """
+
+    about: Literal["onset", "pathways"]
+    subject: dict[str, Any]
+    checks: list[Check]
+    verdict: Verdict
+    tables: dict[str, pd.DataFrame]
+    pictures: dict[str, displays.Display]
+
+    @property
+    def figures(self) -> pd.DataFrame:
+        """The figures of the predicted onset, or of the success under the arm that patients had."""
+        return self.tables["onset" if self.about == "onset" else "success"]
+
+
+def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Validation:
+    """Judge a bundle's onset model on a cohort of runners.
+
+    Parameters
+    ----------
+    bundle
+        The released models.
+    cohort
+        Runners with outcomes, of any size; for patients see `validation.patients`.
+    config
+        Resamples, cut-offs and widths.
+
+    Raises
+    ------
+    CohortError
+        If the cohort is one of patients or has moved the bundle, or there are too few cases, or others, to report any
+        figure.
+    """
+    if cohort.arm is not None:
+        raise CohortError(Message("onset_needs_runners"))
+    expect_unseen(bundle, cohort)
+    config = config or Config()
+    settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
+    checks = audit(cohort)
+    refuse_few(cohort, settings.fewest_events, checks)
+    runners = _score(bundle, cohort, settings.fewest_clubs)
+    figures, calibration = whole(runners, settings, ONSET.label_at(cohort.horizon))
+    decided = decision_table(runners.y, runners.p, runners.groups, settings)
+    acting = _threshold(runners.y, settings.highest_threshold)
+    cells, drawn = apart(runners, groups_of(runners.X[list(ONSET_FIELDS)], config), settings)
+    tables = {
+        "cells": cells, "onset": figures, "calibration": calibration.frame(), "decision": decided,
+        "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
+        "checks": checks_table(checks),
+        "size": size_table(runners.y, runners.p, acting, config.validation, figures if runners.over_clubs else None),
+        "case_mix": case_mix(
+            runners.y, runners.p, runners.groups, settings, bundle.manifest.get("metrics", {}).get("auroc")
+        ),
+        "drift": drift_table(runners.X, bundle.reference, bundle.manifest["trained_on"]["runners"], config.validation),
+    }  # fmt: skip
+    drawn |= {"calibration": calibration, "decision": displays_onset.decision_curve(decided, str(runners.over.unit))}
+    verdict, judged = verdict_of(checks, tables, acting, cohort.horizon, config.release)
+    subject = subject_of(bundle, cohort, runners.over)
+    return Validation("onset", subject, checks, verdict, tables | {"verdict": judged}, drawn)
+
+
+def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
+    """Refuse to judge a bundle on outcomes that it was fitted to.
+
+    Raises
+    ------
+    CohortError
+        If the bundle was updated on this cohort.
+    """
+    if has_seen(bundle.manifest, cohort.digest, cohort.people):
+        raise CohortError(Message("cohort_seen_before", {"bundle": bundle.name}))
+
+
+def subject_of(bundle: Bundle, cohort: Cohort, over: Resampling) -> dict[str, Any]:
+    """Return what a validation is of: bundle and cohort, by name and digest, and what intervals are over."""
+    y = cohort.y[cohort.used]
+    return {
+        "bundle": bundle.name, "onset": bundle.model_digest("onset"), "pathways": bundle.model_digest("success"),
+        "notice": bundle.notice, "notice_message": bundle.trained_on["notice_message"],
+        "trained_on": dict(bundle.manifest["trained_on"]), "cohort": cohort.digest, "horizon": asdict(cohort.horizon),
+        "intervals": over.message.text, "resampled": str(over.unit),
+        "people": cohort.people, "evaluated": len(y), "events": int(y.sum()),
+    }  # fmt: skip
+
+
+def _score(bundle: Bundle, cohort: Cohort, fewest_clubs: int) -> Scored:
+    used = cohort.used
+    X, (groups, over) = cohort.values[used].reset_index(drop=True), resampled(cohort, fewest_clubs)
+    p = bundle.predictor.risks(complete(X))
+    return Scored(X, cohort.y[used], p, cohort.club[used], groups, over)
+
+
+def _threshold(y: Floats, highest: float) -> float:
+    """Return the threshold of the decision curve nearest to the observed rate, at which acting is judged."""
+    curve = thresholds_up_to(highest)
+    return float(curve[np.abs(curve - y.mean()).argmin()])
+
+
+_CELLS, _PICTURE = "cells", "subgroups"
+
+
+def unnamed(found: Validation) -> Validation:
+    """Return a validation with its clubs numbered, the largest first, in the table of cells and in its picture."""
+    cells = found.tables[_CELLS]
+    clubs = cells[cells["field"] == "club"].drop_duplicates("level").sort_values("n", ascending=False, kind="stable")
+    numbers = {name: f"Club {at}" for at, name in enumerate(clubs["level"], 1)}
+    tables = {**found.tables, _CELLS: _renamed(cells, numbers)}
+    pictures = dict(found.pictures)
+    if _PICTURE in pictures:
+        drawn: Any = pictures[_PICTURE]
+        pictures[_PICTURE] = replace(drawn, table=_renamed(drawn.table, numbers))
+    return replace(found, tables=tables, pictures=pictures)
+
+
+def _renamed(table: pd.DataFrame, numbers: dict[str, str]) -> pd.DataFrame:
+    club = table["field"] == "club"
+    return table.assign(level=table["level"].mask(club, table["level"].map(numbers)))
+
+
+AGAINST = "against"
+_COLUMNS = ["metric", "label", "against", "value", "other", "gain", "gain_low", "gain_high"]
+
+
+def against(bundle: Bundle, other: Bundle, cohort: Cohort, config: Config | None = None) -> pd.DataFrame:
+    """Return what a bundle gains over another on a cohort that neither has seen.
+
+    Parameters
+    ----------
+    bundle, other
+        The bundle in question, and the one that it is held against, such as the one in use.
+    cohort
+        Runners with outcomes.
+    config
+        Resamples, and from how many clubs on clubs are resampled.
+
+    Returns
+    -------
+    DataFrame
+        metric, label, against (the other's name), value, other (its value), gain, gain_low, gain_high: AUROC, scaled
+        Brier score and log loss. A gain is better less worse, so above 0 the bundle is better; its 95 % interval is
+        over the same resamples of clubs, or of runners where clubs are few. NaN where cases, or others, are too few.
+
+    Raises
+    ------
+    CohortError
+        If one of them was updated on this cohort: then it has seen the outcomes that it is asked for.
+    """
+    for judged in (bundle, other):
+        expect_unseen(judged, cohort)
+    config = config or Config()
+    settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
+    values, (groups, _) = complete(cohort.values[cohort.used]), resampled(cohort, settings.fewest_clubs)
+    risks = {name: judged.predictor.risks(values) for name, judged in (("other", other), ("own", bundle))}
+    figures = compare_parts(cohort.y[cohort.used], risks, groups, settings)
+    first = figures[figures["part"] == "other"].set_index("metric")["value"].rename("other")
+    ours = figures[figures["part"] == "own"].join(first, on="metric").assign(against=other.name)
+    return ours[_COLUMNS].reset_index(drop=True)
+
+
+def compared(validation: Validation, bundle: Bundle, other: Bundle, cohort: Cohort) -> Validation:
+    """Return a validation with what the bundle gains over another as one table more; see `against`."""
+    return replace(validation, tables={AGAINST: against(bundle, other, cohort), **validation.tables})
+
+
+def gains(validation: Validation) -> list[Metric]:
+    """Return what a validation says of gains over another bundle, as MLflow is told it; nothing if none was asked."""
+    table = validation.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
+    rows: list[dict[Any, Any]] = table[table["gain"].notna()].to_dict("records")
+    return [Metric(f"{row['metric']}_gain", row["gain"], row["gain_low"], row["gain_high"]) for row in rows]
+
+
+def lines_of_gains(validation: Validation) -> list[tuple[str, str]]:
+    """Return what a terminal shows of them."""
+    table = validation.tables.get(AGAINST, pd.DataFrame(columns=_COLUMNS))
+    return [
+        (f"{row.label}, gained over {row.against}", f"{row.gain:+.4f} ({row.gain_low:+.4f} to {row.gain_high:+.4f})")
+        for row in table.dropna(subset="gain").itertuples()
+    ]
+
+
+__all__ = [
+    "AGAINST", "Validation", "against", "compared", "expect_unseen", "gains", "lines_of_gains", "subject_of",
+    "unnamed", "validate",
+]  # fmt: skip

@@ -1,1 +1,0 @@
-"""The formats of roster files: what the cells of any spreadsheet mean, and where each row came from."""

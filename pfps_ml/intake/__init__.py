@@ -1,1 +1,0 @@
-"""A real cohort in: a file with outcomes becomes coded fields, outcomes, and an account of every row."""

@@ -1,0 +1,339 @@
+"""A map from a club's own columns to the dictionary's: names, levels, codes for "missing", and units.
+
+::
+
+    sheet = "Seniors"         the sheet of a workbook
+    leave = ["Shoe size"]     columns that are not read, whatever their names look like
+
+    [columns.weight_kg]
+    from = "Weight (lb)"      the column in the file
+    missing = ["999"]         codes that mean "not measured"
+    factor = 0.4536           multiply by this to get the field's unit
+    decimal = ","             the sign before the tenths, where `1,234` may be meant either way
+
+    [columns.hip_abduction_nm_kg]
+    from = "hip abd N"
+    lever_arm_m = 0.38        a force: metres from the joint's axis to the dynamometer; then divided by weight_kg
+    per_kg = true             a torque in Nm: divided by weight_kg (with a lever arm it always is)
+
+    [columns.age_years]
+    from = "DOB"
+    born = "day first"        a date of birth; or "month first", "year first"
+    on = 2026-09-01           the day on which the age is meant
+
+    [columns.sex]
+    from = "Gender"
+    levels = { Male = "male", Female = "female" }
+    value = "female"          instead of `from`: the same for every row
+
+What a map may declare of one column, and what is wrong with the declaration.
+"""
+
+import datetime as dt
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from pfps_ml.core.errors import Fault
+from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.domain.field import Field
+import datetime as dt
+import re
+import tomllib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+import pandas as pd
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import Fault, InputError, InvalidInput
+from pfps_ml.domain.synonyms import read_number
+
+
+_FIELDS = {field.name: field for field in INPUTS}
+KEYS = ("from", "missing", "levels", "factor", "decimal", "lever_arm_m", "per_kg", "born", "on", "value")
+BORN = ("day first", "month first", "year first")
+LEVER_ARMS = (0.05, 1.2)  # metres: a leg is no longer, and a pad no nearer
+
+
+@dataclass(frozen=True)
+class Column:
+    """Where one field comes from: the file's column, its codes for "missing", its levels and its unit.
+
+    Attributes
+    ----------
+    factor
+        What one of the file's unit is in the field's, or in Nm where it is divided by the runner's weight.
+    decimal
+        The sign before the tenths.
+    per_kg
+        Whether it is divided by the runner's weight.
+    born, on
+        For an age from a date of birth: what stands first in a date, and the day for which the age is computed.
+    """
+
+    field: str
+    source: str
+    missing: tuple[str, ...] = ()
+    levels: tuple[tuple[str, str], ...] = ()
+    factor: float | None = None
+    decimal: str | None = None
+    per_kg: bool = False
+    born: str = ""
+    on: dt.date | None = None
+
+
+def column_of(name: str, spec: dict[str, Any]) -> Column:
+    """Return what a map declares of one column, once it has no faults."""
+    missing = tuple(str(code) for code in spec.get("missing", []))
+    lever = spec.get("lever_arm_m")
+    factor = None if lever is None and "factor" not in spec else float(spec.get("factor", 1)) * float(lever or 1)
+    per_kg = lever is not None or spec.get("per_kg", False)
+    return Column(
+        name, spec["from"], missing, tuple(spec.get("levels", {}).items()), factor,
+        spec.get("decimal"), per_kg, spec.get("born", ""), spec.get("on"),
+    )  # fmt: skip
+
+
+def constants_in(tables: dict[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Return the fields that are the same in every row, with their values."""
+    return tuple((name, str(spec["value"])) for name, spec in tables.items() if "value" in spec)
+
+
+def spec_faults(name: str, spec: Any) -> list[Fault]:
+    """Return what is wrong with what a map declares of one column."""
+    if name not in _FIELDS:
+        return [Fault(None, (), "map_field_unknown", {"name": name})]
+    if isinstance(spec, dict) and set(spec) == {"value"} and _is_code(spec["value"]) and name != "runner_id":
+        return []
+    if not isinstance(spec, dict) or not isinstance(spec.get("from"), str) or "value" in spec:
+        return [Fault(None, (name,), "map_from_missing")]
+    faults = [Fault(None, (name,), "map_key_unknown", {"keys": KEYS, "key": key}) for key in spec if key not in KEYS]
+    return [*faults, *_content_faults(_FIELDS[name], spec), *_unit_faults(_FIELDS[name], spec)]
+
+
+def _content_faults(field: Field, spec: dict[str, Any]) -> Iterator[Fault]:
+    missing, levels = spec.get("missing", []), spec.get("levels", {})
+    if not isinstance(missing, list) or not all(_is_code(code) for code in missing):
+        yield Fault(None, (field.name,), "map_missing_invalid")
+    if not isinstance(levels, dict) or (levels and not set(map(str, levels.values())) <= set(field.levels)):
+        yield Fault(None, (field.name,), "map_levels_invalid" if field.levels else "map_levels_of_no_choice",
+                    {"field": field.name})  # fmt: skip
+    if ("born" in spec or "on" in spec) and field.name != "age_years":
+        yield Fault(None, (field.name,), "map_birth_of_no_age")
+    elif ("born" in spec or "on" in spec) and not (
+        spec.get("born") in BORN and isinstance(spec.get("on"), dt.date) and not isinstance(spec["on"], dt.datetime)
+    ):
+        yield Fault(None, (field.name,), "map_birth_invalid", {"orders": [repr(order) for order in BORN]})
+
+
+def _unit_faults(field: Field, spec: dict[str, Any]) -> Iterator[Fault]:
+    factor, numeric = spec.get("factor", 1), field.kind in ("number", "whole")
+    if not _is_number(factor) or factor <= 0:
+        yield Fault(None, (field.name,), "map_factor_invalid")
+    elif "factor" in spec and not numeric:
+        yield Fault(None, (field.name,), "map_factor_of_no_number")
+    if "decimal" in spec and not (numeric and spec["decimal"] in (",", ".")):
+        yield Fault(None, (field.name,), "map_decimal_invalid")
+    if "lever_arm_m" in spec or "per_kg" in spec:
+        (low, high), lever = LEVER_ARMS, spec.get("lever_arm_m", LEVER_ARMS[0])
+        if field.unit != "Nm/kg":
+            yield Fault(None, (field.name,), "map_lever_of_no_strength")
+        elif not _is_number(lever) or not low <= lever <= high:
+            yield Fault(None, (field.name,), "map_lever_invalid", {"low": low, "high": high})
+        elif not isinstance(spec.get("per_kg", True), bool):
+            yield Fault(None, (field.name,), "map_per_kg_invalid")
+
+
+def _is_code(code: object) -> bool:
+    return isinstance(code, str | int | float) and not isinstance(code, bool)
+
+
+def _is_number(code: object) -> bool:
+    return _is_code(code) and not isinstance(code, str) and math.isfinite(float(str(code)))
+
+
+_OTHERS = ("sheet", "leave")
+_ISO = re.compile(r"(\d{4})-(\d\d)-(\d\d)( 00:00:00(\.0+)?)?")
+_DATE = re.compile(r"(\d{1,4})\s*[./-]\s*(\d{1,2})\s*[./-]\s*(\d{1,4})")
+_YEAR = re.compile(r"(19|20)\d\d")
+_ORDERS = {"day first": (2, 1, 0), "month first": (2, 0, 1), "year first": (0, 1, 2)}
+
+
+@dataclass(frozen=True)
+class Mapping:
+    """A map as declared, with what is wrong in it; the file's header decides the rest.
+
+    Attributes
+    ----------
+    constants
+        Fields that are the same in every row, with their value.
+    leave
+        Columns that are not read.
+    sheet
+        The sheet of a workbook.
+    """
+
+    columns: tuple[Column, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    constants: tuple[tuple[str, str], ...] = ()
+    leave: frozenset[str] = frozenset()
+    sheet: str | None = None
+
+    @property
+    def sources(self) -> dict[str, Column]:
+        """The mapped columns by their name in the file."""
+        return {column.source: column for column in self.columns}
+
+    def target(self, field: str) -> Column | None:
+        """Return the mapped column that a field comes from, if it comes from one."""
+        return next((column for column in self.columns if column.field == field), None)
+
+
+def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mapping:
+    """Read a map; None is the map that changes nothing, and one that was read stays as it is.
+
+    Parameters
+    ----------
+    path
+        Where the map stands.
+    sheet
+        The sheet of a workbook, which goes before that of the map.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as TOML. `rename` checks the declarations, together with the header.
+    """
+    mapping = path if isinstance(path, Mapping) else Mapping() if path is None else _read(path)
+    return mapping if sheet is None else replace(mapping, sheet=sheet)
+
+
+def _read(path: Path) -> Mapping:
+    try:
+        declared = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
+    tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
+    faults = [Fault(None, (), "map_table_unknown", {"name": key}) for key in declared]
+    if not isinstance(sheet, str | None):
+        faults.append(Fault(None, (), "map_sheet_invalid"))
+    if not isinstance(leave, list) or not all(isinstance(name, str) for name in leave):
+        return Mapping((), (*faults, Fault(None, (), "map_leave_invalid")))
+    if not isinstance(tables, dict) or not tables:
+        return Mapping((), (*faults, Fault(None, (), "map_empty")))
+    for name, spec in tables.items():
+        faults += spec_faults(name, spec)
+    if faults:
+        return Mapping((), tuple(faults))
+    columns = tuple(column_of(name, spec) for name, spec in tables.items() if "from" in spec)
+    return Mapping(columns, (), constants_in(tables), frozenset(leave), sheet)
+
+
+def rename(header: list[str], mapping: Mapping) -> list[str]:
+    """Return the header as the dictionary names it.
+
+    Raises
+    ------
+    InvalidInput
+        With one fault for each thing that is wrong in the map, or that does not fit the file.
+    """
+    faults = [*mapping.faults, *_misfits(header, mapping)]
+    if faults:
+        raise InvalidInput(Message("map_misfit", {"n": len(faults)}), faults)
+    return [mapping.sources[name].field if name in mapping.sources else name for name in header]
+
+
+def translate(cells: pd.Series, column: Column, decimal_comma: bool) -> pd.Series:
+    """Return one column of the file in the dictionary's levels and unit; what is not declared stays as it is.
+
+    Parameters
+    ----------
+    cells
+        Text or numbers, as read.
+    column
+        What the map says of it.
+    decimal_comma
+        Whether text such as `1,75` means 1.75.
+    """
+    decimal = column.decimal or ("," if decimal_comma else None)
+    known: dict[str, object] = {_canonical(code, None): pd.NA for code in column.missing}
+    known |= {_canonical(theirs, None): ours for theirs, ours in column.levels}
+    meanings: dict[object, object] = {}
+    for cell in cells.dropna().unique():
+        code = _canonical(cell, decimal)
+        meanings[cell] = known[code] if code in known else _converted(cell, column, decimal)
+    return pd.Series([meanings.get(cell, pd.NA) for cell in cells], index=cells.index, dtype=object)
+
+
+def birth_date(text: str, order: str) -> dt.date | None:
+    """Return the day that a text names; July 1st for a year alone. None if it names none.
+
+    Parameters
+    ----------
+    text
+        Such as `1998-04-03`, `3.4.1998`, `4/3/98` or `1998`.
+    order
+        What stands first where the text does not show it: day, month or year.
+    """
+    if match := _ISO.fullmatch(text):
+        parts = [int(match[at]) for at in (1, 2, 3)]
+    elif _YEAR.fullmatch(text):
+        parts = [int(text), 7, 1]
+    elif match := _DATE.fullmatch(text):
+        parts = [int(match[at + 1]) for at in _ORDERS[order]]
+        parts[0] += (1900 if parts[0] > 30 else 2000) if parts[0] < 100 else 0
+    else:
+        return None
+    try:
+        return dt.date(*parts)
+    except ValueError:
+        return None
+
+
+def _canonical(cell: object, decimal: str | None) -> str:
+    """Return one spelling for what means the same: 999, 999.0 and `999 `; Male and MALE."""
+    text = str(cell).strip().lower()
+    number = _number(text, decimal)
+    return text if number is None else f"{number:.12g}"
+
+
+def _number(text: str, decimal: str | None) -> float | None:
+    with suppress(ValueError):  # of what is no number, and of what may be two
+        number = read_number(text, "", decimal)
+        return float(text) if number is None and "_" not in text else number
+    return None
+
+
+def _converted(cell: object, column: Column, decimal: str | None) -> object:
+    text = str(cell).strip()
+    if column.born and column.on:
+        day = birth_date(text, column.born)
+        return cell if day is None else str(_years(day, column.on))
+    number = _number(text, decimal) if column.factor is not None or column.decimal else None
+    return cell if number is None else f"{number * (column.factor or 1):.12g}"
+
+
+def _years(day: dt.date, on: dt.date) -> int:
+    return on.year - day.year - ((on.month, on.day) < (day.month, day.day))
+
+
+def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
+    for column in mapping.columns:
+        if column.source not in header:
+            yield Fault(None, (column.field,), "map_column_missing", {"name": column.source})
+        if column.field in header and column.field not in {*mapping.sources, *mapping.leave}:
+            yield Fault(None, (column.field,), "map_field_twice")
+    for field, _ in mapping.constants:
+        if field in header and field not in {*mapping.sources, *mapping.leave}:
+            yield Fault(None, (field,), "map_value_and_column")
+    if len(mapping.sources) < len(mapping.columns) or mapping.leave & set(mapping.sources):
+        yield Fault(None, (), "map_column_twice")
+
+
+__all__ = [
+    "BORN", "KEYS", "LEVER_ARMS", "Column", "Mapping", "birth_date", "column_of", "constants_in", "load_mapping",
+    "rename", "spec_faults", "translate",
+]  # fmt: skip

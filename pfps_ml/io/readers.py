@@ -1,0 +1,390 @@
+"""The formats of a roster file: CSV as clubs write it, Parquet, and workbooks; in pieces of whole rows, of any size.
+
+A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A workbook is one piece.
+
+A Parquet file in pieces: row groups that workers read by themselves, or rows that are handed to them.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import InputError
+import hashlib
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+import pyarrow as pa
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import Fault, InputError
+from pfps_ml.io.csv_chunks import Span, parse, read_span, scan, spans
+from pfps_ml.io.cells import Dialect, texts, unguard
+from pfps_ml.io.csv_chunks import delimiter_of, head_of
+from pfps_ml.io.xlsx_tables import read_table
+
+
+_BUFFER = 1 << 20  # bytes of each column that are read at once: all of a row group's would not be constant memory
+_LARGE = 2  # pieces; a row group of more rows is read once and handed out, since nobody can read a part of it
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Some row groups of a Parquet file: the first, the one after the last, and their rows."""
+
+    start: int
+    stop: int
+    rows: int
+
+
+def look(path: Path, whole: bool) -> tuple[tuple[str, ...], int, str]:
+    """Return the names of a file's columns, its rows, and its digest: see `open_source`.
+
+    Raises
+    ------
+    InputError
+        If it is no Parquet file.
+    OSError
+        If it cannot be read.
+    """
+    with _undamaged(), _opened(path) as file:
+        names, rows = tuple(file.schema_arrow.names), file.metadata.num_rows
+    with path.open("rb") as content:
+        if not whole:
+            content.seek(-8, 2)  # the length of what a file says of itself, before the mark at its end
+            content.seek(-8 - int.from_bytes(content.read(4), "little"), 2)
+        return names, rows, hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def row_pieces(path: Path, rows: int, only: str | None) -> Iterator[Any]:
+    """Yield a file in pieces of about some rows: `Groups`, or where its row groups are large, tables.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    with _undamaged(), _opened(path) as file:
+        counts = [file.metadata.row_group(at).num_rows for at in range(file.num_row_groups)]
+        if max(counts, default=0) <= _LARGE * rows:
+            yield from _grouped(counts, rows)
+            return
+        for batch in file.iter_batches(rows, columns=None if only is None else [only], use_threads=False):
+            yield _valid(pa.Table.from_batches([batch]))
+
+
+def read_groups(path: Path, digest: str, groups: Groups, names: list[str] | None) -> Any:
+    """Return some row groups of the file with this digest: all columns, or those of some names.
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    with _undamaged():
+        file = _kept_open(path, digest)
+        return _valid(file.read_row_groups(range(groups.start, groups.stop), names, use_threads=False))
+
+
+def _grouped(counts: list[int], rows: int) -> Iterator[Groups]:
+    if not counts:
+        yield Groups(0, 0, 0)
+    start, waiting = 0, 0
+    for stop, count in enumerate(counts, start=1):
+        waiting += count
+        if waiting >= rows or stop == len(counts):
+            yield Groups(start, stop, waiting)
+            start, waiting = stop, 0
+
+
+@lru_cache(1)  # what a file of many row groups says of itself takes a while to read
+def _kept_open(path: Path, _digest: str) -> Any:
+    return _opened(path)
+
+
+def _opened(path: Path) -> Any:
+    return pq.ParquetFile(path, buffer_size=_BUFFER)
+
+
+def _valid(table: Any) -> Any:
+    table.validate(full=True)  # text that is none would end in a traceback further on
+    return table
+
+
+@contextmanager
+def _undamaged() -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if getattr(error, "errno", None):  # of the disk, not of Arrow
+            raise
+        raise InputError(Message("parquet_damaged")) from error
+
+
+ENDINGS = (".csv", ".parquet", ".xlsx")  # that are written, too
+_BOOKS = (".xlsx", ".xlsm")
+MAX_COLUMNS = 2_000
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
+_CELLS = 1 << 22  # of a piece of Parquet
+
+Piece = Any  # a Span of a CSV file; of Parquet some Groups, or the rows themselves as an Arrow table
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of a file is one piece. What is written may depend on it (a piece is a row group), so it is fixed.
+
+    Attributes
+    ----------
+    rows, characters
+        Of Parquet and of CSV: some 15 MB in memory.
+    """
+
+    rows: int = 1 << 16
+    characters: int = 1 << 23
+
+
+@dataclass(frozen=True)
+class Source:
+    """A roster file: what its first rows, and its bytes as a whole, decide for every piece of it.
+
+    Attributes
+    ----------
+    header
+        The names of the columns, in order.
+    dialect
+        How a CSV file writes its cells.
+    rows
+        How many rows a Parquet file has; of CSV, 0 if it has none.
+    digest
+        The hash of the file.
+    extent
+        How large it is: bytes of CSV, rows of Parquet; `extent` of its pieces sums to it, or nearly.
+    first
+        The cells of the first row of text, which may be a second header.
+    sheet
+        The rows of a workbook.
+    above
+        How many rows stand above the header, and are no part of the table.
+    """
+
+    path: Path
+    header: tuple[str, ...]
+    dialect: Dialect
+    rows: int
+    digest: str
+    extent: int
+    encoding: str = ""
+    start: int = 0
+    first: tuple[str, ...] = ()
+    sheet: "Sheet | None" = None
+    above: int = 0
+
+    @property
+    def filled(self) -> bool:
+        """Whether there is any row."""
+        return self.rows > 0
+
+    def rows_at_once(self, size: Size) -> int:
+        """Return how many rows of Parquet are one piece: fewer where there are many columns."""
+        return max(min(size.rows, _CELLS // len(self.header)), 1)
+
+    def is_one_piece(self, size: Size) -> bool:
+        """Whether the file is a single piece."""
+        if self.sheet:
+            return True
+        return self.extent - self.start < size.characters if self.encoding else self.rows <= self.rows_at_once(size)
+
+    @property
+    def decimal_comma(self) -> bool:
+        """Whether text such as `1,75` means 1.75."""
+        return self.dialect.delimiter != ","
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """Some rows of a file: columns in the file's order, and the rows that do not fit the header."""
+
+    table: Any
+    faults: tuple[Fault, ...] = field(default=())
+
+
+def open_source(path: Path, known: frozenset[str], whole: bool = True, sheet: str | None = None) -> Source:
+    """Look at a roster file.
+
+    Parameters
+    ----------
+    path
+        A .csv (UTF-8 or Latin-1; comma, semicolon or tab), a .parquet or an .xlsx file.
+    known
+        Names of columns to expect; they decide which delimiter is meant, and which of the first rows is the header.
+    whole
+        Whether the digest is that of the whole file, or of a Parquet file's footer. The footer has the place, size and
+        range of every column: enough to recognise a file, and quick to read.
+    sheet
+        The name of the sheet of a workbook, if more than one sheet looks like a roster.
+
+    Raises
+    ------
+    InputError
+        If the file is not there, empty, binary, or in a format that is not read.
+    """
+    ending = path.suffix.lower()
+    if ending not in (*ENDINGS, *_BOOKS):
+        raise InputError(Message("roster_ending_unknown", {"endings": (".csv", ".xlsx", ".parquet")}))
+    if sheet is not None and ending not in _BOOKS:
+        raise InputError(Message("sheet_of_no_workbook", {"ending": ending}))
+    with _readable(path):
+        if path.stat().st_size == 0:
+            raise InputError(Message("roster_empty"))
+        if ending in _BOOKS:
+            return _open_book(path, known, sheet)
+        return _open_parquet(path, whole) if ending == ".parquet" else _open_csv(path, known)
+
+
+def pieces(source: Source, size: Size, only: int | None = None) -> Iterator[Piece]:
+    """Yield a file in pieces of whole rows, in order.
+
+    Parameters
+    ----------
+    source, size
+        The file, and what one piece is.
+    only
+        The place of the one column that is wanted; a piece of Parquet then holds no other.
+
+    Raises
+    ------
+    InputError
+        If a Parquet file is damaged, or a row of a CSV file never ends.
+    """
+    if source.sheet:
+        yield source.sheet.table
+        return
+    with _readable(source.path):
+        if source.path.suffix.lower() == ".csv":
+            yield from spans(source.path, source.start, source.dialect.delimiter, size.characters)
+            return
+        name = None if only is None else source.header[only]
+        yield from row_pieces(source.path, source.rows_at_once(size), name)
+
+
+def extent(piece: Piece) -> int:
+    """Return how large a piece is: bytes of CSV, rows of Parquet."""
+    if isinstance(piece, Span):
+        return piece.length
+    return piece.rows if isinstance(piece, Groups) else int(piece.num_rows)
+
+
+def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) -> Sheet:
+    """Read a piece: all columns, or those at some places.
+
+    Raises
+    ------
+    InputError
+        If the quotes of a CSV file do not match, or a Parquet file is damaged.
+    """
+    places = list(range(len(source.header))) if wanted is None else wanted
+    names = None if wanted is None else [source.header[at] for at in wanted]
+    if isinstance(piece, Groups):
+        with _readable(source.path):
+            return Sheet(read_groups(source.path, source.digest, piece, names))
+    if not isinstance(piece, Span):
+        faults = source.sheet.faults if source.sheet else ()
+        return Sheet(piece if names is None else piece.select(names), faults)
+    with _readable(source.path):
+        text = read_span(source.path, piece)
+    if source.encoding != "utf-8":
+        text = text.decode(source.encoding).encode()
+    block = parse(text, source.dialect.delimiter, len(source.header), piece, places)
+    columns = [block.columns[at] for at in places]
+    return Sheet(pa.Table.from_arrays(columns, [source.header[at] for at in places]), block.faults)
+
+
+def read_sheet(path: Path, known: frozenset[str]) -> Sheet:
+    """Read a roster file as a whole; see `open_source`."""
+    source = open_source(path, known)
+    return read_all(source)
+
+
+def read_all(source: Source, size: Size | None = None) -> Sheet:
+    """Read all pieces of a file as one."""
+    sheets = [read_piece(source, piece) for piece in pieces(source, size or Size())]
+    faults, start = list[Fault](), 0
+    for sheet in sheets:
+        faults += [replace(fault, row=start + (fault.row or 0)) for fault in sheet.faults]
+        start += sheet.table.num_rows
+    if not sheets:
+        return Sheet(pa.Table.from_arrays([pa.array([], pa.string())] * len(source.header), list(source.header)))
+    return Sheet(pa.concat_tables([sheet.table for sheet in sheets]), tuple(faults))
+
+
+def _open_parquet(path: Path, whole: bool) -> Source:
+    names, rows, digest = look(path, whole)
+    _check_width(len(names))
+    return Source(path, names, Dialect(), rows, digest, max(rows, 1))
+
+
+def _open_book(path: Path, known: frozenset[str], sheet: str | None) -> Source:
+    read = read_table(path, known, sheet)
+    _check_width(len(read.names))
+    with path.open("rb") as content:
+        digest = hashlib.file_digest(content, "sha256").hexdigest()
+    rows = read.table.num_rows
+    top = [column.slice(0, 1).combine_chunks() for column in read.table.columns] if rows else []
+    first = tuple(texts(cell).to_pylist()[0] or "" for cell in top)
+    # with a mark, a spreadsheet opens the answer with its accents
+    return Source(
+        path, read.names, Dialect(bom=True), rows, digest, max(rows, 1),
+        first=first, sheet=Sheet(read.table, read.faults), above=read.above,
+    )  # fmt: skip
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(Message("file_unreadable", {"path": str(path), "reason": error.strerror})) from error
+
+
+def _open_csv(path: Path, known: frozenset[str]) -> Source:
+    script = scan(path, Size.characters)
+    with path.open("rb") as file:
+        file.seek(script.start)
+        data = file.read(_HEAD)
+    # a row that is cut off may look like one whose quotes do not match, so only what stands before it is looked at
+    text = data.decode(script.encoding, errors="ignore")
+    delimiter = delimiter_of(text, known)
+    header, end, first, above = head_of(text, delimiter, known, len(data) == _HEAD)
+    filled = len(data) == _HEAD or bool(first)
+    if not header:
+        raise InputError(Message("roster_empty"))
+    if _CONTROL.search("".join(header)):
+        raise InputError(Message("csv_is_binary"))
+    _check_width(len(header))
+    names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
+    start = script.start + len(text[:end].encode(script.encoding))
+    dialect, size = Dialect(delimiter, bom=script.marked), path.stat().st_size
+    return Source(
+        path, names, dialect, int(filled), script.digest, size, script.encoding, start, first=tuple(first), above=above
+    )
+
+
+def _check_width(columns: int) -> None:
+    if columns > MAX_COLUMNS:
+        raise InputError(Message("too_many_columns", {"most": MAX_COLUMNS, "columns": columns}))
+
+
+__all__ = [
+    "ENDINGS", "Groups", "Piece", "Sheet", "Size", "Source", "extent", "look", "open_source", "pieces", "read_all",
+    "read_groups", "read_piece", "read_sheet", "row_pieces",
+]  # fmt: skip

@@ -1,0 +1,276 @@
+"""A cohort with outcomes, read from any file that rosters are read from, with an account of every row.
+
+Runners are followed for new pain; patients, who had one of the arms, for success. A file with a column of arms is one
+of patients.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping as Named
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon
+from pfps_ml.core.errors import Fault, InvalidInput, OutputError
+from pfps_ml.io.mapping import Mapping, load_mapping
+from pfps_ml.io.study_columns import CASE_ADVICE, SECOND_ADVICE, SUCCESS_ADVICE, days_of, numbers_of, outcome_codes
+from pfps_ml.io.study_columns import Table, arms_of
+from pfps_ml.domain.input_validation import derive
+from pfps_ml.domain.dictionary import BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.io.roster import read_roster
+
+Floats = NDArray[np.float64]
+Horizons = Named[str, Horizon]
+Bools = NDArray[np.bool_]
+ARM, FOLLOW_UP = "arm", "follow_up_months"
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a cohort say what the dictionary has no field for; names as in the file.
+
+    Attributes
+    ----------
+    outcome, event
+        The outcome (the dictionary's, if not named), and its level that means a case or a success (0/1 and no/yes
+        need none).
+    follow_up
+        Months from screening, or from the first visit, to the last news; read under its own name if the file has it.
+    period
+        When a row was collected: a year, a season, a wave.
+    person
+        The person of a row, where one person has several rows (each row has another runner_id).
+    measured_on, happened_on
+        Days, written 2026-03-21: of the screening, and of the outcome or its ascertainment.
+    second
+        Another column that says who is a case (0/1, no/yes), to hold the first one to.
+    arm
+        The pathway that a patient had; with it, the file is one of patients.
+    arm_levels
+        The file's level of an arm, and its name in the dictionary; where the file does not use the dictionary's words.
+    """
+
+    outcome: str | None = None
+    event: str | None = None
+    follow_up: str | None = None
+    period: str | None = None
+    person: str | None = None
+    measured_on: str | None = None
+    happened_on: str | None = None
+    second: str | None = None
+    arm: str | None = None
+    arm_levels: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def named(self) -> list[str]:
+        """The columns that must be in the file."""
+        others = (self.follow_up, self.period, self.person, self.measured_on, self.happened_on,
+                  self.second, self.arm)  # fmt: skip
+        return [name for name in (self.asked, *others) if name is not None]
+
+    @property
+    def asked(self) -> str:
+        """The column of the outcome."""
+        return self.outcome or (ONSET if self.arm is None else SUCCESS).column
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """A cohort as read, every row of it.
+
+    Attributes
+    ----------
+    values
+        Coded fields, derived ones included; NaN is missing.
+    y
+        1 for a case or a success, 0 for none, NaN where nothing is known; as the file says, shape (rows,).
+    rejected
+        Rows with a fault in a field.
+    faults
+        What is wrong with them.
+    club, person, period
+        Texts, None where blank; `person` is the runner_id if the file has no column for it. `period` may be None.
+    months
+        Months of follow-up; None if the file does not say.
+    measured_on, happened_on
+        Days; None if the file does not say.
+    second
+        Who is a case by another column; None if no other was named.
+    arm
+        The pathway that each patient had, None where blank; None for a cohort of runners.
+    horizon
+        Over which, or at which, the outcome is asked for.
+    digest
+        Of the file's content.
+    """
+
+    values: pd.DataFrame
+    y: Floats
+    rejected: Bools
+    faults: tuple[Fault, ...]
+    club: NDArray[np.object_]
+    person: NDArray[np.object_]
+    period: NDArray[np.object_] | None
+    months: Floats | None
+    measured_on: NDArray[np.datetime64] | None
+    happened_on: NDArray[np.datetime64] | None
+    second: Floats | None
+    arm: NDArray[np.object_] | None
+    horizon: Horizon
+    digest: str
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that the models of this outcome read."""
+        return ONSET_FIELDS if self.arm is None else PATHWAY_FIELDS
+
+    @property
+    def people(self) -> str:
+        """What its rows are of: runners or patients."""
+        return "runners" if self.arm is None else "patients"
+
+    @property
+    def in_pain(self) -> Bools:
+        """Which runners have knee pain now, and are not scored for onset; patients have pain."""
+        return np.asarray(self.values["current_knee_pain"] == 1) & (self.arm is None)
+
+    @property
+    def too_short(self) -> Bools:
+        """Who was lost before the horizon: runners without an episode until then, patients whatever was known."""
+        if self.months is None:
+            return np.zeros(len(self.y), dtype=bool)
+        open_still = self.y == 0 if self.arm is None else ~np.isnan(self.y)
+        return np.asarray(open_still & ~(self.months * DAYS_A_MONTH >= self.horizon.days))
+
+    @property
+    def used(self) -> Bools:
+        """Who can be evaluated: nothing sets them aside."""
+        return np.asarray(~np.any([gone for _, gone in self._set_aside()], axis=0))
+
+    def account(self) -> list[tuple[str, int]]:
+        """Return what became of every row, in the order in which rows are set aside."""
+        left, lines = np.ones(len(self.y), dtype=bool), [("rows in the file", len(self.y))]
+        for what, gone in self._set_aside():
+            lines.append((f"set aside: {what}", int((left & gone).sum())))
+            left &= ~gone
+        events = "cases" if self.arm is None else "successes"
+        return [*lines, ("evaluated", int(left.sum())), (f"{events} among them", int(self.y[left].sum()))]
+
+    def _set_aside(self) -> list[tuple[str, Bools]]:
+        fault, unknown = ("a fault in a field", self.rejected), ("outcome not known", np.isnan(self.y))
+        if self.arm is None:
+            lost = ("lost before the horizon, no episode until then", self.too_short)
+            return [fault, ("knee pain at the start", self.in_pain), unknown, lost]
+        unseen = self.values[[name for name in self.fields if BY_NAME[name].asked == "visit"]].isna().all(axis=1)
+        return [
+            fault, ("arm not known", pd.isna(self.arm)), ("nothing of a visit known", unseen.to_numpy()), unknown,
+            (f"lost before {self.horizon}", self.too_short),
+        ]  # fmt: skip
+
+
+def read_cohort(
+    source: Path,
+    columns: Columns,
+    mapping: Path | Mapping | None = None,
+    horizons: Horizons | None = None,
+) -> Cohort:
+    """Read a cohort; rows with faults are kept and marked.
+
+    It is one of patients if a column of arms is named; or, where no outcome is named, if there is a column `arm` and
+    none of onset.
+
+    Parameters
+    ----------
+    source
+        A .csv, .xlsx or .parquet file: a roster with an outcome.
+    columns
+        What the columns are that the dictionary has no field for.
+    mapping
+        As for a roster.
+    horizons
+        Over which each outcome is asked for, such as a bundle's; its main one if not given.
+
+    Raises
+    ------
+    InputError
+        If the file or the map cannot be read, a named column is not there, or outcome, arm, follow-up or days are
+        written in another way than expected.
+    """
+    declared = load_mapping(mapping)
+    roster = read_roster(source, declared)
+    table = Table(roster, declared)
+    columns = _with_usual_names(columns, table.names)
+    table.expect(columns.named)
+    if columns.arm is None and columns.arm_levels:
+        raise InvalidInput(Message("arm_level_without_arm"))
+    outcome = ONSET if columns.arm is None else SUCCESS
+    club, person, period = (table.texts(name) for name in (table.source("club"), columns.person, columns.period))
+    advice = CASE_ADVICE if columns.arm is None else SUCCESS_ADVICE
+    months, second, (first, last) = columns.follow_up, columns.second, (columns.measured_on, columns.happened_on)
+    return Cohort(
+        values=derive(roster.values),
+        y=outcome_codes(table.cells(columns.asked), columns.asked, columns.event, advice),
+        rejected=roster.checked.rejected,
+        faults=roster.faults,
+        club=np.full(len(roster.ids), None, dtype=object) if club is None else club,
+        person=roster.ids.to_numpy(dtype=object) if person is None else person,
+        period=period,
+        months=None if months is None else numbers_of(table.cells(months), months, 0),
+        measured_on=None if first is None else days_of(table.cells(first), first),
+        happened_on=None if last is None else days_of(table.cells(last), last),
+        second=None if second is None else outcome_codes(table.cells(second), second, advice=SECOND_ADVICE),
+        arm=None if columns.arm is None else arms_of(table, columns.arm, columns.arm_levels),
+        horizon=outcome.at((horizons or {}).get(outcome.name)),
+        digest=hashlib.sha256(source.read_bytes()).hexdigest(),
+    )
+
+
+def read_patients(
+    source: Path,
+    columns: Columns | None = None,
+    mapping: Path | Mapping | None = None,
+    horizons: Horizons | None = None,
+) -> Cohort:
+    """Read a cohort of patients, whose arms are in the column `arm` if no other is named; see `read_cohort`."""
+    columns = columns or Columns()
+    return read_cohort(source, replace(columns, arm=columns.arm or ARM), mapping, horizons)
+
+
+def _with_usual_names(columns: Columns, names: Sequence[str]) -> Columns:
+    """Return the columns with those that are read under their own name, if the file has them."""
+    if columns.arm is None and columns.outcome is None and ARM in names and ONSET.column not in names:
+        columns = replace(columns, arm=ARM)
+    return replace(columns, follow_up=FOLLOW_UP) if columns.follow_up is None and FOLLOW_UP in names else columns
+
+
+def make_result_folder(folder: Path) -> None:
+    """Make a folder for results, or refuse before any work is done.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, or is that of a bundle.
+    """
+    if os.path.exists(folder / "manifest.json"):  # noqa: PTH110  # pathlib's own raises for a name that is too long
+        raise OutputError(Message("results_in_bundle", {"path": str(folder)}))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(Message("results_unwritable", {"path": str(folder), "reason": error.strerror})) from error
+
+
+__all__ = [
+    "ARM",
+    "FOLLOW_UP",
+    "Cohort",
+    "Columns",
+    "make_result_folder",
+    "read_cohort",
+    "read_patients",
+]

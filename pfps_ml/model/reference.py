@@ -1,0 +1,246 @@
+"""Overlap: whether patients like this one were given each pathway at all, read from the bundle's propensity tables.
+
+The reference of a bundle: what the training data looked like, and what is read from it when a runner is assessed.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from typing import Any
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pfps_ml.core.config import ProductConfig
+from pfps_ml.core.errors import BundleFormat
+from pfps_ml.domain.dictionary import BY_NAME
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+import numpy as np
+from numpy.typing import NDArray
+from pfps_ml.core.messages import Message
+from pfps_ml.core.errors import BundleError, BundleFormat
+from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
+
+
+Floats = NDArray[np.float64]
+SMALLEST = 5  # people: of fewer nothing is said
+_DECIMALS = 8
+_FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"))
+_NAMED = 5  # faults in one message
+_FINITE = 1e300
+
+
+def build_reference(
+    runners: pd.DataFrame, patients: pd.DataFrame, risk: Floats, base_rate: float, config: ProductConfig,
+    of_people: bool = False,
+) -> dict[str, Any]:  # fmt: skip
+    """Describe the training data of a bundle.
+
+    Of people, every value is the mean of at least `SMALLEST` of them, so that it is nobody's own; levels and groups of
+    age and sex with fewer are not told apart, and nobody is counted.
+
+    Parameters
+    ----------
+    runners, patients
+        Coded training rows, derived fields included; fields only seen in patients are described from them.
+    risk
+        Predicted risk of every runner, shape (runners,).
+    base_rate
+        Observed share of runners with a new episode; the bands are multiples of it.
+    of_people
+        Whether the rows are of people, and not simulated.
+    """
+    describe = _describe_people if of_people else _describe
+    columns = {**{name: patients[name] for name in patients}, **{name: runners[name] for name in runners}}
+    return {
+        "base_rate": round(base_rate, _DECIMALS),
+        "bands": {
+            "low_below": round(config.low_band_below * base_rate, _DECIMALS),
+            "high_from": round(config.high_band_from * base_rate, _DECIMALS),
+            "assumption": "multiples of the base rate of the training data; not evidence",
+        },
+        "averages": _averages(runners, risk, config.age_edges, of_people),
+        "fields": {name: describe(columns[name], config) for name in sorted(map(str, columns))},
+    }
+
+
+def check_reference(content: Any, read: Iterable[str]) -> None:
+    """Refuse a reference from which some runner could not be assessed.
+
+    Parameters
+    ----------
+    content
+        What reference.json holds.
+    read
+        The fields that the onset model reads.
+
+    Raises
+    ------
+    BundleFormat
+        Naming what is missing or is no number: thresholds, an age and sex without an average, a field.
+    """
+    if faults := list(_unusable(content, read)):
+        raise BundleFormat(
+            "expected a reference that every assessment can read, but this of reference.json is missing or of another "
+            f"kind: {', '.join(faults[:_NAMED])}{' and more' if len(faults) > _NAMED else ''}; restore the bundle from "
+            "where it was released, or train it again"
+        )
+
+
+def average(runner: Mapping[str, float], reference: Mapping[str, Any]) -> float:
+    """Return the expected risk of a runner of that age and sex in the training data."""
+    age, sex = float(runner["age_years"]), BY_NAME["sex"].levels[int(runner["sex"])]
+    return next(
+        float(cell["risk"])
+        for cell in reference["averages"]
+        if cell["sex"] == sex and cell["age_from"] <= age < cell["age_below"]
+    )
+
+
+def _unusable(content: Any, read: Iterable[str]) -> Iterator[str]:
+    yield from (".".join(path) for path in _FIGURES if not _is_number(_at(content, *path)))
+    if not _covers_everybody(_at(content, "averages")):
+        yield "averages"
+    fields = _at(content, "fields")
+    described = fields if isinstance(fields, dict) else {}
+    yield from (f"fields.{name}" for name in sorted({*described, *read}) if not _is_described(name, described))
+
+
+def _covers_everybody(cells: Any) -> bool:
+    """Return whether there is one average at least for each sex at every age that the dictionary allows."""
+    sexes, age = BY_NAME["sex"].levels, BY_NAME["age_years"]
+    numbers = ("age_from", "age_below", "risk")
+    if not isinstance(cells, list) or not all(_at(cell, "sex") in sexes for cell in cells):
+        return False
+    if not all(_is_number(_at(cell, name)) for cell in cells for name in numbers):
+        return False
+    reached = dict.fromkeys(sexes, age.low)
+    for cell in sorted(cells, key=lambda cell: float(cell["age_from"])):
+        if cell["age_from"] <= reached[cell["sex"]]:
+            reached[cell["sex"]] = max(reached[cell["sex"]], cell["age_below"])
+    return all(end > age.high for end in reached.values())
+
+
+def _is_described(name: str, fields: Mapping[str, Any]) -> bool:
+    field, about = BY_NAME.get(name), fields.get(name)
+    lists = [_at(about, key) for key in ("values", "shares")]
+    if field is None or not all(isinstance(each, list) and all(map(_is_number, each)) for each in lists):
+        return False
+    seen = field.levels or all(_is_number(_at(about, end)) for end in ("low", "high"))
+    return bool(seen) and len(lists[0]) == len(lists[1])
+
+
+def _at(content: Any, *path: str) -> Any:
+    for key in path:
+        content = content.get(key) if isinstance(content, dict) else None
+    return content
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, float | int) and not isinstance(value, bool) and -_FINITE < value < _FINITE
+
+
+def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...], of_people: bool) -> list[dict[str, Any]]:
+    cells, fewest, everybody = [], SMALLEST if of_people else 1, np.ones(len(risk), dtype=bool)
+    for code, sex in enumerate(BY_NAME["sex"].levels):
+        of_sex = (runners["sex"] == code).to_numpy()
+        for low, high in pairwise(edges):
+            inside = of_sex & runners["age_years"].between(low, high, inclusive="left").to_numpy()
+            # a cell with too few answers with its sex, a sex with too few with everybody: never an invented number
+            rows = next((each for each in (inside, of_sex) if each.sum() >= fewest), everybody)
+            cell = {"sex": sex, "age_from": low, "age_below": high, "risk": round(float(risk[rows].mean()), _DECIMALS)}
+            # by the counts of the others, and their means, those of a small cell would be known
+            cells.append(cell if of_people else {**cell, "n": int(inside.sum())})
+    return cells
+
+
+def _describe(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
+    """Describe one field: the range outside which a value is unusual, and its values with their shares."""
+    field, known = BY_NAME[str(column.name)], column.dropna()
+    measured = round(float(column.notna().mean()), _DECIMALS)
+    if field.levels:
+        shares = [float((known == code).mean()) if len(known) else 0.0 for code in range(len(field.levels))]
+        values = [float(code) for code in range(len(field.levels))]
+        return {"measured": measured, "values": values, "shares": np.round(shares, _DECIMALS).tolist()}
+    if not len(known):
+        return {"measured": 0.0, "values": [], "shares": [], "low": field.low, "high": field.high}
+    count = config.reference_quantiles
+    values = known.quantile((np.arange(count) + 0.5) / count).round(_DECIMALS).tolist()
+    low, high = known.quantile([config.unusual, 1 - config.unusual]).round(_DECIMALS)
+    return {"measured": measured, "values": values, "shares": [1 / count] * count, "low": low, "high": high}
+
+
+def _describe_people(column: pd.Series, config: ProductConfig) -> dict[str, Any]:
+    """Describe one field as `_describe` does, but of fewer than SMALLEST people nothing."""
+    field, known = BY_NAME[str(column.name)], np.sort(column.dropna().to_numpy(dtype=float))
+    if field.levels:
+        counts = np.bincount(known.astype(int), minlength=len(field.levels))
+        counts[counts < SMALLEST] = 0
+        values, shares = [float(code) for code in range(len(counts))], counts / max(counts.sum(), 1)
+        measured = round(float(counts.sum() / len(column)), _DECIMALS)
+        return {"measured": measured, "values": values, "shares": shares.round(_DECIMALS).tolist()}
+    if len(known) < SMALLEST:
+        return {"measured": 0.0, "values": [], "shares": [], "low": field.low, "high": field.high}
+    groups = np.array_split(known, min(config.reference_quantiles, len(known) // SMALLEST))
+    means = [round(float(group.mean()), 0 if field.kind == "whole" else _DECIMALS) for group in groups]
+    shares = np.array([len(group) for group in groups]) / len(known)
+    wanted = max(SMALLEST, round(2 * config.unusual * len(known)))
+    low, high = (round(float(_outermost(group, wanted).mean()), _DECIMALS) for group in (groups[0], groups[-1][::-1]))
+    measured = round(len(known) / len(column), _DECIMALS)
+    return {"measured": measured, "values": means, "shares": shares.round(_DECIMALS).tolist(), "low": low, "high": high}
+
+
+def _outermost(group: Floats, wanted: int) -> Floats:
+    """Return the first of a group, or all of it where the others would be too few to be told by the difference."""
+    return group[:wanted] if len(group) - wanted >= SMALLEST else group
+
+
+Bools = NDArray[np.bool_]
+KEY = "propensity"  # in reference.json
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """How the clinics of the training data chose, and the chance of an arm below which it is outside overlap."""
+
+    model: PropensityModel
+    floor: float
+
+    def outside(self, columns: Mapping[str, Floats], patients: Bools, eligible: Bools) -> Bools:
+        """Return which arms that are open to a patient were hardly ever given to the like, shape (arms, rows)."""
+        if patients.all():
+            chance = self.model.chances(columns).T
+            return np.asarray((chance < self.floor) & eligible)
+        outside = np.zeros(eligible.shape, dtype=bool)
+        if patients.any():
+            chance = self.model.chances({name: column[patients] for name, column in columns.items()}).T
+            outside[:, patients] = (chance < self.floor) & eligible[:, patients]
+        return outside
+
+
+def overlap_to_json(model: PropensityModel, floor: float) -> dict[str, Any]:
+    """Return what reference.json says of overlap."""
+    return {"floor": floor, "states": propensity_to_json(model)}
+
+
+def overlap_of(reference: Mapping[str, Any], arms: Sequence[str]) -> Overlap | None:
+    """Build the overlap of a bundle with these arms; None if it was made before bundles knew it.
+
+    Raises
+    ------
+    BundleFormat
+        If it is of another shape.
+    """
+    if KEY not in reference:
+        return None
+    try:
+        content = reference[KEY]
+        floor, model = float(content["floor"]), propensity_from_json(content["states"], arms)
+    except (BundleError, LookupError, TypeError, ValueError, AttributeError) as error:
+        raise BundleFormat(Message("propensities_of_other_shape")) from error
+    return Overlap(model, floor)
+
+
+__all__ = [
+    "KEY", "SMALLEST", "Overlap", "average", "build_reference", "check_reference", "overlap_of", "overlap_to_json",
+]  # fmt: skip

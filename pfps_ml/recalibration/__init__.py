@@ -1,1 +1,0 @@
-"""Updating a released bundle with the outcomes of a cohort: as far as they can bear, and no further."""

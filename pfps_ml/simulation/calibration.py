@@ -1,0 +1,146 @@
+"""From a scenario's published figures to the mechanisms' coefficients: what is marginal is solved, not copied.
+
+A base rate is the mean of all risks, so the intercept is solved; an effect published for one predictor alone holds
+part of every predictor that comes with it, so marginal effects are solved jointly.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from types import SimpleNamespace
+
+import numpy as np
+from scipy.optimize import brentq
+from scipy.special import expit
+
+from pfps_ml.simulation import runners, patients
+from pfps_ml.simulation.world import World, mechanisms
+from pfps_ml.core.errors import FactError
+from pfps_ml.domain.dictionary import ACTIVE_ARMS
+from pfps_ml.domain.scenario import PARTS, Scenario, load_scenario
+
+RUNNERS = mechanisms([runners, runners, runners])
+PATIENTS = mechanisms([runners, runners, runners, patients])
+
+_ROWS, _SEED = 100_000, 0  # the rows on which everything is solved: the same for every cohort and every draw
+# effects per SD that can be published alone: the true score, its sign, and the retest error of what was measured
+_SCORES = {
+    "onset_knee_weakness": ("knee_strength_sd", -1, "error_knee_extension_nm_kg", "knee_extension_sd"),
+    "onset_hip_weakness": ("hip_strength_sd", -1, "error_hip_abduction_nm_kg", "hip_abduction_sd"),
+    "onset_fpi": ("foot_posture_sd", 1, "error_foot_posture_index", "fpi_sd"),
+    "onset_fppa": ("squat_angle_sd", 1, "error_squat_fppa_deg", "fppa_sd"),
+}
+_ADOLESCENT = "onset_hip_weakness_adolescent"  # in place of the adults' hip, and as marginal as theirs
+
+
+@cache
+def solved_parameters(scenario: str, seed: int = 0, draw: int = 0) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """Return the parameters of runners and of patients in one draw of the evidence; draw 0 is the point values."""
+    return solve(load_scenario(scenario), seed, draw)
+
+
+def solve(scenario: Scenario, seed: int = 0, draw: int = 0) -> tuple[SimpleNamespace, SimpleNamespace]:
+    """Solve the coefficients that give a scenario's marginal figures; see `solved_parameters`."""
+    values = scenario.values(seed, draw)
+    _refuse_other_marginals(scenario)
+    runner = SimpleNamespace(**values["runners"], months=scenario.horizon_months)
+    marginal = {name for name in (*_SCORES, _ADOLESCENT) if scenario.runners[name].marginal}
+    vars(runner).update(_joint(runner, marginal))
+    runner.onset_intercept = _root(_onset_gap(runner))
+    patient = SimpleNamespace(**vars(runner) | values["patients"])
+    _solve_patients(patient)
+    return runner, patient
+
+
+def odds_ratio_over(hazard_ratio: float, base_risk: float, months: float, acting: float | None = None) -> float:
+    """Return the odds ratio over some months that a ratio of monthly odds becomes.
+
+    Parameters
+    ----------
+    hazard_ratio
+        Ratio of the odds of one month: what the scenarios' onset effects are the logarithms of.
+    base_risk
+        Risk over all the months without the effect, 0 to 1.
+    acting
+        How many of the months it acts; all of them if not given.
+    """
+    log_spared = np.log1p(-base_risk) / months
+    odds = -hazard_ratio * np.expm1(log_spared) / np.exp(log_spared)
+    acting = months if acting is None else min(acting, months)
+    risk = -np.expm1((months - acting) * log_spared - acting * np.log1p(odds))
+    return float(risk / (1 - risk) / (base_risk / (1 - base_risk)))
+
+
+def _refuse_other_marginals(scenario: Scenario) -> None:
+    """Refuse `marginal = true` where nothing is solved: the published number would act as it stands, unseen."""
+    known = {f"runners.{name}" for name in (*_SCORES, _ADOLESCENT)}
+    said = {f"{part}.{name}" for part in PARTS for name, each in getattr(scenario, part).items() if each.marginal}
+    if said - known:
+        raise FactError(
+            f"scenario {scenario.name!r}: expected `marginal = true` at {', '.join(sorted(known))} alone, "
+            f"got it at {', '.join(sorted(said - known))}"
+        )
+
+
+def _joint(p: SimpleNamespace, names: set[str]) -> dict[str, float]:
+    """Return the coefficients of true scores whose effects, each measured with error and taken alone, are as given.
+
+    What is not marginal stands as it is. Adolescents differ in the hip alone, so theirs is solved given the others.
+    """
+    if not names:
+        return {}
+    world = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS)
+    true = np.column_stack([sign * world.column(score) for score, sign, _, _ in _SCORES.values()])
+    noise = np.array([getattr(p, error) / getattr(p, sd) for _, _, error, sd in _SCORES.values()])
+    # per SD of the measured score, one at a time: cov(measured, true) / sd(measured)
+    together = np.cov(true, rowvar=False)
+    alone = together / np.sqrt(np.diag(together) + noise**2)[:, None]
+    effects = np.array([getattr(p, name) for name in _SCORES])
+    solved = np.array([name in names for name in _SCORES])
+    others = alone[:, ~solved] @ effects[~solved]
+    effects[solved] = np.linalg.solve(alone[np.ix_(solved, solved)], (effects - others)[solved])
+    found = {name: float(effect) for name, effect in zip(_SCORES, effects, strict=True) if name in names}
+    if _ADOLESCENT in names:
+        hip = [*_SCORES].index("onset_hip_weakness")
+        others = alone[hip] @ effects - alone[hip, hip] * effects[hip]
+        found[_ADOLESCENT] = float((getattr(p, _ADOLESCENT) - others) / alone[hip, hip])
+    return found
+
+
+def _onset_gap(p: SimpleNamespace) -> Callable[[float], float]:
+    world = World(_SEED, "runner", 0, _ROWS, p, 1, RUNNERS)
+    usual, spike = world.column("onset_log_hazard"), world.column("spike_log_hazard")
+
+    def gap(intercept: float) -> float:
+        risk = runners.true_risk(usual, spike, SimpleNamespace(**vars(p) | {"onset_intercept": intercept}))
+        return float(risk.mean() - p.onset_base_rate)
+
+    return gap
+
+
+def _solve_patients(p: SimpleNamespace) -> None:
+    """Solve the share whose care has failed, and the arms' marginal success.
+
+    An injection's effect is given as log odds, for the refractory alone.
+    """
+    world = World(_SEED, "patient", 0, _ROWS, p, 1, PATIENTS)
+    failed = world.column("failed_care_log_odds")
+    p.failed_care_intercept = _root(lambda x: float(expit(x + failed).mean() - p.failed_care_share))
+    usual, added = world.column("prognosis"), world.column("modifiers")
+    p.success_intercept = _root(lambda x: float(expit(x + usual).mean() - p.success_usual_care))
+    usual = usual + p.success_intercept
+    hip, orthotic = added[:, ACTIVE_ARMS.index("hip")], added[:, ACTIVE_ARMS.index("orthotic")]
+    p.hip_log_odds = _root(lambda x: float(expit(x + usual + hip).mean() - p.success_hip))
+    p.orthotic_log_odds = _root(lambda x: float(expit(x + usual + orthotic).mean() - p.success_orthotic))
+
+
+def _root(gap: Callable[[float], float]) -> float:
+    ends = gap(-20), gap(20)
+    if not ends[0] * ends[1] < 0:
+        raise FactError(
+            "expected a scenario whose base rate and solved shares lie between 0 and 1 and whose SDs are above 0, "
+            "but no intercept gives its figures; see its parameters"
+        )
+    return float(brentq(gap, -20, 20, xtol=1e-12))
+
+
+__all__ = ["PATIENTS", "RUNNERS", "odds_ratio_over", "solve", "solved_parameters"]

@@ -1,0 +1,138 @@
+"""Missing values: what a club could not measure must not stand for the club.
+
+Models are trained on copies of every row, masked as each tier of measurement would see it; afterwards the "missing"
+entry of every field is set so that, on average, measuring it leaves the mean prediction where it was.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.field import TIERS
+from pfps_ml.model.additive import AdditiveModel, Line, Step, Term, add, probability
+
+Floats = NDArray[np.float64]
+_SWEEPS = 2  # the fields that a tier brings come together: the second sweep sees the first one's changes
+
+
+def masked_copies(X: pd.DataFrame) -> tuple[pd.DataFrame, NDArray[np.intp], Floats]:
+    """Return every row as each tier of measurement would see it.
+
+    Returns
+    -------
+    copies
+        The distinct views of all rows, shape (copies, fields); the rows themselves come first.
+    source
+        The row that each copy was made from, shape (copies,).
+    weight
+        The copies of one row share a weight of one, shape (copies,).
+    """
+    views, sources = [X], [np.arange(len(X))]
+    for tier in range(len(TIERS) - 1):
+        hidden = [name for name in X if BY_NAME[str(name)].obtained in TIERS[tier + 1 :]]
+        wider = [name for name in X if BY_NAME[str(name)].obtained in TIERS[tier + 2 :]]
+        # a view is new only where this tier hides something that the next one shows
+        new = X.drop(columns=wider)[[n for n in hidden if n not in wider]].notna().any(axis=1).to_numpy()
+        views.append(X[new].assign(**dict.fromkeys(map(str, hidden), np.nan)))
+        sources.append(np.flatnonzero(new))
+    source = np.concatenate(sources)
+    return pd.concat(views, ignore_index=True), source, 1 / np.bincount(source)[source]
+
+
+def masked_once(X: pd.DataFrame, share: float) -> tuple[pd.DataFrame, NDArray[np.intp], Floats]:
+    """Return every row, and one of the poorer views of it: the tiers take turns from row to row.
+
+    Parameters
+    ----------
+    share
+        The share of a row's weight of one that its poorer view has.
+
+    Returns
+    -------
+    copies, source, weight
+        As `masked_copies`.
+    """
+    copies, source, _ = masked_copies(X)
+    own = np.arange(len(source)) < len(X)
+    poorer = np.bincount(source[~own], minlength=len(X))[source]
+    turn = pd.Series(source).groupby(source).cumcount().to_numpy() - 1
+    kept = own | (turn == source % np.maximum(poorer, 1))
+    weight = np.where(poorer == 0, 1.0, np.where(own, 1 - share, share))
+    return copies[kept].reset_index(drop=True), source[kept], weight[kept]
+
+
+def neutralise_missing(
+    model: AdditiveModel, X: pd.DataFrame, weights: Floats, beside: AdditiveModel | None = None
+) -> AdditiveModel:
+    """Set every field's "missing" entry so that measuring the field leaves the mean prediction where it was.
+
+    Parameters
+    ----------
+    model
+        Any number of members.
+    X
+        Rows as the clubs saw them, coded.
+    weights
+        Weight of each row and member, shape (rows, members).
+    beside
+        A model that is added to this one before a probability is read (the prognosis beside an arm's modifier).
+    """
+    whole = add(model, beside) if beside else model
+    for _ in range(_SWEEPS):
+        margin = whole.margin(X)
+        for name in model.fields:
+            seen = X[name].notna().to_numpy()
+            if not seen.any():
+                continue
+            rows, weight = X[seen], weights[seen]
+            unmeasured = margin[seen] + whole.change(rows, name, np.nan)
+            step = _shift(unmeasured, (weight * probability(margin[seen])).sum(axis=0), weight)
+            model, whole = (_with_missing_shifted(each, name, step) for each in (model, whole))
+            margin[~seen] += step
+    return model
+
+
+def levelled(model: AdditiveModel, X: pd.DataFrame, y: Floats, weights: Floats) -> AdditiveModel:
+    """Shift every member's intercept so that its mean prediction is the mean outcome.
+
+    What "missing" means is settled by predictions alone; who was measured had more or fewer cases by chance, and that
+    chance must not move everybody else's risk.
+
+    Parameters
+    ----------
+    model, X, weights
+        As in `neutralise_missing`.
+    y
+        The outcome of every row, shape (rows,).
+    """
+    shift = _shift(model.margin(X), (weights * y[:, None]).sum(axis=0), weights)
+    return replace(model, intercept=model.intercept + shift)
+
+
+def _shift(margin: Floats, target: Floats, weight: Floats) -> Floats:
+    """Return the shift of the log-odds at which the weighted sum of probabilities is the target (Newton)."""
+    shift = np.zeros(margin.shape[1])
+    for _ in range(50):
+        p = probability(margin + shift)
+        gap, slope = target - (weight * p).sum(axis=0), (weight * p * (1 - p)).sum(axis=0)
+        # a resample may hold no club that measures the field: then nothing says that the entry should move
+        step = np.clip(np.divide(gap, slope, out=np.zeros_like(gap), where=slope > 0), -1, 1)
+        shift += step
+        if np.abs(step).max() < 1e-7:  # squared at every step
+            break
+    return shift
+
+
+def _with_missing_shifted(model: AdditiveModel, name: str, shift: Floats) -> AdditiveModel:
+    terms: list[Term] = list(model.terms)
+    at = next(i for i, term in enumerate(terms) if isinstance(term, Line | Step) and term.field == name)
+    values = terms[at].values.copy()
+    values[-1] += shift
+    terms[at] = replace(terms[at], values=values)
+    return replace(model, terms=tuple(terms))
+
+
+__all__ = ["levelled", "masked_copies", "masked_once", "neutralise_missing"]

@@ -1,0 +1,273 @@
+"""The onset model: who will get runner's knee within the horizon.
+
+A smooth part (piecewise-linear ridge logistic regression) and a boosted part (trees of depth two) are stacked on
+out-of-fold margins. The stack's intercept and slope are the calibration; they come from clubs that the parts had not
+seen, and never from the clubs that are reported. Choices are averaged over by their out-of-fold likelihood rather than
+made: with 50 cases the best of many is the luckiest. The result is one additive model, with refits of the same recipe
+on resampled clubs and, where there are any, on draws over the evidence's intervals.
+"""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from pfps_ml.core.config import OnsetConfig
+from pfps_ml.model.additive import DECIMALS, AdditiveModel, add, probability, stack
+from pfps_ml.training.boosting import Booster, cuts_of
+from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing
+from pfps_ml.model.spline_basis import Basis, basis, fit_logistic, fit_path
+from pfps_ml.training.split import resample_clubs
+from pfps_ml.core.randomness import generator
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Progress = Callable[[str], None]
+
+_SETTLING = 12_000  # rows that settle what "missing" means: a mean over them is known to 0.0005
+
+
+@dataclass(frozen=True)
+class Copies:
+    """The training rows, and some as a poorer tier of measurement would see them."""
+
+    X: pd.DataFrame
+    y: Floats
+    weight: Floats
+    fold: Ints
+    source: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, X: pd.DataFrame, y: Floats, fold: Ints, share: float) -> "Copies":
+        """Copy some rows, whose poorer views have a share of their weight."""
+        masked, source, weight = masked_once(X, share)
+        return cls(masked, np.asarray(y, dtype=float)[source], weight, fold[source], source)
+
+    @property
+    def own(self) -> slice:
+        """The rows as their clubs saw them: those that calibration is for. They come first."""
+        return slice(int(self.source.max()) + 1)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What was chosen by cross-validation: everything that a replicate shares with the main model."""
+
+    penalty: float
+    trees: int
+    pairs: tuple[tuple[str, str], ...]
+    shift: float
+    smooth_weight: float
+    boost_weight: float
+
+
+class OnsetModel(ClassifierMixin, BaseEstimator):
+    """Predicts a new episode of runner's knee, as one additive model on the log-odds scale.
+
+    Parameters
+    ----------
+    config
+        Knots, penalties, trees, pairs and the number of bootstrap replicates.
+    progress
+        Told the name of each step as it begins.
+
+    Attributes
+    ----------
+    additive_
+        The fitted model; member 0 predicts, then come the refits on evidence draws, then those on resampled clubs.
+    draws_
+        The number of evidence draws among the members.
+    recipe_
+        What cross-validation chose.
+    classes_
+        0 and 1.
+    feature_names_in_, n_features_in_
+        The fields seen in `fit`.
+    """
+
+    def __init__(self, config: OnsetConfig | None = None, progress: Progress | None = None) -> None:
+        self.config = config
+        self.progress = progress
+
+    def fit(self, X: pd.DataFrame, y: Floats, club: pd.Series | None = None, fold: Ints | None = None) -> "OnsetModel":
+        """Fit on coded fields (NaN is missing).
+
+        Parameters
+        ----------
+        X
+            One column a field of the dictionary.
+        y
+            1 for a new episode, else 0.
+        club
+            The club of every row, resampled whole for the replicates; every row by itself if not given.
+        fold
+            The fold of every row, by club; drawn at random if not given.
+        """
+        config, tell = self.config or OnsetConfig(), self.progress or (lambda _step: None)
+        X = X.reset_index(drop=True)
+        club = pd.Series(np.arange(len(X))) if club is None else club.reset_index(drop=True)
+        folds = generator(config.seed, "folds").integers(0, 5, len(X)) if fold is None else np.asarray(fold)
+        copies = Copies.of(X, y, folds, config.masked_share)
+        self._parts = parts = _Parts(copies, basis(X, config.knots), Booster(cuts_of(X, config.bins), config), config)
+        self.recipe_ = parts.choose(tell)
+        tell("refitting on resampled clubs")
+        counts = [np.ones(len(X))]
+        counts += [resample_clubs(club, config.seed, f"bootstrap/{b}") for b in range(config.bootstraps)]
+        self.additive_ = parts.members(self.recipe_, np.column_stack([count[copies.source] for count in counts]))
+        self.draws_ = 0
+        self.classes_ = np.array([0, 1])
+        self.feature_names_in_ = np.array(X.columns, dtype=object)
+        self.n_features_in_ = X.shape[1]
+        return self
+
+    def with_evidence(self, draws: Iterable[tuple[pd.DataFrame, Floats]]) -> "OnsetModel":
+        """Add what the evidence does not know: a refit of the same recipe, cuts and knots on each draw.
+
+        Parameters
+        ----------
+        draws
+            Coded fields and outcome of the training runners as each draw of the evidence makes them; read one at a
+            time.
+        """
+        check_is_fitted(self, "additive_")
+        waiting, refits, jobs = iter(draws), list[AdditiveModel](), self._parts.config.jobs
+        with ThreadPoolExecutor(jobs) as pool:  # the fits spend their time outside of Python
+            while batch := list(islice(waiting, jobs)):
+                refits += pool.map(self._refit, batch)
+        main, *others = (self.additive_.member(i) for i in range(len(self.additive_.intercept)))
+        at = self.draws_
+        self.additive_ = stack([main, *others[:at], *refits, *others[at:]])
+        self.draws_ = at + len(refits)
+        return self
+
+    def _refit(self, draw: tuple[pd.DataFrame, Floats]) -> AdditiveModel:
+        return self._parts.on(*draw).members(self.recipe_)
+
+    def predict_proba(self, X: pd.DataFrame) -> Floats:
+        """Return the probability of no episode and of one, shape (rows, 2)."""
+        check_is_fitted(self, "additive_")
+        risk = probability(self.additive_.member(0).margin(X)[:, 0])
+        return np.column_stack([1 - risk, risk])
+
+    def predict(self, X: pd.DataFrame) -> Ints:
+        """Return the likelier class; for a rare outcome that is nearly always 0, so use `predict_proba`."""
+        return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
+
+
+@dataclass(frozen=True)
+class _Parts:
+    """The two parts on one training set."""
+
+    copies: Copies
+    basis: Basis
+    booster: Booster
+    config: OnsetConfig
+
+    def on(self, X: pd.DataFrame, y: Floats) -> "_Parts":
+        """Return the same parts on other rows: knots, centres and cuts stay those of the main fit."""
+        X = X.reset_index(drop=True)
+        return replace(self, copies=Copies.of(X, y, np.zeros(len(X), dtype=np.int64), self.config.masked_share))
+
+    def choose(self, tell: Progress) -> Recipe:
+        """Choose penalty, pairs, trees and the stack by cross-validation over clubs."""
+        tell("smooth part: penalty by cross-validation over clubs")
+        penalty, smooth = self._choose_penalty()
+        tell("boosted part: pairs and trees by cross-validation over clubs")
+        trees, pairs, boosted = self._choose_trees()
+        return Recipe(penalty, trees, pairs, *self._stack(smooth, boosted))
+
+    def members(self, recipe: Recipe, counts: Floats | None = None) -> AdditiveModel:
+        """Fit with every copy counted as given, shape (copies, members), and settle what "missing" means; once each."""
+        weights = self.copies.weight[:, None] * (1.0 if counts is None else counts)
+        c, fitted = self.copies, stack(self._fit(recipe, weight) for weight in weights.T)
+        some = slice(None, None, max(1, len(c.y) // _SETTLING))
+        settled = neutralise_missing(fitted, c.X[some], weights[some])
+        counted = (weights / c.weight[:, None])[c.own]
+        return levelled(settled, c.X[c.own], c.y[c.own], counted).rounded(DECIMALS)
+
+    def _fit(self, recipe: Recipe, weight: Floats) -> AdditiveModel:
+        """Fit both parts with given weights of the copies and write the stack as one additive model."""
+        rows = weight > 0
+        design = self.basis.design(self.copies.X[rows])
+        smooth = self.basis.model(self._fit_smooth(design, self.copies.y[rows], weight[rows], recipe.penalty))
+        model = smooth.scaled(recipe.smooth_weight, recipe.shift)
+        if recipe.trees == 0:
+            return model
+        fitted = self.booster.fit(self.copies.X[rows], self.copies.y[rows], weight[rows], recipe.trees, recipe.pairs)
+        return add(model, self.booster.tables(fitted, recipe.pairs).scaled(recipe.boost_weight))
+
+    def _fit_smooth(self, design: Floats, y: Floats, weight: Floats, penalty: float) -> Floats:
+        return fit_logistic(design, y, weight, penalty * self._ridge, self.basis.bounds())
+
+    @property
+    def _ridge(self) -> Floats:
+        return self.basis.penalty(self.config.roughness)
+
+    def _choose_penalty(self) -> tuple[float, Floats]:
+        """Return the mean of the penalties on the log scale, and their mean margin out of fold."""
+        design, c = self.basis.design(self.copies.X), self.copies
+        penalties = sorted(self.config.penalties, reverse=True)
+        out = np.zeros((len(c.y), len(penalties)))
+        for fold in np.unique(c.fold):
+            train, test = c.fold != fold, c.fold == fold
+            matrices = (penalty * self._ridge for penalty in penalties)
+            path = fit_path(design[train], c.y[train], c.weight[train], matrices, self.basis.bounds())
+            out[test] = np.column_stack([design[test] @ beta for beta in path])
+        likely = self._likelihood(out)
+        return float(np.exp(likely @ np.log(penalties))), out @ likely
+
+    def _choose_trees(self) -> tuple[int, tuple[tuple[str, str], ...], Floats]:
+        """Choose whether fields may meet in a tree and the mean number of trees, on folds that chose nothing."""
+        counts = np.linspace(0, self.config.max_trees, 13).astype(int)
+        alone, paired = (self._boosted_out_of_fold(counts.tolist(), paired) for paired in (False, True))
+        likely = self._likelihood(np.hstack([alone, paired])).reshape(2, -1)
+        meet = bool(likely[1].sum() > likely[0].sum())
+        out, share = (alone, paired)[meet], likely[int(meet)] / likely[int(meet)].sum()
+        pairs = self._pairs(np.ones(len(self.copies.y), dtype=bool)) if meet else []
+        return round(float(share @ counts)), tuple(pairs), out @ share
+
+    def _likelihood(self, margins: Floats) -> Floats:
+        """Return the weight of every choice: its likelihood out of fold, as a share of all."""
+        c = self.copies
+        losses = np.array([log_loss(c.y, margin, c.weight) for margin in margins.T]) * c.weight.sum()
+        likely = np.exp(losses.min() - losses)
+        return np.asarray(likely / likely.sum())
+
+    def _boosted_out_of_fold(self, counts: list[int], paired: bool) -> Floats:
+        c, out = self.copies, np.zeros((len(self.copies.y), len(counts)))
+        for fold in np.unique(c.fold):
+            train, test = c.fold != fold, c.fold == fold
+            base = np.average(c.y[train], weights=c.weight[train])
+            pairs = self._pairs(train) if paired else []
+            fitted = self.booster.fit(c.X[train], c.y[train], c.weight[train], counts[-1], pairs)
+            out[test, 1:] = self.booster.margins(fitted, c.X[test], counts[1:])
+            out[test, 0] = np.log(base / (1 - base))
+        return out
+
+    def _pairs(self, rows: NDArray[np.bool_]) -> list[tuple[str, str]]:
+        c, few = self.copies, self.config.max_trees // 3  # the first trees show which pairs gain most
+        return self.booster.best_pairs(self.booster.fit(c.X[rows], c.y[rows], c.weight[rows], few))
+
+    def _stack(self, smooth: Floats, boosted: Floats) -> tuple[float, float, float]:
+        """Weigh the parts by their margins out of fold on rows as seen: not negative, and shrunk to their shares."""
+        own, prior = self.copies.own, np.array([self.config.smooth_share, 1 - self.config.smooth_share])
+        y, offset = self.copies.y[own], np.column_stack([np.ones(len(smooth)), smooth, boosted])[own]
+        # shrinking to the shares is shrinking to zero after the blend of both has been taken out
+        penalty = np.diag([0.0, self.config.stack_shrinkage, self.config.stack_shrinkage])
+        bounds = (np.array([-np.inf, *-prior]), np.full(3, np.inf))
+        beta = fit_logistic(offset, y, np.ones(len(y)), penalty, bounds, offset=offset[:, 1:] @ prior)
+        return float(beta[0]), float(beta[1] + prior[0]), float(beta[2] + prior[1])
+
+
+def log_loss(y: Floats, margin: Floats, weight: Floats) -> float:
+    """Return the weighted mean log loss of log-odds."""
+    return float(np.average(np.logaddexp(0, margin) - y * margin, weights=weight))
+
+
+__all__ = ["OnsetModel", "Recipe", "log_loss"]

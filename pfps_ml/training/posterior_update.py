@@ -1,0 +1,344 @@
+"""An updated model written as a bundle's parts: tables, Shapley tables, reference and golden answers agree with it.
+
+A Gaussian update: what the draws say beforehand, moved by a penalised likelihood, with what is left open after it.
+
+The prior is normal, around the bundle as it is, with the covariance of its draws (evidence and sampling), and a wide
+term for the site on the intercept. The likelihood is that of the cohort's outcomes; its maximum under the prior is the
+new centre, and the curvature there the new covariance (Laplace). Single draws are never weighted: of 20 draws hardly
+two would be left at 3,000 runners.
+
+What outcomes tell of a model that starts at a bundle: a few coefficients that the evidence knows, many small ones.
+
+The few (intercepts and scales) have the covariance that the bundle's draws have beforehand. The many (how curves bend)
+have a horseshoe prior that starts near zero: what the outcomes do not ask for stays as the evidence has it, and how
+much they may ask for is chosen by nobody (see `learning.posterior`).
+"""
+
+from dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
+from pfps_ml.model.additive import probability
+from pfps_ml.model.prediction import Interval
+from pfps_ml.training.update_basis import Directions, basis_of, moves_of
+from dataclasses import dataclass
+import numpy as np
+from numpy.typing import NDArray
+from pfps_ml.training.posterior import Prior, sample_posterior
+from pfps_ml.model.prediction import Interval
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+import numpy as np
+from numpy.typing import NDArray
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.model.additive import AdditiveModel, probability
+from pfps_ml.model.additive import Explainer
+from pfps_ml.model.prediction import Predictor
+from pfps_ml.training.update_basis import GROUPS, centres, group_of, moved
+
+
+Floats = NDArray[np.float64]
+_SETTLED = 1e-9  # change of a coefficient that is none
+_FIXED = 1e-8  # variance of a coefficient on which all draws agree, or that no runner shows: it stays
+
+
+@dataclass(frozen=True)
+class Mode:
+    """Where a posterior is highest, its covariance there (Laplace), and its height less the prior's norm."""
+
+    centre: Floats
+    covariance: Floats
+    height: float
+
+
+@dataclass(frozen=True)
+class Update:
+    """An update along one level.
+
+    Attributes
+    ----------
+    level
+        intercept, slope, groups, or curves (of training: groups, and each curve bends).
+    centre, before, after
+        The coefficients (0 is no change), and their covariance before and after.
+    moves
+        What is added to each member: intercept and scales, shape (members, 1 + groups).
+    bends
+        What is added to each member's curves (see `shapes`), shape (members, ramps); None if no curve bends.
+    """
+
+    level: str
+    centre: Floats
+    before: Floats
+    after: Floats
+    moves: Floats
+    bends: Floats | None = None
+
+
+def gaussian_update(
+    found: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
+) -> Update:
+    """Return where the cohort moves a bundle along one level, and what it leaves open.
+
+    Parameters
+    ----------
+    found
+        The runners whose outcomes are known.
+    y
+        Outcomes, 0 or 1, shape (rows,).
+    interval
+        Which members are draws of the evidence, which are resamples.
+    level
+        Along which coefficients.
+    site_sd
+        Standard deviation of the log-odds between sites.
+    clubs
+        Variance of the cohort's mean log-odds that its few clubs leave open for others; see `clubs_leave_open`.
+    """
+    along = found.along(level)
+    moves = moves_of(found.members, along)
+    before = covariance_of(moves, interval)
+    before[0, 0] += site_sd**2
+    mode = laplace(along, y, found.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
+    centre, after = mode.centre, mode.covariance.copy()
+    after[0, 0] += clubs
+    landed = landed_members(moves, interval, centre, after)
+    return Update(level, centre, before, after, (landed - moves) @ basis_of(level).T)
+
+
+def landed_members(moves: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
+    """Return each member's coefficients once the posterior is known: around its centre, with its covariance.
+
+    Parameters
+    ----------
+    moves
+        Each member's coefficients before, as differences from the main model's, shape (members, coefficients).
+    interval
+        Which members are draws of the evidence, which are resamples: each part keeps its share of the variance.
+    centre, after
+        Mean and covariance of the posterior.
+    """
+    spread = root_of(after) @ root_of(covariance_of(moves, interval), inverse=True)
+    own = np.zeros_like(moves)
+    for part in _parts(interval):
+        if part.stop > part.start:  # a bundle of a real cohort has no draws of the evidence
+            own[part] = moves[part] - moves[part].mean(axis=0)
+    landed = centre + own @ spread.T
+    landed[0] = centre
+    return np.asarray(landed)
+
+
+def maximum_likelihood(along: Floats, y: Floats, offset: Floats) -> Floats:
+    """Return where the log likelihood is highest, all but unpenalised (a standard deviation of 30 each)."""
+    return laplace(along, y, offset, np.eye(along.shape[1]) / 900).centre
+
+
+def log_likelihood(y: Floats, margin: Floats) -> float:
+    """Return the log likelihood of outcomes at log-odds."""
+    return float((y * margin - np.logaddexp(0, margin)).sum())
+
+
+def laplace(along: Floats, y: Floats, offset: Floats, precision: Floats) -> Mode:
+    """Return where the posterior is highest, and its curvature there (damped Newton: every step raises it).
+
+    Parameters
+    ----------
+    along
+        How the log-odds move with each coefficient, shape (rows, coefficients).
+    y, offset
+        Outcomes, 0 or 1, and log-odds before, shape (rows,).
+    precision
+        One over the covariance beforehand, shape (coefficients, coefficients).
+    """
+    beta = np.zeros(along.shape[1])
+
+    def height(at: Floats) -> float:
+        return log_likelihood(y, offset + along @ at) - float(at @ precision @ at) / 2
+
+    def bend(at: Floats) -> tuple[Floats, Floats]:
+        p = probability(offset + along @ at)
+        return p, (along * (p * (1 - p))[:, None]).T @ along + precision
+
+    step = np.full(len(beta), np.inf)
+    while np.abs(step).max() >= _SETTLED:
+        p, curvature = bend(beta)
+        step = np.linalg.pinv(curvature, hermitian=True) @ (along.T @ (y - p) - precision @ beta)
+        while height(beta + step) < height(beta) and np.abs(step).max() >= _SETTLED:
+            step = step / 2  # a full step can overshoot where the start is far off
+        beta = beta + step
+    return Mode(beta, np.asarray(np.linalg.pinv(bend(beta)[1], hermitian=True)), height(beta))
+
+
+def _parts(interval: Interval) -> tuple[slice, slice]:
+    first = 1 + interval.evidence
+    return slice(1, first), slice(first, first + interval.sampling)
+
+
+def covariance_of(moves: Floats, interval: Interval) -> Floats:
+    """Return the covariance that the interval of these coefficients is made of: what is known of them beforehand.
+
+    With few draws it is drawn to its diagonal: so many coefficients of so few draws would look certain of their sums.
+    """
+    evidence, sampling = (moves[part] for part in _parts(interval))
+    found = np.atleast_2d(np.cov(sampling, rowvar=False))
+    if interval.evidence > 1:
+        found = found + interval.of_draws * np.atleast_2d(np.cov(evidence, rowvar=False))
+    alone = np.diag(np.diag(found))
+    share = (len(found) - 1) / (len(found) - 1 + len(moves) - 1)
+    return np.asarray((1 - share) * found + share * alone + _FIXED * np.eye(len(found)))
+
+
+def root_of(matrix: Floats, inverse: bool = False) -> Floats:
+    """Return the symmetric root of a covariance, or of its inverse."""
+    values, vectors = np.linalg.eigh(matrix)
+    root = np.sqrt(values.clip(_FIXED / 10))
+    return np.asarray((vectors * (1 / root if inverse else root)) @ vectors.T)
+
+
+_SETTLE, _AVERAGED = 100, 400  # sweeps of the posterior
+_NEAR = 0.02  # log-odds per standard deviation: half of the time, beforehand, curves bend by less; an assumption
+_SEED = 20266
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Along what the log-odds may move.
+
+    Attributes
+    ----------
+    few, covariance
+        How they move with each of the few coefficients, shape (rows, few); what is known of these beforehand.
+    aside
+        How they move with what is told from the rest and not kept (clubs), per standard deviation; (rows, aside).
+    many
+        How they move with each bend, in groups that share a scale, shape (rows, many) each.
+    """
+
+    few: Floats
+    covariance: Floats
+    aside: Floats
+    many: tuple[Floats, ...]
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Draws of the coefficients, shapes (draws, few) and (draws, many)."""
+
+    few: Floats
+    many: Floats
+
+    @property
+    def centre(self) -> Floats:
+        """The mean of the few, shape (few,)."""
+        return np.asarray(self.few.mean(axis=0))
+
+    @property
+    def covariance(self) -> Floats:
+        """What is open of the few, shape (few, few)."""
+        return np.atleast_2d(np.cov(self.few, rowvar=False))
+
+
+def learnt(along: Columns, y: Floats, offset: Floats) -> Learnt:
+    """Return what outcomes tell of the coefficients.
+
+    Parameters
+    ----------
+    along
+        Along what the log-odds may move.
+    y, offset
+        Outcomes, 0 or 1, and the bundle's log-odds, shape (rows,).
+    """
+    root, few, aside = root_of(along.covariance), along.few.shape[1], along.aside.shape[1]
+    group = np.repeat(np.arange(len(along.many)), [part.shape[1] for part in along.many])
+    design = np.hstack([along.few @ root, along.aside, *along.many])
+    prior = Prior(np.concatenate([np.full(few + aside, -1), group]), np.ones(design.shape[1]), _NEAR)
+    drawn = sample_posterior(design, y, prior, (_SETTLE, _AVERAGED, _AVERAGED), _SEED, offset).draws
+    return Learnt(drawn[:, :few] @ root.T, drawn[:, few + aside :])
+
+
+def members_of(found: Learnt, moves: Floats, interval: Interval, centre: Floats | None = None) -> tuple[Floats, Floats]:
+    """Return where each member of a model lands: the few coefficients, and the many; the first is the mean.
+
+    Parameters
+    ----------
+    found
+        What the outcomes tell.
+    moves
+        The few coefficients of each member before, as differences from the main model's, shape (members, few).
+    interval
+        Which members are draws of the evidence, which are resamples.
+    centre
+        Where the few are put instead of their mean, shape (few,).
+    """
+    middle = found.centre
+    landed = landed_members(moves, interval, middle, found.covariance)
+    # few and many are known together better than each alone: a curve can rise by either
+    away, many = found.few - middle, found.many - found.many.mean(axis=0)
+    slope = np.linalg.lstsq(away, many, rcond=None)[0]
+    bends = found.many.mean(axis=0) + (landed - middle) @ slope
+    some = np.linspace(0, len(away) - 1, interval.sampling).astype(int)
+    bends[len(bends) - interval.sampling :] += (many - away @ slope)[some]
+    return landed + (0 if centre is None else centre - middle), bends
+
+
+_DECIMALS = 8
+
+
+def updated_predictor(predictor: Predictor, moves: Floats) -> Predictor:
+    """Return the predictor whose onset model, and reasons, have moved; pathways stay.
+
+    Parameters
+    ----------
+    predictor
+        The models before.
+    moves
+        What is added to each member: intercept and scales, shape (members, 1 + groups).
+    """
+    onset = moved(predictor.onset, centres(predictor), moves)
+    return replace(predictor, onset=onset, explainer=_explainer(predictor.explainer, onset, moves[0, 1:]))
+
+
+def updated_reference(reference: Mapping[str, Any], before: Floats, after: Floats) -> dict[str, Any]:
+    """Return the reference with rates, bands and averages moved as the mean risk of the cohort has moved.
+
+    Parameters
+    ----------
+    reference
+        The reference before; what it says of the fields, and how runners chose, stays.
+    before, after
+        Risk of the cohort's runners before and after the update, shape (rows,).
+    """
+    shift = float(_log_odds(after.mean()) - _log_odds(before.mean()))
+
+    def shifted(risk: float) -> float:
+        return round(float(probability(np.array(_log_odds(risk) + shift))), _DECIMALS)
+
+    rate = shifted(reference["base_rate"])
+    bands = {key: value if isinstance(value, str) else round(value * rate / reference["base_rate"], _DECIMALS)
+             for key, value in reference["bands"].items()}  # fmt: skip
+    averages = [{**cell, "risk": shifted(cell["risk"])} for cell in reference["averages"]]
+    return {**reference, "base_rate": rate, "bands": bands, "averages": averages}
+
+
+def _explainer(explainer: Explainer, onset: AdditiveModel, scales: Floats) -> Explainer:
+    """Return Shapley tables that sum to the moved margin: each is linear in its terms, so it scales with them."""
+    shares = {name: _share(name, share, 1 + scales) for name, share in explainer.shares.items()}
+    known = {name: np.zeros(1) for name in onset.fields}  # one runner of whom every field is known
+    parts = sum(float(share.margin(known)[0, 0]) for share in shares.values())
+    return Explainer(float(onset.member(0).margin(known)[0, 0]) - parts, shares)
+
+
+def _share(name: str, share: AdditiveModel, scales: Floats) -> AdditiveModel:
+    own = scales[GROUPS.index(str(BY_NAME[name].driver))]
+    terms = tuple(replace(term, values=term.values * scales[group_of(term)]) for term in share.terms)
+    return replace(share, intercept=share.intercept * own, terms=terms)
+
+
+def _log_odds(risk: float) -> float:
+    return float(np.log(risk) - np.log1p(-risk))
+
+
+__all__ = [
+    "Columns", "Learnt", "Mode", "Update", "covariance_of", "gaussian_update", "landed_members", "laplace", "learnt",
+    "log_likelihood", "maximum_likelihood", "members_of", "root_of", "updated_predictor", "updated_reference",
+]  # fmt: skip

@@ -1,0 +1,113 @@
+"""The four frames of a cohort on disk: observed apart from the truth, and every evidence draw by itself."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow.dataset as pads
+import pyarrow.parquet as pq
+
+from pfps_ml.core.errors import InputError
+from pfps_ml.domain.input_validation import check, derive
+from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+
+OBSERVED = ("onset", "treatment")
+TRUTH = ("truth_onset", "truth_treatment")
+MADE = b"pfps_cohort"  # in the metadata of a simulated frame: the settings that it was simulated with
+DATA = Path("data/synthetic")
+OUT = Path("out")
+
+
+@dataclass(frozen=True)
+class Frames:
+    """A cohort as files hold it; the truth and how it was made are there only for a simulated one.
+
+    The frames hold one world: the point values of the evidence, where there are draws beside it. The draws stay on
+    disk, in `folder`, and are read one at a time. Learning never reads the truth.
+    """
+
+    onset: pd.DataFrame
+    treatment: pd.DataFrame
+    truth_onset: pd.DataFrame | None = None
+    truth_treatment: pd.DataFrame | None = None
+    made: dict[str, Any] | None = None
+    folder: Path | None = None
+    draws: tuple[int, ...] = ()
+
+    def draw(self, name: str, number: int) -> pd.DataFrame:
+        """Read an observed frame as one draw of the evidence makes it."""
+        return _read(Path(self.folder or "") / f"{name}.parquet", number)
+
+
+def read_frames(folder: Path, truth: bool = False) -> Frames:
+    """Read the observed frames, and the truth only where it is asked for and there.
+
+    Where a file holds several evidence draws, the first (the point values) is read, and the others are named.
+
+    Raises
+    ------
+    InputError
+        If a frame is not there or is no Parquet file, or the frames hold different draws.
+    """
+    names = [*OBSERVED, *(name for name in TRUTH if truth and (folder / f"{name}.parquet").exists())]
+    held = {name: _draws(folder / f"{name}.parquet") for name in names}
+    if len(set(held.values())) > 1:
+        raise InputError(
+            f"expected the same draws of the evidence in every frame of {folder}, got different ones; "
+            "make them together with `python -m pipelines.simulate --draws K`"
+        )
+    first, *others = held["onset"] or (None,)
+    found = {name: _read(folder / f"{name}.parquet", first) for name in names}
+    made = (pads.dataset(folder / "onset.parquet").schema.metadata or {}).get(MADE)
+    return Frames(**found, made=json.loads(made) if made else None, folder=folder, draws=tuple(others))
+
+
+def coded(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame's fields as numbers and level codes, derived fields included."""
+    return derive(check(frame).values)
+
+
+def onset_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what the onset model may read."""
+    return coded(frame)[list(ONSET_FIELDS)]
+
+
+def pathway_features(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return what the pathway models may read."""
+    return coded(frame)[list(PATHWAY_FIELDS)]
+
+
+def data_digest(frame: pd.DataFrame) -> str:
+    """Return the digest of a frame's content: which data a model was made from, without any of it."""
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy()
+    return hashlib.sha256(rows.tobytes() + repr(list(frame.columns)).encode()).hexdigest()
+
+
+def _draws(path: Path) -> tuple[int, ...]:
+    """Return the numbers of the draws that a file holds; none for a cohort that knows no draws."""
+    try:
+        if "draw" not in pads.dataset(path).schema.names:  # a file, or a folder of parts
+            return ()
+        return tuple(sorted(pq.read_table(path, columns=["draw"])["draw"].unique().to_pylist()))
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+
+
+def _read(path: Path, draw: int | None) -> pd.DataFrame:
+    try:
+        # a draw lies in row groups of its own, so the others are not read
+        return pd.read_parquet(path, filters=None if draw is None else [("draw", "==", draw)])
+    except (OSError, ValueError) as error:
+        raise _unreadable(path) from error
+
+
+def _unreadable(path: Path) -> InputError:
+    return InputError(
+        f"expected a Parquet frame at {path}, but it cannot be read; make one with `python -m pipelines.simulate`"
+    )
+
+
+__all__ = ["DATA", "MADE", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames"]

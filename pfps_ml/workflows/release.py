@@ -1,0 +1,405 @@
+"""Release a candidate that passes the gate: a name, a card, a manifest; written whole, and models/CURRENT moved.
+
+Where releases stand: one is written whole under a free name and never changes, and CURRENT is moved by itself.
+
+Releasing a bundle that a cohort made: held to the gate by another cohort, kept in MLflow, then named by CURRENT.
+"""
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from pfps_ml.model.bundle import dump, load_bundle, manifest_of, save_bundle
+from pfps_ml.core.errors import BundleError, InputError, OutputError
+from pfps_ml.core.numbers import same
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from pfps_ml.model.bundle import Bundle, load_bundle, parts_of
+from pfps_ml.core.config import ReleaseConfig
+from pfps_ml.domain.schemas import people_of
+from pfps_ml.workflows.updated_bundle import card_before
+from pfps_ml.workflows.recalibrate import facts_of_update
+from pfps_ml.core.records import Metric, Model, Param, Record, Tag
+from pfps_ml.workflows.tracking import track
+from pfps_ml.workflows.card import headline, validation_section
+from pfps_ml.workflows.release_gate import Check, checks_of_patients, checks_outside, hold_to_gate
+from pfps_ml.workflows.validation_record import PATHWAYS, Validated, read_validation
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+import pandas as pd
+import typer
+from pfps_ml.core.config import ProductConfig, ReleaseConfig, load_config
+from pfps_ml.core.errors import BundleFormat, InputError
+from pfps_ml.model.bundle_files import BESIDE
+from pfps_ml.model.bundle_schema import Schema, schema_from_json
+from pfps_ml.workflows.tracking import expect_store
+from pfps_ml.workflows.card import INTENDED_USE, headline, held_out_figures, limits_of, model_card, not_done
+from pfps_ml.core.console import command, say, table
+from pfps_ml.workflows.evaluate import EVALUATION, SUBJECT
+from pfps_ml.workflows.release_gate import Check, checks, hold_to_gate, read_tables
+from pfps_ml.workflows.train import CANDIDATE, identity_of
+
+
+MODELS = Path("models")
+_VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
+Made = Callable[[str], tuple[dict[str, bytes], dict[str, Any]]]
+
+
+def place(models: Path, number: str, made: Made) -> Path:
+    """Write a release into the folder of bundles and return its own; CURRENT is not moved.
+
+    Parameters
+    ----------
+    models, number
+        The folder of bundles, and the version to release as.
+    made
+        What makes the files and the facts of a bundle of a given name.
+
+    Raises
+    ------
+    InputError
+        If the version cannot be part of a folder's name.
+    OutputError
+        If the folder of bundles cannot be written.
+    """
+    if not _VERSION.fullmatch(number):
+        raise InputError(
+            "expected a version of at most 64 letters, digits, dots, hyphens and underscores that begins with a letter "
+            "or digit, got another; give one with --version, such as 1.2.0"
+        )
+    try:
+        for name in _names(number):
+            whole, facts = made(name)
+            manifest, folder = manifest_of(name, whole, facts), models / name
+            if not folder.exists():
+                save_bundle(folder, whole, manifest)
+            elif not same_release(folder, whole, manifest):
+                continue
+            return folder
+    except OSError as error:
+        raise OutputError(f"expected to write into {models}, but cannot ({error.strerror}); nothing moved") from error
+    raise AssertionError("names do not run out")
+
+
+def point(models: Path, name: str) -> None:
+    """Let models/CURRENT name a release.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; it names the one before.
+    """
+    draft = models / f".CURRENT.{os.getpid()}.draft"
+    try:
+        draft.write_text(f"{name}\n", encoding="utf-8")
+        draft.replace(models / "CURRENT")
+    except OSError as error:
+        with suppress(OSError):  # it may not have been made
+            draft.unlink()
+        raise OutputError(f"expected to write {models / 'CURRENT'}, but cannot ({error.strerror})") from error
+
+
+def same_release(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str, Any]) -> bool:
+    """Return whether a release says what would be released: all but the time, and numbers but for their last bits.
+
+    Parameters
+    ----------
+    folder
+        The release; one that cannot be loaded is the same as nothing.
+    parts, manifest
+        The files and the manifest of what would be released.
+    """
+    try:
+        there = load_bundle(folder).manifest
+    except BundleError:
+        return False
+    released = {part: (folder / part).read_bytes() for part in there["files"]}
+    return same(_content(there, released), _content(json.loads(dump(manifest)), parts))
+
+
+def _content(manifest: Mapping[str, Any], parts: Mapping[str, bytes]) -> dict[str, Any]:
+    """Return what a bundle holds, without digests: they are those of bytes, and the bytes follow from the rest."""
+    facts = {key: value for key, value in manifest.items() if key not in ("created", "files")}
+    files = {part: json.loads(text) if part.endswith(".json") else text.decode() for part, text in parts.items()}
+    return {"manifest": facts, **files}
+
+
+def _names(number: str) -> Iterator[str]:
+    yield f"pfps-{number}"
+    again = 2
+    while True:
+        yield f"pfps-{number}-{again}"
+        again += 1
+
+
+_MADE = ("format", "name", "level", "files", "dictionary_fingerprint")  # of a manifest, by whoever writes it
+
+
+@dataclass(frozen=True, eq=False)
+class ReadyBundle:
+    """A bundle, and what its validations, on runners and perhaps on patients, say of it."""
+
+    bundle: Bundle
+    validated: Validated
+    checks: list[Check]
+    treated: Validated | None = None
+
+
+def judge_bundle(
+    folder: Path, validation: Path, limits: ReleaseConfig | None = None, pathways: Path | None = None
+) -> ReadyBundle:
+    """Read a bundle and its validation, and hold the figures to the release gate's limits; nothing is refused yet.
+
+    Parameters
+    ----------
+    folder
+        The bundle: what `pfps recalibrate` or `pipelines.train --cohort` wrote.
+    validation
+        What `pfps evaluate` wrote of it, on another cohort.
+    limits
+        What must hold.
+    pathways
+        What `pfps evaluate` wrote of it on other patients; needed where patients moved its pathways.
+
+    Raises
+    ------
+    BundleError
+        If the bundle cannot be loaded.
+    InputError
+        If there is no validation, or it is of another bundle, or of the cohort that the bundle was updated on.
+    """
+    bundle = load_bundle(folder)
+    validated = read_validation(validation, bundle)
+    treated = pathways and read_validation(pathways, bundle, PATHWAYS)
+    checks = checks_outside(validated, limits or ReleaseConfig())
+    if treated or any(people_of(update) == "patients" for update in bundle.manifest.get("updates", [])):
+        checks += checks_of_patients(treated)
+    return ReadyBundle(bundle, validated, checks, treated)
+
+
+def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) -> Path:
+    """Release a bundle whose validation passes the gate, and return its folder.
+
+    It is written whole, then registered in MLflow with the alias `champion`, then named by CURRENT: what fails on the
+    way leaves the release before in place.
+
+    Parameters
+    ----------
+    ready
+        What `judge_bundle` returned.
+    models
+        The folder of bundles.
+    number
+        The version to release as; the bundle's own if not given.
+
+    Raises
+    ------
+    ReleaseRefused
+        If a check of the gate does not hold: nothing is written.
+    InputError
+        If the version cannot be part of a folder's name.
+    OutputError
+        If the folder of bundles, CURRENT or MLflow cannot be written.
+    """
+    hold_to_gate(ready.checks)
+    bundle, facts = ready.bundle, _facts_of_update(ready)
+    parts = parts_of(bundle)
+
+    section = validation_section(ready.validated, ready.treated, ready.checks)
+
+    def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+        card = card_before(bundle, name, bundle.notice, section)
+        return {**parts, "card.md": card.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
+
+    folder = place(models, number or str(bundle.manifest.get("version", "")), made)
+    track(records(load_bundle(folder), ready), folder.name)
+    point(models, folder.name)
+    return folder
+
+
+def records(released: Bundle, ready: ReadyBundle) -> Iterator[Record]:
+    """Yield what MLflow is told of a release, and the bundle to register: no value or name of anybody is in it."""
+    yield Tag("released", released.name)
+    yield Tag("notice", released.notice)
+    yield Tag("verdict", ready.validated.conclusion)
+    yield from (Tag(_tag_of(check), check.outcome) for check in ready.checks)
+    updates = released.manifest.get("updates", [])
+    for update in [update for update in updates if people_of(update) == "runners"][-1:]:  # which is what was validated
+        yield from facts_of_update(update)
+    facts = released.manifest["validation"]
+    for name in ("cohort", "runners", "cases"):
+        yield Param(f"validation.{name}", facts[name])
+    for name, figure in facts["metrics"].items():
+        yield Metric(f"validation_{name}", figure["value"], figure["low"], figure["high"])
+    yield Model(released.path)
+
+
+def _tag_of(check: Check) -> str:
+    """Return the tag of a check of the gate: its code, and the arm that it is about, if any."""
+    return ".".join(
+        [str(check.figure.code), *([check.figure.parameters["arm"]] if "arm" in check.figure.parameters else [])]
+    )
+
+
+def _facts_of_update(ready: ReadyBundle) -> dict[str, Any]:
+    validated = ready.validated
+    validation = {
+        "cohort": validated.subject["cohort"], "runners": validated.runners, "cases": validated.cases,
+        "verdict": str(validated.conclusion), "verdict_codes": list(validated.codes),
+        "metrics": headline(validated.tables["onset"]),
+    }  # fmt: skip
+    if ready.treated:
+        subject = ready.treated.subject
+        validation["pathways"] = {"cohort": subject["cohort"], "patients": ready.treated.runners,
+                                  "successes": ready.treated.cases, "verdict": str(ready.treated.conclusion),
+                                  "verdict_codes": list(ready.treated.codes)}  # fmt: skip
+    unchanged = {key: value for key, value in ready.bundle.manifest.items() if key not in _MADE}
+    return {**unchanged, "created": datetime.now(UTC).isoformat(timespec="seconds"), "validation": validation}
+
+
+_PACKAGES = ("lightgbm", "numpy", "pandas", "scikit-learn", "scipy")
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A candidate and what its evaluation says of it."""
+
+    facts: dict[str, Any]
+    parts: dict[str, bytes]
+    tables: dict[str, pd.DataFrame]
+    checks: list[Check]
+    schema: Schema
+
+
+def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None) -> Ready:
+    """Read a candidate and its evaluation, and hold the figures to the release gate's limits; nothing is refused yet.
+
+    Parameters
+    ----------
+    candidate, evaluation
+        The folders that `pipelines.train` and `pipelines.evaluate` wrote.
+    limits
+        What must hold.
+
+    Raises
+    ------
+    InputError
+        If a file of the candidate or its evaluation is not there, or the evaluation is of another candidate.
+    """
+    try:
+        facts = json.loads((candidate / "facts.json").read_text(encoding="utf-8"))
+        schema = schema_from_json(json.loads((candidate / "schema.json").read_bytes()))
+        parts = {name: (candidate / name).read_bytes() for name in (*BESIDE[:-1], *schema.models)}
+        judged = json.loads((evaluation / SUBJECT).read_text(encoding="utf-8"))["candidate"]
+    except (OSError, LookupError, ValueError, BundleFormat) as error:
+        what = getattr(error, "filename", None) or "one of their files"
+        raise InputError(
+            f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {what} cannot be read; "
+            "run pipelines.train and pipelines.evaluate first"
+        ) from error
+    if judged != identity_of(parts):
+        raise InputError(
+            f"expected the evaluation of the candidate in {candidate}, got that of another in {evaluation}; "
+            "run pipelines.evaluate again"
+        )
+    tables = read_tables(evaluation)
+    return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()), schema)
+
+
+def release(candidate: Path, evaluation: Path, models: Path, number: str, limits: ReleaseConfig | None = None) -> Path:
+    """Release a candidate that passes the gate, and return its folder.
+
+    A release never changes: where one of this number is there and differs in more than the time, the next free
+    `<number>-2`, `-3`, ... is taken; where nothing else differs, it is left as it is.
+
+    Parameters
+    ----------
+    candidate, evaluation, limits
+        As in `judge`.
+    models
+        The folder of bundles.
+    number
+        The version to release as.
+
+    Raises
+    ------
+    InputError
+        As `judge`.
+    ReleaseRefused
+        If a check of the gate does not hold: nothing is written.
+    OutputError
+        If the folder of bundles cannot be written.
+    """
+    ready = judge(candidate, evaluation, limits)
+    hold_to_gate(ready.checks)
+
+    def made(name: str) -> tuple[dict[str, bytes], dict[str, Any]]:
+        verdict = json.loads(ready.parts["models/success.json"]).get("gate")
+        card = model_card(name, ready.facts, ready.tables, ready.checks, verdict, ready.schema)
+        return {**ready.parts, "card.md": card.encode("utf-8")}, _facts(name, ready)
+
+    folder = place(models, number, made)
+    point(models, folder.name)
+    return folder
+
+
+def show_checks(found: Sequence[Check]) -> None:
+    """Print every check of the gate with its limit."""
+    header = ("figure", "found", "expected", "verdict")
+    table("Release gate", header, ((check.what, check.found, check.expected, check.verdict) for check in found))
+
+
+def _facts(name: str, ready: Ready) -> dict[str, Any]:
+    return {
+        **ready.facts,
+        "version": name.removeprefix("pfps-"),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "packages": {package: version(package) for package in _PACKAGES},
+        "metrics": headline(ready.tables["onset"]),
+        "held_out": held_out_figures(ready.tables),
+        "intended_use": INTENDED_USE,
+        "limits": [*limits_of(ready.facts["trained_on"]), *not_done(ready.facts["trained_on"])],
+    }
+
+
+def main(  # noqa: PLR0913, PLR0917
+    candidate: Annotated[Path, typer.Argument(help="Folder of the candidate, or of a bundle.")] = CANDIDATE,
+    evaluation: Annotated[Path, typer.Option(help="Folder of the candidate's evaluation.")] = EVALUATION,
+    validation: Annotated[Path | None, typer.Option(help="Of a bundle: what `pfps evaluate` wrote of it.")] = None,
+    pathways: Annotated[Path | None, typer.Option(help="Of a bundle: the same on patients.")] = None,
+    models: Annotated[Path, typer.Option(help="Folder of bundles.")] = MODELS,
+    number: Annotated[str | None, typer.Option("--version", help="Version to release as.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML whose table `release` holds the limits.")] = None,
+) -> None:
+    """Release a candidate that was evaluated, or with --validation a bundle that was validated, if the gate passes."""
+    if pathways and not validation:
+        raise InputError("expected --validation DIR beside --pathways DIR, got none; add what `pfps evaluate` wrote")
+    limits = load_config(config).release
+    if validation:
+        expect_store()
+        ready = judge_bundle(candidate, validation, limits, pathways)
+        show_checks(ready.checks)
+        folder = release_bundle(ready, models, number)
+    else:
+        show_checks(judge(candidate, evaluation, limits).checks)
+        folder = release(candidate, evaluation, models, number or ProductConfig.version, limits)
+    say(f"released {folder}; {models / 'CURRENT'} names it")
+
+if __name__ == "__main__":
+    command(main)
+
+__all__ = [
+    "MODELS", "Made", "Ready", "ReadyBundle", "judge", "judge_bundle", "place", "point", "records", "release",
+    "release_bundle", "same_release", "show_checks",
+]  # fmt: skip

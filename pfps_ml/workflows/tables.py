@@ -1,0 +1,150 @@
+"""The tables that the commands print."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Column, Table
+
+from pfps_ml.core.errors import Fault, rows_shown
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from pfps_ml.io.mapping_suggestions import Proposed
+    from pfps_ml.domain.scenario import Parameter
+    from pfps_ml.domain.scenario import Scenario
+    from pfps_ml.batch.scoring import Summary
+
+
+def show_account(summary: "Summary", out: Path | None = None) -> None:
+    """Print how many rows came in and what became of them; `out` is where the scored ones went."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("rows", f"{summary.rows:,}")
+    table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
+    table.add_row("rejected", f"{summary.rejected:,}")
+    for field, count in summary.problems.items():
+        table.add_row(f"  for {field}", f"{count:,}")
+    Console().print(table)
+    if out:
+        hint = (
+            f" (`pfps rejected {out} -o mend.csv` repeats the rejected rows)"
+            if summary.rejected and out.is_file()
+            else ""
+        )
+        Console().print(f"Written: {out}{hint}", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_lines(lines: Sequence[tuple[str, str]], out: Path | None) -> None:
+    """Print what was done, line by line, and where the result went; None if nothing was written."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for what, how in lines:
+        table.add_row(what, how)
+    Console().print(table)
+    Console().print(f"Written: {out}" if out else "Nothing was written.", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_faults(faults: tuple[Fault, ...]) -> None:
+    """Print the faults by field, with the first rows of each."""
+    if not faults:
+        return
+    by_field: dict[str, list[Fault]] = {}
+    for fault in faults:
+        by_field.setdefault(fault.field or "row", []).append(fault)
+    table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
+    for field, items in by_field.items():
+        rows = rows_shown([item.row for item in items if item.row is not None])
+        table.add_row(field, f"{len(items):,}", rows, items[0].text)
+    Console().print(table)
+
+
+def show_proposal(proposed: "Proposed") -> None:
+    """Print what each column of a roster seems to be, with three of its values if they are numbers or levels."""
+    table = Table("column and values", Column("read as", width=27, overflow="fold"), "to look at", show_lines=True)
+    for each in proposed.columns:
+        told = each.declared or {}
+        read = [each.field, *(() if each.asked else (_told(key, told[key]) for key in told))]
+        read += ["not read" + " yet" * bool(each.asked)] if each.asked or not each.field else []
+        notes = [*([f"ASKED: {each.asked}"] if each.asked else []), *each.notes]
+        name = " ".join(each.column.split())
+        cells = "\n".join(filter(None, (name, ", ".join(each.samples)))), "\n".join(filter(None, read)), " ".join(notes)
+        table.add_row(*map(escape, cells))
+    console = Console(stderr=True)
+    console.print(table)
+    if asked := sum(bool(each.asked) for each in proposed.columns):
+        console.print(f"Not read until the map answers what is ASKED: {asked} column(s).", style="bold")
+    for name in proposed.lacking:
+        console.print(f"No column seems to be {name}, which is required.", style="bold")
+    if not proposed.needed:
+        console.print("Every column has the dictionary's name, levels and unit: no map is needed.")
+
+
+def _told(key: str, value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{theirs} = {ours}" for theirs, ours in value.items())
+    if key == "per_kg":
+        return "divided by weight_kg"
+    words = {"factor": "times", "missing": "missing:", "born": "date of birth,", "on": "age on"}
+    shown = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return f"{words.get(key, key)} {shown:.6g}" if isinstance(shown, float) else f"{words.get(key, key)} {shown}"
+
+
+def show_scenarios(found: list["Scenario"]) -> None:
+    """Print a table of simulated worlds."""
+    name, parent = Column("scenario", no_wrap=True), Column("parent", no_wrap=True)
+    table = Table(name, Column("title", ratio=1), parent, "base rate", "months", "own", "assumed", show_lines=True)
+    table.caption = "own: parameters that differ from the parent's; assumed: of these, without evidence"
+    for each in found:
+        own = [p for part in (each.runners, each.patients) for p in part.values() if p.origin == each.name]
+        rate, assumed = _figure(each.runners["onset_base_rate"]), sum(p.assumption for p in own)
+        months = f"{each.horizon_months:g}"
+        table.add_row(each.name, each.title, each.parent or "", rate, months, str(len(own)), str(assumed))
+    Console().print(table)
+
+
+def show_differences(first: "Scenario", second: "Scenario") -> None:
+    """Print the parameters in which two worlds differ, with the sources of both."""
+    from pfps_ml.domain.scenario import differences
+
+    table = Table(Column("parameter", no_wrap=True), first.name, second.name, show_lines=True)
+    if first.horizon_months != second.horizon_months:
+        table.add_row("horizon_months", f"{first.horizon_months:g}", f"{second.horizon_months:g}")
+    for name, one, two in differences(first, second):
+        table.add_row(name, _sourced(one), _sourced(two))
+    Console().print(table if table.row_count else f"{first.name} and {second.name} do not differ.")
+
+
+def show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | None) -> None:
+    """Print a comparison of candidates: the first figure, or `metric`."""
+    from pfps_ml.workflows.comparison_jobs import HEADER, lines
+
+    rows, figures = list(lines(logged, metric)), dict(zip(logged["metric"], logged["label"], strict=True))
+    title = f"{figures[metric] if metric else next(iter(figures.values()))}: {about['run']}"
+    table = Table(*HEADER, title=title, title_justify="left", caption=f"--metric: {', '.join(figures)}")
+    for row in rows:
+        table.add_row(*row)
+    Console().print(table)
+
+
+def _figure(parameter: "Parameter") -> str:
+    spread = f" ({parameter.low:g} to {parameter.high:g})" if parameter.low < parameter.high else ""
+    return f"{parameter.value:g}{spread}"
+
+
+def _sourced(parameter: "Parameter | None") -> str:
+    if parameter is None:
+        return "as in runners"
+    return f"{_figure(parameter)}\n{', '.join([*parameter.rows, *['assumption'] * parameter.assumption])}"
+
+
+__all__ = [
+    "show_account",
+    "show_comparison",
+    "show_differences",
+    "show_faults",
+    "show_lines",
+    "show_proposal",
+    "show_scenarios",
+]

@@ -1,0 +1,280 @@
+"""Hold published studies again in the simulated world, and write TRIALS.md with its picture and table."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from pfps_ml.simulation.published_trials import studies
+from pfps_ml.simulation.trials import Measure, Study, circular, place, reenact, related
+from pfps_ml.core.markdown import markdown_table
+from pfps_ml.domain.outcomes import SUCCESS
+from pfps_ml.evaluation.displays import save
+from pfps_ml.evaluation.displays import BLUE, INK, ORANGE, new_figure
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain.evidence import ledger
+from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core.console import command, say, steps, table
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+HOME, PICTURES = Path("TRIALS.md"), Path("docs")
+REPLICATES, DRAWS = 1000, 100
+HEADINGS = ("Study", "Compared by", "People", "Published (95 %)", "Re-enacted (central 95 %)", "Percentile", "Inside",
+            "Over evidence draws", "Inside", "Circular")  # fmt: skip
+_PANELS: tuple[tuple[str, tuple[Measure, ...]], ...] = (
+    ("Share with the outcome (%)", ("share",)),
+    ("Difference between two arms (percentage points)", ("difference",)),
+    ("Ratio (risk ratio, odds ratio, or as named)",
+     ("risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD")),
+)  # fmt: skip
+_PERCENT = ("share", "difference")
+_PALE = "#9ecae8"  # the blue of the figures, lightened
+
+_DOCUMENT = """# Virtual trials
+
+**{notice}**
+
+Written by `python -m pfps_ml.workflows.trials`; a test fails when it is stale.
+
+Each published study is held again {replicates:,} times in the simulated world, with its entry criteria, arms, size and
+follow-up, and its result is compared with the spread of the re-enacted ones: its percentile, and whether it lies in the
+central 95 %. That says whether the study could have happened in this world. It is no evidence about people: whatever
+comes out was put in. The first spread is chance alone, at the point values of the evidence. The second is over {draws}
+draws of the evidence and holds also what the evidence leaves open.
+
+A re-enactment is *circular* where a parameter of the scenario cites a row of the ledger that reports the study's own
+result: the simulation was told, and agreement shows only that it listened. It is of the *same study* where a parameter
+cites another figure of its people only. Both are computed from the scenarios and the ledger.
+
+{summary}
+
+![Published results beside the spread of their re-enactments](docs/trials.png)
+
+The table behind the picture is [docs/trials.csv](docs/trials.csv).
+
+## Results
+
+{results}
+
+Differences are percentage points, the first arm less the second. Equal values count half in a percentile.
+
+## Not reproduced
+
+{outside}
+
+## How each study was held again
+
+{how}
+
+## Limits
+
+- Small studies have wide spreads: being inside them says little.
+- {success} is the only outcome of treatment and a first episode the only outcome of running. Scores, earlier
+  and later times, drop-out, competing injuries and blinding are not simulated.
+- Where a study's score or P value is read as an odds ratio, a logistic distribution is assumed.
+- Studies are told apart by DOI, by author and year, and by the name of a cohort. Two reports of one trial under
+  different names are not seen to be one, such as the effect of symptom duration (G4-63) in the trial of orthoses
+  against flat inserts.
+"""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """The re-enacted studies: the table, and the picture drawn from it."""
+
+    rows: pd.DataFrame
+
+    def frame(self) -> pd.DataFrame:
+        """Return one row a study: published, re-enacted, percentile, inside, circular."""
+        return self.rows
+
+    def plot(self) -> "Figure":
+        """Draw one row a study: the central 95 % of its re-enactments, and the published result with its interval."""
+        figure = new_figure("Published results, and the spread of their re-enactments", 8.8)
+        parts = [self.rows[self.rows["measure"].isin(measures)] for _, measures in _PANELS]
+        key, *panels = figure.subplots(len(parts) + 1, 1, height_ratios=[1.2, *(len(part) + 1.2 for part in parts)])
+        for axes, part, (label, _) in zip(panels, parts, _PANELS, strict=True):
+            _panel(axes, part, label)
+        key.set_axis_off()
+        key.legend(handles=_legend(), loc="center right", ncols=2, fontsize=8, frameon=False)
+        return figure
+
+
+def hold(replicates: int = REPLICATES, draws: int = DRAWS, tell: Callable[[str], None] = lambda _step: None) -> Trials:
+    """Hold every study again, at the point values of the evidence and over draws of it, `replicates` times each.
+
+    `tell` hears the title of each study as it begins.
+    """
+    rows = []
+    for study in studies():
+        tell(study.title)
+        point, drawn = (place(reenact(study, replicates, k), study.figure.value) for k in (0, draws))
+        known = {
+            "key": study.key, "study": study.title, "scenario": study.scenario, "measure": study.measure,
+            "people": study.size, "published": study.figure.value, "published_low": study.figure.low,
+            "published_high": study.figure.high,
+        }  # fmt: skip
+        opened = {"drawn_low": drawn.low, "drawn_high": drawn.high, "drawn_inside": drawn.inside}
+        citations = {"circular": " ".join(circular(study)), "same_study": " ".join(related(study))}
+        rows.append(known | asdict(point) | opened | citations)
+    frame = pd.DataFrame(rows)
+    return Trials(frame.round(dict.fromkeys(frame.select_dtypes("float"), 4)))
+
+
+def document(trials: Trials) -> str:
+    """Return TRIALS.md."""
+    frame = trials.frame()
+    by_key = {row["key"]: row for row in frame.to_dict("records")}
+    outside = [study for study in studies() if not by_key[study.key]["inside"]]
+    return _DOCUMENT.format(
+        success=SUCCESS.label, notice=NOTICE,
+        replicates=REPLICATES, draws=DRAWS, summary=_summary(frame), results=_results(frame),
+        outside="\n".join(f"- **{study.title}.** {study.why}" for study in outside) or "None.",
+        how="\n".join(_account(study, by_key[study.key]["undefined"]) for study in studies()),
+    )  # fmt: skip
+
+
+def _summary(frame: pd.DataFrame) -> str:
+    held_out, circular_ones = frame[frame["circular"] == ""], frame[frame["circular"] != ""]
+    same = (held_out["same_study"] != "").sum()
+    of_circular, of_others = ((part["inside"].sum(), part["drawn_inside"].sum()) for part in (circular_ones, held_out))
+    return (
+        f"{len(frame)} results are compared; {len(circular_ones)} of the re-enactments are circular. The published "
+        f"result lies inside in\n{of_circular[0]} of these and in {of_others[0]} of the {len(held_out)} others "
+        f"(over evidence draws: {of_circular[1]} and {of_others[1]}).\n"
+        f"{same} of the others are of the same study as a figure in use."
+    )
+
+
+def _results(frame: pd.DataFrame) -> str:
+    rows = []
+    for row in frame.to_dict("records"):
+        published = row["published"], row["published_low"], row["published_high"]
+        point, drawn = (row["median"], row["low"], row["high"]), (row["drawn_low"], row["drawn_high"])
+        rows.append([
+            row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
+            _numbers(row["measure"], point), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
+            " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
+            "yes" if row["circular"] else "same study" if row["same_study"] else "no",
+        ])  # fmt: skip
+    return markdown_table(HEADINGS, rows, spaced_rule=True)
+
+
+def _said(measure: str, values: tuple[float, ...]) -> list[str]:
+    return [f"{100 * value:.1f}" if measure in _PERCENT else f"{value:.2f}" for value in values]
+
+
+def _numbers(measure: str, values: tuple[float, float, float]) -> str:
+    texts = _said(measure, values)
+    unit = " %" if measure == "share" else ""
+    return f"{texts[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({texts[1]} to {texts[2]})")
+
+
+def _percentile(percentile: float) -> str:
+    return "< 0.1" if percentile == 0 else "> 99.9" if percentile == 100 else f"{percentile:.1f}"
+
+
+def _account(study: Study, undefined: int) -> str:
+    source = ledger()[study.rows[-1]].study
+    groups = " against ".join(f"{group.name} ({group.size})" for group in study.groups)
+    citations = _told("Circular", circular(study)) + _told("Of the same study", related(study))
+    lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
+    return (
+        f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; "
+        f"{groups}{_entry(study)}. Compared by {study.measure}: {study.figure.how}. {study.stands.strip()}"
+        f"{citations}{lost}"
+    )
+
+
+def _told(how: str, cited: dict[str, list[str]]) -> str:
+    texts = "; ".join(f"`{name}` cites {', '.join(rows)}" for name, rows in cited.items())
+    return f" {how}: {texts}." if texts else ""
+
+
+def _entry(study: Study) -> str:
+    texts = [f"`{name}` {_range(low, high)}" for name, low, high in study.entry]
+    texts += [f"`{name}` {_range(value, value)}" for name, value in study.do.items()]
+    texts += [f"{100 * study.women:.0f} % women"] if study.women is not None else []
+    texts += [f"{study.weeks:g} weeks"] if study.weeks is not None else []
+    return "; entry: " + ", ".join(texts) if texts else ""
+
+
+def _range(low: float, high: float) -> str:
+    if low == high:
+        return "yes" if low else "no"
+    if high == inf:
+        return f"at least {low:g}"
+    return f"at most {high:g}" if low == -inf else f"{low:g} to {high:g}"
+
+
+def _panel(axes: "Axes", rows: pd.DataFrame, label: str) -> None:
+    unit = 100 if rows["measure"].isin(_PERCENT).all() else 1
+    for line, row in enumerate(rows.to_dict("records")):
+        low, median, high, published = (unit * row[name] for name in ("low", "median", "high", "published"))
+        axes.plot([unit * row["drawn_low"], unit * row["drawn_high"]], [line, line], color=BLUE, lw=2.4, alpha=0.45)
+        axes.plot([low, high], [line, line], color=_PALE, lw=8, solid_capstyle="butt")
+        axes.plot([median], [line], "|", color=BLUE, ms=11, mew=2)
+        if pd.notna(row["published_low"]):
+            ends = [unit * row["published_low"], unit * row["published_high"]]
+            axes.plot(ends, [line, line], color=ORANGE, lw=1.2)
+        axes.plot([published], [line], "D", color=ORANGE, ms=6, mfc="white" if row["circular"] else ORANGE, mew=1.4)
+    axes.set_yticks(range(len(rows)), rows["study"], fontsize=8)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlabel(label, fontsize=8, color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="x", color="#e6e6e6", lw=0.6)
+    axes.set_axisbelow(True)
+    _scale(axes, str(rows["measure"].iloc[0]))
+    axes.tick_params(axis="x", labelsize=8)
+
+
+def _scale(axes: "Axes", measure: str) -> None:
+    if measure == "difference":
+        axes.axvline(0, color=INK, lw=0.8, ls=":")
+        return
+    if measure == "share":
+        # square root: a study's chance scatter is then about as wide at 2 % as at 60 %
+        axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
+        ticks = [0, 1, 2, 5, 10, 20, 30, 50, 70]
+        axes.set_xlim(0, 85)
+    else:
+        axes.set_xscale("log")
+        axes.axvline(1, color=INK, lw=0.8, ls=":")
+        ticks = [0.1, 0.2, 0.5, 1, 2, 5, 10, 20]
+    axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.minorticks_off()
+
+
+def _legend() -> list:
+    from matplotlib.lines import Line2D
+
+    return [
+        Line2D([], [], color=_PALE, marker="|", mec=BLUE, lw=8, ms=11, mew=2, label="Re-enacted: median, central 95 %"),
+        Line2D([], [], color=BLUE, lw=2.4, alpha=0.45, label="The same over evidence draws"),
+        Line2D([], [], color=ORANGE, marker="D", lw=1.2, label="Published, with its 95 % interval"),
+        Line2D([], [], color=ORANGE, marker="D", mfc="white", lw=1.2, label="Published, circular (helped to set it)"),
+    ]
+
+
+def main() -> None:
+    """Hold the published studies again and write TRIALS.md, docs/trials.png and docs/trials.csv."""
+    with steps("virtual trials", len(studies())) as tell:
+        trials = hold(tell=tell)
+    save(trials, PICTURES, "trials")
+    write_whole(HOME, document(trials).encode())
+    frame = trials.frame()[["study", "percentile", "inside", "drawn_inside"]]
+    table("published results among re-enacted ones", frame.columns, frame.to_numpy())
+    say(f"{HOME}, {PICTURES}/trials.png and {PICTURES}/trials.csv are written")
+
+
+if __name__ == "__main__":
+    command(main)
+
+__all__ = ["DRAWS", "HEADINGS", "HOME", "PICTURES", "REPLICATES", "Trials", "document", "hold"]

@@ -1,0 +1,75 @@
+"""Rejected rows in a file of their own: none is lost, none is scored twice, and mended they are scored."""
+
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from pfps_ml.core.errors import InputError, OutputError
+from pfps_ml.io.roster import score_roster
+from pfps_ml.batch.scoring import repeat_rejected
+from tests.rosters import GOOD, HEADER, ROW, cells, roster
+
+BAD = HEADER + ROW.format("R-1") + "R-2,Club,3O,female,170,25,no,late\n" + ROW.format("R-3") + "R-4,Club,30,x,,,,\n"
+
+
+@pytest.fixture
+def scored(tmp_path, bundle):
+    score_roster(roster(tmp_path, BAD), tmp_path / "scored.csv", bundle)
+    return tmp_path / "scored.csv"
+
+
+@pytest.mark.parametrize("ending", [".csv", ".xlsx", ".parquet"])
+def test_the_rejected_rows_come_with_their_own_columns_and_the_account_and_nothing_else(
+    tmp_path, bundle, scored, ending
+):
+    whole = tmp_path / f"whole{ending}"
+    score_roster(tmp_path / "roster.csv", whole, bundle)
+    assert repeat_rejected(whole, tmp_path / f"mend{ending}") == 2
+    read = {".csv": pd.read_csv, ".xlsx": partial(pd.read_excel, engine="openpyxl"), ".parquet": pd.read_parquet}[
+        ending
+    ]
+    found = read(tmp_path / f"mend{ending}")
+    assert list(found) == [*HEADER.strip().split(","), "status", "problems"]
+    assert found["runner_id"].tolist() == ["R-2", "R-4"]
+    assert set(found["status"]) == {"rejected"} and found["problems"].str.contains("expected").all()
+
+
+def test_mended_they_are_scored_as_if_they_had_never_been_wrong(tmp_path, bundle, scored):
+    repeat_rejected(scored, tmp_path / "mend.csv")
+    mended = (tmp_path / "mend.csv").read_text().replace("3O", "30").replace("30,x", "30,male")
+    score_roster(roster(tmp_path, mended, "mend.csv"), tmp_path / "again.csv", bundle)
+    right = BAD.replace("3O", "30").replace("30,x", "30,male")
+    score_roster(roster(tmp_path, right, "right.csv"), tmp_path / "right.out.csv", bundle)
+    again = {row["runner_id"]: row for row in cells(tmp_path / "again.csv")}
+    assert set(again) == {"R-2", "R-4"}
+    assert [row for row in cells(tmp_path / "right.out.csv") if row["runner_id"] in again] == list(again.values())
+
+
+def test_a_row_that_did_not_fit_the_header_stays_rejected_until_somebody_has_cleared_its_status(tmp_path, bundle):
+    score_roster(roster(tmp_path, GOOD + "R-3,Club,30,female\n"), tmp_path / "scored.csv", bundle)
+    assert repeat_rejected(tmp_path / "scored.csv", tmp_path / "mend.csv") == 1
+    assert score_roster(tmp_path / "mend.csv", tmp_path / "again.csv", bundle).rejected == 1
+    text = (tmp_path / "mend.csv").read_text().replace(",rejected,", ",,")
+    assert score_roster(roster(tmp_path, text, "mend.csv"), tmp_path / "again.csv", bundle).scored == 1
+
+
+def test_none_rejected_is_a_file_with_a_header_and_no_row(tmp_path, bundle):
+    score_roster(roster(tmp_path, GOOD), tmp_path / "scored.csv", bundle)
+    assert repeat_rejected(tmp_path / "scored.csv", tmp_path / "mend.csv") == 0
+    assert (tmp_path / "mend.csv").read_text() == HEADER.strip() + ",status,problems\n"
+
+
+def test_what_was_not_scored_has_no_rejected_rows(tmp_path):
+    with pytest.raises(InputError, match="`pfps score` adds them"):
+        repeat_rejected(roster(tmp_path, GOOD), tmp_path / "mend.csv")
+    assert not (tmp_path / "mend.csv").exists()
+
+
+@pytest.mark.parametrize("name", ["scored.csv", "link.csv"])
+def test_the_scored_roster_is_never_replaced_by_its_rejected_rows(tmp_path, scored, name):
+    (tmp_path / "link.csv").symlink_to(scored)
+    before = scored.read_bytes()
+    with pytest.raises(OutputError, match="another file"):
+        repeat_rejected(scored, tmp_path / name)
+    assert scored.read_bytes() == before

@@ -1,0 +1,91 @@
+"""From any spreadsheet to a scored roster and back to its rejected rows, as a physio types it, at first try."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from pfps_ml.workflows.example_squad import PLAYERS, SQUAD, squad_book
+from tests.rosters import GOOD, cells, roster
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / SQUAD
+LOGS = EXAMPLE.parent / "logs"
+
+
+@pytest.fixture
+def bundle_folder(bundle):
+    return bundle.path
+
+
+def test_the_committed_squad_is_what_the_pipeline_writes():
+    assert EXAMPLE.read_bytes() == squad_book(), "run `python -m pfps_ml.workflows.example_squad`"
+
+
+def test_the_squad_is_mapped_loaded_scored_and_mended_at_first_try(pfps, tmp_path, bundle_folder):
+    model, toml = ("--bundle", bundle_folder), tmp_path / "map.toml"
+    code, told, error = pfps("score", EXAMPLE, "-o", tmp_path / "out.xlsx", *model)
+    assert (code, told) == (2, "") and "`pfps map ROSTER -o map.toml` proposes" in error
+    code, told, error = pfps("map", EXAMPLE, "-o", toml)
+    assert code == 0 and f"Written: {toml}" in error and f"--map {toml}" in error
+    declared = tomllib.loads(toml.read_text(encoding="utf-8"))
+    assert len(declared["columns"]) == 19 and declared["leave"] == ["hip abd (N)"]
+    loaded = tmp_path / "loaded.xlsx"
+    code, told, _ = pfps("load", LOGS, "--units", "km", "--into", EXAMPLE, "--map", toml, "-o", loaded)
+    assert code == 0 and re.search(r"longest_run_spike_pct +2 filled in", told)
+    code, told, error = pfps("score", loaded, "--map", toml, "-o", tmp_path / "out.xlsx", *model)
+    assert code == 0 and re.search(r"(?s)rows +31.*scored +26.*rejected +5", told)
+    assert "column 2 (names)" in error and "P. 01" not in told + error
+    code, told, _ = pfps("rejected", tmp_path / "out.xlsx", "-o", tmp_path / "mend.csv")
+    assert code == 0 and re.search(r"rejected rows +5", told)
+    assert [row["Player"] for row in cells(tmp_path / "mend.csv")] == ["P. 04", "P. 12", "P. 18", "P. 21", "Average"]
+    mended = (tmp_path / "mend.csv").read_text(encoding="utf-8-sig").replace("x?", "ja").replace(",16.8,", ",1.68,")
+    mended = roster(tmp_path, mended.replace(",999,", ",150,"), "mend.csv")
+    code, told, _ = pfps("score", mended, "--map", toml, "-o", tmp_path / "mended.csv", *model)
+    assert code == 0 and re.search(r"(?s)scored +4.*rejected +1", told)
+    assert PLAYERS == 26 + 4
+
+
+def test_the_map_is_shown_with_what_each_column_is_read_as_and_what_is_asked(pfps, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    code, toml, table = pfps("map", EXAMPLE)
+    assert code == 0 and "[columns.knee_extension_nm_kg]" in toml
+    shown = "hip abd (N)|running_experience_years|times 0.453592|divided by weight_kg|0 = no, 1 = yes|missing: 999, ?"
+    for words in f"{shown}|age on|ASKED: how far|not read yet|1.83, 1.62, 1.74".split("|"):
+        assert words in table
+    assert {len(line) for line in table.splitlines() if line[0] in "┏┡├└│"} == {80} and "…" not in table
+    assert "-o map.toml writes it." in table
+    assert "P. 01" not in table + toml and "late" not in table + toml
+    assert "Not read until the map answers what is ASKED: 1 column(s)." in table
+
+
+def test_what_no_column_seems_to_be_is_said_and_a_roster_that_needs_no_map_gets_none(pfps, tmp_path):
+    code, toml, table = pfps("map", roster(tmp_path, "Nr,Age\n1,30\n"))
+    assert code == 0 and "No column seems to be sex, which is required." in table and "# [columns.sex]" in toml
+    assert pfps("map", roster(tmp_path, GOOD), "-o", tmp_path / "m.toml")[1] == ""
+    assert "no map is needed" in pfps("map", roster(tmp_path, GOOD))[2]
+    assert not (tmp_path / "m.toml").exists()
+
+
+def test_no_map_takes_the_place_of_a_roster(pfps, tmp_path):
+    source = roster(tmp_path, "Nr,Age\n1,30\n")
+    code, _, error = pfps("map", source, "-o", source)
+    assert code == 4 and "ends in .toml" in error
+    assert source.read_text() == "Nr,Age\n1,30\n"
+
+
+def test_a_template_is_a_workbook_if_its_name_or_an_option_says_so(pfps, tmp_path):
+    for arguments in (("-o", tmp_path / "a.xlsx"), ("--xlsx", "-o", tmp_path / "b.xlsx")):
+        assert pfps("template", *arguments)[0] == 0
+    assert (tmp_path / "a.xlsx").read_bytes() == (tmp_path / "b.xlsx").read_bytes()
+    code, _, error = pfps("template", "--xlsx")
+    assert code == 2 and "-o FILE.xlsx" in error
+    assert pfps("template", "--xlsx", "-o", tmp_path / "c.csv")[0] == 4
+    code, _, error = pfps("score", tmp_path / "a.xlsx", "-o", tmp_path / "out.csv")
+    assert code == 2 and "at least one row below the header" in error
+
+
+def test_a_sheet_that_is_not_there_is_answered_with_those_that_are(pfps):
+    code, _, error = pfps("check", EXAMPLE, "--sheet", "Reserves")
+    assert code == 2 and "'Squad 25-26'" in error

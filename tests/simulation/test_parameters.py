@@ -1,0 +1,88 @@
+"""The scenarios and the mechanisms agree: what is written is read, what is read is written, and every draw can be."""
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pfps_ml.simulation import runners, world, patients, calibration
+from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.simulation.world import World
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.scenario import RANGES
+from pfps_ml.domain.scenario import PARTS, load_scenario, scenario_names
+
+MODULES = (runners, runners, world, patients, runners, calibration)
+# what no scenario holds: solved from its figures, its horizon, and the choice of a run
+SOLVED = {"onset_intercept", "failed_care_intercept", "success_intercept", "hip_log_odds", "orthotic_log_odds"}
+GIVEN = {"months", "randomised"}
+
+
+def written(part):
+    return set(getattr(load_scenario("reference"), part))
+
+
+def read_by(module):
+    """Return the parameters that a module reads by name, as `p.name`."""
+    return set(re.findall(r"\bp\.(\w+)", Path(module.__file__).read_text(encoding="utf-8")))
+
+
+def errors():
+    return {f"error_{name}" for name in BY_NAME}
+
+
+def test_every_parameter_of_the_reference_is_read_and_every_parameter_that_is_read_is_written():
+    read, all_written = set().union(*map(read_by, MODULES)), written("runners") | written("patients")
+    measured = {name for name in all_written if name.startswith("error_")}
+    assert measured <= errors()
+    assert read - SOLVED - GIVEN - errors() == all_written - measured
+
+
+def test_runners_need_no_parameter_of_patients():
+    read = set().union(*(read_by(module) for module in (runners, runners, world, runners)))
+    assert read - SOLVED - GIVEN <= written("runners")
+
+
+def test_what_patients_replace_is_read_for_patients():
+    only_onset = read_by(runners) - read_by(runners) - read_by(patients)
+    assert not written("patients") & only_onset
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_column_can_be_computed_from_the_parameters_of_its_part(part):
+    population, functions = {"runners": ("runner", RUNNERS), "patients": ("patient", PATIENTS)}[part]
+    p = solved_parameters("reference")[PARTS.index(part)]
+    world = World(1, population, 0, 50, SimpleNamespace(**vars(p), randomised=False), 10, functions)
+    for name in functions:
+        column = np.asarray(world.column(name))
+        assert len(column) == 50
+        assert column.dtype.kind == "U" or np.isfinite(column.astype(float)).all(), name
+
+
+def test_no_draw_of_a_parameter_is_one_that_no_world_can_have(subtests):
+    """One draw in 10,000, on either side, is still what the parameter's name allows."""
+    for name in scenario_names():
+        with subtests.test(name=name):
+            held = 0
+            for part in PARTS:
+                for parameter in getattr(load_scenario(name), part).values():
+                    fits = [fits for names, _, fits in RANGES if re.fullmatch(names, parameter.name)][:1]
+                    # spike_months may be drawn beyond the horizon and below 0, and is cut there
+                    if parameter.name != "spike_months":
+                        held += len(fits)
+                        assert all(each(parameter.at(q)) for each in fits for q in (1e-4, 1 - 1e-4)), parameter.name
+                drawn = getattr(load_scenario(name), part)
+                ends = {"fppa_hip_correlation": 1e-4, "fppa_fpi_correlation": 1 - 1e-4}
+                squat = [drawn[key].at(q) for key, q in ends.items() if key in drawn]
+                assert np.square(squat).sum() < 1
+            assert held > 60
+
+
+def test_every_scenario_is_solved_in_draws_too(subtests):
+    for name in scenario_names():
+        with subtests.test(name=name):
+            for draw in (1, 2):
+                runner, patient = solved_parameters(name, 5, draw)
+                assert np.isfinite([value for p in (runner, patient) for value in vars(p).values()]).all()
