@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort system screenshots messages documents wheel lock
+.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort system screenshots messages house documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -94,6 +94,9 @@ screenshots: $(READY) ## the pictures of the page and of the squad report in doc
 
 messages: $(READY) ## check the catalogues of messages, and write what is read of them at run time
 	$(BIN)/python -m pfps_ml.workflows.messages
+
+house: $(READY) ## the measures of the house, and its picture in the README
+	$(BIN)/python -m benchmarks.house
 
 documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims, reports
 	$(BIN)/pfps dictionary -o DICTIONARY.md

@@ -10,13 +10,13 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
 from pfps_ml.core.config import CohortConfig
-from pfps_ml.evaluation.metrics import auroc, measure
 from pfps_ml.domain.dictionary import ONSET, REFERENCE_ARM
+from pfps_ml.evaluation.metrics import auroc, measure
 from pfps_ml.model.additive import probability
+from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.propensity import eligibility
+from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
 from pfps_ml.workflows.frames import onset_features, pathway_features
 
 SEASONS = 5  # of the 40 clubs of the training cohort: 100,000 fresh runners

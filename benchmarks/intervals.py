@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pfps_ml.model.bundle import released_bundle
-from pfps_ml.simulation.frames import simulate_onset
 from pfps_ml.core.config import CohortConfig
+from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.model.additive import AdditiveModel, probability
-from pfps_ml.model.spline_basis import basis, fit_logistic
+from pfps_ml.model.bundle import released_bundle
 from pfps_ml.model.prediction import Interval
-from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.model.spline_basis import basis, fit_logistic
+from pfps_ml.simulation.frames import simulate_onset
 from pfps_ml.workflows.frames import onset_features
 
 WORLDS = 200

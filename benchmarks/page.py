@@ -5,12 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.request import Request, urlopen
 
+from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import INPUTS, VISIT
 from pfps_ml.domain.field import Field
-from pfps_ml.core.randomness import generator
-from pfps_ml.workflows.page_pictures import HOUSE, answered, browsing, opened, served
-from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.workflows.page_pictures import PATIENT
+from pfps_ml.workflows.page_pictures import HOUSE, PATIENT, answered, browsing, opened, served
 
 FILES = HOUSE / "serving" / "page"
 RUNNERS, MOVES, LOADS = 1_000, 300, 20

@@ -14,16 +14,16 @@ import typer
 
 from benchmarks.skill import SEED, versions
 from pfps_ml.core.config import PathwayConfig, ProductConfig
+from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.errors import FactError
+from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.evaluation.comparison import t_interval
 from pfps_ml.evaluation.policy import preference_table
-from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.training.candidates import quiet
-from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.model.propensity import eligibility
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.model.preference import Preferences, preferences
-from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.model.propensity import eligibility
+from pfps_ml.training.candidates import quiet
+from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.workflows.comparison_jobs import cohort_of, each, round_of
 from pfps_ml.workflows.train import interval
 

@@ -12,13 +12,12 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.errors import FactError
 from pfps_ml.evaluation.comparison import EXCESS, ONSET_LABELS, PATHWAY_LABELS, compare
-from pfps_ml.training.candidates import OURS, check_libraries
-from pfps_ml.training.candidates import TRIALS, tune
-from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.workflows.frames import OUT
+from pfps_ml.training.candidates import OURS, TRIALS, check_libraries, tune
 from pfps_ml.workflows.comparison_jobs import Job, Outcome, cohort_of, each, entrants, judge, round_of
+from pfps_ml.workflows.frames import OUT
 
 SCENARIOS = {"onset": ("reference", "pooled", "kinetic_chain"), "pathways": ("kinetic_chain", "reference")}
 SIZES = {"onset": (1_000, 5_000, 20_000), "pathways": (1_000, 3_000, 10_000)}

@@ -19,18 +19,17 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from pfps_ml.core.config import CohortConfig, OnsetConfig
+from pfps_ml.core.console import say, table
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
+from pfps_ml.domain.input_validation import check, check_columns
+from pfps_ml.model.additive import AdditiveModel, explainer
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import Bundle, released_bundle
-from pfps_ml.simulation.frames import simulate_onset
-from pfps_ml.core.config import CohortConfig, OnsetConfig
-from pfps_ml.domain.input_validation import check, check_columns
-from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
-from pfps_ml.model.additive import AdditiveModel
-from pfps_ml.model.additive import explainer
 from pfps_ml.model.prediction import Scorer, scorer
+from pfps_ml.simulation.frames import simulate_onset
 from pfps_ml.training.boosting import compile_trees, pair_gains
-from pfps_ml.core.randomness import generator
-from pfps_ml.core.console import say, table
 from pfps_ml.workflows.frames import onset_features
 
 ROWS = 200_000

@@ -21,17 +21,17 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from pfps_ml.core.config import CohortConfig
+from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.core.errors import FactError
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import SCREENING
+from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.simulation.frames import simulate_onset
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.core.errors import FactError
-from pfps_ml.domain.input_validation import check, complete
-from pfps_ml.domain.dictionary import SCREENING
-from pfps_ml.core.randomness import generator
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
 from pfps_ml.squad.measurement_plan import plan_measurements
 from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements
-from pfps_ml.core.console import command, say, steps, table
 
 SQUADS = 4_000
 PLANS = 300

@@ -21,9 +21,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import typer
 
-from pfps_ml.simulation.frames import simulate_onset
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.console import command, say, table
+from pfps_ml.simulation.frames import simulate_onset
 
 MILLION = 1_000_000
 WORKERS = 2

@@ -11,18 +11,17 @@ from numpy.typing import NDArray
 from benchmarks.preference import preferred
 from benchmarks.trials import Known, Trial
 from pfps_ml.core.config import PathwayConfig
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
 from pfps_ml.evaluation.effects import mean_effects, outcome_scores
 from pfps_ml.evaluation.heterogeneity import best_linear_predictor
 from pfps_ml.evaluation.policy import BEST, policy_values, simple_policies
 from pfps_ml.io.study_data import read_patients
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
-from pfps_ml.training.candidates import quiet
-from pfps_ml.model.preference import Gate
-from pfps_ml.training.pathways import PathwayModel
+from pfps_ml.model.preference import Gate, Preferences
 from pfps_ml.model.propensity import cross_fitted, eligibility
 from pfps_ml.model.spline_basis import basis
-from pfps_ml.model.preference import Preferences
-from pfps_ml.core.randomness import generator
+from pfps_ml.training.candidates import quiet
+from pfps_ml.training.pathways import PathwayModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

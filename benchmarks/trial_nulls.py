@@ -12,10 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.trial_effects import SEED, Patients, decided
-from pfps_ml.domain.dictionary import ARMS, REFERENCE_ARM, SUCCESS
-from pfps_ml.training.candidates import quiet
-from pfps_ml.model.preference import NONE
 from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ARMS, REFERENCE_ARM, SUCCESS
+from pfps_ml.model.preference import NONE
+from pfps_ml.training.candidates import quiet
 
 Ints = NDArray[np.int64]
 TIMES = 20

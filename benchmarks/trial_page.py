@@ -13,12 +13,11 @@ from benchmarks.trial_effects import Tried, tried
 from benchmarks.trial_nulls import Dealt, dealt
 from benchmarks.trials import TRIALS, Trial
 from pfps_ml.core.markdown import markdown_table
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, SUCCESS
 from pfps_ml.evaluation.displays import BLUE, GREY, ORANGE, new_figure, notice
 from pfps_ml.evaluation.policy import BEST
 from pfps_ml.io.mapping import load_mapping
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, SUCCESS
-from pfps_ml.model.preference import LEVEL, RIVALS
-from pfps_ml.model.preference import NONE
+from pfps_ml.model.preference import LEVEL, NONE, RIVALS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

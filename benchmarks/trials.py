@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfps_ml.io.study_data import ARM
 from pfps_ml.domain.dictionary import SUCCESS
+from pfps_ml.io.study_data import ARM
 
 MAPS = Path("data/mappings")
 _START = 1985 * 12 + 8  # September 1985: the start of kindergarten, in months

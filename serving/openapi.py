@@ -10,12 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from pfps_ml import __version__
-from pfps_ml.model.assess import assess
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.io.readers import ENDINGS
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.field import Driver
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.io.readers import ENDINGS
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import Bundle
 from serving.access import KEYS_VARIABLE
 from serving.errors import ADVICE, CODE_HEADER
 from serving.requests import (

@@ -23,13 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from pfps_ml.batch.roster import EFFORT, score_roster
+from pfps_ml.core.errors import Fault, InputError, MissingLibrary
+from pfps_ml.domain.input_validation import check
+from pfps_ml.io.duplicates import plain_ids
+from pfps_ml.io.readers import ENDINGS, Size
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import Bundle
-from pfps_ml.core.errors import Fault, InputError, MissingLibrary
-from pfps_ml.io.readers import ENDINGS, Size
-from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.domain.input_validation import check
-from pfps_ml.io.roster import EFFORT, score_roster
 from serving.active_bundle import ActiveBundle
 from serving.errors import TooLarge
 from serving.microbatch import RosterQueue

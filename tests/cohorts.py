@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
+from pfps_ml.io.study_data import Columns, read_cohort
 
 CASE, DONE = ONSET.column, SUCCESS.column
 

@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, settings
 from hypothesis.internal.conjecture import providers
 
 if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
     from pfps_ml.core.config import Config
+    from pfps_ml.model.bundle import Bundle
     from pfps_ml.workflows.evaluate import Evaluation
     from pfps_ml.workflows.frames import Frames
     from pfps_ml.workflows.train import Candidate

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.roster import read_roster, score_roster
+from pfps_ml.io.roster import read_roster
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "data" / "examples" / "roster.csv"

@@ -5,10 +5,10 @@ import shutil
 import pandas as pd
 import pytest
 
-from pfps_ml.model.assess import assess
-from pfps_ml.model.bundle import load_bundle
 from pfps_ml.domain.input_validation import check
 from pfps_ml.domain.schemas import CARE, NOTICE, notice_message, notice_of
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import load_bundle
 from pfps_ml.squad.report import report_page
 from serving.active_bundle import ActiveBundle
 from serving.openapi import document

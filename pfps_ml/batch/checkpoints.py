@@ -7,9 +7,6 @@ output's format: the parts of another run are thrown away, since they belong to 
 Whether a file stays as it is while it is read: it is read more than once, and by more than one process.
 """
 
-from pathlib import Path
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError
 import fcntl
 import hashlib
 import json
@@ -21,11 +18,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
-from pfps_ml.model.bundle import dump
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import OutputError
-from pfps_ml.batch.scoring import Summary
 
+from pfps_ml.core.errors import InputError, OutputError
+from pfps_ml.core.messages import Message
+from pfps_ml.io.roster import Summary
+from pfps_ml.model.bundle import dump
 
 CHANGED = Message("file_changed")
 Stamp = tuple[int, int]

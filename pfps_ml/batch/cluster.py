@@ -12,9 +12,9 @@ from typing import Any
 from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_worker
 from distributed.comm.core import CommClosedError, connect
 
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import ClusterError, PartlyDone
 from pfps_ml.batch.workers import ParallelMap
+from pfps_ml.core.errors import ClusterError, PartlyDone
+from pfps_ml.core.messages import Message
 
 ANSWERS_WITHIN = 10  # seconds
 

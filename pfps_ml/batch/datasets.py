@@ -11,35 +11,25 @@ not what it was, is no account: its partition is scored again.
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
-from pfps_ml.model.bundle import digest, dump
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import OutputError
-from pfps_ml.core.atomic_output import write_whole
-from pfps_ml.batch.checkpoints import digest_of, only_run
-from pfps_ml.batch.scoring import Summary
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from pfps_ml.model.bundle import digest, dump
-from pfps_ml.core.messages import Message
+
+from pfps_ml.batch.checkpoints import CHANGED, digest_of, only_run, stamp_of
+from pfps_ml.batch.stream import Effort, Task, Tell, digest_of_map, of_ids, open_task, score_in_turn, silent, total
+from pfps_ml.batch.workers import ParallelMap, cores, working
+from pfps_ml.core.atomic_output import GO_ON, destination, explained, write_whole, written_whole
 from pfps_ml.core.errors import Fault, InputError, MissingLibrary, OutputError, PartlyDone
-from pfps_ml.io.readers import pieces
+from pfps_ml.core.messages import Message
 from pfps_ml.io.duplicates import Shared, find_shared
 from pfps_ml.io.mapping import Mapping as Map
 from pfps_ml.io.mapping import load_mapping
-from pfps_ml.core.atomic_output import GO_ON, destination, explained, written_whole
-from pfps_ml.batch.scoring import Summary
-from pfps_ml.batch.checkpoints import CHANGED, stamp_of
-from pfps_ml.batch.stream import Effort, Task, Tell, digest_of_map, of_ids, open_task, score_in_turn, silent, total
-from pfps_ml.batch.workers import ParallelMap, cores, working
+from pfps_ml.io.readers import pieces
+from pfps_ml.io.roster import Summary
+from pfps_ml.model.bundle import digest, dump
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle
@@ -153,7 +143,7 @@ class DatasetJob:
 def score_dataset(
     folder: Path, out: Path, bundle: "Bundle", mapping: Path | Map | None, effort: Effort, tell: Tell
 ) -> Summary:
-    """Score a folder of Parquet files into another one; see `pfps_ml.io.roster.score_roster`."""
+    """Score a folder of Parquet files into another one; see `pfps_ml.batch.roster.score_roster`."""
     names = _partitions(folder, out)
     # whole paths, because a worker of a cluster stands in a folder of its own
     job = DatasetJob(folder.resolve(), destination(out), load_mapping(mapping), effort)

@@ -3,46 +3,29 @@
 The columns that scoring adds to rows: the account, and the assessment. Rows with the same text share it.
 """
 
-from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from pfps_ml.core.errors import Fault
-from pfps_ml.io.roster_rows import ACCOUNT
-from pfps_ml.domain.input_validation import Checked
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
-import pyarrow as pa
 import pyarrow.compute as pc
+
+from pfps_ml.core.atomic_output import check_apart, check_output, written_whole
+from pfps_ml.core.errors import Fault, InputError
 from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.domain.input_validation import Checked
 from pfps_ml.domain.roster_columns import added_by_scoring
-from pfps_ml.core.errors import InputError
+from pfps_ml.io.output_writer import join
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece
 from pfps_ml.io.roster_rows import ACCOUNT, NAMES
-from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.core.atomic_output import check_apart, check_output, written_whole
-from pfps_ml.io.output_writer import join
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle
 
 CHUNK = 16_384  # rows assessed at once: texts that they share are written once
-
-
-@dataclass(frozen=True)
-class Summary:
-    """How many rows came in, were scored and were rejected; `problems` counts the rejected rows by field.
-
-    A row that does not fit the header counts under `row`; one with two faults counts under both.
-    """
-
-    rows: int
-    scored: int
-    rejected: int
-    problems: dict[str, int]
 
 
 def scored_columns(bundle: "Bundle", checked: Checked, visit: bool, chunk: int = CHUNK) -> dict[str, Any]:
@@ -69,14 +52,6 @@ def score_rows(bundle: "Bundle", checked: Checked, visit: bool) -> pd.DataFrame:
 def plain(column: Any) -> Any:
     """Return one of our columns as it is written: text as text, not as places in a list of texts."""
     return column.cast(pa.string()) if pa.types.is_dictionary(column.type) else column
-
-
-def summary_of(checked: Checked) -> Summary:
-    """Return the account of some rows."""
-    rejected = int(checked.rejected.sum())
-    seen = dict.fromkeys((fault.row, fault.field or "row") for fault in checked.faults)
-    problems = dict(Counter(field for _, field in seen).most_common())
-    return Summary(len(checked.values), len(checked.values) - rejected, rejected, problems)
 
 
 def _account(checked: Checked) -> dict[str, Any]:
@@ -182,4 +157,4 @@ def _places(header: tuple[str, ...]) -> list[int]:
     return [*theirs, *(header.index(name) for name in ACCOUNT if name in header)]
 
 
-__all__ = ["CHUNK", "Summary", "plain", "repeat_rejected", "score_rows", "scored_columns", "summary_of"]
+__all__ = ["CHUNK", "plain", "repeat_rejected", "score_rows", "scored_columns"]

@@ -13,20 +13,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from pfps_ml.model.bundle import digest, dump
-from pfps_ml.io.csv_chunks import Span
+from pfps_ml.batch.checkpoints import Parts, Stamp, check_steady, parts_beside, stamp_of
+from pfps_ml.batch.scoring import CHUNK, scored_columns
+from pfps_ml.batch.workers import ParallelMap, cores, in_turn, working
+from pfps_ml.core.atomic_output import GO_ON, check_output, destination, explained, written_whole
 from pfps_ml.io.cells import Dialect
-from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
+from pfps_ml.io.csv_chunks import Span
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
-from pfps_ml.io.roster_rows import NAMES, Plan, plan_of
-from pfps_ml.io.roster_rows import has_decimal_comma, id_texts, read_rows
-from pfps_ml.core.atomic_output import GO_ON, check_output, destination, explained, written_whole
 from pfps_ml.io.output_writer import join, write_part
-from pfps_ml.batch.checkpoints import Parts, parts_beside
-from pfps_ml.batch.scoring import CHUNK, Summary, scored_columns, summary_of
-from pfps_ml.batch.checkpoints import Stamp, check_steady, stamp_of
-from pfps_ml.batch.workers import ParallelMap, cores, in_turn, working
+from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
+from pfps_ml.io.roster import Summary, summary_of
+from pfps_ml.io.roster_rows import NAMES, Plan, has_decimal_comma, id_texts, plan_of, read_rows
+from pfps_ml.model.bundle import digest, dump
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle
@@ -110,7 +109,7 @@ def score_file(
     effort: Effort,
     tell: Tell,
 ) -> Summary:
-    """Score one file; see `pfps_ml.io.roster.score_roster`."""
+    """Score one file; see `pfps_ml.batch.roster.score_roster`."""
     check_output(out, ENDINGS)
     tell("Reading", 0, 0)
     task = open_task(source, load_mapping(mapping), out.suffix.lower(), effort)
@@ -134,7 +133,7 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     Raises
     ------
     InputError
-        As for `pfps_ml.io.roster.score_roster`.
+        As for `pfps_ml.batch.roster.score_roster`.
     """
     stamp = stamp_of(source)
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)

@@ -9,17 +9,17 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from pfps_ml.core.errors import InputError, MissingLibrary
-from pfps_ml.domain.dictionary import ONSET
 from pfps_ml.cli.options import RESEARCHER
 from pfps_ml.core.console import waiting
+from pfps_ml.core.errors import InputError, MissingLibrary
+from pfps_ml.domain.dictionary import ONSET
 from pfps_ml.workflows.tables import show_lines
 
 if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
     from pfps_ml.evaluation.check_catalogue import Check
-    from pfps_ml.io.study_data import Cohort, Columns
     from pfps_ml.evaluation.external_validation import Validation
+    from pfps_ml.io.study_data import Cohort, Columns
+    from pfps_ml.model.bundle import Bundle
 
 _NEEDED = ("scipy", "matplotlib")
 Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.2.0.")]
@@ -57,8 +57,8 @@ def audit(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Check a cohort of runners, or of patients, before anything is trained on it; exit code 2 if a check fails."""
     from pfps_ml.evaluation.cohort_checks import audit as run
-    from pfps_ml.io.study_data import Columns
     from pfps_ml.io.study_columns import arm_levels
+    from pfps_ml.io.study_data import Columns
 
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
@@ -78,12 +78,11 @@ def evaluate(  # noqa: PLR0913, PLR0917
     arm_level: ArmLevel = None, randomised: Randomised = False, other: Against = None, mlflow: Logged = False,
 ) -> None:  # fmt: skip
     """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
-    from pfps_ml.io.study_data import Columns, make_result_folder
-    from pfps_ml.io.study_columns import arm_levels
-    from pfps_ml.evaluation.external_validation import compared, lines_of_gains
-    from pfps_ml.evaluation.external_validation import validate
     from pfps_ml.evaluation.external_patients import validate_pathways
+    from pfps_ml.evaluation.external_validation import compared, lines_of_gains, validate
     from pfps_ml.evaluation.validation_report import lines_of, write_validation
+    from pfps_ml.io.study_columns import arm_levels
+    from pfps_ml.io.study_data import Columns, make_result_folder
 
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
@@ -142,10 +141,9 @@ def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundl
 
 def _track(found: "Validation") -> None:
     """Log a validation as it may leave the house: its reports number the clubs."""
-    from pfps_ml.workflows.tracking import track
-    from pfps_ml.evaluation.external_validation import gains
+    from pfps_ml.evaluation.external_validation import gains, unnamed
     from pfps_ml.evaluation.validation_report import EXPERIMENT, records_of, write_validation
-    from pfps_ml.evaluation.external_validation import unnamed
+    from pfps_ml.workflows.tracking import track
 
     hidden = unnamed(found)
     with TemporaryDirectory(prefix="pfps-") as place:

@@ -14,10 +14,32 @@ from rich.console import Console
 
 from pfps_ml import __version__
 from pfps_ml.cli import cohort, privacy
+from pfps_ml.cli.options import (
+    CLINICIAN,
+    ENGINEER,
+    PHYSIO,
+    RESEARCHER,
+    Answered,
+    Flags,
+    Hours,
+    Mended,
+    Page,
+    Sheet,
+    Since,
+    Toml,
+    Workbook,
+)
+from pfps_ml.core.console import cluster_of, progress, spelt_out, waiting
 from pfps_ml.core.errors import InputError, MissingLibrary, OutputError, PfpsError
-from pfps_ml.cli.options import CLINICIAN, ENGINEER, PHYSIO, RESEARCHER, Answered, Flags, Hours, Mended, Page, Sheet, Since, Toml, Workbook, cluster_of, spelt_out
-from pfps_ml.core.console import progress, waiting
-from pfps_ml.workflows.tables import show_account, show_comparison, show_differences, show_faults, show_lines, show_proposal, show_scenarios
+from pfps_ml.workflows.tables import (
+    show_account,
+    show_comparison,
+    show_differences,
+    show_faults,
+    show_lines,
+    show_proposal,
+    show_scenarios,
+)
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle
@@ -118,10 +140,10 @@ def score(  # noqa: PLR0913, PLR0917
     workers: Workers = None, dask: Dask = None,
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
+    from pfps_ml.batch.roster import score_roster
+    from pfps_ml.batch.stream import Effort
     from pfps_ml.io.mapping import load_mapping
     from pfps_ml.io.personal_data import spot_in_head, warning
-    from pfps_ml.io.roster import score_roster
-    from pfps_ml.batch.stream import Effort
 
     effort = Effort(workers, cluster=cluster_of(dask))
     if personal := spot_in_head(roster):
@@ -190,8 +212,8 @@ def scenarios(diff: Pair = None) -> None:
 @app.command(rich_help_panel=RESEARCHER)
 def compare(task: Task = "onset", metric: Figure = None) -> None:
     """Print the latest comparison of candidates that `python -m pipelines.compare` logged to MLflow."""
-    from pfps_ml.workflows.comparison_jobs import EXPERIMENT, TABLE, TAG
     from pfps_ml.core.records import Tag
+    from pfps_ml.workflows.comparison_jobs import EXPERIMENT, TABLE, TAG
     from pfps_ml.workflows.tracking import latest_table
 
     with waiting("Asking MLflow"):

@@ -1,6 +1,5 @@
-"""Options that more than one command has, and --dask, which may stand alone or with an address."""
+"""Options that more than one command has."""
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -25,25 +24,7 @@ Hours = Annotated[
 Flags = Annotated[int, typer.Option("--flags", min=1, metavar="N", help="How many runners can be seen first.")]
 Since = Annotated[Path | None, typer.Option("--since", metavar="FILE", help="An earlier roster, to say what changed.")]
 
-HERE = "here"  # in place of an address: a cluster on this machine
-_ADDRESS = re.compile(r"\w+://.+|[\w.-]+:\d+")
-
-
-def spelt_out(arguments: list[str]) -> list[str]:
-    """Give --dask a value where it has none, because an option of a command takes one always or never."""
-    follows = [*arguments[1:], ""]
-    return [
-        f"--dask={HERE}" if word == "--dask" and not _ADDRESS.fullmatch(after) else word
-        for word, after in zip(arguments, follows, strict=True)
-    ]
-
-
-def cluster_of(dask: str | None) -> tuple[str | None] | None:
-    """Return None for no cluster, and else its address in a tuple, or None in it for one on this machine."""
-    return None if dask is None else (None if dask == HERE else dask,)
-
-
 __all__ = [
-    "CLINICIAN", "ENGINEER", "HERE", "PHYSIO", "RESEARCHER", "Answered", "Flags", "Hours", "Mended", "Page",
-    "Sheet", "Since", "Toml", "Workbook", "cluster_of", "spelt_out",
+    "CLINICIAN", "ENGINEER", "PHYSIO", "RESEARCHER", "Answered", "Flags", "Hours", "Mended", "Page",
+    "Sheet", "Since", "Toml", "Workbook",
 ]  # fmt: skip

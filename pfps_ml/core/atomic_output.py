@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import OutputError
+from pfps_ml.core.messages import Message
 
 NOTHING_WRITTEN, GO_ON = Message("nothing_written"), Message("goes_on")
 

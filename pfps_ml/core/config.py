@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.core.levels import LEVEL
 from pfps_ml.core.errors import FactError
+from pfps_ml.core.levels import LEVEL
 
 
 @dataclass(frozen=True)

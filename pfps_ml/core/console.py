@@ -3,9 +3,14 @@
 What a terminal shows while something is being done; nothing where there is no terminal.
 """
 
+import re
+import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
+
+import typer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -16,16 +21,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
-import sys
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import Any
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from pfps_ml.core.errors import PfpsError
 
+from pfps_ml.core.errors import PfpsError
 
 PATIENCE = 1.0  # seconds that pass before progress is worth a line
 Tell = Callable[[str, float, int], None]
@@ -118,4 +116,34 @@ def command(main: Callable[..., None]) -> None:
         sys.exit(error.exit_code)
 
 
-__all__ = ["PATIENCE", "Tell", "command", "progress", "say", "steps", "table", "waiting"]
+HERE = "here"  # in place of an address: a cluster on this machine
+_ADDRESS = re.compile(r"\w+://.+|[\w.-]+:\d+")
+
+
+def spelt_out(arguments: list[str]) -> list[str]:
+    """Give --dask a value where it has none, because an option of a command takes one always or never."""
+    follows = [*arguments[1:], ""]
+    return [
+        f"--dask={HERE}" if word == "--dask" and not _ADDRESS.fullmatch(after) else word
+        for word, after in zip(arguments, follows, strict=True)
+    ]
+
+
+def cluster_of(dask: str | None) -> tuple[str | None] | None:
+    """Return None for no cluster, and else its address in a tuple, or None in it for one on this machine."""
+    return None if dask is None else (None if dask == HERE else dask,)
+
+
+__all__ = [
+    "HERE",
+    "PATIENCE",
+    "Tell",
+    "cluster_of",
+    "command",
+    "progress",
+    "say",
+    "spelt_out",
+    "steps",
+    "table",
+    "waiting",
+]

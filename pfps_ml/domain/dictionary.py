@@ -5,10 +5,10 @@ constraints, the wording of reasons and the fingerprint of a bundle are all deri
 `source` names rows of the evidence ledger (G1-19) or says what the definition rests on.
 """
 
-from pfps_ml.core.messages import Message
-from pfps_ml.domain.outcomes import ONSET, OUTCOMES, SUCCESS
 from pfps_ml.core.errors import FactError
+from pfps_ml.core.messages import Message
 from pfps_ml.domain.field import TIERS, Arm, Field, choice, number, section, text
+from pfps_ml.domain.outcomes import ONSET, OUTCOMES, SUCCESS
 
 _id = section(kind="text", group="about you", obtained="identifier", role="identifier")
 _body = section(group="about you", driver="body")

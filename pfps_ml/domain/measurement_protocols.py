@@ -12,16 +12,14 @@ a test. A `source` names the paper that describes or judged one; where it is "pr
 How many minutes it takes stands in `measuring`.
 """
 
-from pfps_ml.core.errors import FactError
-from pfps_ml.domain.dictionary import BY_NAME
-from dataclasses import dataclass
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS
-from pfps_ml.domain.field import Field
 from collections.abc import Iterator
-from pfps_ml.core.markdown import markdown_table
-from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.field import TIERS
+from dataclasses import dataclass
 
+from pfps_ml.core.errors import FactError
+from pfps_ml.core.markdown import markdown_table
+from pfps_ml.domain.dictionary import BY_NAME, INPUTS
+from pfps_ml.domain.field import TIERS, Field
+from pfps_ml.domain.schemas import NOTICE
 
 ASSUMPTION = "Minutes per test are assumptions; walking between stations and setting up are not in them."
 # a field that is not named takes what its way of being obtained takes

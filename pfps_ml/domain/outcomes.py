@@ -7,8 +7,8 @@ follow from these lines. Another horizon is a number in `horizons`, its paramete
 from dataclasses import dataclass
 from typing import Literal
 
-from pfps_ml.domain.links import LINKS
 from pfps_ml.core.errors import FactError
+from pfps_ml.domain.links import LINKS
 
 Unit = Literal["weeks", "months", "years"]
 DAYS_A_MONTH = 365.25 / 12

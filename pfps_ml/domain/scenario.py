@@ -9,23 +9,19 @@ how, and the value must lie inside that row's interval; where it cites one with 
 """
 
 import re
+import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from math import exp, isfinite, log, nan
-from statistics import NormalDist
-from typing import Any, Literal
-from pfps_ml.domain.evidence import Z95, ledger, numbers
-import tomllib
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from math import inf
+from math import exp, inf, isfinite, log, nan
 from pathlib import Path
-from typing import Any
+from statistics import NormalDist
+from typing import Any, Literal
+
 from pfps_ml.core.errors import FactError
 from pfps_ml.core.randomness import uniforms
-
+from pfps_ml.domain.evidence import Z95, ledger, numbers
 
 Scale = Literal["linear", "log", "logit"]
 _KEYS = {"value", "interval", "unit", "rows", "how", "reads", "assumption", "marginal"}

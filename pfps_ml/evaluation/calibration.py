@@ -7,18 +7,14 @@ whoever acts at a risk of 5 % holds one case found to be worth nineteen false al
 """
 
 from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.evaluation.metrics import checked, club_resamples, count_groups, percentiles
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
+
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.levels import normal_quantile
 from pfps_ml.evaluation.metrics import LEVEL, checked, club_resamples, count_groups, percentiles, smoothed_calibration
-
 
 Array = npt.NDArray[np.float64]
 

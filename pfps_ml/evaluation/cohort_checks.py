@@ -11,48 +11,21 @@ C06: how many runners a model of so many fields needs, by published criteria.
 C01 and C02: what was known when, and for how long runners were followed.
 """
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.evaluation.check_catalogue import Check, failed, not_applicable, passed, warned
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.messages import Message
-from pfps_ml.io.study_data import Cohort
-from pfps_ml.domain.dictionary import PATHWAY_FIELDS, REFERENCE_ARM
-from pfps_ml.core.randomness import generator
-from collections.abc import Iterator
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.evaluation.check_catalogue import Check, judged, not_applicable
-from pfps_ml.core.messages import Message
-from pfps_ml.evaluation.metrics import auroc
-from pfps_ml.io.study_data import Cohort
-from pfps_ml.core.randomness import generator
-from collections.abc import Sequence
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.evaluation.check_catalogue import Check, failed, judged, passed
-from pfps_ml.core.messages import Message
-from pfps_ml.io.study_data import Cohort
-from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+from collections.abc import Iterator, Sequence
 from math import ceil, log
+
 import numpy as np
-from pfps_ml.evaluation.check_catalogue import Check, failed, passed, warned
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
-from pfps_ml.io.study_data import Cohort
-import numpy as np
-import pandas as pd
-from pfps_ml.evaluation.check_catalogue import Check, failed, not_applicable, passed, warned
-from pfps_ml.core.messages import Message
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.evaluation.check_catalogue import Check, failed, judged, not_applicable, passed, warned
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.io.study_data import Cohort
-import pandas as pd
-from pfps_ml.evaluation.check_catalogue import Check
-from pfps_ml.io.study_data import Cohort
-
 
 _WARN, _FAIL = 0.02, 0.1
 _PROPENSITY_FOLDS, _FEWEST_PER_ARM = 5, 20

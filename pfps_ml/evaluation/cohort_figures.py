@@ -3,41 +3,34 @@
 Which arms a cohort of patients can be asked about, and what may be shown of them: no cell under five events.
 """
 
-from collections.abc import Sequence
-from dataclasses import replace
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.levels import normal_quantile
-from pfps_ml.core.messages import Message
-from pfps_ml.evaluation.heterogeneity import group_members
-from pfps_ml.evaluation.metrics import LEVEL
-from pfps_ml.evaluation.policy import AS_TREATED, BEST
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
-from pfps_ml.model.additive import probability
-from pfps_ml.model.propensity import eligibility
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treated, narrowed, pathway_tables
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
+
 from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.levels import normal_quantile
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.calibration import calibration_curve, calibration_table
+from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.displays_onset import subgroups
-from pfps_ml.evaluation.metrics import count_groups, measure_with_intervals
+from pfps_ml.evaluation.heterogeneity import group_members
+from pfps_ml.evaluation.metrics import LEVEL, count_groups, measure_with_intervals
+from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treated, narrowed, pathway_tables
+from pfps_ml.evaluation.policy import AS_TREATED, BEST
 from pfps_ml.evaluation.subgroups import subgroup_table
 from pfps_ml.io.study_data import Cohort
-
+from pfps_ml.model.additive import probability
+from pfps_ml.model.prediction import Predictor
+from pfps_ml.model.propensity import eligibility
 
 Bools = NDArray[np.bool_]
 ARM_LABELS = {arm.name: arm.label for arm in ARMS}

@@ -6,28 +6,25 @@ that colour-blind people can tell apart (Okabe and Ito), carry the notice, and l
 How every picture looks: its size, colours and notice; and shap's beeswarm, drawn without pyplot.
 """
 
+import io
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-import numpy as np
-import pandas as pd
-from pfps_ml.domain.schemas import NOTICE
-import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pfps_ml.core.messages import Message
+
 from pfps_ml.core.errors import OutputError
+from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import csv_text
+from pfps_ml.domain.dictionary import ONSET, field
+from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation.calibration import calibration_table
 from pfps_ml.evaluation.metrics import auroc, cases_by_risk, smoothed_calibration
-from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.dictionary import ONSET, field
-from pfps_ml.core.numbers import csv_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,19 +13,14 @@ for the model alone.
 
 from collections.abc import Mapping
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.evaluation.metrics import auroc, club_resamples, count_groups, percentiles
-from collections.abc import Mapping
-from typing import Any
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.config import ValidationConfig
-from pfps_ml.domain.dictionary import BY_NAME
 
+from pfps_ml.core.config import EvaluationConfig, ValidationConfig
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.evaluation.metrics import auroc, club_resamples, count_groups, percentiles
 
 Floats = NDArray[np.float64]
 TRAINING, EXPECTED, OBSERVED, MODEL = "training", "expected here", "observed here", "observed less expected"

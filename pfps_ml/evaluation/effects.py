@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.clusters import clustered_mean
 from pfps_ml.evaluation.metrics import LEVEL
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 
 Array = npt.NDArray[np.float64]
 Labels = npt.ArrayLike

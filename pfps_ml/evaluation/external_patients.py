@@ -12,26 +12,36 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.cohort_checks import audit, checks_table
 from pfps_ml.core.config import Config, EvaluationConfig
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import CohortError
-from pfps_ml.evaluation import displays
-from pfps_ml.io.study_data import Cohort
-from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
-from pfps_ml.model.propensity import cross_fitted, eligibility, fit_propensity
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.core.messages import Message
 from pfps_ml.core.randomness import generator
-from pfps_ml.evaluation.cohort_figures import ARM_LABELS, arm_table, compared_arms, mean_predicted, only_compared, reportable_tables
-from pfps_ml.evaluation.drift import case_mix
-from pfps_ml.evaluation.drift import drift_table
-from pfps_ml.evaluation.pathway_validation import earned_tables, gate_here
+from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.evaluation import displays
+from pfps_ml.evaluation.cohort_checks import audit, checks_table
+from pfps_ml.evaluation.cohort_figures import (
+    ARM_LABELS,
+    Resampling,
+    Scored,
+    apart,
+    arm_table,
+    compared_arms,
+    mean_predicted,
+    only_compared,
+    refuse_few,
+    reportable_tables,
+    resampled,
+    whole,
+)
+from pfps_ml.evaluation.drift import case_mix, drift_table
 from pfps_ml.evaluation.external_validation import Validation, expect_unseen, subject_of
-from pfps_ml.evaluation.cohort_figures import Resampling, Scored, apart, refuse_few, resampled, whole
+from pfps_ml.evaluation.pathway_validation import ARM_NAMES, Given, Treated, earned_tables, gate_here, pathway_pictures
 from pfps_ml.evaluation.subgroups import groups_of
 from pfps_ml.evaluation.verdict import pathway_verdict
-from pfps_ml.evaluation.pathway_validation import ARM_NAMES, Given, Treated, pathway_pictures
+from pfps_ml.io.study_data import Cohort
+from pfps_ml.model.bundle import Bundle
+from pfps_ml.model.propensity import cross_fitted, eligibility, fit_propensity
+from pfps_ml.model.spline_basis import basis
 
 Objects = NDArray[np.object_]
 

@@ -7,41 +7,29 @@ A validation that may leave the house: clubs are numbers, because a tracker is t
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.cohort_checks import audit, checks_table
-from pfps_ml.evaluation.check_catalogue import Check
+
 from pfps_ml.core.config import Config
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import CohortError
-from pfps_ml.evaluation import displays, displays_onset
-from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
-from pfps_ml.io.study_data import Cohort
+from pfps_ml.core.messages import Message
+from pfps_ml.core.records import Metric
+from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.domain.schemas import has_seen
-from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
-from pfps_ml.evaluation.drift import case_mix
-from pfps_ml.evaluation.drift import drift_table
+from pfps_ml.evaluation import displays, displays_onset
+from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
+from pfps_ml.evaluation.check_catalogue import Check
+from pfps_ml.evaluation.cohort_checks import audit, checks_table
 from pfps_ml.evaluation.cohort_figures import Resampling, Scored, apart, refuse_few, resampled, whole
-from pfps_ml.evaluation.subgroups import groups_of
+from pfps_ml.evaluation.drift import case_mix, drift_table
 from pfps_ml.evaluation.sample_size import size_table
+from pfps_ml.evaluation.subgroups import compare_parts, groups_of
 from pfps_ml.evaluation.verdict import Verdict, verdict_of
-from dataclasses import replace
-from typing import Any
-import pandas as pd
-from dataclasses import replace
-from typing import Any
-import pandas as pd
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.core.config import Config
-from pfps_ml.evaluation.subgroups import compare_parts
 from pfps_ml.io.study_data import Cohort
-from pfps_ml.domain.input_validation import complete
-from pfps_ml.core.records import Metric
-from pfps_ml.evaluation.cohort_figures import resampled
-
+from pfps_ml.model.bundle import Bundle
 
 Floats = NDArray[np.float64]
 

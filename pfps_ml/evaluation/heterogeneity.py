@@ -12,22 +12,18 @@ predictor, and the effects of groups formed by what was predicted. An effect is 
 care, among the patients who may have the arm.
 """
 
-from typing import Any
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from pfps_ml.evaluation.clusters import clustered_mean, regress
-from pfps_ml.evaluation.metrics import LEVEL
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from collections.abc import Iterator
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.evaluation.metrics import count_groups, percentiles
-from pfps_ml.domain.dictionary import ACTIVE_ARMS
-from pfps_ml.core.randomness import generator
 
+from pfps_ml.core.config import EvaluationConfig
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+from pfps_ml.evaluation.clusters import clustered_mean, regress
+from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
 Array = npt.NDArray[np.float64]
 _SAME = 1e-9  # a spread of predicted effects below this is none

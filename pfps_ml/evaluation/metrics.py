@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core.levels import student_quantile
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.levels import student_quantile
 from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
+from pfps_ml.core.messages import Message
 from pfps_ml.core.randomness import generator
 
 Array = npt.NDArray[np.float64]

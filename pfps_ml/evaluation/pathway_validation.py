@@ -9,33 +9,25 @@ Pathway models judged on patients that they were not trained on: effects, differ
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.evaluation import displays, displays_pathways
-from pfps_ml.evaluation.effects import adjusted_effects, arm_scores, pehe, propensity_counts, propensity_overlap
-from pfps_ml.evaluation.heterogeneity import best_linear_predictor, group_effects
-from pfps_ml.evaluation.policy import policy_regret, policy_values, simple_policies
-from pfps_ml.evaluation.policy import preference_table
-from pfps_ml.evaluation.sensitivity import Patients, measured_strengths, sensitivity_bounds, strength_to_overturn
-from pfps_ml.evaluation.heterogeneity import targeting_curves
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
-from pfps_ml.model.preference import Gate, gate_to_json
-from pfps_ml.model.propensity import PropensityModel, eligibility
-from pfps_ml.model.prediction import Estimate, Predictor
-from pfps_ml.model.preference import Preferences, preferences
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message, sentence
-from pfps_ml.evaluation.clusters import clustered_mean
-from pfps_ml.evaluation.effects import RARE
-from pfps_ml.core.logistic import expit, logit
-from pfps_ml.evaluation.metrics import LEVEL
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
-from pfps_ml.model.preference import Gate, Held, judge
 
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from pfps_ml.core.config import EvaluationConfig
+from pfps_ml.core.logistic import expit, logit
+from pfps_ml.core.messages import Message, sentence
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
+from pfps_ml.evaluation import displays, displays_pathways
+from pfps_ml.evaluation.clusters import clustered_mean
+from pfps_ml.evaluation.effects import RARE, adjusted_effects, arm_scores, pehe, propensity_counts, propensity_overlap
+from pfps_ml.evaluation.heterogeneity import best_linear_predictor, group_effects, targeting_curves
+from pfps_ml.evaluation.metrics import LEVEL
+from pfps_ml.evaluation.policy import policy_regret, policy_values, preference_table, simple_policies
+from pfps_ml.evaluation.sensitivity import Patients, measured_strengths, sensitivity_bounds, strength_to_overturn
+from pfps_ml.model.prediction import Estimate, Predictor
+from pfps_ml.model.preference import Gate, Held, Preferences, gate_to_json, judge, preferences
+from pfps_ml.model.propensity import PropensityModel, eligibility
 
 Floats = NDArray[np.float64]
 ARM_NAMES = [arm.name for arm in ARMS]

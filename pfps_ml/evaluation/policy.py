@@ -6,20 +6,17 @@ A policy names one arm for every patient. Its value is the mean success if all p
 """
 
 from collections.abc import Mapping
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pfps_ml.core.messages import Message
+
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.clusters import clustered_mean
 from pfps_ml.evaluation.effects import policy_share
 from pfps_ml.evaluation.metrics import LEVEL
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-import numpy as np
-import numpy.typing as npt
-import pandas as pd
-from pfps_ml.domain.dictionary import ARMS
-
 
 Choices = npt.NDArray[np.object_]
 BEST, AS_TREATED = "best_predicted", "as_treated"

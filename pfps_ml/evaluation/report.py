@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core.errors import OutputError
 from pfps_ml.core.html import templates_of
 from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import OutputError
-from pfps_ml.evaluation.displays import Display, png
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.evaluation.displays import Display, png
 
 
 @dataclass(frozen=True)

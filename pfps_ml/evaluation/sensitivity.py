@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core.config import EvaluationConfig
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ARMS, field
 from pfps_ml.evaluation.effects import RARE
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
-from pfps_ml.domain.dictionary import ARMS, field
-from pfps_ml.core.randomness import generator
 
 Array = npt.NDArray[np.float64]
 STRENGTHS = (1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)

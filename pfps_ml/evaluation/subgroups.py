@@ -6,19 +6,19 @@ or too few without, keeps its counts and shows no figure: it would say more of c
 The groups in which figures are shown apart: sex, age, and the dearest kind of measurement that a runner has.
 """
 
-from itertools import pairwise
-import numpy as np
-import pandas as pd
-from pfps_ml.core.config import Config
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.field import TIERS
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pfps_ml.core.config import EvaluationConfig
+
+from pfps_ml.core.config import Config, EvaluationConfig
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.field import TIERS
+from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
 from pfps_ml.evaluation.metrics import (
     METRICS,
     checked,
@@ -28,8 +28,6 @@ from pfps_ml.evaluation.metrics import (
     measure_with_intervals,
     percentiles,
 )
-from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
-
 
 TIER_LABELS = {
     "questionnaire": "Questionnaire only", "log": "With a training log", "field test": "With field tests",

@@ -5,29 +5,25 @@ A validation in plain language: its first figures in words, and tables without w
 What each part of a report says: by the name of its table or picture, heading and text, in order.
 """
 
-from collections.abc import Hashable, Mapping
-from typing import Any
-import numpy as np
-import pandas as pd
-from pfps_ml.evaluation.check_catalogue import CheckVerdict
-from pfps_ml.evaluation.cohort_figures import ARM_LABELS
-from pfps_ml.evaluation.external_validation import Validation
-from pfps_ml.evaluation.verdict import Conclusion
 import json
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
+
 import numpy as np
 import pandas as pd
-from pfps_ml.model.bundle import digest, dump
-from pfps_ml.domain.outcomes import Horizon
-from pfps_ml.evaluation.report import Section, write_report
-from pfps_ml.core.numbers import rounded
+
 from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core.numbers import rounded
 from pfps_ml.core.records import Artifact, Metric, Param, Record, Tag
-from pfps_ml.evaluation.external_validation import AGAINST
+from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
+from pfps_ml.evaluation.external_validation import AGAINST, Validation
 from pfps_ml.evaluation.pathway_validation import EARNED
-from pfps_ml.evaluation.external_validation import Validation
+from pfps_ml.evaluation.report import Section, write_report
+from pfps_ml.evaluation.verdict import Conclusion
+from pfps_ml.model.bundle import digest, dump
 
 
 def in_plain_words(validation: Validation) -> str:

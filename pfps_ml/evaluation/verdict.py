@@ -10,28 +10,21 @@ What may be concluded of a model from a cohort: only what the cohort is large an
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
-import numpy as np
-import pandas as pd
-from pfps_ml.evaluation.cohort_checks import NOT_ONSET
-from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
-from pfps_ml.core.config import ReleaseConfig
-from pfps_ml.core.messages import Message
-from pfps_ml.domain.outcomes import Horizon
-from collections.abc import Mapping
-from enum import StrEnum
 from math import ceil
 from typing import Any
+
 import numpy as np
 import pandas as pd
-from pfps_ml.evaluation.check_catalogue import Check
+
 from pfps_ml.core.config import Config, ReleaseConfig, ValidationConfig
 from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
-from pfps_ml.evaluation.metrics import LEVEL
+from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
+from pfps_ml.evaluation.cohort_checks import NOT_ONSET
 from pfps_ml.evaluation.cohort_figures import Scored
+from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.sample_size import size_table
-
 
 _CLOSE = 1e-9
 _CHANCE = {"auroc": 0.5}  # the value of a figure that says nothing; 0 of the others

@@ -5,19 +5,17 @@ Columns that do not look like a field pass through untouched: names, notes, outc
 The field and the unit that the name of a column stands for; and which row of a table is its header.
 """
 
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cache, lru_cache
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS
+
+from pfps_ml.core.errors import Fault, InvalidInput
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
 from pfps_ml.domain.field import Field
 from pfps_ml.domain.synonyms import Unit, facts, plain, units_of
-import re
-from collections.abc import Collection, Iterator
-from difflib import get_close_matches
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InvalidInput
-from pfps_ml.domain.dictionary import INPUTS, ONSET, SUCCESS
-
 
 HEAD_ROWS = 30  # looked at for a header
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names

@@ -11,25 +11,22 @@ import csv
 import hashlib
 import io
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from statistics import mode
 from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InputError
-from pfps_ml.io.cells import unguarded
-import csv
-import io
-from contextlib import closing, suppress
-from itertools import islice
-from statistics import mode
-from pfps_ml.core.errors import InputError
-from pfps_ml.io.column_matching import HEAD_ROWS, header_at
 
+from pfps_ml.core.errors import Fault, InputError
+from pfps_ml.core.messages import Message
+from pfps_ml.io.cells import unguarded
+from pfps_ml.io.column_matching import HEAD_ROWS, header_at
 
 LONGEST = 1 << 24  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
 SHAPE_CODES = ("row_too_short", "row_too_long")

@@ -10,17 +10,16 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError
-from pfps_ml.io.cells import Dialect, texts
-from pfps_ml.io.readers import ENDINGS
-from pfps_ml.io.mapping import translate
-from pfps_ml.domain.input_validation import is_missing
-from pfps_ml.io.training_load import YEARS, is_likely
-from pfps_ml.io.log_files import days_of, files_of, read_logs
-from pfps_ml.io.training_load import FIGURES, Load, load_of
 from pfps_ml.core.atomic_output import check_apart, check_output
+from pfps_ml.core.errors import InputError
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.input_validation import is_missing
+from pfps_ml.io.cells import Dialect, texts
+from pfps_ml.io.log_files import days_of, files_of, read_logs
+from pfps_ml.io.mapping import translate
 from pfps_ml.io.output_writer import Draft, read_draft, write_draft
+from pfps_ml.io.readers import ENDINGS
+from pfps_ml.io.training_load import FIGURES, YEARS, Load, is_likely, load_of
 
 Loads = Mapping[str, Load]
 Lines = list[tuple[str, str]]

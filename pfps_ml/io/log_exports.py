@@ -8,19 +8,17 @@ What could mean two things is a ValueError, never a guess.
 """
 
 import re
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
-from pfps_ml.domain.input_validation import MISSING
-from pfps_ml.io.training_load import is_likely, local
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
+
 from pfps_ml.core.errors import Fault, rows_shown
+from pfps_ml.domain.input_validation import MISSING
 from pfps_ml.io.cells import texts
 from pfps_ml.io.readers import open_source, read_all
-from pfps_ml.io.training_load import KM, Activity, clock, is_run, pace_fault, paces
-
+from pfps_ml.io.training_load import KM, Activity, clock, is_likely, is_run, local, pace_fault, paces
 
 _BLANK = MISSING | {"--"}
 _CLOCK = re.compile(r"(?:(\d{1,5}):)?(\d{1,5}):(\d{2}(?:\.\d{1,9})?)")

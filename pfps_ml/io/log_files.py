@@ -4,21 +4,16 @@ Logs that are recordings: one FIT or GPX file an activity, read through fitdecod
 """
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InputError, MissingLibrary
-from pfps_ml.io.training_load import Activity, is_likely, is_run, local
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InputError, InvalidInput
-from pfps_ml.io.readers import ENDINGS
-from pfps_ml.io.training_load import PACES, Activity, paces
-from pfps_ml.io.log_exports import read_export
 
+from pfps_ml.core.errors import Fault, InputError, InvalidInput, MissingLibrary
+from pfps_ml.core.messages import Message
+from pfps_ml.io.log_exports import read_export
+from pfps_ml.io.readers import ENDINGS
+from pfps_ml.io.training_load import PACES, Activity, is_likely, is_run, local, paces
 
 LARGEST = 1 << 26  # bytes: a day of recording has a tenth of it
 

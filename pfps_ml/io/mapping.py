@@ -31,24 +31,21 @@ What a map may declare of one column, and what is wrong with the declaration.
 
 import datetime as dt
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
-from pfps_ml.core.errors import Fault
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.domain.field import Field
-import datetime as dt
 import re
 import tomllib
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-import pandas as pd
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InputError, InvalidInput
-from pfps_ml.domain.synonyms import read_number
+from typing import Any
 
+import pandas as pd
+
+from pfps_ml.core.errors import Fault, InputError, InvalidInput
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.domain.field import Field
+from pfps_ml.domain.synonyms import read_number
 
 _FIELDS = {field.name: field for field in INPUTS}
 KEYS = ("from", "missing", "levels", "factor", "decimal", "lever_arm_m", "per_kg", "born", "on", "value")

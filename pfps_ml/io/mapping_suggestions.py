@@ -4,33 +4,27 @@ What the values of a column tell: its unit, its levels, its codes for "not known
 """
 
 import datetime as dt
-from collections import Counter
-from contextlib import suppress
-from dataclasses import dataclass, field
-from statistics import median
-from typing import Any
-from pfps_ml.io.mapping import birth_date
-from pfps_ml.io.column_matching import Named
-from pfps_ml.domain.field import YES_NO, Field
-from pfps_ml.domain.synonyms import Unit, facts, is_unknown, level_of, missing_codes, plain, read_number, units_of
-import datetime as dt
 import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from statistics import median
 from typing import Any
-import pyarrow as pa
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError
-from pfps_ml.io.cells import texts
-from pfps_ml.io.readers import Size, Source, pieces, read_piece
-from pfps_ml.io.column_matching import closest_field
-from pfps_ml.io.column_matching import HEAD_ROWS, Named, surely_named, unit_in
-from pfps_ml.domain.input_validation import MISSING
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS
-from pfps_ml.domain.synonyms import plain
 
+import pyarrow as pa
+
+from pfps_ml.core.errors import InputError
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import BY_NAME, INPUTS
+from pfps_ml.domain.field import YES_NO, Field
+from pfps_ml.domain.input_validation import MISSING
+from pfps_ml.domain.synonyms import Unit, facts, is_unknown, level_of, missing_codes, plain, read_number, units_of
+from pfps_ml.io.cells import texts
+from pfps_ml.io.column_matching import HEAD_ROWS, Named, closest_field, surely_named, unit_in
+from pfps_ml.io.mapping import birth_date
+from pfps_ml.io.readers import Size, Source, pieces, read_piece
 
 _FITS = 0.9  # of the values, for a unit to be the one that is meant
 OPEN = "?"  # in place of what somebody must say: no map is read that still has it

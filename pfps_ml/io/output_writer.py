@@ -7,28 +7,25 @@ import shutil
 from base64 import b64encode
 from collections.abc import Iterable
 from contextlib import ExitStack
-from pathlib import Path
-from typing import Any, BinaryIO
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pfps_ml.domain.roster_columns import added_by_scoring
-from pfps_ml.io.xlsx_writer import write_book
-from pfps_ml.io.cells import Dialect, csv_header, csv_lines
-from pfps_ml.domain.dictionary import ARMS
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
+
 import pandas as pd
-from pfps_ml.core.messages import Message
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pfps_ml.core.atomic_output import check_output, written_whole
 from pfps_ml.core.errors import Fault, InvalidInput, rows_shown
-from pfps_ml.io.cells import Dialect
-from pfps_ml.io.readers import ENDINGS, open_source, read_all
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.domain.roster_columns import added_by_scoring
+from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
-from pfps_ml.io.roster_rows import NAMES, plan_of
-from pfps_ml.io.roster_rows import has_decimal_comma, id_texts
-from pfps_ml.core.atomic_output import check_output, written_whole
-
+from pfps_ml.io.readers import ENDINGS, open_source, read_all
+from pfps_ml.io.roster_rows import NAMES, has_decimal_comma, id_texts, plan_of
+from pfps_ml.io.xlsx_writer import write_book
 
 _BLOCK = 1 << 20  # bytes that are copied at once
 

@@ -17,13 +17,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.cells import texts
-from pfps_ml.io.readers import Size, open_source, pieces, read_piece
-from pfps_ml.io.csv_chunks import delimiter_of, head_of
-from pfps_ml.io.roster_rows import NAMES
+from pfps_ml.core.messages import Message
 from pfps_ml.domain.synonyms import plain
+from pfps_ml.io.cells import texts
+from pfps_ml.io.csv_chunks import delimiter_of, head_of
+from pfps_ml.io.readers import Size, open_source, pieces, read_piece
+from pfps_ml.io.roster_rows import NAMES
 
 NAME, EMAIL, PHONE, BIRTH = "names", "email addresses", "phone numbers", "dates of birth"
 ADDRESS, DOCUMENT, TEXT = "postal addresses", "numbers of documents", "free text"

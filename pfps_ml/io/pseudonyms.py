@@ -17,14 +17,14 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError, OutputError
-from pfps_ml.io.cells import texts
-from pfps_ml.io.readers import ENDINGS
-from pfps_ml.io.mapping import translate
 from pfps_ml.core.atomic_output import check_apart, check_output, explained
-from pfps_ml.io.personal_data import spot
+from pfps_ml.core.errors import InputError, OutputError
+from pfps_ml.core.messages import Message
+from pfps_ml.io.cells import texts
+from pfps_ml.io.mapping import translate
 from pfps_ml.io.output_writer import Draft, read_draft, write_draft
+from pfps_ml.io.personal_data import spot
+from pfps_ml.io.readers import ENDINGS
 
 SHORTEST = 32  # bytes of a key: as long as the hash
 LONGEST = 1 << 16

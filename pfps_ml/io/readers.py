@@ -6,31 +6,22 @@ A Parquet file in pieces: row groups that workers read by themselves, or rows th
 """
 
 import hashlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
-from typing import Any
-import pyarrow as pa
-import pyarrow.parquet as pq
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError
-import hashlib
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
-import pyarrow as pa
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InputError
-from pfps_ml.io.csv_chunks import Span, parse, read_span, scan, spans
-from pfps_ml.io.cells import Dialect, texts, unguard
-from pfps_ml.io.csv_chunks import delimiter_of, head_of
-from pfps_ml.io.xlsx_tables import read_table
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pfps_ml.core.errors import Fault, InputError
+from pfps_ml.core.messages import Message
+from pfps_ml.io.cells import Dialect, texts, unguard
+from pfps_ml.io.csv_chunks import Span, delimiter_of, head_of, parse, read_span, scan, spans
+from pfps_ml.io.xlsx_tables import read_table
 
 _BUFFER = 1 << 20  # bytes of each column that are read at once: all of a row group's would not be constant memory
 _LARGE = 2  # pieces; a row group of more rows is read once and handed out, since nobody can read a part of it

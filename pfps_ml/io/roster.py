@@ -1,30 +1,33 @@
-"""Rosters in, rosters out: every row comes back once, in order, scored or rejected with its reasons."""
+"""Rosters read whole: what each cell means, and what is wrong with it."""
 
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InputError
-from pfps_ml.io.readers import open_source, read_all
+from pfps_ml.core.errors import Fault
+from pfps_ml.domain.input_validation import Checked
 from pfps_ml.io.duplicates import find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
-from pfps_ml.io.roster_rows import NAMES, plan_of
 from pfps_ml.io.mapping_suggestions import Proposed, propose
-from pfps_ml.io.roster_rows import id_texts, read_rows
-from pfps_ml.domain.input_validation import Checked
-from pfps_ml.batch.datasets import score_dataset
-from pfps_ml.batch.scoring import Summary, summary_of
-from pfps_ml.batch.stream import Effort, Tell, score_file, silent
-
-if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
+from pfps_ml.io.readers import open_source, read_all
+from pfps_ml.io.roster_rows import NAMES, id_texts, plan_of, read_rows
 
 
-EFFORT = Effort()
+@dataclass(frozen=True)
+class Summary:
+    """How many rows came in, were scored and were rejected; `problems` counts the rejected rows by field.
+
+    A row that does not fit the header counts under `row`; one with two faults counts under both.
+    """
+
+    rows: int
+    scored: int
+    rejected: int
+    problems: dict[str, int]
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,14 @@ class Roster:
     def summary(self) -> Summary:
         """The account of this roster."""
         return summary_of(self.checked)
+
+
+def summary_of(checked: Checked) -> Summary:
+    """Return the account of some rows."""
+    rejected = int(checked.rejected.sum())
+    seen = dict.fromkeys((fault.row, fault.field or "row") for fault in checked.faults)
+    problems = dict(Counter(field for _, field in seen).most_common())
+    return Summary(len(checked.values), len(checked.values) - rejected, rejected, problems)
 
 
 def propose_map(source: Path, sheet: str | None = None) -> Proposed:
@@ -105,47 +116,4 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     return Roster(rows.table, rows.ids, rows.checked)
 
 
-def score_roster(
-    source: Path,
-    out: Path,
-    bundle: "Bundle",
-    mapping: Path | Mapping | None = None,
-    effort: Effort = EFFORT,
-    tell: Tell = silent,
-) -> Summary:
-    """Score a roster: all its rows and columns come back, with ours after them.
-
-    Parameters
-    ----------
-    source, mapping
-        As for `read_roster`; or a folder of Parquet files, whose ids are unique over all of them.
-    out
-        Where the result goes, .csv, .xlsx or .parquet; may be the roster itself. For a folder, a folder: new, empty, or
-        that of the same run, which is then gone on with.
-    bundle
-        The released model.
-    effort
-        How much is done at once, and where.
-    tell
-        Called with the step, the share of it that is done (0 to 1) and how many rows that is.
-
-    Raises
-    ------
-    InputError
-        If the roster or the map cannot be read; nothing is written.
-    OutputError
-        If the result cannot be written; what was there before is whole.
-    ClusterError
-        If the cluster does not answer.
-    PartlyDone
-        If files of a folder are broken (the manifest says which; the others are scored), or a worker was ended from
-        outside: the same command goes on from what is whole.
-    """
-    if source.is_dir():
-        return score_dataset(source, out, bundle, mapping, effort, tell)
-    if effort.cluster:
-        raise InputError(Message("cluster_without_folder", {"path": str(source)}))
-    return score_file(source, out, bundle, mapping, effort, tell)
-
-
-__all__ = ["EFFORT", "Roster", "propose_map", "read_roster", "score_roster"]
+__all__ = ["Roster", "Summary", "propose_map", "read_roster", "summary_of"]

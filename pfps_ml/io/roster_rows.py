@@ -8,40 +8,29 @@ Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pfps_ml.core.messages import Message
-from pfps_ml.domain.roster_columns import ACCOUNT, added_by_scoring
-from pfps_ml.domain.roster_columns import scored_before as scored
-from pfps_ml.core.errors import InvalidInput
-from pfps_ml.io.readers import Source
-from pfps_ml.io.column_matching import check_header
-from pfps_ml.io.mapping import Mapping, rename
-from pfps_ml.io.column_matching import second_header
-from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT
-from dataclasses import replace
-import pandas as pd
-from pfps_ml.core.errors import Fault
-from pfps_ml.domain.input_validation import Checked, check
-from pfps_ml.domain.field import Field
-from pfps_ml.domain.synonyms import level_of, read_number
 from dataclasses import dataclass, replace
 from typing import Any
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
+
 from pfps_ml.core.errors import Fault, InvalidInput
-from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
-from pfps_ml.io.cells import texts
-from pfps_ml.io.readers import Sheet
-from pfps_ml.io.duplicates import Shared, plain_ids
-from pfps_ml.io.mapping import translate
-from pfps_ml.domain.input_validation import Checked, check
-from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT
 from pfps_ml.domain.dictionary import field as field_of
 from pfps_ml.domain.field import Field
-
+from pfps_ml.domain.input_validation import Checked, check
+from pfps_ml.domain.roster_columns import ACCOUNT, added_by_scoring
+from pfps_ml.domain.roster_columns import scored_before as scored
+from pfps_ml.domain.synonyms import level_of, read_number
+from pfps_ml.io.cells import texts
+from pfps_ml.io.column_matching import check_header, second_header
+from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
+from pfps_ml.io.duplicates import Shared, plain_ids
+from pfps_ml.io.mapping import Mapping, rename, translate
+from pfps_ml.io.readers import Sheet, Source
 
 _ACCOUNT_BEFORE = ACCOUNT[:2]  # of versions that wrote no codes
 NAMES = frozenset(field.name for field in INPUTS)

@@ -4,24 +4,19 @@ The cells of an outcome as 0 and 1: written so, as no and yes, or as two levels 
 """
 
 from collections.abc import Sequence
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InvalidInput
-from pfps_ml.domain.input_validation import is_missing
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import Fault, InvalidInput
-from pfps_ml.io.mapping import Mapping
-from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.io.roster import Roster
 
+from pfps_ml.core.errors import Fault, InvalidInput
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.domain.input_validation import is_missing
+from pfps_ml.io.mapping import Mapping
+from pfps_ml.io.roster import Roster
 
 Floats = NDArray[np.float64]
 _SHOWN = 4  # levels of an outcome that a message names

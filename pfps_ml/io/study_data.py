@@ -15,15 +15,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core.messages import Message
-from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon
 from pfps_ml.core.errors import Fault, InvalidInput, OutputError
-from pfps_ml.io.mapping import Mapping, load_mapping
-from pfps_ml.io.study_columns import CASE_ADVICE, SECOND_ADVICE, SUCCESS_ADVICE, days_of, numbers_of, outcome_codes
-from pfps_ml.io.study_columns import Table, arms_of
-from pfps_ml.domain.input_validation import derive
+from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.domain.input_validation import derive
+from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon
+from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.roster import read_roster
+from pfps_ml.io.study_columns import (
+    CASE_ADVICE,
+    SECOND_ADVICE,
+    SUCCESS_ADVICE,
+    Table,
+    arms_of,
+    days_of,
+    numbers_of,
+    outcome_codes,
+)
 
 Floats = NDArray[np.float64]
 Horizons = Named[str, Horizon]

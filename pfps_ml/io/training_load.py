@@ -8,18 +8,15 @@ One entry of a training log, and what all sources agree on: units, and what is a
 """
 
 import re
-from dataclasses import dataclass
-from datetime import date, datetime
-from statistics import median
-from pfps_ml.core.errors import Fault
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise, takewhile
 from statistics import median
+
+from pfps_ml.core.errors import Fault
 from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import BY_NAME
-
 
 KM = {"km": 1.0, "mi": 1.609344, "m": 0.001}
 PACES = (150.0, 720.0)  # seconds a kilometre: nobody's usual run is faster or slower

@@ -10,25 +10,19 @@ file can do harm, and no library shows them: a percentage (0.12 that is shown as
 calculated, and how far out the last cell lies (a single one in the last corner is 17,000 million cells of a grid).
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import IO, Any
-from xml.parsers import expat
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError
 import posixpath
+import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
 from xml.parsers import expat
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import InputError
 
+from pfps_ml.core.errors import InputError
+from pfps_ml.core.messages import Message
 
 MAX_CELLS = 1_500_000  # 40,000 runners with every field
 UNCALCULATED = object()  # a formula without a value

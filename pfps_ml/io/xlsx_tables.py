@@ -12,12 +12,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import Fault, InputError
+from pfps_ml.core.messages import Message
 from pfps_ml.io.cells import unguard
-from pfps_ml.io.xlsx_archive import UNCALCULATED, Row, place_of
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, surely_named
-from pfps_ml.io.xlsx_archive import Book, Tab, opened_book
+from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of
 
 _WHOLE = 2**53  # below it, every whole number is a float, too
 _TABLE = 2  # names that make a sheet look like a roster

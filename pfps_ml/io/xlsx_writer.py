@@ -10,16 +10,16 @@ import re
 import zipfile
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
+
 import pyarrow as pa
 import pyarrow.compute as pc
-from pfps_ml.core.messages import Message
+
 from pfps_ml.core.errors import OutputError
-from pfps_ml.io.cells import guarded, texts
-from pfps_ml.io.xlsx_tables import text_of
-from pfps_ml.domain.dictionary import INPUTS
-from typing import Any
+from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import INPUTS
 from pfps_ml.domain.field import Field
+from pfps_ml.io.cells import guarded, texts
+from pfps_ml.io.xlsx_tables import text_of
 
 if TYPE_CHECKING:
     from openpyxl import Workbook

@@ -16,19 +16,16 @@ resamples or evidence draws) that give the interval. Their values lie side by si
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+
+from pfps_ml.core.errors import BundleFormat
 from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import at_least
 from pfps_ml.domain.links import LINKS
 from pfps_ml.domain.links import inverse_logit as probability
-from pfps_ml.core.errors import BundleFormat
-from pfps_ml.core.numbers import at_least
-from dataclasses import dataclass
-from typing import Any
-import numpy as np
-from numpy.typing import NDArray
-
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.domain.outcomes import ONSET, SUCCESS
 from pfps_ml.core.errors import BundleFormat, BundleMissing, BundleOutdated, BundleTampered
-from pfps_ml.domain.schemas import notice_of
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
+from pfps_ml.domain.schemas import notice_of
 from pfps_ml.model.bundle_schema import (
     Dictionary,
     Schema,

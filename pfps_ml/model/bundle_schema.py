@@ -13,10 +13,10 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pfps_ml.domain.links import LINKS
-from pfps_ml.domain.outcomes import OUTCOME, Horizon
 from pfps_ml.core.errors import BundleFormat
 from pfps_ml.domain import schemas
+from pfps_ml.domain.links import LINKS
+from pfps_ml.domain.outcomes import OUTCOME, Horizon
 
 NUMBER = 2
 MOST_ARMS = 8

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pfps_ml.domain.outcomes import OUTCOMES, Horizon
 from pfps_ml.core.errors import BundleFormat
+from pfps_ml.domain.outcomes import OUTCOMES, Horizon
 from pfps_ml.model.additive import from_json, to_json
 from pfps_ml.model.bundle_schema import ALWAYS, Dictionary, OutcomeSchema, Schema, fields_in
 from pfps_ml.model.prediction import Predictor, interval_from_json, onset_to_json, pathways_to_json, predictor_from_json

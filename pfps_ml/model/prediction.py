@@ -3,29 +3,33 @@
 The compiled risk model: log-odds, exact contributions and the variance of the members, from one grid of cells.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from itertools import pairwise
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.model.additive import AdditiveModel, Pair, Step, Term, Values, count
-from pfps_ml.model.compiled import TOLERANCE, compile_models
-from pfps_ml.model.engine import CHUNK, Cells, Grid, Table
-from pfps_ml.model.additive import Explainer
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, pairwise
 from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
+
 from pfps_ml.core.errors import BundleFormat
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, REFERENCE_ARM
-from pfps_ml.model.additive import AdditiveModel, Values, from_json, to_json
-from pfps_ml.model.compiled import Compiled, compile_models
-from pfps_ml.model.additive import Explainer, explainer_from_json, explainer_to_json
+from pfps_ml.model.additive import (
+    AdditiveModel,
+    Explainer,
+    Pair,
+    Step,
+    Term,
+    Values,
+    count,
+    explainer_from_json,
+    explainer_to_json,
+    from_json,
+    to_json,
+)
+from pfps_ml.model.compiled import TOLERANCE, Compiled, compile_models
+from pfps_ml.model.engine import CHUNK, Cells, Grid, Table
 from pfps_ml.model.preference import Gate, gate_from_json, gate_to_json
-
 
 Floats = NDArray[np.float64]
 

@@ -7,23 +7,19 @@ either the propensity or the outcome model is right; the loss of an effect is it
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.core.messages import sentence
+
+from pfps_ml.core.messages import Message, sentence
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.model.additive import DECIMALS
-from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from functools import cache
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-
 
 Floats = NDArray[np.float64]
 LEVEL = 0.05  # one-sided, of each comparison; all are required

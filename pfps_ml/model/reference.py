@@ -3,24 +3,20 @@
 The reference of a bundle: what the training data looked like, and what is read from it when a runner is assessed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.core.config import ProductConfig
-from pfps_ml.core.errors import BundleFormat
-from pfps_ml.domain.dictionary import BY_NAME
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import BundleError, BundleFormat
-from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
 
+from pfps_ml.core.config import ProductConfig
+from pfps_ml.core.errors import BundleError, BundleFormat
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
 
 Floats = NDArray[np.float64]
 SMALLEST = 5  # people: of fewer nothing is said

@@ -3,26 +3,20 @@
 Cautions: what a reader must know beside the numbers, as codes with parameters.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
-from typing import Any
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS
-from pfps_ml.domain.field import Arm, Field
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, lru_cache
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.field import Field
-from pfps_ml.model.prediction import Prediction
 
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS
+from pfps_ml.domain.field import Arm, Field
+from pfps_ml.model.prediction import Prediction
 
 Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]

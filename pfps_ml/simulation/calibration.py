@@ -12,11 +12,11 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from pfps_ml.simulation import runners, patients
-from pfps_ml.simulation.world import World, mechanisms
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
 from pfps_ml.domain.scenario import PARTS, Scenario, load_scenario
+from pfps_ml.simulation import patients, runners
+from pfps_ml.simulation.world import World, mechanisms
 
 RUNNERS = mechanisms([runners, runners, runners])
 PATIENTS = mechanisms([runners, runners, runners, patients])

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.simulation.world import observe
-from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
-from pfps_ml.simulation.world import World
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ARMS, ONSET, SCREENING, SUCCESS, VISIT
+from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.simulation.world import World, observe
 
 
 @dataclass(frozen=True)

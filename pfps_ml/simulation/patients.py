@@ -7,8 +7,8 @@ one uniform, so that the potential outcomes of a patient belong together.
 import numpy as np
 from scipy.special import expit
 
-from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
+from pfps_ml.domain.outcomes import SUCCESS
 
 
 def _share(u, share):

@@ -12,22 +12,17 @@ Moved and unmoved worlds have the same runners and uniforms, so that a differenc
 """
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Literal
+
 import numpy as np
-from pfps_ml.simulation.study_figures import Sample
-from pfps_ml.simulation.targets import Row
+
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.domain.evidence import studies_of
-from pfps_ml.domain.scenario import Parameter
-from pfps_ml.domain.scenario import PARTS, Scenario, load_scenario
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Literal
+from pfps_ml.domain.scenario import PARTS, Parameter, Scenario, load_scenario
 from pfps_ml.simulation import targets_onset, targets_patients, targets_runners
 from pfps_ml.simulation.study_figures import Sample
 from pfps_ml.simulation.targets import Row
-from pfps_ml.core.config import CohortConfig
-
 
 SMALL = CohortConfig(runners=10_000, patients=10_000)
 # what counts as moved: a share of the width of what is accepted; and how far goes what has no interval: a share of its

@@ -8,10 +8,10 @@ from functools import cache
 from math import exp, inf, log, pi, sqrt
 from statistics import NormalDist
 
+from pfps_ml.domain.evidence import Z95, ledger
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.simulation.study_figures import MOBILE
 from pfps_ml.simulation.trials import Figure, Group, Study
-from pfps_ml.domain.outcomes import SUCCESS
-from pfps_ml.domain.evidence import Z95, ledger
 
 _AT = SUCCESS.at()
 _LOGIT_PER_SD = pi / sqrt(3)  # SD of a logistic variable: turns a standardised difference into a log odds ratio

@@ -15,14 +15,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from pfps_ml.simulation.world import observe
-from pfps_ml.simulation.runners import GROWN_UP
-from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solve
-from pfps_ml.simulation.world import World
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
 from pfps_ml.domain.field import Field
 from pfps_ml.domain.scenario import Scenario, load_scenario
+from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solve
+from pfps_ml.simulation.runners import GROWN_UP
+from pfps_ml.simulation.world import World, observe
 
 YOUNG = 35  # years
 MOBILE = 11  # mm of midfoot mobility and more: where the trial of orthoses split its feet (G4-21)

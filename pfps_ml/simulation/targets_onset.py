@@ -7,7 +7,23 @@ from statistics import NormalDist, mean
 import numpy as np
 import pandas as pd
 
-from pfps_ml.simulation.study_figures import BASELINE, WEEKS_A_MONTH, Sample, adolescents, adults, auroc, men, model_auroc, odds, odds_ratio_per_sd, percent, prospective_smd, rate_ratio, risks_over, women
+from pfps_ml.simulation.study_figures import (
+    BASELINE,
+    WEEKS_A_MONTH,
+    Sample,
+    adolescents,
+    adults,
+    auroc,
+    men,
+    model_auroc,
+    odds,
+    odds_ratio_per_sd,
+    percent,
+    prospective_smd,
+    rate_ratio,
+    risks_over,
+    women,
+)
 from pfps_ml.simulation.targets import Row, area, counted, interval, null, numbers, span, stated
 
 HIP, KNEE, FPI, FPPA = "hip_abduction_nm_kg", "knee_extension_nm_kg", "foot_posture_index", "squat_fppa_deg"

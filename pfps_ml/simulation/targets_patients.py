@@ -5,8 +5,34 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from pfps_ml.simulation.study_figures import DAYS_A_MONTH, MOBILE, Sample, adolescents, adults, correlation, explained, men, odds, percent, regression, women, young_women
-from pfps_ml.simulation.targets import Row, counted, explained_by, interval, mean, numbers, share, skewed, span, spread, stated
+from pfps_ml.simulation.study_figures import (
+    DAYS_A_MONTH,
+    MOBILE,
+    Sample,
+    adolescents,
+    adults,
+    correlation,
+    explained,
+    men,
+    odds,
+    percent,
+    regression,
+    women,
+    young_women,
+)
+from pfps_ml.simulation.targets import (
+    Row,
+    counted,
+    explained_by,
+    interval,
+    mean,
+    numbers,
+    share,
+    skewed,
+    span,
+    spread,
+    stated,
+)
 
 HIP, ROTATION, FPPA, AGE = "hip_abduction_nm_kg", "hip_external_rotation_nm_kg", "squat_fppa_deg", "age_years"
 DURATION, MIDFOOT, SQUAT = "symptom_duration_months", "midfoot_mobility_mm", "heel_on_squat_pain"

@@ -15,14 +15,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
-from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
-from pfps_ml.simulation.world import World
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.domain.evidence import studies_of
 from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
+from pfps_ml.simulation.world import World
 
 Floats = NDArray[np.float64]
 Measure = Literal["share", "difference", "risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD"]

@@ -13,19 +13,16 @@ from functools import partial
 from inspect import signature
 from types import ModuleType, SimpleNamespace
 from typing import Any
-import numpy as np
-from numpy.typing import NDArray
-from scipy.special import ndtri
-from pfps_ml.domain.outcomes import OUTCOMES
-from pfps_ml.core.errors import FactError
-from pfps_ml.core.randomness import uniforms
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
-from pfps_ml.domain.field import Field
-from pfps_ml.core.randomness import uniforms
 
+from pfps_ml.core.errors import FactError
+from pfps_ml.core.randomness import uniforms
+from pfps_ml.domain.field import Field
+from pfps_ml.domain.outcomes import OUTCOMES
 
 Floats = NDArray[np.float64]
 Column = Callable[..., Any]

@@ -12,11 +12,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.domain.scenario import Parameter
-from pfps_ml.domain.scenario import load_scenario, scenario_names
-from pfps_ml.model.additive import Values, probability
 from pfps_ml.core.randomness import generator
+from pfps_ml.domain.scenario import Parameter, load_scenario, scenario_names
+from pfps_ml.model.additive import Values, probability
+from pfps_ml.model.bundle import Bundle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

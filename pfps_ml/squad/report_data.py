@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pfps_ml.domain.roster_columns import scored_before
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.readers import read_sheet
-from pfps_ml.io.mapping import Mapping
-from pfps_ml.io.roster_rows import NAMES
 from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.roster_columns import scored_before
+from pfps_ml.io.mapping import Mapping
+from pfps_ml.io.readers import read_sheet
+from pfps_ml.io.roster_rows import NAMES
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
 from pfps_ml.squad.formatting import cases, count_range, level_text, runners
 from pfps_ml.squad.measurement_plan import MeasurementPlan, plan_measurements

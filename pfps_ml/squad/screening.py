@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.model.assess import Assessments, assess
-from pfps_ml.model.bundle import Bundle
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.io.mapping import Mapping
 from pfps_ml.domain.dictionary import BY_NAME, ONSET_FIELDS
 from pfps_ml.domain.field import TIERS, Driver
+from pfps_ml.io.duplicates import plain_ids
+from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.roster import Roster, read_roster
+from pfps_ml.model.assess import Assessments, assess
+from pfps_ml.model.bundle import Bundle
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -7,26 +7,20 @@ value to the cells of its box. "Missing" goes where the tree sends it.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import FactError
-from pfps_ml.model.additive import AdditiveModel, Pair, Step, Term
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.core.config import OnsetConfig
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import MissingLibrary
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.model.additive import AdditiveModel, codes
-from pfps_ml.core.numbers import at_least
 
+from pfps_ml.core.config import OnsetConfig
+from pfps_ml.core.errors import FactError, MissingLibrary
+from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import at_least
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.model.additive import AdditiveModel, Pair, Step, Term, codes
 
 Floats = NDArray[np.float64]
 Cuts = dict[str, Floats]

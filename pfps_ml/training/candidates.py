@@ -12,26 +12,12 @@ LightGBM tuned as an analyst with an afternoon would: Optuna, 50 trials, early s
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
 from typing import Any
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import FactError, MissingLibrary, PfpsError
-from collections.abc import Iterator
-from typing import Any
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
-from pfps_ml.core.randomness import generator
-from dataclasses import replace
-from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -44,9 +30,12 @@ from sklearn.model_selection import PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted
-from pfps_ml.core.config import OnsetConfig
-from pfps_ml.training.onset import OnsetModel
 
+from pfps_ml.core.config import OnsetConfig
+from pfps_ml.core.errors import FactError, MissingLibrary, PfpsError
+from pfps_ml.core.messages import Message
+from pfps_ml.core.randomness import generator
+from pfps_ml.training.onset import OnsetModel
 
 OURS = "ours"
 

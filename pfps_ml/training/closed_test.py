@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from pfps_ml.core.config import RecalibrationConfig
 from pfps_ml.core.messages import Message, sentence
 from pfps_ml.model.additive import probability
-from pfps_ml.training.update_basis import LEVELS, Directions
 from pfps_ml.training.posterior_update import log_likelihood, maximum_likelihood
+from pfps_ml.training.update_basis import LEVELS, Directions
 
 Floats = NDArray[np.float64]
 _SMALL = 0.001

@@ -19,12 +19,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core.config import OnsetConfig
+from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, add, probability, stack
+from pfps_ml.model.spline_basis import Basis, basis, fit_logistic, fit_path
 from pfps_ml.training.boosting import Booster, cuts_of
 from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing
-from pfps_ml.model.spline_basis import Basis, basis, fit_logistic, fit_path
 from pfps_ml.training.split import resample_clubs
-from pfps_ml.core.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

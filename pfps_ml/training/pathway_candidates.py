@@ -20,10 +20,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.training.candidates import SEED, RidgeLogistic, imputer
-from pfps_ml.training.candidates import OURS, Entrant, fit_entrant, quiet
-from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.model.propensity import eligibility
+from pfps_ml.training.candidates import OURS, SEED, Entrant, RidgeLogistic, fit_entrant, imputer, quiet
+from pfps_ml.training.pathways import PathwayModel
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -9,32 +9,24 @@ patients have.
 The regression behind the pathway models: its columns on one training set, and its coefficients as models.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
-from pfps_ml.model.additive import AdditiveModel, stack
-from pfps_ml.training.posterior import Posterior, Prior, sample_posterior
-from pfps_ml.model.spline_basis import Basis, basis
-from collections.abc import Callable, Iterable
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+
 from pfps_ml.core.config import PathwayConfig
+from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, Term, probability, stack
 from pfps_ml.model.preference import Gate, Held, judge
-from pfps_ml.training.missing_values import masked_copies, neutralise_missing
 from pfps_ml.model.propensity import PropensityModel, cross_fitted, eligibility, fit_propensity
-from pfps_ml.model.spline_basis import basis
-from pfps_ml.core.randomness import generator
-
+from pfps_ml.model.spline_basis import Basis, basis
+from pfps_ml.training.missing_values import masked_copies, neutralise_missing
+from pfps_ml.training.posterior import Posterior, Prior, sample_posterior
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.object_]

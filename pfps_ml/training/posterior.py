@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 
+from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.model.spline_basis import fit_logistic
-from pfps_ml.core.randomness import generator
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

@@ -14,28 +14,18 @@ have a horseshoe prior that starts near zero: what the outcomes do not ask for s
 much they may ask for is chosen by nobody (see `learning.posterior`).
 """
 
-from dataclasses import dataclass
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.model.additive import probability
-from pfps_ml.model.prediction import Interval
-from pfps_ml.training.update_basis import Directions, basis_of, moves_of
-from dataclasses import dataclass
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.training.posterior import Prior, sample_posterior
-from pfps_ml.model.prediction import Interval
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.model.additive import AdditiveModel, probability
-from pfps_ml.model.additive import Explainer
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.training.update_basis import GROUPS, centres, group_of, moved
 
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.model.additive import AdditiveModel, Explainer, probability
+from pfps_ml.model.prediction import Interval, Predictor
+from pfps_ml.training.posterior import Prior, sample_posterior
+from pfps_ml.training.update_basis import GROUPS, Directions, basis_of, centres, group_of, moved, moves_of
 
 Floats = NDArray[np.float64]
 _SETTLED = 1e-9  # change of a coefficient that is none

@@ -16,33 +16,20 @@ The log-odds of success move along an intercept and a scale of the prognosis, an
 effect and a scale of how the effect differs between patients.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.field import DRIVERS
-from pfps_ml.model.additive import AdditiveModel, Pair, Term, Values, count
-from pfps_ml.model.prediction import Predictor
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-import numpy as np
-from numpy.typing import NDArray
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
-from pfps_ml.model.additive import AdditiveModel, Values
-from pfps_ml.model.prediction import Predictor
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.model.additive import AdditiveModel, Line, Term, Values, stack
-from pfps_ml.training.pathways import contrast_of
-from pfps_ml.model.spline_basis import Basis, basis_on
-from pfps_ml.model.prediction import Predictor
 
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME
+from pfps_ml.domain.field import DRIVERS
+from pfps_ml.model.additive import AdditiveModel, Line, Pair, Term, Values, count, stack
+from pfps_ml.model.prediction import Predictor
+from pfps_ml.model.spline_basis import Basis, basis_on
+from pfps_ml.training.pathways import contrast_of
 
 Floats = NDArray[np.float64]
 GROUPS = tuple(map(str, DRIVERS))

@@ -1,1 +1,1 @@
-"""."""
+"""The jobs of the pipelines and of `pfps`: simulate, train, evaluate, compare, release, track, report."""

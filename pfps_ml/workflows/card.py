@@ -9,11 +9,11 @@ import pandas as pd
 
 from pfps_ml.core.levels import percent
 from pfps_ml.core.markdown import MarkdownSection, markdown_list, markdown_page, markdown_table
+from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.domain.outcomes import ONSET, SUCCESS
+from pfps_ml.domain.schemas import notice_of
 from pfps_ml.evaluation.comparison import EXCESS
 from pfps_ml.evaluation.metrics import METRICS
-from pfps_ml.domain.schemas import notice_of
-from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.model.bundle_schema import Schema
 from pfps_ml.workflows.release_gate import Check
 from pfps_ml.workflows.validation_record import Validated

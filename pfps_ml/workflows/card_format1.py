@@ -7,9 +7,9 @@ reads a card.
 import re
 from typing import Any
 
+from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import METRICS
-from pfps_ml.domain.dictionary import ARMS
 
 _ROW = re.compile(r"\|(.+)\|")
 _TITLE = re.compile(r"^# ", re.MULTILINE)

@@ -6,47 +6,53 @@ are declared in the TOML files beside this one; the figures in them come from `p
 The figures that the reports may quote: each is read from the bundle or from a tracked table; none is typed.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
-import pandas as pd
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.cohort_checks import rows_to_train
-from pfps_ml.core.config import ValidationConfig
-from pfps_ml.core.levels import percent
-from pfps_ml.core.errors import FactError
-from pfps_ml.domain.schemas import origin_of, people_of, size_of
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.model.prediction import onset_to_json, pathways_to_json
-from pfps_ml.workflows.updated_bundle import level_of
-from pfps_ml.model.reference import SMALLEST
-from pfps_ml.evaluation.sample_size import rows_for_auroc, rows_for_ratio
-from pfps_ml.workflows.card import figure
-from pfps_ml.workflows.card_format1 import figures_of_format_1_card
-from pfps_ml.workflows.checklists import Known
-from pfps_ml.workflows.plausibility import HELD_OUT
-from pfps_ml.workflows.plausibility import TABLE as PLAUSIBILITY
-from pfps_ml.workflows.validation_record import Validated, outside_figures
 import os
 import tomllib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated
-import typer
-from pfps_ml.model.bundle import Bundle, load_bundle
-from pfps_ml.core.config import ProductConfig
-from pfps_ml.core.markdown import markdown_table
-from pfps_ml.core.atomic_output import write_whole
-from pfps_ml.core.console import command, say
-from pfps_ml.workflows.checklists import ANSWERS, BAD, CONCERNS, DONE, HERE, UNSURE, Item, filled, read_items, worst
-from pfps_ml.workflows.train import make_folder
-from pfps_ml.workflows.validation_record import Validated, read_validation
+from types import SimpleNamespace
+from typing import Annotated, Any
 
+import pandas as pd
+import typer
+
+from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core.config import ProductConfig, ValidationConfig
+from pfps_ml.core.console import command, say
+from pfps_ml.core.errors import FactError
+from pfps_ml.core.levels import percent
+from pfps_ml.core.markdown import markdown_table
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
+from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain.schemas import origin_of, people_of, size_of
+from pfps_ml.evaluation.cohort_checks import rows_to_train
+from pfps_ml.evaluation.sample_size import rows_for_auroc, rows_for_ratio
+from pfps_ml.model.bundle import Bundle, load_bundle
+from pfps_ml.model.prediction import onset_to_json, pathways_to_json
+from pfps_ml.model.reference import SMALLEST
+from pfps_ml.workflows.card import figure
+from pfps_ml.workflows.card_format1 import figures_of_format_1_card
+from pfps_ml.workflows.checklists import (
+    ANSWERS,
+    BAD,
+    CONCERNS,
+    DONE,
+    HERE,
+    UNSURE,
+    Item,
+    Known,
+    filled,
+    read_items,
+    worst,
+)
+from pfps_ml.workflows.plausibility import HELD_OUT
+from pfps_ml.workflows.plausibility import TABLE as PLAUSIBILITY
+from pfps_ml.workflows.train import make_folder
+from pfps_ml.workflows.updated_bundle import level_of
+from pfps_ml.workflows.validation_record import Validated, outside_figures, read_validation
 
 HOUSE = Path(__file__).resolve().parents[2]
 CALIBRATION = HOUSE / "docs" / "calibration.csv"
@@ -68,8 +74,8 @@ class Source:
     onset, pathways
         Its models as JSON.
     held_out
-        The figures of the held-out clubs, as `pfps_ml.workflows.card.held_out_figures` returns them; empty if the bundle has
-        none.
+        The figures of the held-out clubs, as `pfps_ml.workflows.card.held_out_figures` returns them; empty if the
+        bundle has none.
     tenths
         Predicted and observed risk of tenths of the held-out runners, if they are those of this bundle.
     plausible
@@ -465,6 +471,7 @@ def main(
     subject = load_bundle(bundle)
     write_reports(subject, out, validation and read_validation(validation, subject))
     say(f"{', '.join(PAGES)} in {out}, of {bundle.name}")
+
 
 if __name__ == "__main__":
     command(main)

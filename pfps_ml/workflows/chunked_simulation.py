@@ -3,26 +3,23 @@
 What a cohort is made of: its populations, the worlds that it is drawn in, and its frames as tables.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any
-import pyarrow as pa
-from pfps_ml.simulation.frames import Cohort, simulate_onset, simulate_treatment
-from pfps_ml.simulation.calibration import solved_parameters
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.core.errors import FactError
-from pfps_ml.workflows.frames import MADE
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-import pyarrow.parquet as pq
-from pfps_ml.model.bundle import dump
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.core.errors import OutputError
-from pfps_ml.core.atomic_output import destination, explained, write_whole, written_whole
-from pfps_ml.batch.workers import ParallelMap
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from pfps_ml.batch.workers import ParallelMap
+from pfps_ml.core.atomic_output import destination, explained, write_whole, written_whole
+from pfps_ml.core.config import CohortConfig
+from pfps_ml.core.errors import FactError, OutputError
+from pfps_ml.model.bundle import dump
+from pfps_ml.simulation.calibration import solved_parameters
+from pfps_ml.simulation.frames import Cohort, simulate_onset, simulate_treatment
+from pfps_ml.workflows.frames import MADE
 
 CHUNK = 250_000  # rows simulated at once: some 500 MB at the peak
 Simulator = Callable[[CohortConfig, int, int], Cohort]

@@ -7,26 +7,24 @@ which scenario parameters take a stand on it.
 """
 
 import tomllib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Any, Literal
-from pfps_ml.core.errors import FactError
-from pfps_ml.domain.evidence import ledger
-from collections.abc import Iterable, Iterator, Sequence
 from itertools import count, product
 from math import exp
 from pathlib import Path
 from string import ascii_uppercase
-from pfps_ml.simulation.calibration import solved_parameters
-from pfps_ml.core.markdown import markdown_table
-from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.evidence import Evidence, ledger
-from pfps_ml.domain.scenario import Parameter
-from pfps_ml.domain.scenario import PARTS, load_scenario, scenario_names
+from typing import Any, Literal
+
 from pfps_ml.core.atomic_output import write_whole
 from pfps_ml.core.console import command, say
-
+from pfps_ml.core.errors import FactError
+from pfps_ml.core.markdown import markdown_table
+from pfps_ml.domain.evidence import Evidence, ledger
+from pfps_ml.domain.scenario import PARTS, Parameter, load_scenario, scenario_names
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.simulation.calibration import solved_parameters
 
 ShownAs = Literal["number", "percent", "ratio"]
 # the verdict stands at the start of the note of every S-row
@@ -139,8 +137,8 @@ _PAGE = """# What patients are told about runner's knee
 
 **{notice}**
 
-Written by `python -m pfps_ml.workflows.claims` from the evidence ledger, `claims.toml` and the scenario files; a test fails
-when it is stale.
+Written by `python -m pfps_ml.workflows.claims` from the evidence ledger, `claims.toml` and the scenario files; a test
+fails when it is stale.
 
 Runner's knee is patellofemoral pain (PFP). Below are {count} things that patient-facing sources say about it. Each has
 a verdict, the rows of the ledger that bear on it (listed at the end) and what the simulated worlds assume about it. The
@@ -313,6 +311,7 @@ def main() -> None:
     """Write CLAIMS.md into the current folder, which is the checkout's."""
     write_whole(PAGE, claims_page().encode("utf-8"))
     say(f"{PAGE}: {sum(len(group.claims) for group in groups())} claims")
+
 
 if __name__ == "__main__":
     command(main)

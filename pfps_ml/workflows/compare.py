@@ -14,21 +14,34 @@ import pandas as pd
 import typer
 
 from pfps_ml import __version__
-from pfps_ml.workflows.comparison_jobs import EXPERIMENT, HEADER, TABLE, TAG, lines
 from pfps_ml.core.config import CohortConfig
+from pfps_ml.core.console import say, steps, table
 from pfps_ml.core.errors import FactError
-from pfps_ml.evaluation import displays
-from pfps_ml.evaluation.comparison import ONSET_LABELS, PATHWAY_LABELS, Comparison, compare
-from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.dictionary import ONSET, SUCCESS
-from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.training.candidates import OURS, Entrant, check_libraries
 from pfps_ml.core.numbers import csv_text
 from pfps_ml.core.records import Artifact, Child, Metric, Param, Record, Tag
-from pfps_ml.workflows.tracking import expect_store, track
-from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.domain.dictionary import ONSET, SUCCESS
+from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.evaluation import displays
+from pfps_ml.evaluation.comparison import ONSET_LABELS, PATHWAY_LABELS, Comparison, compare
+from pfps_ml.training.candidates import OURS, Entrant, check_libraries
+from pfps_ml.workflows.comparison_jobs import (
+    CLUBS,
+    EXPERIMENT,
+    HEADER,
+    TABLE,
+    TAG,
+    Job,
+    Outcome,
+    cohort_of,
+    each,
+    entrants,
+    judge,
+    lines,
+    told,
+)
 from pfps_ml.workflows.frames import OUT
-from pfps_ml.workflows.comparison_jobs import CLUBS, Job, Outcome, cohort_of, each, entrants, judge, told
+from pfps_ml.workflows.tracking import expect_store, track
 from pfps_ml.workflows.train import make_folder
 
 COMPARISON = OUT / "compare"
@@ -188,7 +201,4 @@ def main(  # noqa: PLR0913, PLR0917 (the options of a command)
     say(f"MLflow: experiment {EXPERIMENT}, run {run} (`make ui`); `pfps compare {task}` prints it again")
 
 
-if __name__ == "__main__":
-    command(main)
-
-__all__ = ["COMPARISON", "MAIN", "Plan", "comparison_of", "plan_of", "records", "run_comparison"]
+__all__ = ["COMPARISON", "MAIN", "Plan", "comparison_of", "main", "plan_of", "records", "run_comparison"]

@@ -6,10 +6,6 @@ not on how many workers there are, and the digest says that all of them saw the 
 A logged comparison in words: the lines that `pfps compare` and the pipeline print.
 """
 
-from collections.abc import Iterator
-import pandas as pd
-from pfps_ml.core.errors import InputError
-from pfps_ml.evaluation.comparison import EXCESS
 import hashlib
 import multiprocessing
 import time
@@ -18,23 +14,23 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any, TypeVar
+
 import numpy as np
 import pandas as pd
-from pfps_ml.model.bundle import dump
-from pfps_ml.simulation.frames import Cohort, simulate_onset, simulate_treatment
+
 from pfps_ml.core.config import CohortConfig, SplitConfig
-from pfps_ml.core.errors import CohortError, FactError
-from pfps_ml.evaluation.comparison import Judged, Patients, onset_figures, pathway_figures
-from pfps_ml.evaluation.metrics import club_resamples, count_groups
+from pfps_ml.core.errors import CohortError, FactError, InputError
 from pfps_ml.domain.dictionary import ARMS, ONSET, SUCCESS
+from pfps_ml.evaluation.comparison import EXCESS, Judged, Patients, onset_figures, pathway_figures
+from pfps_ml.evaluation.metrics import club_resamples, count_groups
 from pfps_ml.model.additive import to_json
-from pfps_ml.training.candidates import ONSET_CANDIDATES, fit_onset, risk_of
-from pfps_ml.training.candidates import Entrant, blamed, own_entrant
-from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
+from pfps_ml.model.bundle import dump
 from pfps_ml.model.propensity import eligibility
+from pfps_ml.simulation.frames import Cohort, simulate_onset, simulate_treatment
+from pfps_ml.training.candidates import ONSET_CANDIDATES, Entrant, blamed, fit_onset, own_entrant, risk_of
+from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
 from pfps_ml.training.split import Split, split_clubs
 from pfps_ml.workflows.frames import data_digest, onset_features, pathway_features
-
 
 EXPERIMENT = "pfps-compare"
 TABLE = "comparison.csv"

@@ -5,33 +5,39 @@ What each part of the evaluation's report says: by the name of its table or pict
 `{level}` in a text is the level of the intervals of the bundle.
 """
 
-from pfps_ml.evaluation.validation_report import PATHWAY_TEXTS, PREFERENCES
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
+
 import pandas as pd
 import typer
-from pfps_ml.model.bundle import dump
+
 from pfps_ml.core.config import Config, load_config
-from pfps_ml.core.levels import percent
-from pfps_ml.domain.outcomes import ONSET, SUCCESS
+from pfps_ml.core.console import say, steps
 from pfps_ml.core.errors import BundleFormat, CohortError, InputError
+from pfps_ml.core.levels import percent
+from pfps_ml.core.numbers import csv_text
+from pfps_ml.domain.outcomes import ONSET, SUCCESS
 from pfps_ml.evaluation import displays
+from pfps_ml.evaluation.pathway_validation import PICTURED, pathway_pictures, pathway_tables
 from pfps_ml.evaluation.report import Section, write_report
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.evaluation.validation_report import PATHWAY_TEXTS, PREFERENCES
+from pfps_ml.model.bundle import dump
 from pfps_ml.model.bundle_schema import schema_from_json
 from pfps_ml.model.model_files import predictor_from_models
-from pfps_ml.core.numbers import csv_text
-from pfps_ml.evaluation.pathway_validation import PICTURED, pathway_pictures, pathway_tables
-from pfps_ml.core.console import command, say, steps
+from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.workflows.evaluate_onset import (
+    Runners,
+    held_out_patients,
+    onset_pictures,
+    onset_tables,
+    pathways_answered,
+    refitted_pictures,
+)
 from pfps_ml.workflows.frames import DATA, OUT, Frames, read_frames
-from pfps_ml.workflows.evaluate_onset import Runners, onset_pictures, onset_tables
-from pfps_ml.workflows.evaluate_onset import held_out_patients, pathways_answered
-from pfps_ml.workflows.evaluate_onset import refitted_pictures
 from pfps_ml.workflows.train import CANDIDATE, Candidate, digests, make_folder
-
 
 TEXTS = {
     "onset": (
@@ -260,7 +266,15 @@ def main(
         report = found.write(out)
     say(f"report in {report}; release with `python -m pipelines.release`")
 
-if __name__ == "__main__":
-    command(main)
 
-__all__ = ["EVALUATION", "STEPS", "SUBJECT", "TEXTS", "Evaluation", "evaluate", "hold_to_training", "load_candidate"]
+__all__ = [
+    "EVALUATION",
+    "STEPS",
+    "SUBJECT",
+    "TEXTS",
+    "Evaluation",
+    "evaluate",
+    "hold_to_training",
+    "load_candidate",
+    "main",
+]

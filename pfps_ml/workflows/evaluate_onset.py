@@ -5,12 +5,19 @@ The onset model judged on held-out clubs: every figure with its interval, whole 
 What only refits of the onset model can tell: clubs left out one after another, and fewer clubs to learn from.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple, dataclass, replace
+
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
 from pfps_ml.core.config import Config, EvaluationConfig
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, SUCCESS, tier_fields
+from pfps_ml.domain.field import TIERS
 from pfps_ml.evaluation import displays, displays_onset
-from pfps_ml.evaluation.calibration import calibration_curve
+from pfps_ml.evaluation.calibration import calibration_curve, decision_table
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import (
     club_resamples,
@@ -19,38 +26,15 @@ from pfps_ml.evaluation.metrics import (
     measure_with_intervals,
     percentiles,
 )
-from pfps_ml.evaluation.calibration import decision_table
-from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
-from pfps_ml.domain.dictionary import BY_NAME, ONSET, tier_fields
-from pfps_ml.domain.field import TIERS
+from pfps_ml.evaluation.pathway_validation import Given, Treated
+from pfps_ml.evaluation.subgroups import TIER_LABELS, compare_parts, decision_parts, groups_of, subgroup_table
 from pfps_ml.model.additive import AdditiveModel
 from pfps_ml.model.prediction import Estimate, Predictor
-from pfps_ml.evaluation.subgroups import TIER_LABELS, groups_of
-from pfps_ml.workflows.frames import Frames, onset_features
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-import numpy as np
-import pandas as pd
-from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
-from pfps_ml.core.config import Config
-from pfps_ml.evaluation import displays, displays_onset
-from pfps_ml.evaluation.subgroups import compare_parts, subgroup_table
-from pfps_ml.domain.dictionary import ONSET
-from pfps_ml.training.onset import OnsetModel
-from pfps_ml.training.split import Split
-from pfps_ml.workflows.frames import Frames, onset_features
-from dataclasses import astuple
-import numpy as np
-import pandas as pd
-from pfps_ml.core.config import Config
-from pfps_ml.domain.dictionary import ARMS, SUCCESS
 from pfps_ml.model.propensity import fit_propensity
 from pfps_ml.model.spline_basis import basis
-from pfps_ml.model.prediction import Estimate, Predictor
-from pfps_ml.evaluation.pathway_validation import Given, Treated
-from pfps_ml.workflows.frames import Frames, pathway_features
-
+from pfps_ml.training.onset import OnsetModel
+from pfps_ml.training.split import Split
+from pfps_ml.workflows.frames import Frames, onset_features, pathway_features
 
 _PICTURED = 2_000  # runners in the picture of reasons: more dots hide each other
 

@@ -11,8 +11,8 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pfps_ml.core.errors import InputError
-from pfps_ml.domain.input_validation import check, derive
 from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+from pfps_ml.domain.input_validation import check, derive
 
 OBSERVED = ("onset", "treatment")
 TRUTH = ("truth_onset", "truth_treatment")

@@ -11,17 +11,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
-from pfps_ml.core.errors import MissingLibrary
-from io import BytesIO
-from pathlib import Path
-from typing import Any
-from PIL import Image
-from pfps_ml.core.console import command, say, steps
 
+from PIL import Image
+
+from pfps_ml.core.console import command, say, steps
+from pfps_ml.core.errors import MissingLibrary
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds for the service to start, on a machine with much else to do
@@ -181,6 +180,7 @@ def _save(part: Any, name: str) -> None:
     # few colours: a palette holds them, in half of the bytes
     palette = picture.quantize(256)
     picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(OUT / f"page-{name}.png", optimize=True)
+
 
 if __name__ == "__main__":
     command(main)

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfps_ml.simulation.targets_onset import added_up
-from pfps_ml.simulation.plausibility import STEP, TIED
-from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, Use, check
-from pfps_ml.simulation.targets import TOLERANCES
+from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.markdown import markdown_list, markdown_table
 from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.core.atomic_output import write_whole
-from pfps_ml.core.console import command, say, steps, table
+from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, STEP, TIED, Finding, Use, check
+from pfps_ml.simulation.targets import TOLERANCES
+from pfps_ml.simulation.targets_onset import added_up
 
 PAGE, TABLE = Path("PLAUSIBILITY.md"), Path("docs/plausibility.csv")
 HELD_OUT: Use = "held out"
@@ -24,8 +23,8 @@ _TEXT = """# Plausibility: do the published figures come back?
 
 **{notice}**
 
-Written by `python -m pfps_ml.workflows.plausibility` from {runners:,} runners and {patients:,} patients of a scenario; a
-test fails when it is stale. Rows are those of the ledger (`pfps_ml/domain/evidence.csv`).
+Written by `python -m pfps_ml.workflows.plausibility` from {runners:,} runners and {patients:,} patients of a scenario;
+a test fails when it is stale. Rows are those of the ledger (`pfps_ml/domain/evidence.csv`).
 
 {inside} of {total} figures come back. {set_} are **set**: a parameter was solved or chosen from them, so they show only
 that the arithmetic is right. From the other {held_out} nothing was set, but {same} are of the **same study** as one

@@ -3,36 +3,32 @@
 `pfps recalibrate`: a new bundle from a released one and a cohort, or nothing where the cohort cannot bear it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.cohort_checks import audit
-from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
+
 from pfps_ml.core.config import RecalibrationConfig
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import CohortError
-from pfps_ml.io.study_data import Cohort
+from pfps_ml.core.messages import Message
+from pfps_ml.core.records import Artifact, Metric, Param, Record, Tag
 from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.schemas import has_seen
 from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain.schemas import has_seen
+from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
+from pfps_ml.evaluation.cohort_checks import audit
+from pfps_ml.evaluation.sample_size import rows_for_ratio
+from pfps_ml.io.study_data import Cohort
+from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.training.closed_test import Choice, closed_test
-from pfps_ml.training.update_basis import GROUPS, Directions, directions
+from pfps_ml.training.posterior_update import Update, gaussian_update, updated_predictor, updated_reference
+from pfps_ml.training.update_basis import GROUPS, Directions, bent, directions, shapes_of
 from pfps_ml.workflows.updated_bundle import Recalibration
-from pfps_ml.training.posterior_update import updated_predictor, updated_reference
-from pfps_ml.training.update_basis import bent, shapes_of
-from pfps_ml.training.posterior_update import Update, gaussian_update
-from pfps_ml.evaluation.sample_size import rows_for_ratio
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any
-from pfps_ml.workflows.updated_bundle import Recalibration
-from pfps_ml.core.records import Artifact, Metric, Param, Record, Tag
-
 
 Floats = NDArray[np.float64]
 _TENTH = 0.1

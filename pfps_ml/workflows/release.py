@@ -8,48 +8,42 @@ Releasing a bundle that a cohort made: held to the gate by another cohort, kept 
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
-from pfps_ml.model.bundle import dump, load_bundle, manifest_of, save_bundle
-from pfps_ml.core.errors import BundleError, InputError, OutputError
-from pfps_ml.core.numbers import same
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
-from pfps_ml.model.bundle import Bundle, load_bundle, parts_of
-from pfps_ml.core.config import ReleaseConfig
-from pfps_ml.domain.schemas import people_of
-from pfps_ml.workflows.updated_bundle import card_before
-from pfps_ml.workflows.recalibrate import facts_of_update
-from pfps_ml.core.records import Metric, Model, Param, Record, Tag
-from pfps_ml.workflows.tracking import track
-from pfps_ml.workflows.card import headline, validation_section
-from pfps_ml.workflows.release_gate import Check, checks_of_patients, checks_outside, hold_to_gate
-from pfps_ml.workflows.validation_record import PATHWAYS, Validated, read_validation
-import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
+
 import pandas as pd
 import typer
+
 from pfps_ml.core.config import ProductConfig, ReleaseConfig, load_config
-from pfps_ml.core.errors import BundleFormat, InputError
+from pfps_ml.core.console import say, table
+from pfps_ml.core.errors import BundleError, BundleFormat, InputError, OutputError
+from pfps_ml.core.numbers import same
+from pfps_ml.core.records import Metric, Model, Param, Record, Tag
+from pfps_ml.domain.schemas import people_of
+from pfps_ml.model.bundle import Bundle, dump, load_bundle, manifest_of, parts_of, save_bundle
 from pfps_ml.model.bundle_files import BESIDE
 from pfps_ml.model.bundle_schema import Schema, schema_from_json
-from pfps_ml.workflows.tracking import expect_store
-from pfps_ml.workflows.card import INTENDED_USE, headline, held_out_figures, limits_of, model_card, not_done
-from pfps_ml.core.console import command, say, table
+from pfps_ml.workflows.card import (
+    INTENDED_USE,
+    headline,
+    held_out_figures,
+    limits_of,
+    model_card,
+    not_done,
+    validation_section,
+)
 from pfps_ml.workflows.evaluate import EVALUATION, SUBJECT
-from pfps_ml.workflows.release_gate import Check, checks, hold_to_gate, read_tables
+from pfps_ml.workflows.recalibrate import facts_of_update
+from pfps_ml.workflows.release_gate import Check, checks, checks_of_patients, checks_outside, hold_to_gate, read_tables
+from pfps_ml.workflows.tracking import expect_store, track
 from pfps_ml.workflows.train import CANDIDATE, identity_of
-
+from pfps_ml.workflows.updated_bundle import card_before
+from pfps_ml.workflows.validation_record import PATHWAYS, Validated, read_validation
 
 MODELS = Path("models")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
@@ -396,10 +390,20 @@ def main(  # noqa: PLR0913, PLR0917
         folder = release(candidate, evaluation, models, number or ProductConfig.version, limits)
     say(f"released {folder}; {models / 'CURRENT'} names it")
 
-if __name__ == "__main__":
-    command(main)
 
 __all__ = [
-    "MODELS", "Made", "Ready", "ReadyBundle", "judge", "judge_bundle", "place", "point", "records", "release",
-    "release_bundle", "same_release", "show_checks",
+    "MODELS",
+    "Made",
+    "Ready",
+    "ReadyBundle",
+    "judge",
+    "judge_bundle",
+    "main",
+    "place",
+    "point",
+    "records",
+    "release",
+    "release_bundle",
+    "same_release",
+    "show_checks",
 ]  # fmt: skip

@@ -13,14 +13,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.core.config import ReleaseConfig
+from pfps_ml.core.errors import Fault, InputError, ReleaseRefused
 from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message, sentence
-from pfps_ml.core.errors import Fault, InputError, ReleaseRefused
-from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.domain.dictionary import REFERENCE_ARM
+from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.external_validation import AGAINST
+from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.verdict import Conclusion
 from pfps_ml.workflows.validation_record import Validated
 

@@ -12,24 +12,23 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.model.bundle import Bundle, load_bundle
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.config import Config, load_config
-from pfps_ml.core.levels import percent
-from pfps_ml.domain.roster_columns import risk_column
+from pfps_ml.core.console import say, steps, table
 from pfps_ml.core.errors import ReleaseRefused
-from pfps_ml.io.readers import read_sheet
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.core.levels import percent
 from pfps_ml.core.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
-from pfps_ml.io.roster import score_roster
-from pfps_ml.workflows.tracking import expect_store, track
+from pfps_ml.domain.roster_columns import risk_column
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.io.readers import read_sheet
+from pfps_ml.model.bundle import Bundle, load_bundle
 from pfps_ml.workflows import evaluate, train, validate
 from pfps_ml.workflows.card import figure
-from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.workflows.evaluate import EVALUATION, Evaluation
 from pfps_ml.workflows.frames import DATA, OUT, Frames, data_digest, read_frames
-from pfps_ml.workflows.release import judge, release, show_checks
-from pfps_ml.workflows.release import MODELS
+from pfps_ml.workflows.release import MODELS, judge, release, show_checks
 from pfps_ml.workflows.simulate import write_cohort
+from pfps_ml.workflows.tracking import expect_store, track
 from pfps_ml.workflows.train import CANDIDATE, Candidate, write_candidate
 
 ROSTER = Path("data/examples/roster.csv")
@@ -165,7 +164,4 @@ def main(
     run_all(chosen)
 
 
-if __name__ == "__main__":
-    command(main)
-
-__all__ = ["records", "run_all"]
+__all__ = ["main", "records", "run_all"]

@@ -1,6 +1,5 @@
 """Simulate a cohort: the observed frames, and the truth apart from them, in chunks of any size."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, replace
@@ -10,14 +9,13 @@ from typing import Annotated
 import pyarrow.parquet as pq
 import typer
 
+from pfps_ml.core.atomic_output import check_output
+from pfps_ml.core.config import CohortConfig
+from pfps_ml.core.console import cluster_of, say, steps
+from pfps_ml.core.errors import OutputError
 from pfps_ml.model.bundle import dump
 from pfps_ml.simulation.frames import Cohort, simulate_onset, simulate_treatment
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.core.errors import OutputError
-from pfps_ml.cli.options import cluster_of, spelt_out
-from pfps_ml.core.atomic_output import check_output
 from pfps_ml.workflows.chunked_simulation import CHUNK, POPULATIONS, Simulator, check, frames_of, worlds
-from pfps_ml.core.console import command, say, steps
 from pfps_ml.workflows.frames import DATA, OBSERVED, TRUTH, Frames
 
 PATIENT_SHARE = 0.3  # patients for each runner, where their number is not given
@@ -163,8 +161,4 @@ def _write_on_cluster(config: CohortConfig, folder: Path, draws: int, dask: str,
         write_parts(config, folder, lend, draws, tell=tell)
 
 
-if __name__ == "__main__":
-    sys.argv[1:] = spelt_out(sys.argv[1:])
-    command(main)
-
-__all__ = ["chunk_count", "simulate", "write_cohort"]
+__all__ = ["chunk_count", "main", "simulate", "write_cohort"]

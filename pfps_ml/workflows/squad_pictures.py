@@ -7,10 +7,10 @@ from typing import Any
 
 from PIL import Image
 
+from pfps_ml.core.console import command, say
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.squad.report import write_squad
 from pfps_ml.workflows.page_pictures import browsing
-from pfps_ml.core.console import command, say
 
 HOUSE = Path(__file__).parents[2]
 OUT, ROSTER = HOUSE / "docs", HOUSE / "data" / "examples" / "squad.csv"

@@ -13,10 +13,9 @@ from pfps_ml.core.errors import Fault, rows_shown
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from pfps_ml.domain.scenario import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposed
-    from pfps_ml.domain.scenario import Parameter
-    from pfps_ml.domain.scenario import Scenario
-    from pfps_ml.batch.scoring import Summary
+    from pfps_ml.io.roster import Summary
 
 
 def show_account(summary: "Summary", out: Path | None = None) -> None:

@@ -12,28 +12,53 @@ import typer
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pfps_ml.model.bundle import bundle_parts, digest, dump
 from pfps_ml.core.config import Config, load_config
-from pfps_ml.core.levels import student_quantile
-from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.core.console import say, steps
 from pfps_ml.core.errors import CohortError, InputError, OutputError
-from pfps_ml.io.study_data import Columns
-from pfps_ml.io.study_columns import arm_levels
+from pfps_ml.core.levels import student_quantile
+from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
 from pfps_ml.domain.evidence import ledger_fingerprint
+from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.model.additive import DECIMALS, AdditiveModel
-from pfps_ml.model.additive import explainer
+from pfps_ml.io.study_columns import arm_levels
+from pfps_ml.io.study_data import Columns
+from pfps_ml.model.additive import DECIMALS, AdditiveModel, explainer
+from pfps_ml.model.bundle import bundle_parts, digest, dump
+from pfps_ml.model.prediction import Interval, Predictor
+from pfps_ml.model.reference import KEY, build_reference, overlap_to_json
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.training.split import Split, split_clubs
-from pfps_ml.model.reference import KEY, overlap_to_json
-from pfps_ml.model.prediction import Interval, Predictor
-from pfps_ml.core.randomness import generator
-from pfps_ml.model.reference import build_reference
-from pfps_ml.core.console import command, say, steps
-from pfps_ml.workflows.frames import DATA, OBSERVED, OUT, Frames, data_digest, onset_features, pathway_features, read_frames
-from pfps_ml.workflows.train_on_cohort import LOCAL, Arm, ArmLevel, Asked, By, Event, Logged, Map, Name, Outcome, PatientsMap, Real, Start, Succeeded, Success, Visited, train_on_files
+from pfps_ml.workflows.frames import (
+    DATA,
+    OBSERVED,
+    OUT,
+    Frames,
+    data_digest,
+    onset_features,
+    pathway_features,
+    read_frames,
+)
+from pfps_ml.workflows.train_on_cohort import (
+    LOCAL,
+    Arm,
+    ArmLevel,
+    Asked,
+    By,
+    Event,
+    Logged,
+    Map,
+    Name,
+    Outcome,
+    PatientsMap,
+    Real,
+    Start,
+    Succeeded,
+    Success,
+    Visited,
+    train_on_files,
+)
 
 CANDIDATE = OUT / "candidate"
 _MAKING = ("split", "onset", "pathways", "product")  # of the configuration: what a bundle is made by
@@ -292,9 +317,6 @@ def write_candidate(candidate: Candidate, out: Path) -> None:
         (out / name).write_bytes(content)
 
 
-if __name__ == "__main__":
-    command(main)
-
 __all__ = [
     "CANDIDATE",
     "STEPS",
@@ -303,6 +325,7 @@ __all__ = [
     "golden_runners",
     "identity_of",
     "interval",
+    "main",
     "make_folder",
     "scenario_of",
     "train",

@@ -1,7 +1,7 @@
 """Training on real people: the models start at a released bundle, and outcomes move them as far as they can bear.
 
-Runners move the onset model (`pfps_ml.workflows.train_on_people`), patients the pathway models (`trained_pathways`); one
-file may come without the other. Unlike in `pfps recalibrate` no test chooses how much is moved.
+Runners move the onset model, patients the pathway models (see `pfps_ml.workflows.train_on_people`). One file may come
+without the other. Unlike in `pfps recalibrate` no test chooses how much is moved.
 """
 
 from collections.abc import Iterator
@@ -11,22 +11,19 @@ from typing import Annotated
 
 import typer
 
-from pfps_ml.model.bundle import Bundle, load_bundle, released_bundle
-from pfps_ml.evaluation.cohort_checks import audit
-from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.core.config import Config
+from pfps_ml.core.console import table, waiting
 from pfps_ml.core.errors import InputError
+from pfps_ml.evaluation.check_catalogue import Check
+from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.io.study_data import Cohort, Columns, make_result_folder, read_cohort, read_patients
-from pfps_ml.workflows.recalibrate import lines_of
-from pfps_ml.workflows.recalibrate import EXPERIMENT, records_of_update
-from pfps_ml.workflows.updated_bundle import Recalibration, bundle_after, expect_new_folder, write_bundle
-from pfps_ml.workflows.train_on_people import train_on_cohort
-from pfps_ml.workflows.train_on_people import lines_of_patients, train_on_patients
-from pfps_ml.core.console import waiting
+from pfps_ml.model.bundle import Bundle, load_bundle, released_bundle
+from pfps_ml.workflows.frames import OUT
+from pfps_ml.workflows.recalibrate import EXPERIMENT, lines_of, records_of_update
 from pfps_ml.workflows.tables import show_lines
 from pfps_ml.workflows.tracking import expect_store, track
-from pfps_ml.core.console import table
-from pfps_ml.workflows.frames import OUT
+from pfps_ml.workflows.train_on_people import lines_of_patients, train_on_cohort, train_on_patients
+from pfps_ml.workflows.updated_bundle import Recalibration, bundle_after, expect_new_folder, write_bundle
 
 LOCAL = OUT / "pfps-local"
 

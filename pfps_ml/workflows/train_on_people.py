@@ -13,52 +13,45 @@ and each club has a rate of its own, as the scenario says. No test decides how m
 anything, many move everything to where they are.
 """
 
-import numpy as np
-import pandas as pd
-from numpy.typing import NDArray
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.check_catalogue import Check
-from pfps_ml.core.config import TrainingConfig
-from pfps_ml.core.messages import Message
-from pfps_ml.core.errors import CohortError
-from pfps_ml.io.study_data import Cohort
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.model.prediction import Interval
-from pfps_ml.training.closed_test import Choice
-from pfps_ml.training.update_basis import GROUPS, moves_of
-from pfps_ml.training.posterior_update import Columns, learnt, members_of
-from pfps_ml.workflows.recalibrate import Known, club_sd, known_of, updated
-from pfps_ml.workflows.updated_bundle import Recalibration
-from pfps_ml.training.update_basis import Shapes, shapes_of
-from pfps_ml.training.posterior_update import Update, covariance_of
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.cohort_checks import audit
-from pfps_ml.evaluation.check_catalogue import Check
+
 from pfps_ml.core.config import PathwayConfig, TrainingConfig
-from pfps_ml.io.study_data import Cohort
+from pfps_ml.core.errors import CohortError
+from pfps_ml.core.messages import Message
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
 from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.evaluation.check_catalogue import Check
+from pfps_ml.evaluation.cohort_checks import audit
+from pfps_ml.evaluation.cohort_figures import resampled
+from pfps_ml.io.study_data import Cohort
 from pfps_ml.model.additive import Values, probability
+from pfps_ml.model.bundle import Bundle
+from pfps_ml.model.prediction import Interval, Predictor
 from pfps_ml.model.preference import Gate, Held, judge
 from pfps_ml.model.propensity import cross_fitted, eligibility
 from pfps_ml.model.spline_basis import basis
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.core.randomness import generator
 from pfps_ml.training.closed_test import Choice
-from pfps_ml.training.posterior_update import Columns, learnt, members_of
-from pfps_ml.workflows.recalibrate import expect_new, expect_passed
+from pfps_ml.training.posterior_update import Columns, Update, covariance_of, learnt, members_of
+from pfps_ml.training.update_basis import (
+    COMMON,
+    GROUPS,
+    SCALES,
+    Shapes,
+    Sight,
+    moves_of,
+    scaled,
+    shapes_of,
+    with_curves,
+)
+from pfps_ml.workflows.recalibrate import Known, club_sd, expect_new, expect_passed, known_of, updated
 from pfps_ml.workflows.updated_bundle import Recalibration
-from pfps_ml.training.update_basis import Shapes, shapes_of, with_curves
-from pfps_ml.training.update_basis import COMMON, SCALES, Sight, scaled
-from pfps_ml.training.posterior_update import covariance_of
-from pfps_ml.evaluation.cohort_figures import resampled
-
 
 Floats = NDArray[np.float64]
 CURVES = "curves"

@@ -3,25 +3,22 @@
 What the card of an updated bundle says: what was updated, on what, by whom, and that its figures are older.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.core.markdown import MarkdownSection, markdown_page, markdown_table
-from pfps_ml.domain.schemas import notice_of, people_of, size_of
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
-from pfps_ml.training.closed_test import Choice
 import os
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from pfps_ml.model.bundle import Bundle, bundle_parts, golden_inputs, manifest_of, save_bundle
-from pfps_ml.core.messages import Message
+
 from pfps_ml.core.errors import OutputError
+from pfps_ml.core.markdown import MarkdownSection, markdown_page, markdown_table
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
+from pfps_ml.domain.schemas import notice_of, people_of, size_of
+from pfps_ml.model.bundle import Bundle, bundle_parts, golden_inputs, manifest_of, save_bundle
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.training.closed_test import Choice
 from pfps_ml.training.posterior_update import Update
-
 
 _BEFORE = "Before the update: "
 LEVELS = {"intercept": "the intercept", "slope": "intercept and slope", "groups": "the intercept and the scale of each "

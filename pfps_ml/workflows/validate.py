@@ -11,17 +11,17 @@ import typer
 from pandera.errors import SchemaErrorReason
 
 from pfps_ml.core.config import Config, load_config
-from pfps_ml.core.messages import Message
+from pfps_ml.core.console import say, steps, table
 from pfps_ml.core.errors import CohortError, Fault
-from pfps_ml.evaluation.effects import propensity_overlap
-from pfps_ml.evaluation.metrics import auroc
-from pfps_ml.domain.schemas import frame_schema
+from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
 from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain.schemas import frame_schema
+from pfps_ml.evaluation.effects import propensity_overlap
+from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.model.propensity import cross_fitted, eligibility
 from pfps_ml.model.spline_basis import basis
 from pfps_ml.training.split import split_clubs
-from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.workflows.frames import DATA, OBSERVED, Frames, coded, pathway_features, read_frames
 
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near
@@ -187,7 +187,4 @@ def main(
     say(f"{folder}: no faults")
 
 
-if __name__ == "__main__":
-    command(main)
-
-__all__ = ["validate"]
+__all__ = ["main", "validate"]

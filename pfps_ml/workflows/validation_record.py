@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.evaluation.check_catalogue import CheckVerdict
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import InputError
+from pfps_ml.core.messages import Message
 from pfps_ml.domain.schemas import has_seen
+from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.external_validation import AGAINST
 from pfps_ml.evaluation.validation_report import DIGEST, JSON, digest_of
 from pfps_ml.evaluation.verdict import Conclusion
+from pfps_ml.model.bundle import Bundle
 
 ONSET, PATHWAYS = "onset", "pathways"
 _OUTCOME = {ONSET: "onset", PATHWAYS: "success"}

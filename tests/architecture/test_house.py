@@ -5,8 +5,6 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import import_module
 from pathlib import Path
@@ -14,96 +12,31 @@ from types import ModuleType
 
 import pytest
 
-HOUSE = Path(__file__).parents[2]
+from benchmarks.house import (
+    BEGIN,
+    FLOORS,
+    HOME,
+    LIMITS,
+    README,
+    SURFACE,
+    imports,
+    measures,
+    modules,
+    name_of,
+    reached,
+    room_of,
+    tree_of,
+    with_picture,
+)
+
+HOUSE = HOME
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
-FLOOR = {"errors", "config", "numbers", "randomness", "core"}
-SCIENCE = {"cohort", "learning", "evaluation"}
-# what each room may reach; `product` is every module directly in pfps_ml/ that is not named here
-COHORT = {"intake", "checks", "validation", "recalibration"}  # the rooms of a real cohort
-_FACTS = {"core", "domain", "floor", "knowledge", "model", "product"}
-REACH = {
-    "core": {"core"},
-    "domain": {"floor", "core", "domain"},
-    "floor": {"floor", "core"},
-    "knowledge": {"floor", "core", "domain", "knowledge"},
-    "model": {*_FACTS, "learning"},
-    **{room: {"floor", "core", "domain", "knowledge", room} for room in SCIENCE},
-    "files": {*_FACTS, "files"},
-    "runs": {*_FACTS, "files", "runs"},
-    "product": {*_FACTS, "files", "runs", *SCIENCE},
-    "squad": {*_FACTS, "files", "runs", "squad", "learning"},
-    "intake": {*_FACTS, "files", "intake"},
-    "checks": {*_FACTS, "intake", "checks", "learning", "evaluation"},
-    "validation": {*_FACTS, "intake", "checks", "validation", "learning", "evaluation"},
-    "recalibration": {*_FACTS, *COHORT, "learning", "evaluation"},
-    "surface": {"floor", "product"},  # pfps_ml/__init__.py: for type checkers; it loads none of them, as a test says
-    "cli": {*_FACTS, "files", "runs", "squad", "tracking", "serving", "surface", "cli", *COHORT},
-    "tracking": {*_FACTS, "runs", "surface"},
-    "serving": {*_FACTS, "files", "serving", "surface"},
-    "pipelines": {*_FACTS, "files", "runs", "squad", "tracking", "pipelines", "surface", *SCIENCE, *COHORT},
-}
-
-
-@dataclass(frozen=True)
-class Import:
-    """One import of a module, and whether it is made when the importing module is loaded."""
-
-    module: str
-    on_loading: bool
+SCIENCE = {"simulation", "training", "evaluation"}
+PRODUCT = modules()
 
 
 def paths(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (HOUSE / folder).rglob("*.py"))
-
-
-def name_of(path: Path) -> str:
-    parts = path.relative_to(HOUSE).with_suffix("").parts
-    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-
-
-PRODUCT = {name_of(path): path for path in paths("pfps_ml", "serving", "pipelines")}
-
-
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def room_of(module: str) -> str:
-    parts = module.split(".")
-    if parts[0] != "pfps_ml":
-        return parts[0]
-    if len(parts) == 1:
-        return "surface"
-    if parts[1] in FLOOR:
-        return "floor"
-    if parts[1].startswith("cli_"):  # some commands stand in files of their own
-        return "cli"
-    return parts[1] if parts[1] in REACH else "product"
-
-
-@cache
-def imports(module: str) -> tuple[Import, ...]:
-    """Return every import of a module, wherever in the file it stands; types-only imports are not made on loading."""
-    return tuple(_imports(module))
-
-
-def _imports(module: str) -> Iterator[Import]:
-    tree = tree_of(PRODUCT[module])
-    lazy = {id(n) for f in ast.walk(tree) if isinstance(f, FUNCTION) for n in ast.walk(f)}
-    lazy |= {id(n) for c in ast.walk(tree) if isinstance(c, ast.If) and "TYPE_CHECKING" in ast.dump(c.test)
-             for n in ast.walk(c)}  # fmt: skip
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (Import(alias.name, id(node) not in lazy) for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{module} imports relatively; write the whole name, so that a search finds it"
-            whole = [f"{node.module}.{alias.name}" for alias in node.names]
-            yield from (Import(n if n in PRODUCT else str(node.module), id(node) not in lazy) for n in whole)
-
-
-def ours(module: str) -> set[str]:
-    return {made.module for made in imports(module) if made.module in PRODUCT}
 
 
 def test_the_surface_loads_nothing_of_the_product_before_it_is_asked_for():
@@ -126,29 +59,57 @@ def loaded_by(statement: str) -> set[str]:
     return {name.split(".")[0] for name in shown.stdout.split()}
 
 
-def test_a_room_reaches_only_the_rooms_that_the_plan_lets_it_reach():
+def test_every_room_of_the_house_is_there_and_nothing_stands_beside_the_rooms():
+    rooms = {room_of(module) for module in PRODUCT} - {SURFACE}
+    assert rooms == set(FLOORS)
+    loose = [module for module in PRODUCT if room_of(module) == SURFACE and module != "pfps_ml"]
+    assert len(loose) <= LIMITS["loose modules"], loose
+
+
+def test_a_room_imports_rooms_on_lower_floors_only():
     faults = []
     for module in sorted(PRODUCT):
-        room, beyond = room_of(module), {name for name in ours(module) if room_of(name) not in REACH[room_of(module)]}
-        faults += [f"{module} ({room}) may reach {sorted(REACH[room])}, not {sorted(beyond)}"] * bool(beyond)
+        room = room_of(module)
+        others = {name for name in reached(module) if room_of(name) not in (room, SURFACE)}
+        beyond = {name for name in others if room != SURFACE and FLOORS[room_of(name)] >= FLOORS[room]}
+        faults += [f"{module} (floor {FLOORS[room]}) imports {name}" for name in sorted(beyond)]
     assert not faults, "\n".join(faults)
 
 
 def test_the_science_rooms_never_import_each_other():
     for room in SCIENCE:
-        reached = {room_of(name) for module in PRODUCT if room_of(module) == room for name in ours(module)}
-        assert not reached & (SCIENCE - {room})
+        others = {room_of(name) for module in PRODUCT if room_of(module) == room for name in reached(module)}
+        assert not others & (SCIENCE - {room})
 
 
-def test_the_floor_imports_nothing_of_ours_but_the_floor():
+def test_the_pipelines_import_workflows_and_what_a_terminal_shows():
     for module in PRODUCT:
-        if room_of(module) == "floor":
-            assert {room_of(name) for name in ours(module)} <= {"floor"}
+        if room_of(module) == "pipelines":
+            assert {room_of(name) for name in reached(module)} <= {"workflows", "core"}, module
+
+
+def test_no_import_is_relative_so_that_a_search_finds_it():
+    relative = [
+        f"{name}:{node.lineno}" for name, path in PRODUCT.items() for node in ast.walk(tree_of(path))
+        if isinstance(node, ast.ImportFrom) and node.level
+    ]  # fmt: skip
+    assert not relative
+
+
+def test_the_house_keeps_its_measures():
+    beyond = [f"{name}: {value:.1f}, at most {LIMITS[name]}" for name, value in measures().items()
+              if name in LIMITS and value > LIMITS[name]]  # fmt: skip
+    assert not beyond, "\n".join(beyond)
+
+
+def test_the_picture_of_the_house_in_the_readme_is_todays():
+    readme = README.read_text(encoding="utf-8")
+    assert BEGIN in readme and readme == with_picture(readme), "run `make house`"
 
 
 def test_no_two_modules_import_each_other_in_a_circle():
     try:
-        TopologicalSorter({module: ours(module) for module in PRODUCT}).prepare()
+        TopologicalSorter({module: reached(module) for module in PRODUCT}).prepare()
     except CycleError as circle:
         pytest.fail(" -> ".join(circle.args[1]))
 
@@ -165,11 +126,11 @@ def test_nothing_installed_imports_the_pipelines():
     assert {room_of(module) for module in importers("pipelines")} <= {"pipelines"}
 
 
-def test_tracking_is_reached_by_pipelines_and_lazily_by_the_command_line():
+def test_tracking_is_reached_by_workflows_and_lazily_by_the_command_line():
     for module in PRODUCT:
         for made in imports(module):
             if made.module == "pfps_ml.workflows.tracking":
-                assert room_of(module) == "pipelines" or (room_of(module) == "cli" and not made.on_loading), module
+                assert room_of(module) == "workflows" or (room_of(module) == "cli" and not made.on_loading), module
 
 
 HEAVY = {"sklearn", "lightgbm", "shap", "mlflow", "bentoml", "scipy", "matplotlib"}
@@ -270,9 +231,9 @@ def test_no_function_is_longer_than_30_lines_or_takes_more_than_6_arguments():
             if isinstance(node, FUNCTION):
                 where = f"{path.relative_to(HOUSE)}:{node.lineno} {node.name}"
                 faults += [f"{where}: {lines_of(node)} lines"] * (lines_of(node) > 30)
-                # the arguments of a command, and of a pipeline's main, are the options that a person types
+                # the arguments of a command, and of a workflow's main, are the options that a person types
                 command = any(ast.unparse(each).startswith("app.command") for each in node.decorator_list)
-                options = command or (path.parent.name == "pipelines" and node.name == "main")
+                options = command or (path.parent.name == "workflows" and node.name == "main")
                 faults += [f"{where}: {arguments_of(node)} arguments"] * (arguments_of(node) > 6 and not options)
     assert not faults, "\n".join(faults)
 

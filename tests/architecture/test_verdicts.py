@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from babel.messages.pofile import read_po
 
-from pfps_ml.model.wording import Caution
-from pfps_ml.evaluation.check_catalogue import TOPICS, CheckVerdict
 from pfps_ml.core.messages import HOME, NAMED_KINDS, Message, catalogue, parameters_of
 from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.model.preference import Rival
-from pfps_ml.model.preference import Reason
-from pfps_ml.training.update_basis import LEVELS
+from pfps_ml.evaluation.check_catalogue import TOPICS, CheckVerdict
 from pfps_ml.evaluation.verdict import FIGURES, FigureVerdict
+from pfps_ml.model.preference import Reason, Rival
+from pfps_ml.model.wording import Caution
+from pfps_ml.training.update_basis import LEVELS
 from pfps_ml.workflows.release_gate import Figure
 
 HOUSE = Path(__file__).parents[2]

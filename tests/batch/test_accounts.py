@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from pfps_ml.core.errors import OutputError, PartlyDone
-from pfps_ml.io.readers import Size
-from pfps_ml.io.mapping import Mapping
-from pfps_ml.io.roster import score_roster
 from pfps_ml.batch import datasets
+from pfps_ml.batch.roster import score_roster
+from pfps_ml.core.errors import OutputError, PartlyDone
+from pfps_ml.io.mapping import Mapping
+from pfps_ml.io.readers import Size
 from tests.batch.test_datasets import dataset, manifest, names
 from tests.streams import digest, effort
 

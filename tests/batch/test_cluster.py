@@ -11,14 +11,14 @@ import pytest
 
 pytest.importorskip("distributed")
 
-from pfps_ml.cli.main import main
-from pfps_ml.core.errors import ClusterError, InputError, MissingLibrary, PartlyDone
-from pfps_ml.cli.options import spelt_out
-from pfps_ml.io.roster import score_roster
 from pfps_ml.batch.cluster import connected, on_cluster
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.batch.stream import Effort
-from tests.rosters import EXAMPLE
+from pfps_ml.cli.main import main
+from pfps_ml.core.console import spelt_out
+from pfps_ml.core.errors import ClusterError, InputError, MissingLibrary, PartlyDone
 from tests.batch.test_datasets import dataset, manifest, names
+from tests.rosters import EXAMPLE
 from tests.streams import SMALL, digest, effort
 
 HERE = Effort(2, 64, SMALL, (None,))

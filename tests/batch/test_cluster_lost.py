@@ -14,10 +14,10 @@ pytest.importorskip("distributed")
 from distributed import KilledWorker
 from distributed.comm.core import CommClosedError
 
-from pfps_ml.core.errors import ClusterError, PartlyDone
-from pfps_ml.io.roster import score_roster
 from pfps_ml.batch.cluster import on_cluster
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.batch.stream import Effort
+from pfps_ml.core.errors import ClusterError, PartlyDone
 from tests.batch.test_cluster import same
 from tests.batch.test_datasets import dataset
 from tests.streams import SMALL, effort

@@ -5,9 +5,9 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from pfps_ml.core.errors import InputError, OutputError
-from pfps_ml.io.roster import score_roster
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.batch.scoring import repeat_rejected
+from pfps_ml.core.errors import InputError, OutputError
 from tests.rosters import GOOD, HEADER, ROW, cells, roster
 
 BAD = HEADER + ROW.format("R-1") + "R-2,Club,3O,female,170,25,no,late\n" + ROW.format("R-3") + "R-4,Club,30,x,,,,\n"

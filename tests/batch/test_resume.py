@@ -8,14 +8,14 @@ import sys
 
 import pytest
 
-from pfps_ml.core.errors import OutputError, PartlyDone
-from pfps_ml.io.mapping import Mapping
-from pfps_ml.core.atomic_output import written_whole
-from pfps_ml.core.randomness import generator
-from pfps_ml.io.roster import score_roster
-from pfps_ml.io.output_writer import write_part
 from pfps_ml.batch.checkpoints import only_run
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.batch.stream import digest_of_map
+from pfps_ml.core.atomic_output import written_whole
+from pfps_ml.core.errors import OutputError, PartlyDone
+from pfps_ml.core.randomness import generator
+from pfps_ml.io.mapping import Mapping
+from pfps_ml.io.output_writer import write_part
 from tests.streams import digest, effort, left, runners, written
 from tests.waiting import until
 

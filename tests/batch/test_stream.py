@@ -5,9 +5,9 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.core.randomness import generator
-from pfps_ml.io.roster import score_roster
 from tests.rosters import HEADER, ROW, cells, roster
 from tests.streams import SMALL, digest, effort, left, runners, written
 

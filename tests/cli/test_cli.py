@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from pfps_ml import __version__
-from pfps_ml.domain.schemas import NOTICE, dictionary_page, template
 from pfps_ml.domain.scenario import load_scenario, scenario_names
+from pfps_ml.domain.schemas import NOTICE, dictionary_page, template
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "data" / "examples" / "roster.csv"

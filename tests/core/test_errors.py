@@ -4,8 +4,8 @@ import re
 from dataclasses import replace
 
 from pfps_ml.core import errors
-from pfps_ml.core.messages import Message
 from pfps_ml.core.errors import Fault, InvalidInput, PfpsError, rows_shown
+from pfps_ml.core.messages import Message
 
 LINE = re.compile(r"^ {4}(?P<indent>[│├└─ ]*)(?P<name>\w+) +(?:(?P<exit>\d) +(?P<http>\d{3}) *)?(?P<words>\S.*)?$")
 

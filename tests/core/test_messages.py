@@ -5,8 +5,8 @@ import json
 import pytest
 
 from pfps_ml.core import messages
-from pfps_ml.core.messages import HOME, Catalogue, Message, catalogue, languages, parameters_of, sentence
 from pfps_ml.core.errors import FactError
+from pfps_ml.core.messages import HOME, Catalogue, Message, catalogue, languages, parameters_of, sentence
 from pfps_ml.domain.dictionary import FIELDS
 from pfps_ml.workflows.messages import compiled
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pfps_ml.core.errors import Fault
-from pfps_ml.domain.input_validation import MISSING, check, check_columns, complete, derive, is_missing
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS
+from pfps_ml.domain.input_validation import MISSING, check, check_columns, complete, derive, is_missing
 
 AGE = "expected a number from 10 to 90 years"
 KINDS = ["age_years", "foot_posture_index", "current_knee_pain", "sex"]

@@ -15,8 +15,8 @@ from pandera.errors import SchemaErrors
 from pydantic import ValidationError
 
 from pfps_ml.domain import schemas
-from pfps_ml.domain.input_validation import check
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS
+from pfps_ml.domain.input_validation import check
 
 HOUSE = Path(__file__).parents[2]
 ASKED = [field for field in INPUTS if field.kind != "text"]

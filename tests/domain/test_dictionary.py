@@ -6,7 +6,22 @@ from dataclasses import replace
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, FIELDS, INPUTS, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM, SCREENING, SUCCESS, VISIT, field, tier_fields
+from pfps_ml.domain.dictionary import (
+    ACTIVE_ARMS,
+    ARMS,
+    BY_NAME,
+    FIELDS,
+    INPUTS,
+    ONSET,
+    ONSET_FIELDS,
+    PATHWAY_FIELDS,
+    REFERENCE_ARM,
+    SCREENING,
+    SUCCESS,
+    VISIT,
+    field,
+    tier_fields,
+)
 from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.field import DRIVERS, TIERS
 

@@ -8,15 +8,21 @@ import pytest
 
 from pfps_ml.core.config import Config
 from pfps_ml.core.errors import CohortError
-from pfps_ml.evaluation.metrics import measure
-from pfps_ml.domain.input_validation import complete
-from pfps_ml.training.update_basis import directions
 from pfps_ml.core.records import Metric
-from pfps_ml.evaluation.external_validation import against, compared, gains, lines_of_gains
-from pfps_ml.evaluation.external_validation import Validation, validate
+from pfps_ml.domain.input_validation import complete
+from pfps_ml.evaluation.external_validation import (
+    Validation,
+    against,
+    compared,
+    gains,
+    lines_of_gains,
+    unnamed,
+    validate,
+)
+from pfps_ml.evaluation.metrics import measure
 from pfps_ml.evaluation.validation_report import write_validation
-from pfps_ml.evaluation.external_validation import unnamed
 from pfps_ml.evaluation.verdict import Conclusion, Verdict
+from pfps_ml.training.update_basis import directions
 from tests.cohorts import written
 from tests.workflows.drawn import outcomes, with_outcomes
 

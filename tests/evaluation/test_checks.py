@@ -6,10 +6,8 @@ import numpy as np
 import pytest
 from scipy.stats import fisher_exact
 
-from pfps_ml.evaluation.cohort_checks import audit, checks_table
 from pfps_ml.evaluation.check_catalogue import TOPICS, guide_page, title_of
-from pfps_ml.evaluation.cohort_checks import _of_gap
-from pfps_ml.evaluation.cohort_checks import rows_to_train
+from pfps_ml.evaluation.cohort_checks import _of_gap, audit, checks_table, rows_to_train
 from pfps_ml.evaluation.metrics import auroc
 from tests.cohorts import CASE, DONE, cohort_frame, cohort_of, patients_frame
 

@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.evaluation.comparison import (
     EXCESS,
     ONSET_LABELS,
@@ -20,8 +22,6 @@ from pfps_ml.evaluation.comparison import (
 from pfps_ml.evaluation.effects import pehe, policy_share
 from pfps_ml.evaluation.metrics import club_resamples, measure
 from pfps_ml.evaluation.policy import BEST, policy_regret, simple_policies
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
-from pfps_ml.core.randomness import generator
 
 NAMES = [arm.name for arm in ARMS]
 LABELS = {"log_loss": "Log loss"}

@@ -6,14 +6,14 @@ import pytest
 
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.errors import CohortError, OutputError
+from pfps_ml.core.logistic import expit
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET, ONSET_FIELDS, SUCCESS, field
+from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.calibration import calibration_curve
 from pfps_ml.evaluation.displays_pathways import effects
-from pfps_ml.core.logistic import expit
 from pfps_ml.evaluation.metrics import auroc
-from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET, ONSET_FIELDS, SUCCESS, field
-from pfps_ml.core.randomness import generator
 
 
 def cohort(rows=3_000):

@@ -4,13 +4,13 @@ import pytest
 from matplotlib.text import Text
 
 from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.evaluation import displays_onset
-from pfps_ml.evaluation.displays import save
 from pfps_ml.core.logistic import expit
-from pfps_ml.evaluation.calibration import decision_table
-from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.core.randomness import generator
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.evaluation import displays_onset
+from pfps_ml.evaluation.calibration import decision_table
+from pfps_ml.evaluation.displays import save
+from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
 
 SETTINGS = EvaluationConfig(bootstraps=20)
 

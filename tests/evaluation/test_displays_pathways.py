@@ -3,15 +3,14 @@ import pytest
 from matplotlib.text import Text
 
 from pfps_ml.core.config import EvaluationConfig
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import displays_pathways
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.effects import propensity_counts
-from pfps_ml.evaluation.heterogeneity import group_effects
+from pfps_ml.evaluation.heterogeneity import group_effects, targeting_curves
 from pfps_ml.evaluation.policy import POLICY_LABELS, policy_values, simple_policies
 from pfps_ml.evaluation.sensitivity import sensitivity_bounds
-from pfps_ml.evaluation.heterogeneity import targeting_curves
-from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from tests.evaluation.clinics import world
 
 SETTINGS = EvaluationConfig(bootstraps=20)

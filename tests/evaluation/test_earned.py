@@ -6,13 +6,11 @@ from dataclasses import replace
 import numpy as np
 
 from pfps_ml.core.config import Config
-from pfps_ml.io.study_data import read_patients
-from pfps_ml.model.preference import Comparison, Gate, Rival
-from pfps_ml.model.preference import NONE, Preferences
-from pfps_ml.evaluation.pathway_validation import EARNED, earned_tables, gate_here
-from pfps_ml.evaluation.pathway_validation import Given, Treated
 from pfps_ml.evaluation.external_patients import observed_shares, validate_pathways
+from pfps_ml.evaluation.pathway_validation import EARNED, Given, Treated, earned_tables, gate_here
 from pfps_ml.evaluation.validation_report import as_json
+from pfps_ml.io.study_data import read_patients
+from pfps_ml.model.preference import NONE, Comparison, Gate, Preferences, Rival
 from tests.cohorts import cohort_of, patients_frame, written
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))

@@ -3,6 +3,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import (
     RARE,
     adjusted_effects,
@@ -13,8 +15,6 @@ from pfps_ml.evaluation.effects import (
     propensity_counts,
     propensity_overlap,
 )
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.core.randomness import generator
 
 NAMES = [arm.name for arm in ARMS]
 TRUE_EFFECT = {"hip": 0.15, "orthotic": 0.0, "injection": 0.05}

@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.evaluation import metrics
 from pfps_ml.core.logistic import expit, logit, spline
 from pfps_ml.core.randomness import generator
+from pfps_ml.evaluation import metrics
 
 
 def cohort(rows, name="cohort", spread=0.8):

@@ -6,18 +6,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.evaluation.check_catalogue import failed
 from pfps_ml.core.config import Config
 from pfps_ml.core.messages import Message
-from pfps_ml.domain.input_validation import complete
-from pfps_ml.training.update_basis import directions
 from pfps_ml.core.records import Param
-from pfps_ml.evaluation.external_validation import compared
-from pfps_ml.evaluation.external_validation import validate
+from pfps_ml.domain.input_validation import complete
+from pfps_ml.evaluation.check_catalogue import failed
 from pfps_ml.evaluation.external_patients import validate_pathways
-from pfps_ml.evaluation.validation_report import figure_with_limits, in_plain_words, readable_table
-from pfps_ml.evaluation.validation_report import records_of
+from pfps_ml.evaluation.external_validation import compared, validate
+from pfps_ml.evaluation.validation_report import figure_with_limits, in_plain_words, readable_table, records_of
 from pfps_ml.evaluation.verdict import Conclusion, Verdict
+from pfps_ml.training.update_basis import directions
 from tests.workflows.drawn import outcomes, with_outcomes
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))

@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.evaluation.policy import AS_TREATED, BEST, policy_regret, policy_values, simple_policies
 from pfps_ml.domain.dictionary import REFERENCE_ARM
+from pfps_ml.evaluation.policy import AS_TREATED, BEST, policy_regret, policy_values, simple_policies
 from tests.evaluation.clinics import NAMES, world
 
 

@@ -10,11 +10,11 @@ import pytest
 from pfps_ml.cli.main import main
 from pfps_ml.core.config import Config, ValidationConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.evaluation.metrics import measure
-from pfps_ml.domain.input_validation import complete
 from pfps_ml.core.randomness import generator
-from pfps_ml.evaluation.external_validation import validate
+from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.cohort_figures import resampled
+from pfps_ml.evaluation.external_validation import validate
+from pfps_ml.evaluation.metrics import measure
 from pfps_ml.evaluation.validation_report import as_json, lines_of, records_of, write_validation
 from pfps_ml.evaluation.verdict import Conclusion, FigureVerdict
 from tests.cohorts import CASE, cohort_frame, cohort_of, written

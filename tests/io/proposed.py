@@ -3,10 +3,10 @@
 import datetime as dt
 import tomllib
 
-from pfps_ml.io.readers import open_source
-from pfps_ml.io.roster_rows import NAMES
 from pfps_ml.io.mapping_suggestions import map_text, propose
+from pfps_ml.io.readers import open_source
 from pfps_ml.io.roster import read_roster
+from pfps_ml.io.roster_rows import NAMES
 from tests.rosters import roster
 
 TODAY = dt.date(2026, 9, 1)

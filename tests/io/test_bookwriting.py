@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 from openpyxl import load_workbook
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import OutputError
-from pfps_ml.io import xlsx_writer, xlsx_archive
+from pfps_ml.io import xlsx_archive, xlsx_writer
+from pfps_ml.io.roster import read_roster
 from pfps_ml.io.xlsx_writer import write_book
-from pfps_ml.io.roster import read_roster, score_roster
 from tests.io.books import good
 from tests.rosters import GOOD, refused, roster
 

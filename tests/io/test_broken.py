@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.roster import score_roster
 from tests.io.broken import BROKEN
 from tests.rosters import cells
 from tests.streams import left

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pfps_ml.core.messages import sentence
 from pfps_ml.core.errors import InvalidInput
+from pfps_ml.core.messages import sentence
 from pfps_ml.io.roster import read_roster
 from tests.rosters import roster
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.readers import read_sheet
-from pfps_ml.io.roster import read_roster, score_roster
+from pfps_ml.io.roster import read_roster
 from tests.rosters import GOOD, HEADER, ROW, cells, refused, roster, scored
 
 COMMA = Dialect()

@@ -1,9 +1,9 @@
 """Headers: what looks like a field but is none is an error, and all else passes through."""
 
 from pfps_ml.core.errors import InvalidInput
-from pfps_ml.io.column_matching import closest_field
-from pfps_ml.domain.schemas import template
 from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.domain.schemas import template
+from pfps_ml.io.column_matching import closest_field
 from tests.rosters import GOOD, refused
 
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError, InvalidInput
 from pfps_ml.io.mapping import load_mapping, rename
-from pfps_ml.io.roster import read_roster, score_roster
+from pfps_ml.io.roster import read_roster
 
 ROOT = Path(__file__).resolve().parents[2]
 FERBER_MAP = ROOT / "data" / "mappings" / "ferber_ric.toml"

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.roster import read_roster, score_roster
+from pfps_ml.io.roster import read_roster
 from tests.rosters import cells
 from tests.streams import effort, table
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.core.errors import InputError
+from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.io.study_data import Columns, read_cohort, read_patients
 from tests.cohorts import CASE, DONE, cohort_frame, cohort_of, patients_frame, written
 

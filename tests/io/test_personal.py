@@ -3,9 +3,21 @@
 import pandas as pd
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.io.personal_data import ADDRESS, BIRTH, DOCUMENT, EMAIL, NAME, PHONE, TEXT, Spotted, spot, spot_in_head, warning
-from pfps_ml.io.roster import score_roster
+from pfps_ml.io.personal_data import (
+    ADDRESS,
+    BIRTH,
+    DOCUMENT,
+    EMAIL,
+    NAME,
+    PHONE,
+    TEXT,
+    Spotted,
+    spot,
+    spot_in_head,
+    warning,
+)
 
 
 def kind(header, *cells):

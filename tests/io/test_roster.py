@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
-from pfps_ml.core.errors import PfpsError
-from pfps_ml.io.readers import read_sheet
-from pfps_ml.domain.input_validation import check
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.io.roster import read_roster, score_roster
-from pfps_ml.batch.scoring import Summary
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.batch.stream import Effort
+from pfps_ml.core.errors import PfpsError
+from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.domain.input_validation import check
+from pfps_ml.io.readers import read_sheet
+from pfps_ml.io.roster import Summary, read_roster
+from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
 from tests.rosters import EXAMPLE, GOOD, HEADER, ROW, cells, roster, scored
 
 

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from python_calamine import CalamineWorkbook
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.mapping import load_mapping
-from pfps_ml.io.xlsx_tables import read_table
+from pfps_ml.io.roster import read_roster
 from pfps_ml.io.xlsx_archive import opened_book
-from pfps_ml.io.roster import read_roster, score_roster
+from pfps_ml.io.xlsx_tables import read_table
 from tests.io.books import HEAD, ROWS, SHEET, book, good, raw, remade, row_of, saved, sheet_of, with_strings
 from tests.rosters import cells
 

@@ -7,8 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.io.training_load import Activity
-from pfps_ml.io.training_load import FIGURES, SILENCE, load_of
+from pfps_ml.io.training_load import FIGURES, SILENCE, Activity, load_of
 
 AT = date(2026, 5, 31)
 

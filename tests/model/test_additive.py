@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pfps_ml.core.errors import BundleFormat
-from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, add, codes, from_json, probability, stack, to_json
 from pfps_ml.core.randomness import generator
+from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, add, codes, from_json, probability, stack, to_json
 
 NAN = np.nan
 

@@ -7,16 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
-from pfps_ml.model.wording import Caution
 from pfps_ml.core.config import ProductConfig
-from pfps_ml.domain.input_validation import check
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS
 from pfps_ml.domain.field import DRIVERS
-from pfps_ml.model.preference import RIVALS, Comparison, Gate, Rival
-from pfps_ml.model.preference import Reason
+from pfps_ml.domain.input_validation import check
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
+from pfps_ml.model.preference import RIVALS, Comparison, Gate, Reason, Rival
 from pfps_ml.model.reference import average, build_reference
+from pfps_ml.model.wording import Caution
 
 RUNNER = {"age_years": 27, "sex": "female", "weekly_distance_km": 32, "longest_run_spike_pct": 45, "prior_pfps": "yes"}
 PATIENT = {**RUNNER, "symptom_duration_months": 14, "akps": 68, "stairs_pain": "yes", "sitting_pain": "no"}

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from pfps_ml.model.bundle import digest, dump, load_bundle, manifest_of, released_bundle, save_bundle
 from pfps_ml.core.errors import BundleFormat, BundleGolden, BundleMissing, BundleTampered
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
+from pfps_ml.model.bundle import digest, dump, load_bundle, manifest_of, released_bundle, save_bundle
 from tests.bundles import copy, rewrite
 
 __all__ = ["copy"]  # a fixture
@@ -172,7 +172,7 @@ def test_without_a_folder_named_the_checkouts_models_are_used_or_else_those_in_t
     from pfps_ml.model import bundle as module
 
     monkeypatch.delenv("PFPS_MODELS", raising=False)
-    monkeypatch.setattr(module, "__file__", str(tmp_path / "pfps_ml" / "bundle.py"))
+    monkeypatch.setattr(module, "__file__", str(tmp_path / "pfps_ml" / "model" / "bundle.py"))
     assert module._models_home() == tmp_path / "pfps_ml" / "models"
     (tmp_path / "models").mkdir()
     (tmp_path / "models" / "CURRENT").write_text("pfps-1\n")

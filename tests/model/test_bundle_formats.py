@@ -11,14 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pfps_ml.core.errors import BundleFormat, BundleOutdated
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain import schemas
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS
+from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import dump, load_bundle, manifest_of, parts_of, save_bundle
-from pfps_ml.core.errors import BundleFormat, BundleOutdated
-from pfps_ml.domain import schemas
-from pfps_ml.domain.input_validation import check, complete
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS
 from pfps_ml.model.bundle_schema import dictionary_now, dictionary_of_format_1, fields_in, fingerprint_of
-from pfps_ml.core.randomness import generator
 from tests.bundles import copy, rewrite
 
 __all__ = ["copy"]  # a fixture
@@ -291,9 +291,9 @@ def test_a_model_that_the_schema_does_not_name_is_refused(copy):
 @pytest.mark.parametrize("count", [1, 2, 8])
 def test_a_bundle_of_one_to_eight_arms_assesses(bundle, monkeypatch, tmp_path, count):
     """Arms are data: fewer than the dictionary declares, or more than today, with nothing else changed."""
+    from pfps_ml.domain import dictionary
     from pfps_ml.model import bundle as loading
     from pfps_ml.model import preference
-    from pfps_ml.domain import dictionary
 
     more = tuple(replace(ARMS[1], name=f"arm_{at}") for at in range(8 - len(ARMS)))
     declared = (*ARMS, *more)[:count]

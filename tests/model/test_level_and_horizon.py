@@ -10,16 +10,16 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from pfps_ml.core.levels import normal_quantile, percent, student_quantile
+from pfps_ml.domain.dictionary import ONSET, SUCCESS
+from pfps_ml.domain.input_validation import check
+from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import load_bundle
-from pfps_ml.core.levels import normal_quantile, percent, student_quantile
-from pfps_ml.domain.outcomes import Horizon
-from pfps_ml.domain.input_validation import check
-from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.squad.report import write_squad
+from pfps_ml.workflows.checklist_reports import figures
 from pfps_ml.workflows.evaluate import evaluate
 from pfps_ml.workflows.release import release
-from pfps_ml.workflows.checklist_reports import figures
 from pfps_ml.workflows.train import write_candidate
 from serving.whatif import tables
 from tests.cohorts import cohort_frame, written

@@ -6,13 +6,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pfps_ml.core.errors import BundleFormat
+from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.domain.input_validation import check
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import load_bundle
-from pfps_ml.model.wording import Caution
-from pfps_ml.core.errors import BundleFormat
-from pfps_ml.domain.input_validation import check
-from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.model.reference import KEY, overlap_of
+from pfps_ml.model.wording import Caution
 from tests.bundles import copy, rewrite  # noqa: F401 (a fixture)
 
 RUNNER = {"age_years": 27, "sex": "female"}

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.model.preference import RIVALS, Comparison, Gate, Rival
-from pfps_ml.model.preference import NONE, Reason, preference_message, preferences
+from pfps_ml.model.preference import NONE, RIVALS, Comparison, Gate, Reason, Rival, preference_message, preferences
 
 USUAL, HIP, ORTHOTIC, INJECTION = range(len(ARMS))
 

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfps_ml.model.assess import assess
-from pfps_ml.model.bundle import digest, dump, load_bundle
 from pfps_ml.core.config import ProductConfig
 from pfps_ml.core.errors import BundleError, BundleFormat
 from pfps_ml.domain.input_validation import check
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import digest, dump, load_bundle
 from pfps_ml.model.reference import SMALLEST, build_reference
 from tests.bundles import copy, rewrite
 

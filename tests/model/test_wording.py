@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pfps_ml.model.assess import assess
-from pfps_ml.domain.input_validation import check
 from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.input_validation import check
+from pfps_ml.model.assess import assess
 from pfps_ml.model.wording import SILENT, once, reason_message
 
 

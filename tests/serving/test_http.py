@@ -16,8 +16,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from pfps_ml.model.assess import assess
 from pfps_ml.domain.input_validation import check
+from pfps_ml.model.assess import assess
 from serving.requests import ENDPOINTS
 from tests.bundles import rewrite
 from tests.rosters import GOOD

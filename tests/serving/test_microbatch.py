@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from pfps_ml.model.assess import assess
 from pfps_ml.core.errors import BundleError, InvalidInput
+from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.microbatch import MicroBatch
 from serving.requests import Runner, coded

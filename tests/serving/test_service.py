@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 
 from pfps_ml import __version__
-from pfps_ml.model.assess import assess
 from pfps_ml.core.errors import InvalidInput
+from pfps_ml.domain.dictionary import ARMS, INPUTS
 from pfps_ml.domain.input_validation import check
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.domain.dictionary import ARMS, INPUTS
+from pfps_ml.model.assess import assess
 from serving.requests import AssessRequest, coded
 from tests.serving.client import CANARY, PATIENT, RUNNER, THEIRS, ask
 

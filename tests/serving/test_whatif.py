@@ -2,8 +2,8 @@
 
 import json
 
-from pfps_ml.model.bundle import dump, reproduce
 from pfps_ml.domain.dictionary import FIELDS
+from pfps_ml.model.bundle import dump, reproduce
 from pfps_ml.model.prediction import predictor_from_json
 from tests.serving.client import THEIRS, refusal
 

@@ -7,12 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pfps_ml.simulation import runners, world, patients, calibration
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.scenario import PARTS, RANGES, load_scenario, scenario_names
+from pfps_ml.simulation import calibration, patients, runners, world
 from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.simulation.world import World
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.scenario import RANGES
-from pfps_ml.domain.scenario import PARTS, load_scenario, scenario_names
 
 MODULES = (runners, runners, world, patients, runners, calibration)
 # what no scenario holds: solved from its figures, its horizon, and the choice of a run

@@ -9,16 +9,15 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from pfps_ml.simulation import study_figures, targets
-from pfps_ml.simulation.targets_onset import added_up
-from pfps_ml.simulation.study_figures import Sample
-from pfps_ml.simulation.plausibility import Kin
-from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, check
-from pfps_ml.simulation.calibration import solved_parameters
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import PUBLISHED_PARTS as POPULATIONS
-from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.core.randomness import generator
+from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain.scenario import PARTS as POPULATIONS
+from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.simulation import study_figures, targets
+from pfps_ml.simulation.calibration import solved_parameters
+from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, Kin, check
+from pfps_ml.simulation.study_figures import Sample
+from pfps_ml.simulation.targets_onset import added_up
 from pfps_ml.workflows import plausibility as pipeline
 from pfps_ml.workflows.plausibility import PAGE, TABLE, plausibility_page, plausibility_table
 
@@ -143,7 +142,9 @@ def test_set_figures_are_those_that_parameters_cite_and_held_out_ones_say_why_a_
 
 
 def test_the_committed_page_is_what_would_be_written_now(findings):
-    assert (HOUSE / PAGE).read_text(encoding="utf-8") == plausibility_page(findings), "run pfps_ml.workflows.plausibility"
+    assert (HOUSE / PAGE).read_text(encoding="utf-8") == plausibility_page(findings), (
+        "run pfps_ml.workflows.plausibility"
+    )
     tracked = (HOUSE / TABLE).read_text(encoding="utf-8")
     assert tracked == plausibility_table(findings).to_csv(index=False, lineterminator="\n"), (
         "run pfps_ml.workflows.plausibility"
@@ -264,7 +265,11 @@ def test_everybody_is_measured_and_nobody_is_missing(runners):
 def test_a_model_of_one_field_ranks_as_the_field_does_and_more_fields_rank_better(runners):
     alone = study_figures.model_auroc(runners, ["squat_fppa_deg"])
     assert alone == pytest.approx(study_figures.auroc(runners["squat_fppa_deg"], runners["risk"]))
-    assert alone < study_figures.model_auroc(runners, study_figures.BASELINE) < study_figures.auroc(runners["risk"], runners["risk"])
+    assert (
+        alone
+        < study_figures.model_auroc(runners, study_figures.BASELINE)
+        < study_figures.auroc(runners["risk"], runners["risk"])
+    )
 
 
 def test_ties_count_half_in_the_area():

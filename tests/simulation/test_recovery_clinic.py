@@ -7,11 +7,25 @@ import pytest
 from scipy.optimize import curve_fit
 from scipy.special import expit
 
-from pfps_ml.simulation.calibration import PATIENTS, solved_parameters
-from pfps_ml.simulation.world import World
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.domain.scenario import load_scenario
-from tests.simulation.estimators import ROWS, Estimates, apart, choice, correlation, held, linear, logistic, mean, normal, share, solved_share, spread
+from pfps_ml.simulation.calibration import PATIENTS, solved_parameters
+from pfps_ml.simulation.world import World
+from tests.simulation.estimators import (
+    ROWS,
+    Estimates,
+    apart,
+    choice,
+    correlation,
+    held,
+    linear,
+    logistic,
+    mean,
+    normal,
+    share,
+    solved_share,
+    spread,
+)
 from tests.simulation.recovered import BOTH, measured
 
 pytestmark = pytest.mark.slow

@@ -7,16 +7,15 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from pfps_ml.simulation import calibration as solving
-from pfps_ml.simulation.world import observe
-from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
-from pfps_ml.simulation.calibration import RUNNERS, solved_parameters
-from pfps_ml.simulation.world import World
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.logistic import expit, fit_logistic, logit
-from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING
 from pfps_ml.domain.scenario import PARTS, differences, load_scenario, scenario_names
+from pfps_ml.evaluation.metrics import auroc
+from pfps_ml.simulation import calibration as solving
+from pfps_ml.simulation.calibration import RUNNERS, solved_parameters
+from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
+from pfps_ml.simulation.world import World, observe
 from pfps_ml.workflows.frames import coded
 
 EFFECTS = [f"p_{arm.name}" for arm in ARMS]

@@ -7,12 +7,24 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pfps_ml.simulation.published_trials import studies
-from pfps_ml.simulation.calibration import solved_parameters
-from pfps_ml.simulation.trials import _MEASURES, Group, _outcomes, _parameters, _recruited, _screened, _world, circular, place, reenact, related
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.evidence import ledger
+from pfps_ml.simulation.calibration import solved_parameters
+from pfps_ml.simulation.published_trials import studies
+from pfps_ml.simulation.trials import (
+    _MEASURES,
+    Group,
+    _outcomes,
+    _parameters,
+    _recruited,
+    _screened,
+    _world,
+    circular,
+    place,
+    reenact,
+    related,
+)
 
 STUDIES = {study.key: study for study in studies()}
 SEED = 7

@@ -2,8 +2,8 @@
 
 import pytest
 
+from pfps_ml.batch.roster import score_roster
 from pfps_ml.core.errors import InputError
-from pfps_ml.io.roster import score_roster
 from tests.rosters import roster
 from tests.squad.pages import HEADER, SQUAD, report_data, text_of
 

@@ -7,16 +7,34 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError, MissingLibrary
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, SUCCESS
 from pfps_ml.domain.dictionary import ONSET as EPISODE
-from pfps_ml.training.candidates import ONSET_CANDIDATES, RidgeLogistic, explainable_boosting, fit_onset, forest, risk_of
-from pfps_ml.training.candidates import Entrant, check_libraries, own_entrant
-from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, SLearner, TLearner, causal_forest, fit_pathways, success_of, x_learner
 from pfps_ml.model.propensity import eligibility
-from pfps_ml.training.candidates import TunedLightGBM, tune
+from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
+from pfps_ml.training.candidates import (
+    ONSET_CANDIDATES,
+    Entrant,
+    RidgeLogistic,
+    TunedLightGBM,
+    check_libraries,
+    explainable_boosting,
+    fit_onset,
+    forest,
+    own_entrant,
+    risk_of,
+    tune,
+)
+from pfps_ml.training.pathway_candidates import (
+    PATHWAY_CANDIDATES,
+    SLearner,
+    TLearner,
+    causal_forest,
+    fit_pathways,
+    success_of,
+    x_learner,
+)
 from pfps_ml.workflows.frames import onset_features, pathway_features
 
 COHORT = CohortConfig(runners=800, patients=800, runners_per_club=40, patients_per_club=40, seed=5)

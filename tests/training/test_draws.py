@@ -9,12 +9,12 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 import pfps_ml.simulation.frames as cohort
-from pfps_ml.simulation.calibration import solve
 from pfps_ml.core.config import CohortConfig, OnsetConfig
-from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.training.onset import OnsetModel
-from pfps_ml.model.prediction import Interval
 from pfps_ml.core.randomness import generator
+from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.model.prediction import Interval
+from pfps_ml.simulation.calibration import solve
+from pfps_ml.training.onset import OnsetModel
 from pfps_ml.workflows.frames import onset_features
 
 QUICK = OnsetConfig(penalties=(3.0,), max_trees=26, bootstraps=2, min_rows_in_leaf=20)

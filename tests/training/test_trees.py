@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.training.boosting import compile_trees, pair_gains
 from pfps_ml.core.randomness import generator
+from pfps_ml.training.boosting import compile_trees, pair_gains
 
 NAMES = ["a", "b", "c", "d"]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.domain.input_validation import complete
+from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.training.update_basis import directions
 from tests.cohorts import written
 

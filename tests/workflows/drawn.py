@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from pfps_ml.model.additive import probability
 from pfps_ml.core.randomness import generator
+from pfps_ml.model.additive import probability
 
 
 def outcomes(margin, name, shift=0.0, slope=1.0):

@@ -8,13 +8,12 @@ from pathlib import Path
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.workflows import claims
-from pfps_ml.workflows.claims import VERDICTS, conflicts, groups, shown
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.scenario import PARTS, load_scenario, scenario_names
+from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.workflows import claims
 from pfps_ml.workflows import claims as pipeline
-from pfps_ml.workflows.claims import PAGE, claims_page
+from pfps_ml.workflows.claims import PAGE, VERDICTS, claims_page, conflicts, groups, shown
 
 HOUSE = Path(__file__).parents[2]
 CLAIMS = [claim for group in groups() for claim in group.claims]

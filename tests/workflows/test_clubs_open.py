@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.config import RecalibrationConfig
-from pfps_ml.workflows.recalibrate import club_sd, clubs_leave_open
 from pfps_ml.training.posterior_update import gaussian_update
+from pfps_ml.workflows.recalibrate import club_sd, clubs_leave_open
 from tests.workflows.drawn import outcomes
 
 

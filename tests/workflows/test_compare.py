@@ -8,19 +8,32 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.model.bundle import dump
-from pfps_ml.workflows.comparison_jobs import EXPERIMENT, HEADER, TABLE, TAG, lines
 from pfps_ml.core.config import OnsetConfig
+from pfps_ml.core.console import command
 from pfps_ml.core.errors import InputError
+from pfps_ml.core.records import Tag
 from pfps_ml.evaluation.metrics import log_loss
+from pfps_ml.model.bundle import dump
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.core.records import Tag
-from pfps_ml.workflows.tracking import latest_table, track
 from pfps_ml.workflows import compare
 from pfps_ml.workflows.compare import MAIN, plan_of, records, run_comparison
-from pfps_ml.core.console import command
-from pfps_ml.workflows.comparison_jobs import CLUBS, Job, cohort_of, each, entrants, judge, round_of, stored
+from pfps_ml.workflows.comparison_jobs import (
+    CLUBS,
+    EXPERIMENT,
+    HEADER,
+    TABLE,
+    TAG,
+    Job,
+    cohort_of,
+    each,
+    entrants,
+    judge,
+    lines,
+    round_of,
+    stored,
+)
+from pfps_ml.workflows.tracking import latest_table, track
 
 N = 1200
 

@@ -11,11 +11,9 @@ from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET
 from pfps_ml.domain.field import TIERS
 from pfps_ml.training.split import split_clubs
 from pfps_ml.workflows import evaluate_onset
-from pfps_ml.workflows.evaluate import evaluate, load_candidate
+from pfps_ml.workflows.evaluate import TEXTS, evaluate, load_candidate
+from pfps_ml.workflows.evaluate_onset import Runners, groups_of, refitted_pictures
 from pfps_ml.workflows.frames import Frames, onset_features
-from pfps_ml.workflows.evaluate_onset import Runners, groups_of
-from pfps_ml.workflows.evaluate_onset import refitted_pictures
-from pfps_ml.workflows.evaluate import TEXTS
 from pfps_ml.workflows.train import train
 
 THOROUGH, SIMULATED = {"left_out", "learning_curve"}, {"truth", "truth_policies"}

@@ -9,15 +9,15 @@ import pytest
 
 from benchmarks.training import SEED, worlds
 from benchmarks.training_patients import worlds as patient_worlds
-from pfps_ml.model.bundle import load_bundle
+from pfps_ml.core.console import command
 from pfps_ml.core.errors import CohortError, FactError, InputError, OutputError, PfpsError
-from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.domain.input_validation import complete
+from pfps_ml.io.study_data import Columns, read_cohort
+from pfps_ml.model.bundle import load_bundle
 from pfps_ml.training.update_basis import directions
 from pfps_ml.workflows.recalibrate import EXPERIMENT
-from pfps_ml.workflows.train_on_people import CURVES, train_on_cohort
-from pfps_ml.core.console import command
 from pfps_ml.workflows.train import main
+from pfps_ml.workflows.train_on_people import CURVES, train_on_cohort
 from tests.cohorts import CASE, cohort_frame, cohort_of, written
 from tests.workflows.drawn import outcomes, with_outcomes
 

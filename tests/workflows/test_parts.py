@@ -5,12 +5,12 @@ import json
 import pandas as pd
 import pytest
 
+from pfps_ml.batch.datasets import pool_factory
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import OutputError
-from pfps_ml.batch.datasets import pool_factory
 from pfps_ml.workflows import chunked_simulation
-from pfps_ml.workflows.frames import OBSERVED, TRUTH, read_frames
 from pfps_ml.workflows.chunked_simulation import write_parts
+from pfps_ml.workflows.frames import OBSERVED, TRUTH, read_frames
 from pfps_ml.workflows.simulate import write_cohort
 
 SMALL = CohortConfig(runners=250, patients=70)
@@ -71,4 +71,8 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
 def test_a_part_of_another_length_is_an_error():
     items = [("onset", 0, 0, (0, 100))]
     with pytest.raises(OutputError, match="expected 100 rows"):
-        list(chunked_simulation._written(lambda function, _: [{"frame": "onset", "part": 0, "draw": 0, "rows": 1}], items, str))
+        list(
+            chunked_simulation._written(
+                lambda function, _: [{"frame": "onset", "part": 0, "draw": 0, "rows": 1}], items, str
+            )
+        )

@@ -10,9 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.model.bundle import load_bundle
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import CohortError, FactError, InputError, OutputError, PfpsError
+from pfps_ml.model.bundle import load_bundle
 from pfps_ml.training.split import split_clubs
 from pfps_ml.workflows.evaluate import evaluate
 from pfps_ml.workflows.frames import Frames, coded, data_digest, read_frames

@@ -6,16 +6,15 @@ from dataclasses import replace
 
 import pytest
 
-from pfps_ml.model.bundle import load_bundle
 from pfps_ml.core.config import ReleaseConfig
+from pfps_ml.core.console import command
 from pfps_ml.core.errors import InputError, OutputError, ReleaseRefused
 from pfps_ml.core.records import Metric, Model, Param, Tag
 from pfps_ml.evaluation.validation_report import digest_of
+from pfps_ml.model.bundle import load_bundle
 from pfps_ml.workflows import release
 from pfps_ml.workflows.card import validation_section
-from pfps_ml.core.console import command
-from pfps_ml.workflows.release import _facts_of_update, judge_bundle, records, release_bundle
-from pfps_ml.workflows.release import point
+from pfps_ml.workflows.release import _facts_of_update, judge_bundle, point, records, release_bundle
 from pfps_ml.workflows.validation_record import read_validation
 from tests.bundles import rewrite
 from tests.workflows.validations import BY, local, seasons, validation

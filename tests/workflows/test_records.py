@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
-from pfps_ml.workflows.recalibrate import recalibrate
-from pfps_ml.workflows.recalibrate import EXPERIMENT, records_of_update
 from pfps_ml.core.records import Artifact, Metric, Param, Tag
+from pfps_ml.workflows.recalibrate import EXPERIMENT, recalibrate, records_of_update
 from tests.cohorts import CASE, cohort_frame, written
 from tests.workflows.drawn import outcomes, with_outcomes
 

@@ -10,8 +10,8 @@ from pfps_ml.core.config import ReleaseConfig
 from pfps_ml.core.errors import InputError, ReleaseRefused
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
 from pfps_ml.workflows.card import limits_of, model_card, not_done
-from pfps_ml.workflows.release_gate import READ, Outcome, checks, hold_to_gate, read_tables
 from pfps_ml.workflows.release import judge, release
+from pfps_ml.workflows.release_gate import READ, Outcome, checks, hold_to_gate, read_tables
 
 LIMITS = ReleaseConfig()
 
@@ -150,8 +150,8 @@ def test_a_candidate_that_is_not_whole_is_refused(written, tmp_path, name, conte
 
 
 def test_the_command_prints_every_figure_with_its_limit_and_says_what_failed(written, tmp_path, monkeypatch, capsys):
-    from pfps_ml.workflows import release as module
     from pfps_ml.core.console import command
+    from pfps_ml.workflows import release as module
 
     (tmp_path / "strict.toml").write_text("[release]\nauroc_above = 0.99\n")
     arguments = [str(written[0]), "--evaluation", str(written[1]), "--models", str(tmp_path / "models")]

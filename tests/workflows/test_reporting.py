@@ -9,15 +9,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pfps_ml.model.bundle import load_bundle
 from pfps_ml.core.errors import FactError, OutputError
+from pfps_ml.model.bundle import load_bundle
 from pfps_ml.model.preference import Gate
-from pfps_ml.workflows import checklists as guidelines
 from pfps_ml.workflows import checklist_reports
+from pfps_ml.workflows import checklists as guidelines
 from pfps_ml.workflows.card_format1 import figures_of_format_1_card
+from pfps_ml.workflows.checklist_reports import DOCS, PAGES, REFERENCE, figures
 from pfps_ml.workflows.checklists import ANSWERS, CONCERNS, DONE, HERE, Known, filled, read_items, worst
-from pfps_ml.workflows.checklist_reports import figures
-from pfps_ml.workflows.checklist_reports import DOCS, PAGES, REFERENCE
 from pfps_ml.workflows.validation_record import FIGURES as OUTSIDE
 from tests.links import dead_links
 
@@ -104,7 +103,9 @@ def other_bundle(bundle, folder, **manifest):
 def test_the_tracked_reports_are_what_the_bundle_says(bundle, subtests):
     for name in PAGES:
         with subtests.test(name=name):
-            assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](bundle), "run python -m pfps_ml.workflows.checklist_reports"
+            assert (DOCS / name).read_text(encoding="utf-8") == PAGES[name](bundle), (
+                "run python -m pfps_ml.workflows.checklist_reports"
+            )
 
 
 def test_every_item_of_tripod_ai_is_answered_or_said_to_be_not_done(bundle):

@@ -10,14 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.model.bundle import load_bundle, released_bundle
 from pfps_ml.cli.main import main
-from pfps_ml.domain.input_validation import check, complete
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.model.additive import probability
-from pfps_ml.core.randomness import generator
-from pfps_ml.training.update_basis import directions
 from pfps_ml.core.console import command
+from pfps_ml.core.randomness import generator
+from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain.input_validation import check, complete
+from pfps_ml.model.additive import probability
+from pfps_ml.model.bundle import load_bundle, released_bundle
+from pfps_ml.training.update_basis import directions
 from tests.cohorts import CASE, cohort_frame, written
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from pfps_ml.core.console import command
 from pfps_ml.core.errors import Fault, ReleaseRefused
 from pfps_ml.core.records import Artifact, Dataset, Metric, Model, Tag
 from pfps_ml.workflows import run_all
-from pfps_ml.core.console import command
 from pfps_ml.workflows.run_all import records
 
 ROOT = Path(__file__).parents[2]

@@ -11,8 +11,7 @@ import pytest
 
 from pfps_ml.model.bundle import digest, dump, load_bundle
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json, predictor_from_json
-from pfps_ml.workflows.release import release
-from pfps_ml.workflows.release import same_release
+from pfps_ml.workflows.release import release, same_release
 from pfps_ml.workflows.train import write_candidate
 from tests.bundles import copy
 

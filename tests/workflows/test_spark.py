@@ -12,10 +12,10 @@ pytest.importorskip("pyspark", reason="pyspark is an extra of its own: pip insta
 if shutil.which("java") is None and "JAVA_HOME" not in os.environ:
     pytest.skip("Spark needs Java", allow_module_level=True)
 
-from pfps_ml.domain.input_validation import check
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.core.records import Model
 from pfps_ml.batch.scoring import score_rows
+from pfps_ml.core.records import Model
+from pfps_ml.domain.dictionary import INPUTS
+from pfps_ml.domain.input_validation import check
 from pfps_ml.workflows.tracking import track
 from tests.streams import runners
 

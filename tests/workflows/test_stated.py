@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.randomness import generator
-from pfps_ml.workflows.recalibrate import club_sd, known_of, lines_of, recalibrate
-from pfps_ml.workflows.recalibrate import records_of_update
 from pfps_ml.evaluation.sample_size import rows_for_ratio
+from pfps_ml.workflows.recalibrate import club_sd, known_of, lines_of, recalibrate, records_of_update
 
 
 def test_at_the_stated_number_the_ratio_of_other_clubs_is_known_to_a_tenth(subtests):

@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.workflows import tracking
+from pfps_ml.core.errors import BundleTampered, FactError, MissingLibrary, OutputError
+from pfps_ml.core.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
+from pfps_ml.domain.dictionary import INPUTS, VISIT
+from pfps_ml.domain.input_validation import check
 from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
 from pfps_ml.model.bundle import Bundle
-from pfps_ml.core.errors import BundleTampered, FactError, MissingLibrary, OutputError
-from pfps_ml.domain.input_validation import check
-from pfps_ml.domain.dictionary import INPUTS, VISIT
-from pfps_ml.core.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
+from pfps_ml.workflows import tracking
 from pfps_ml.workflows.tracking import track
 
 ROWS = pd.DataFrame({

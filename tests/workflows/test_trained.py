@@ -7,15 +7,13 @@ import pytest
 
 from pfps_ml.core.config import TrainingConfig
 from pfps_ml.core.errors import CohortError
+from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.model.prediction import Interval
-from pfps_ml.core.randomness import generator
-from pfps_ml.training.update_basis import moves_of
-from pfps_ml.training.posterior_update import Columns, Learnt, learnt, members_of
+from pfps_ml.training.posterior_update import Columns, Learnt, covariance_of, learnt, members_of
+from pfps_ml.training.update_basis import moves_of, shapes_of
 from pfps_ml.workflows.recalibrate import Known, club_sd
-from pfps_ml.training.update_basis import shapes_of
 from pfps_ml.workflows.train_on_people import club_columns, evidence_update, expect_enough, train_on_cohort
-from pfps_ml.training.posterior_update import covariance_of
 from tests.workflows.drawn import outcomes, with_outcomes
 
 NAMES = np.array(["a", "b", None], dtype=object)

@@ -6,17 +6,24 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.io.study_data import Columns, read_patients
-from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.dictionary import ACTIVE_ARMS
-from pfps_ml.model.additive import probability
 from pfps_ml.core.randomness import generator
-from pfps_ml.workflows.recalibrate import recalibrate
-from pfps_ml.workflows.recalibrate import facts_of_update
-from pfps_ml.workflows.updated_bundle import write_recalibrated
-from pfps_ml.training.update_basis import Sight, scaled
-from pfps_ml.workflows.train_on_people import Treated, gate_of, lines_of_patients, success_under, train_on_patients, trained_pathways, treated_of
 from pfps_ml.core.records import Metric
+from pfps_ml.domain.dictionary import ACTIVE_ARMS
+from pfps_ml.domain.input_validation import complete
+from pfps_ml.io.study_data import Columns, read_patients
+from pfps_ml.model.additive import probability
+from pfps_ml.training.update_basis import Sight, scaled
+from pfps_ml.workflows.recalibrate import facts_of_update, recalibrate
+from pfps_ml.workflows.train_on_people import (
+    Treated,
+    gate_of,
+    lines_of_patients,
+    success_under,
+    train_on_patients,
+    trained_pathways,
+    treated_of,
+)
+from pfps_ml.workflows.updated_bundle import write_recalibrated
 from tests.cohorts import patients_frame, written
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.simulation.published_trials import studies
-from pfps_ml.evaluation.displays import png
 from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.evaluation.displays import png
+from pfps_ml.simulation.published_trials import studies
 from pfps_ml.workflows import trials as pipeline
 from pfps_ml.workflows.trials import DRAWS, HEADINGS, HOME, PICTURES, REPLICATES, Trials, document, hold
 
