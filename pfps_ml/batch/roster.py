@@ -6,7 +6,7 @@ from pfps_ml.batch.datasets import score_dataset
 from pfps_ml.batch.stream import Effort, Tell, score_file, silent
 from pfps_ml.core.errors import InputError
 from pfps_ml.core.messages import Message
-from pfps_ml.io.mapping import Mapping
+from pfps_ml.io.mapping import Mapping as Map
 from pfps_ml.io.roster import Summary
 from pfps_ml.model.bundle import Bundle
 
@@ -17,7 +17,7 @@ def score_roster(
     source: Path,
     out: Path,
     bundle: Bundle,
-    mapping: Path | Mapping | None = None,
+    mapping: Path | Map | None = None,
     effort: Effort = EFFORT,
     tell: Tell = silent,
 ) -> Summary:
