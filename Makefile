@@ -89,8 +89,7 @@ system: ## install Chromium and PostgreSQL for the slow tests (Debian or Ubuntu;
 
 screenshots: export OMP_NUM_THREADS := 1
 screenshots: $(READY) ## the pictures of the page and of the squad report in docs/ (needs Chromium: make system)
-	$(BIN)/python -m pfps_ml.workflows.page_pictures
-	$(BIN)/python -m pfps_ml.workflows.squad_pictures
+	$(BIN)/python -m pfps_ml.workflows.pictures
 
 messages: $(READY) ## check the catalogues of messages, and write what is read of them at run time
 	$(BIN)/python -m pfps_ml.workflows.messages

@@ -17,15 +17,14 @@ import pandas as pd
 import pyarrow as pa
 import typer
 
-from pfps_ml.batch.roster import EFFORT, score_roster
+from pfps_ml.batch.rosters import EFFORT, score_roster
 from pfps_ml.batch.stream import Effort
 from pfps_ml.core.console import command, say, table
 from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.domain.field import Field
+from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.io.readers import Size
 from pfps_ml.io.roster import Summary
-from pfps_ml.io.xlsx_writer import write_book
+from pfps_ml.io.xlsx_tables import write_book
 from pfps_ml.model.bundle import Bundle, released_bundle
 
 ROSTERS = 1_000

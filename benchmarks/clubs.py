@@ -17,12 +17,11 @@ from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
-from pfps_ml.evaluation.sample_size import rows_for_ratio
+from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.prediction import Interval
-from pfps_ml.simulation.frames import simulate_onset
-from pfps_ml.training.closed_test import closed_test
-from pfps_ml.training.posterior_update import gaussian_update
+from pfps_ml.simulation.cohort import simulate_onset
+from pfps_ml.training.posterior_update import closed_test, gaussian_update
 from pfps_ml.training.update_basis import Directions, directions
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import club_sd

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp
 
 from pfps_ml import released_bundle
 from pfps_ml.model.assess import assess
+from serving.app import listen, run_app
 from serving.requests import EXAMPLES, AssessRequest, Runner, coded, read
-from serving.run import listen, run_app
 
 
 def made() -> Any:

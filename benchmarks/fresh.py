@@ -16,7 +16,7 @@ from pfps_ml.evaluation.metrics import auroc, measure
 from pfps_ml.model.additive import probability
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.propensity import eligibility
-from pfps_ml.simulation.frames import simulate_onset, simulate_treatment
+from pfps_ml.simulation.cohort import simulate_onset, simulate_treatment
 from pfps_ml.workflows.frames import onset_features, pathway_features
 
 SEASONS = 5  # of the 40 clubs of the training cohort: 100,000 fresh runners

@@ -22,7 +22,7 @@ from pfps_ml.model.additive import AdditiveModel, probability
 from pfps_ml.model.bundle import released_bundle
 from pfps_ml.model.prediction import Interval
 from pfps_ml.model.spline_basis import basis, fit_logistic
-from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.workflows.frames import onset_features
 
 WORLDS = 200

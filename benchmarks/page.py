@@ -7,9 +7,8 @@ from urllib.request import Request, urlopen
 
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import INPUTS, VISIT
-from pfps_ml.domain.field import Field
-from pfps_ml.workflows.page_pictures import HOUSE, PATIENT, answered, browsing, opened, served
+from pfps_ml.domain.dictionary import INPUTS, VISIT, Field
+from pfps_ml.workflows.pictures import HOUSE, PATIENT, answered, browsing, opened, served
 
 FILES = HOUSE / "serving" / "page"
 RUNNERS, MOVES, LOADS = 1_000, 300, 20

@@ -24,7 +24,7 @@ from pfps_ml.model.preference import Preferences, preferences
 from pfps_ml.model.propensity import eligibility
 from pfps_ml.training.candidates import quiet
 from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.workflows.comparison_jobs import cohort_of, each, round_of
+from pfps_ml.workflows.compare import cohort_of, each, round_of
 from pfps_ml.workflows.train import interval
 
 NULLS, RESPONDERS = ("null", "null_large"), "kinetic_chain"

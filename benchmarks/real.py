@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 
 from benchmarks.trial_page import PICTURE, Found, found_in, picture, trial_lines
-from pfps_ml.core.markdown import markdown_table
+from pfps_ml.core.markup import markdown_table
 from pfps_ml.evaluation.displays import DPI
 from pfps_ml.evaluation.external_validation import Validation, validate
 from pfps_ml.io.study_data import Cohort, Columns, read_cohort

@@ -16,7 +16,7 @@ from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.errors import FactError
 from pfps_ml.evaluation.comparison import EXCESS, ONSET_LABELS, PATHWAY_LABELS, compare
 from pfps_ml.training.candidates import OURS, TRIALS, check_libraries, tune
-from pfps_ml.workflows.comparison_jobs import Job, Outcome, cohort_of, each, entrants, judge, round_of
+from pfps_ml.workflows.compare import Job, Outcome, cohort_of, each, entrants, judge, round_of
 from pfps_ml.workflows.frames import OUT
 
 SCENARIOS = {"onset": ("reference", "pooled", "kinetic_chain"), "pathways": ("kinetic_chain", "reference")}

@@ -28,7 +28,7 @@ from pfps_ml.model.additive import AdditiveModel, explainer
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.model.prediction import Scorer, scorer
-from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.boosting import compile_trees, pair_gains
 from pfps_ml.workflows.frames import onset_features
 

@@ -23,7 +23,7 @@ import typer
 
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.console import command, say, table
-from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.simulation.cohort import simulate_onset
 
 MILLION = 1_000_000
 WORKERS = 2

@@ -25,12 +25,12 @@ from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.model.prediction import Predictor
-from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.candidates import RidgeLogistic, our_onset, risk_of
 from pfps_ml.training.update_basis import directions, shapes_of
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import Known, updated_by
-from pfps_ml.workflows.train_on_people import evidence_update
+from pfps_ml.workflows.train_on_cohort import evidence_update
 
 Floats = NDArray[np.float64]
 SIZES = (100, 300, 1000, 3000)

@@ -21,10 +21,10 @@ from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.model.propensity import eligibility
-from pfps_ml.simulation.frames import simulate_treatment
+from pfps_ml.simulation.cohort import simulate_treatment
 from pfps_ml.training.pathway_candidates import our_pathways, success_of
 from pfps_ml.workflows.frames import coded
-from pfps_ml.workflows.train_on_people import Treated, success_under, trained_pathways
+from pfps_ml.workflows.train_on_cohort import Treated, success_under, trained_pathways
 
 Floats = NDArray[np.float64]
 SIZES = (100, 300, 1000, 3000)

@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # without these a type checker would see Any
-    from pfps_ml.batch.roster import score_roster
+    from pfps_ml.batch.rosters import score_roster
     from pfps_ml.core.errors import PfpsError
     from pfps_ml.model.assess import Assessment
     from pfps_ml.model.bundle import Bundle, load_bundle, released_bundle
@@ -20,7 +20,7 @@ _HOMES = {
     "PfpsError": "pfps_ml.core.errors",
     "load_bundle": "pfps_ml.model.bundle",
     "released_bundle": "pfps_ml.model.bundle",
-    "score_roster": "pfps_ml.batch.roster",
+    "score_roster": "pfps_ml.batch.rosters",
 }
 
 __version__ = "0.2.0"

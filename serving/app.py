@@ -1,8 +1,16 @@
-"""The ASGI application: every route of the HTTP API behind the guard, and nothing of the server that runs it."""
+"""`pfps serve`: the application on one port, in this process, so that a signal reaches it directly.
 
+The ASGI application: every route of the HTTP API behind the guard, and nothing of the server that runs it.
+"""
+
+import gc
+import signal
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from serving.access import AccessConfig
+from pfps_ml.core.errors import InputError
+from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
 from serving.errors import Unauthorised, status_reply
 from serving.microbatch import MicroBatch
@@ -19,6 +28,9 @@ from serving.middleware import Guard, note_answer
 from serving.pages import pages
 from serving.requests import AssessRequest, read
 from serving.roster_routes import roster_routes
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
 
 
 def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
@@ -80,4 +92,95 @@ async def _ready(active: ActiveBundle, _: Request) -> Response:
     return PlainTextResponse("\n") if active.ready else status_reply(503)
 
 
-__all__ = ["create_app"]
+BACKLOG = 2048
+GRACE_SECONDS = 20  # for the requests in hand, after SIGTERM or SIGINT
+
+
+def serve(host: str | None, port: int) -> None:
+    """Answer requests until SIGTERM or SIGINT; SIGHUP takes over the bundle that models/CURRENT names then.
+
+    Parameters
+    ----------
+    host
+        The address to listen on. None: every address of this machine if there are keys, else 127.0.0.1.
+
+    Raises
+    ------
+    InputError
+        If the address is not this machine's, is in use, or is open to others while there are no keys.
+    FactError
+        If an environment variable holds something that cannot be used.
+    """
+    access = access_from()
+    with listen(_allowed(host or access.host, access), port) as listener:
+        _run(listener, access)
+
+
+def _allowed(host: str, access: AccessConfig) -> str:
+    try:
+        local = ip_address(host).is_loopback
+    except ValueError as error:
+        raise InputError("expected an IP address for --host, got something else; 127.0.0.1 is this machine") from error
+    if not local and access.keys is None:
+        raise InputError(
+            f"expected keys before others than this machine may ask, got --host {host} without; set PFPS_API_KEYS"
+        )
+    return host
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that is bound to an address.
+
+    Raises
+    ------
+    InputError
+        If the address is not this machine's, or is in use.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # asyncio sends small packets at once only if the protocol is named; otherwise every answer waits 40 ms
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise InputError(
+            f"expected to listen on {host} port {port}, got: {getattr(error, 'strerror', None) or error}. "
+            "Choose another with --port."
+        ) from error
+    return listener
+
+
+def _run(listener: socket.socket, access: AccessConfig) -> None:
+    gc.disable()  # the start makes many objects and drops few: a collector that walks them takes a tenth of the time
+    from serving.active_bundle import ActiveBundle
+
+    # merged
+    from serving.audit_log import LOG, show_log
+
+    show_log()
+    app = create_app(ActiveBundle(), access)
+    gc.enable()
+    LOG.info("listening on http://%s:%d", *listener.getsockname()[:2])
+    run_app(app, listener)
+
+
+def run_app(app: "ASGIApp", listener: socket.socket) -> None:
+    """Answer requests with an application until SIGTERM or SIGINT."""
+    import uvicorn
+
+    # uvicorn shuts down in good order, then sends itself the signal again: by then nothing is left to do
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: None)
+    config = uvicorn.Config(
+        app,
+        backlog=BACKLOG,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+__all__ = ["create_app", "listen", "run_app", "serve"]

@@ -14,8 +14,7 @@ from pydantic import Field as PydanticField
 
 from pfps_ml.core.errors import Fault, InputError, InvalidInput
 from pfps_ml.core.messages import Message
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.domain.field import Field
+from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.domain.input_validation import check_columns
 from pfps_ml.domain.schemas import CARE, request_model
 from pfps_ml.io.column_matching import closest_field

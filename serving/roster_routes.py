@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pfps_ml.batch.roster import EFFORT, score_roster
+from pfps_ml.batch.rosters import EFFORT, score_roster
 from pfps_ml.core.errors import Fault, InputError, MissingLibrary
 from pfps_ml.domain.input_validation import check
 from pfps_ml.io.duplicates import plain_ids

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.roster import read_roster
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pfps_ml.batch.stream import Effort
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.io.readers import Size
-from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.simulation.cohort import simulate_onset
 
 SMALL = Size(rows=100, characters=9_000)  # some ten pieces of a thousand rows
 

@@ -8,7 +8,7 @@ from benchmarks.preference import main as bench_null
 from benchmarks.skill import CELLS, SLOW_REPEATS, Cell, cells_of, figures_of, show_onset, show_pathways, verdict
 from pfps_ml.core.errors import FactError
 from pfps_ml.evaluation.comparison import EXCESS, Judged
-from pfps_ml.workflows.comparison_jobs import Outcome
+from pfps_ml.workflows.compare import Outcome
 
 ONSET = Cell("onset", "reference", 20_000)
 PATHWAYS = Cell("pathways", "reference", 1_000)

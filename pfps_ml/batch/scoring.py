@@ -17,10 +17,10 @@ from pfps_ml.core.errors import Fault, InputError
 from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.input_validation import Checked
-from pfps_ml.domain.roster_columns import added_by_scoring
+from pfps_ml.domain.schemas import added_by_scoring
 from pfps_ml.io.output_writer import join
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece
-from pfps_ml.io.roster_rows import ACCOUNT, NAMES
+from pfps_ml.io.roster import ACCOUNT, NAMES
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle

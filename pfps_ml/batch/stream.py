@@ -23,8 +23,7 @@ from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
 from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
-from pfps_ml.io.roster import Summary, summary_of
-from pfps_ml.io.roster_rows import NAMES, Plan, has_decimal_comma, id_texts, plan_of, read_rows
+from pfps_ml.io.roster import NAMES, Plan, Summary, has_decimal_comma, id_texts, plan_of, read_rows, summary_of
 from pfps_ml.model.bundle import digest, dump
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def score_file(
     effort: Effort,
     tell: Tell,
 ) -> Summary:
-    """Score one file; see `pfps_ml.batch.roster.score_roster`."""
+    """Score one file; see `pfps_ml.batch.rosters.score_roster`."""
     check_output(out, ENDINGS)
     tell("Reading", 0, 0)
     task = open_task(source, load_mapping(mapping), out.suffix.lower(), effort)
@@ -133,7 +132,7 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     Raises
     ------
     InputError
-        As for `pfps_ml.batch.roster.score_roster`.
+        As for `pfps_ml.batch.rosters.score_roster`.
     """
     stamp = stamp_of(source)
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)

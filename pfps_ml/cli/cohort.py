@@ -57,8 +57,7 @@ def audit(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Check a cohort of runners, or of patients, before anything is trained on it; exit code 2 if a check fails."""
     from pfps_ml.evaluation.cohort_checks import audit as run
-    from pfps_ml.io.study_columns import arm_levels
-    from pfps_ml.io.study_data import Columns
+    from pfps_ml.io.study_data import Columns, arm_levels
 
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
@@ -78,11 +77,9 @@ def evaluate(  # noqa: PLR0913, PLR0917
     arm_level: ArmLevel = None, randomised: Randomised = False, other: Against = None, mlflow: Logged = False,
 ) -> None:  # fmt: skip
     """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
-    from pfps_ml.evaluation.external_patients import validate_pathways
-    from pfps_ml.evaluation.external_validation import compared, lines_of_gains, validate
+    from pfps_ml.evaluation.external_validation import compared, lines_of_gains, validate, validate_pathways
     from pfps_ml.evaluation.validation_report import lines_of, write_validation
-    from pfps_ml.io.study_columns import arm_levels
-    from pfps_ml.io.study_data import Columns, make_result_folder
+    from pfps_ml.io.study_data import Columns, arm_levels, make_result_folder
 
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
@@ -111,9 +108,8 @@ def recalibrate(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Update a bundle with a cohort's outcomes as far as they can bear; CURRENT is never moved."""
     from pfps_ml.io.study_data import Columns
-    from pfps_ml.workflows.recalibrate import lines_of
+    from pfps_ml.workflows.recalibrate import expect_new_folder, lines_of, write_recalibrated
     from pfps_ml.workflows.recalibrate import recalibrate as update
-    from pfps_ml.workflows.updated_bundle import expect_new_folder, write_recalibrated
 
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
     expect_new_folder(out)

@@ -101,7 +101,7 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
     if not workbook and not (out and out.suffix.lower() == ".xlsx"):
         _deliver(header(), out)
         return
-    from pfps_ml.io.xlsx_writer import template_book
+    from pfps_ml.io.xlsx_tables import template_book
 
     _deliver_bytes(template_book(), out, ".xlsx")
 
@@ -140,10 +140,10 @@ def score(  # noqa: PLR0913, PLR0917
     workers: Workers = None, dask: Dask = None,
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
-    from pfps_ml.batch.roster import score_roster
+    from pfps_ml.batch.rosters import score_roster
     from pfps_ml.batch.stream import Effort
     from pfps_ml.io.mapping import load_mapping
-    from pfps_ml.io.personal_data import spot_in_head, warning
+    from pfps_ml.io.pseudonyms import spot_in_head, warning
 
     effort = Effort(workers, cluster=cluster_of(dask))
     if personal := spot_in_head(roster):
@@ -213,7 +213,7 @@ def scenarios(diff: Pair = None) -> None:
 def compare(task: Task = "onset", metric: Figure = None) -> None:
     """Print the latest comparison of candidates that `python -m pipelines.compare` logged to MLflow."""
     from pfps_ml.core.records import Tag
-    from pfps_ml.workflows.comparison_jobs import EXPERIMENT, TABLE, TAG
+    from pfps_ml.workflows.tables import EXPERIMENT, TABLE, TAG
     from pfps_ml.workflows.tracking import latest_table
 
     with waiting("Asking MLflow"):
@@ -234,7 +234,7 @@ def serve(port: Port = 3000, host: Host = None) -> None:
     """Answer HTTP requests with the released bundle; SIGHUP takes over the one that CURRENT names then."""
     if find_spec("uvicorn") is None:
         raise MissingLibrary("expected uvicorn, which serves, got none. Install it: pip install 'pfps-ml[serve]'")
-    from serving.run import serve as answer
+    from serving.app import serve as answer
 
     answer(host, port)
 

@@ -38,7 +38,7 @@ def load(  # noqa: PLR0913, PLR0917
     replace: Replace = False, mapping: Map = None,
 ) -> None:  # fmt: skip
     """Sum training logs into the load that a roster asks for, by runner; what a log cannot tell is said."""
-    from pfps_ml.io.load_columns import Wish, write_loads
+    from pfps_ml.io.log_files import Wish, write_loads
 
     with waiting("Reading"):
         lines = write_loads(log, out, Wish(runner, units, at and at.date(), into, replace, mapping))

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.levels import LEVEL
+from pfps_ml.core.numbers import LEVEL
 
 
 @dataclass(frozen=True)

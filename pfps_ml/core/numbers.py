@@ -1,4 +1,6 @@
-"""Numbers as files hold them: a fixed count of digits and no negative zero; and when two of them are the same.
+"""Levels of intervals: how they are written, and the quantiles that belong to them.
+
+Numbers as files hold them: a fixed count of digits and no negative zero; and when two of them are the same.
 
 Another processor adds up in another order, so the last bits of a number differ from machine to machine.
 """
@@ -6,6 +8,7 @@ Another processor adds up in another order, so the last bits of a number differ 
 import math
 from collections.abc import Mapping
 from itertools import starmap
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -92,4 +95,27 @@ def _up(cut: float) -> float:
     return float(rounded(near + last_digit))
 
 
-__all__ = ["ABSOLUTE", "DIGITS", "RELATIVE", "SHOWN", "at_least", "csv_text", "distinct", "rounded", "same"]
+LEVEL = 0.9  # of the intervals of a bundle that is trained now; a bundle says its own
+
+
+def percent(level: float) -> str:
+    """Return a level as a person reads it: `90 %`."""
+    return f"{100 * level:.4g} %"
+
+
+def normal_quantile(level: float) -> float:
+    """Return how many standard errors to either side hold a normal estimate at that level."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def student_quantile(level: float, freedom: float) -> float:
+    """Return the same where the standard error is estimated, with so many degrees of freedom."""
+    from scipy.special import stdtrit  # training and judging only
+
+    return float(stdtrit(freedom, (1 + level) / 2))
+
+
+__all__ = [
+    "ABSOLUTE", "DIGITS", "LEVEL", "RELATIVE", "SHOWN", "at_least", "csv_text", "distinct", "normal_quantile",
+    "percent", "rounded", "same", "student_quantile",
+]  # fmt: skip

@@ -9,7 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.levels import normal_quantile
+from pfps_ml.core.numbers import normal_quantile
 
 Z95 = normal_quantile(0.95)  # standard errors from an estimate to either end of its 95 % interval
 _HOME = files("pfps_ml.domain")

@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.errors import Fault
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.domain.field import YES_NO, Field
+from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them

@@ -16,9 +16,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.markdown import markdown_table
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS
-from pfps_ml.domain.field import TIERS, Field
+from pfps_ml.core.markup import markdown_table
+from pfps_ml.domain.dictionary import BY_NAME, INPUTS, TIERS, Field
 from pfps_ml.domain.schemas import NOTICE
 
 ASSUMPTION = "Minutes per test are assumptions; walking between stations and setting up are not in them."

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.domain.field import YES_NO, Field
+from pfps_ml.domain.dictionary import YES_NO, Field
 
 _FILE = Path(__file__).parent / "spellings.toml"
 _NUMBER = re.compile(r"([+-]?)([0-9][0-9.,' \u00a0\u202f]*)((?:[eE][+-]?[0-9]+)?)")

@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
 from pfps_ml.evaluation.check_catalogue import Check, failed, judged, not_applicable, passed, warned

@@ -15,15 +15,14 @@ from numpy.typing import NDArray
 
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.levels import normal_quantile
 from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
-from pfps_ml.evaluation.calibration import calibration_curve, calibration_table
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
-from pfps_ml.evaluation.displays_onset import subgroups
 from pfps_ml.evaluation.heterogeneity import group_members
-from pfps_ml.evaluation.metrics import LEVEL, count_groups, measure_with_intervals
+from pfps_ml.evaluation.metrics import LEVEL, calibration_curve, calibration_table, count_groups, measure_with_intervals
+from pfps_ml.evaluation.model_displays import subgroups
 from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treated, narrowed, pathway_tables
 from pfps_ml.evaluation.policy import AS_TREATED, BEST
 from pfps_ml.evaluation.subgroups import subgroup_table

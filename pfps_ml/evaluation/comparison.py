@@ -14,8 +14,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.levels import student_quantile
 from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import student_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.displays import BLUE, GREY, new_figure
 from pfps_ml.evaluation.metrics import LEVEL, METRICS, excess_log_loss, log_loss, percentiles

@@ -23,8 +23,7 @@ from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import csv_text
 from pfps_ml.domain.dictionary import ONSET, field
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.evaluation.calibration import calibration_table
-from pfps_ml.evaluation.metrics import auroc, cases_by_risk, smoothed_calibration
+from pfps_ml.evaluation.metrics import auroc, calibration_table, cases_by_risk, smoothed_calibration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

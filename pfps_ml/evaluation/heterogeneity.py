@@ -22,7 +22,7 @@ import pandas as pd
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
-from pfps_ml.evaluation.clusters import clustered_mean, regress
+from pfps_ml.evaluation.effects import clustered_mean, regress
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
 Array = npt.NDArray[np.float64]

@@ -18,9 +18,16 @@ from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit, logit
 from pfps_ml.core.messages import Message, sentence
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
-from pfps_ml.evaluation import displays, displays_pathways
-from pfps_ml.evaluation.clusters import clustered_mean
-from pfps_ml.evaluation.effects import RARE, adjusted_effects, arm_scores, pehe, propensity_counts, propensity_overlap
+from pfps_ml.evaluation import displays, model_displays
+from pfps_ml.evaluation.effects import (
+    RARE,
+    adjusted_effects,
+    arm_scores,
+    clustered_mean,
+    pehe,
+    propensity_counts,
+    propensity_overlap,
+)
 from pfps_ml.evaluation.heterogeneity import best_linear_predictor, group_effects, targeting_curves
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.policy import policy_regret, policy_values, preference_table, simple_policies
@@ -139,7 +146,7 @@ def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd
 
 def pathway_pictures(tables: Mapping[str, pd.DataFrame], label: str) -> dict[str, displays.Display]:
     """Return the pictures of those tables that have one; `label` is what a heading calls success."""
-    drawn = {name: getattr(displays_pathways, name) for name in ("effects", *PICTURED) if name in tables}
+    drawn = {name: getattr(model_displays, name) for name in ("effects", *PICTURED) if name in tables}
     named = dict.fromkeys(("effects", "policies"), (label,))
     return {name: draw(tables[name], *named.get(name, ())) for name, draw in drawn.items()}
 

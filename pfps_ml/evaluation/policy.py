@@ -14,8 +14,7 @@ import pandas as pd
 from pfps_ml.core.errors import CohortError
 from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.evaluation.clusters import clustered_mean
-from pfps_ml.evaluation.effects import policy_share
+from pfps_ml.evaluation.effects import clustered_mean, policy_share
 from pfps_ml.evaluation.metrics import LEVEL
 
 Choices = npt.NDArray[np.object_]

@@ -16,17 +16,17 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core.config import Config, EvaluationConfig
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.field import TIERS
-from pfps_ml.evaluation.calibration import decision_table, thresholds_up_to
+from pfps_ml.domain.dictionary import BY_NAME, TIERS
 from pfps_ml.evaluation.metrics import (
     METRICS,
     checked,
     club_resamples,
     count_groups,
+    decision_table,
     measure,
     measure_with_intervals,
     percentiles,
+    thresholds_up_to,
 )
 
 TIER_LABELS = {

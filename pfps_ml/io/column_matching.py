@@ -13,8 +13,7 @@ from functools import cache, lru_cache
 
 from pfps_ml.core.errors import Fault, InvalidInput
 from pfps_ml.core.messages import Message
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS
-from pfps_ml.domain.field import Field
+from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS, Field
 from pfps_ml.domain.synonyms import Unit, facts, plain, units_of
 
 HEAD_ROWS = 30  # looked at for a header

@@ -43,8 +43,7 @@ import pandas as pd
 
 from pfps_ml.core.errors import Fault, InputError, InvalidInput
 from pfps_ml.core.messages import Message
-from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.domain.field import Field
+from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.domain.synonyms import read_number
 
 _FIELDS = {field.name: field for field in INPUTS}

@@ -19,13 +19,13 @@ from pfps_ml.core.atomic_output import check_output, written_whole
 from pfps_ml.core.errors import Fault, InvalidInput, rows_shown
 from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.domain.roster_columns import added_by_scoring
+from pfps_ml.domain.schemas import added_by_scoring
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.readers import ENDINGS, open_source, read_all
-from pfps_ml.io.roster_rows import NAMES, has_decimal_comma, id_texts, plan_of
-from pfps_ml.io.xlsx_writer import write_book
+from pfps_ml.io.roster import NAMES, has_decimal_comma, id_texts, plan_of
+from pfps_ml.io.xlsx_tables import write_book
 
 _BLOCK = 1 << 20  # bytes that are copied at once
 

@@ -1,20 +1,337 @@
-"""Rosters read whole: what each cell means, and what is wrong with it."""
+"""Rosters read whole: what each cell means, and what is wrong with it.
+
+The rows of a roster: their coded numbers, and what is wrong with them.
+
+Each row is read by itself, so a file may be cut anywhere. Ids that several rows share are looked for before.
+
+What the header of a roster file, and a map, decide for all of its rows.
+
+Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean one thing only.
+"""
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+from numpy.typing import NDArray
 
-from pfps_ml.core.errors import Fault
-from pfps_ml.domain.input_validation import Checked
-from pfps_ml.io.duplicates import find_shared, plain_ids
-from pfps_ml.io.mapping import Mapping, load_mapping
+from pfps_ml.core.errors import Fault, InvalidInput
+from pfps_ml.core.messages import Message
+from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT, Field
+from pfps_ml.domain.dictionary import field as field_of
+from pfps_ml.domain.input_validation import Checked, check
+from pfps_ml.domain.schemas import ACCOUNT, added_by_scoring
+from pfps_ml.domain.schemas import scored_before as scored
+from pfps_ml.domain.synonyms import level_of, read_number
+from pfps_ml.io.cells import texts
+from pfps_ml.io.column_matching import check_header, second_header
+from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
+from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.io.mapping import Mapping, load_mapping, rename, translate
 from pfps_ml.io.mapping_suggestions import Proposed, propose
-from pfps_ml.io.readers import open_source, read_all
-from pfps_ml.io.roster_rows import NAMES, id_texts, plan_of, read_rows
+from pfps_ml.io.readers import Sheet, Source, open_source, read_all
+
+_ACCOUNT_BEFORE = ACCOUNT[:2]  # of versions that wrote no codes
+NAMES = frozenset(field.name for field in INPUTS)
+_ARMS = tuple(arm.name for arm in ARMS)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the header of a file and a map decide for all of its rows.
+
+    Attributes
+    ----------
+    header
+        The names of the file's columns, in order: the dictionary's name, or else the name in the file.
+    passing
+        The places of the columns that pass through: all but those of an earlier scoring.
+    mapping
+        What the map says.
+    decimal_comma
+        Whether text such as `1,75` means 1.75.
+    visit
+        Whether the file has any visit column.
+    """
+
+    header: tuple[str, ...]
+    passing: tuple[int, ...]
+    mapping: Mapping
+    decimal_comma: bool
+    visit: bool
+
+    @property
+    def places(self) -> dict[str, int]:
+        """Where the known columns stand in the file."""
+        return {self.header[at]: at for at in self.passing if self.header[at] in NAMES}
+
+
+def plan_of(source: Source, mapping: Mapping) -> Plan:
+    """Decide what the columns of a file are.
+
+    Raises
+    ------
+    InvalidInput
+        If the header is not that of a roster, or the map does not fit it.
+    """
+    passing, taken = _without_ours(source.header, mapping)
+    renamed = rename([source.header[at] for at in passing], mapping)
+    read = [name for name in renamed if name not in mapping.leave]
+    check_header([*read, *(field for field, _ in mapping.constants)], taken, source.filled)
+    if second_header(source.first, source.header):
+        raise InvalidInput(Message("second_header"))
+    header = list(source.header)
+    for at, name in zip(passing, renamed, strict=True):
+        header[at] = name if name not in mapping.leave else ""
+    visit = any(field.name in read for field in VISIT)
+    return Plan(tuple(header), tuple(passing), mapping, source.decimal_comma, visit)
+
+
+def scored_before(header: Sequence[str]) -> bool:
+    """Return whether a file came from us: scored, or the rejected rows of one that was."""
+    return scored(header) or tuple(header[-3:]) == ACCOUNT or tuple(header[-2:]) == _ACCOUNT_BEFORE
+
+
+def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int], list[str]]:
+    """Return the places of the file's columns without those of an earlier scoring; and names that scoring needs.
+
+    In a file that was never scored, every column passes, and a name that scoring adds is one too many.
+    """
+    ours = added_by_scoring(header, _ARMS)
+    if not scored_before(header):
+        return list(range(len(header))), [name for name in dict.fromkeys(header) if name in ours]
+    # the earlier scoring added the id that the map made
+    made = {"runner_id"}.intersection(column.field for column in mapping.columns if column.field != column.source)
+    return [place for place, name in enumerate(header) if name not in ours | made], []
+
+
+_NOT_AVAILABLE = "#N/A"  # of a spreadsheet, which says it on purpose; its other errors are faults
+_UNREAD = ("not_a_number", "not_a_level")
+
+
+def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
+    """Check some cells, and those that cannot be read once more as people write them.
+
+    Parameters
+    ----------
+    cells
+        Text; each distinct one once.
+    field
+        What they should be.
+    decimal_comma
+        Whether `1,75` means 1.75.
+    """
+    checked = _check(cells, field, decimal_comma)
+    unread = [fault.row for fault in checked.faults if fault.row is not None and fault.code in _UNREAD]
+    respelt, unclear = dict[int, str](), set[int]()
+    for row in unread:
+        try:
+            meaning = _meaning(str(cells.iloc[row]), field, decimal_comma)
+        except ValueError:
+            unclear.add(row)
+        else:
+            respelt |= {row: meaning} if meaning is not None else {}
+    if respelt:
+        again = [respelt.get(row, cell) for row, cell in enumerate(cells)]
+        checked = _check(pd.Series(again, index=cells.index, dtype=object), field, decimal_comma)
+    return Checked(checked.values, tuple(_with_reason(fault, unclear) for fault in checked.faults))
+
+
+def _check(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
+    return check(pd.DataFrame({field.name: cells}), (field,), decimal_comma)
+
+
+def _meaning(cell: str, field: Field, decimal_comma: bool) -> str | None:
+    if cell.strip() == _NOT_AVAILABLE:
+        return ""
+    if field.kind == "choice":
+        return level_of(cell, field)
+    number = read_number(cell, field.unit, "," if decimal_comma else None)
+    return None if number is None else repr(number)
+
+
+def _with_reason(fault: Fault, unclear: set[int]) -> Fault:
+    return replace(fault, code="ambiguous_thousands") if fault.row in unclear else fault
+
+
+_NUMBERS = tuple(field.name for field in INPUTS if field.kind in ("number", "whole"))
+_STATUS, _, _CODES = ACCOUNT
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Some rows as read: the columns that pass through, their ids, and their coded numbers with all faults."""
+
+    table: Any
+    ids: pd.Series
+    checked: Checked
+
+
+def read_rows(sheet: Sheet, plan: Plan, shared: Shared) -> Rows:
+    """Read some rows: every fault of a row is found, and none costs another row anything.
+
+    Parameters
+    ----------
+    sheet
+        All columns of the file.
+    plan
+        What the columns are.
+    shared
+        The ids that more than one row of the whole file has.
+    """
+    misfits = _misfits(sheet, plan)
+    # in a row that does not fit the header, other faults are consequences
+    beyond = {fault.row for fault in misfits}
+    values, faults = _values(sheet, plan)
+    faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
+    ids = id_texts(sheet.table.column(plan.places["runner_id"]), plan)
+    if len(shared.hashes):
+        faults += [Fault(int(row), ("runner_id",), "shared_id") for row in shared.rows(plain_ids(ids))]
+    faults += _unexplained(sheet, {fault.row for fault in faults})
+    faults.sort(key=lambda fault: fault.row or 0)
+    table = sheet.table.select(list(plan.passing))
+    if "runner_id" not in table.column_names:
+        table = table.append_column("runner_id", pa.array(ids.where(plain_ids(ids).notna()), pa.string()))
+    frame = pd.DataFrame(values, index=pd.RangeIndex(sheet.table.num_rows))
+    return Rows(table, ids, Checked(frame, tuple(faults)))
+
+
+def _values(sheet: Sheet, plan: Plan) -> tuple[dict[str, NDArray[np.float64]], list[Fault]]:
+    """Return the coded numbers of every field, and what is wrong with its cells."""
+    values, faults = dict[str, NDArray[np.float64]](), list[Fault]()
+    for field in INPUTS:
+        if field.name in plan.places:
+            numbers, wrong = _judge(sheet.table.column(plan.places[field.name]), field, plan)
+            faults += wrong
+        else:
+            numbers = np.full(sheet.table.num_rows, _constant(field, plan))
+        if field.kind != "text":
+            values[field.name] = numbers
+    for field in _per_kg(plan):
+        values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
+        faults += wrong
+    return values, faults
+
+
+def id_texts(column: Any, plan: Plan) -> pd.Series:
+    """Return the pseudonyms of some rows as the file writes them, or as the map translates them."""
+    return _translated(_as_text(column).to_pandas(), plan.mapping.target("runner_id"), plan)
+
+
+def has_decimal_comma(sheet: Sheet, plan: Plan) -> bool:
+    """Return whether any number of a table is written with a comma."""
+    for name in _NUMBERS:
+        if name in plan.places:
+            _, cells = _distinct(sheet.table.column(plan.places[name]), name, plan)
+            if cells.astype(str).str.contains(",", regex=False).any():
+                return True
+    return False
+
+
+def _misfits(sheet: Sheet, plan: Plan) -> list[Fault]:
+    """Return the rows that do not fit the header, or did not when they were first scored: they fit only since then."""
+    faults = {fault.row: fault for fault in sheet.faults}
+    status, codes = _account(sheet, _STATUS), _account(sheet, _CODES)
+    if status is not None and codes is not None:
+        shapes = {text: next((code for code in SHAPE_CODES if code in text.split(", ")), "") for text in codes.unique()}
+        shape = codes.map(shapes).where(status == "rejected", "")
+        for row in np.flatnonzero(shape.to_numpy(dtype=object) != ""):
+            faults.setdefault(int(row), shape_fault(int(row), shape.iloc[row], len(plan.passing)))
+    return sorted(faults.values(), key=lambda fault: fault.row or 0)
+
+
+def _unexplained(sheet: Sheet, explained: set[int | None]) -> list[Fault]:
+    """Return the rows that a version without codes rejected for a reason that their cells do not show.
+
+    It may be that they did not fit the header. They fit since they were written, so they would be scored with their
+    cells in the wrong columns.
+    """
+    status, problems, codes = (_account(sheet, name) for name in ACCOUNT)
+    if status is None or problems is None or codes is not None:
+        return []
+    rejected = np.asarray((status == "rejected") & (problems != ""))
+    return [Fault(int(row), (), "rejected_before") for row in np.flatnonzero(rejected) if int(row) not in explained]
+
+
+def _account(sheet: Sheet, name: str) -> pd.Series | None:
+    """Return a column of the account that an earlier scoring wrote, blank where it says nothing; None if not there."""
+    names = sheet.table.column_names
+    if name not in names or not scored_before(names):
+        return None
+    return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
+
+
+def _judge(column: Any, field: Field, plan: Plan) -> tuple[NDArray[np.float64], list[Fault]]:
+    """Check a column: numbers as they are, text once for each distinct cell."""
+    if plan.mapping.columns and field in _per_kg(plan):
+        field = replace(field, low=-np.inf, high=np.inf)  # the limits are those of the number once it is divided
+    if _is_numeric(column.type) and plan.mapping.target(field.name) is None:
+        codes, cells = None, pd.Series(column.to_pandas())
+        checked = check(pd.DataFrame({field.name: cells}), (field,), plan.decimal_comma)
+    else:
+        codes, cells = _distinct(column, field.name, plan)
+        checked = check_spelt(cells, field, plan.decimal_comma)
+    numbers = checked.values[field.name].to_numpy() if field.name in checked.values else np.zeros(len(cells))
+    if codes is None:
+        return numbers, list(checked.faults)
+    faults = {fault.row: fault for fault in checked.faults}
+    bad = np.zeros(len(cells), dtype=bool)
+    bad[[row for row in faults if row is not None]] = True
+    return numbers[codes], [_at(int(row), faults[int(codes[row])]) for row in np.flatnonzero(bad[codes])]
+
+
+def _at(row: int, fault: Fault) -> Fault:
+    """Return the fault of a cell for another row that has the same cell."""
+    return Fault(row, fault.fields, fault.code, fault.parameters)
+
+
+def _constant(field: Field, plan: Plan) -> float:
+    """Return the value of a field that the map gives to every row, or NaN."""
+    value = dict(plan.mapping.constants).get(field.name)
+    if value is None or field.kind == "text":
+        return np.nan
+    checked = check_spelt(pd.Series([value], dtype=object), field, plan.decimal_comma)
+    if checked.faults:
+        raise InvalidInput(Message("map_value_invalid"), checked.faults)
+    return float(checked.values[field.name].iloc[0])
+
+
+def _per_kg(plan: Plan) -> list[Field]:
+    return [field_of(column.field) for column in plan.mapping.columns if column.per_kg]
+
+
+def _by_weight(torques: NDArray[np.float64], kg: NDArray[np.float64], field: Field) -> tuple[Any, list[Fault]]:
+    """Divide torques by the runners' weights."""
+    lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
+    checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
+    return checked.values[field.name].to_numpy(), [
+        *checked.faults, *(Fault(int(row), (field.name, "weight_kg"), "unweighed") for row in lacking)]  # fmt: skip
+
+
+def _is_numeric(kind: Any) -> bool:
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
+
+
+def _distinct(column: Any, name: str, plan: Plan) -> tuple[NDArray[np.intp], pd.Series]:
+    """Return the distinct cells of a column as text, translated, and which of them each row has."""
+    encoded = _as_text(column).dictionary_encode(null_encoding="encode")
+    codes = encoded.indices.to_numpy(zero_copy_only=False)
+    return codes, _translated(encoded.dictionary.to_pandas(), plan.mapping.target(name), plan)
+
+
+def _as_text(column: Any) -> Any:
+    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return texts(whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole)
+
+
+def _translated(cells: pd.Series, column: Any, plan: Plan) -> pd.Series:
+    return cells if column is None else translate(cells, column, plan.decimal_comma)
 
 
 @dataclass(frozen=True)
@@ -116,4 +433,7 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     return Roster(rows.table, rows.ids, rows.checked)
 
 
-__all__ = ["Roster", "Summary", "propose_map", "read_roster", "summary_of"]
+__all__ = [
+    "ACCOUNT", "NAMES", "Plan", "Roster", "Rows", "Summary", "check_spelt", "has_decimal_comma", "id_texts", "plan_of",
+    "propose_map", "read_roster", "read_rows", "scored_before", "summary_of",
+]  # fmt: skip

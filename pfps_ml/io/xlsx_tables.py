@@ -1,22 +1,35 @@
-"""The table on a sheet of a workbook: its header, wherever that stands, and the rows below it.
+"""An empty roster as a workbook: lists to choose from, limits that the spreadsheet holds to, and what each cell is.
+
+Workbooks written: the scored roster as a sheet, the same bytes for the same rows whenever it is written.
+
+The table on a sheet of a workbook: its header, wherever that stands, and the rows below it.
 
 Columns whose cells are all of one kind (numbers, dates, truth values) keep it; all others are text, cell by cell.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+import io
+import math
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from pfps_ml.core.errors import Fault, InputError
+from pfps_ml.core.errors import Fault, InputError, OutputError
 from pfps_ml.core.messages import Message
-from pfps_ml.io.cells import unguard
+from pfps_ml.domain.dictionary import INPUTS, Field
+from pfps_ml.io.cells import guarded, texts, unguard
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, surely_named
 from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of
+
+if TYPE_CHECKING:
+    from openpyxl import Workbook
 
 _WHOLE = 2**53  # below it, every whole number is a float, too
 _TABLE = 2  # names that make a sheet look like a roster
@@ -167,4 +180,173 @@ def _column(cells: list[Any]) -> Any:
     return pa.array([text_of(cell) or "" for cell in cells], pa.string())
 
 
-__all__ = ["Table", "read_table", "text_of"]
+MAX_ROWS = 100_000  # a spreadsheet opens no more in comfort
+LONGEST = 32_767  # characters of a cell, which is all that a spreadsheet holds
+_NUMBERS = frozenset(field.name for field in INPUTS if field.kind in ("number", "whole"))
+_DIGITS = 10**15  # a whole number of more is rounded
+_FIRST_YEAR = 1900  # of a spreadsheet's calendar, which has one day too many
+_DAY = dt.datetime(2000, 1, 1)
+_STAMPS = re.compile(rb"(<dcterms:(?:created|modified)[^>]*>)[^<]*")
+# what XML cannot hold, and what a reader would take for an escape
+_UNSAYABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0d\x0e-\x1f\ufffe\uffff]|_(?=x[0-9A-Fa-f]{4}_)")
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
+
+
+def write_book(file: BinaryIO, parts: Iterable[Any]) -> None:
+    """Write tables, one below the other, as the only sheet of a workbook.
+
+    Numbers, dates and truth values are written as such, and text that is a plain number as a number; text that a
+    spreadsheet would run gets an apostrophe.
+
+    Raises
+    ------
+    OutputError
+        If there are more rows, or longer texts, than a spreadsheet holds.
+    """
+    from openpyxl import Workbook
+
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("roster")
+    sheet.freeze_panes = "B2"
+    try:
+        _fill(sheet, parts)
+    except BaseException:
+        book.save(io.BytesIO())  # or a file with all rows so far would stay behind in the temporary folder
+        raise
+    file.write(settled_book(book))
+
+
+def settled_book(book: "Workbook") -> bytes:
+    """Return the bytes of a workbook, which do not tell when it was written."""
+    book.properties.created = _DAY
+    draft, content = io.BytesIO(), io.BytesIO()
+    book.save(draft)
+    with zipfile.ZipFile(draft) as before, zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as after:
+        for name in before.namelist():
+            data = before.read(name)
+            if name == "docProps/core.xml":
+                data = _STAMPS.sub(rb"\g<1>2000-01-01T00:00:00Z", data)
+            entry = zipfile.ZipInfo(name, (2000, 1, 1, 0, 0, 0))
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            after.writestr(entry, data)
+    return content.getvalue()
+
+
+def _fill(sheet: Any, parts: Iterable[Any]) -> None:
+    rows = 0
+    for number, part in enumerate(parts):
+        if number == 0:
+            sheet.append([_cell_of_text(name) for name in part.column_names])
+        rows += part.num_rows
+        if rows > MAX_ROWS:
+            raise OutputError(Message("workbook_rows", {"most": MAX_ROWS}))
+        for row in _rows(part):
+            sheet.append(row)
+
+
+def _rows(table: Any) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a table, some thousand at a time."""
+    for start in range(0, table.num_rows, 4_096):
+        part = table.slice(start, 4_096)
+        columns = zip(part.column_names, part.columns, strict=True)
+        yield from zip(*(_cells(column.combine_chunks(), name in _NUMBERS) for name, column in columns), strict=True)
+
+
+def _cells(column: Any, number: bool) -> list[Any]:
+    kind = column.type
+    if any(test(kind) for test in (pa.types.is_floating, pa.types.is_integer, pa.types.is_boolean, pa.types.is_date32)):
+        return [_typed(cell) for cell in column.to_pylist()]
+    if pa.types.is_timestamp(kind) and kind.tz is None and kind.unit != "ns":
+        return [_typed(cell) for cell in column.to_pylist()]
+    plain = column.dictionary_decode() if pa.types.is_dictionary(kind) else column
+    return [
+        _cell_of_text(cell, number) if cell else None for cell in guarded(pc.fill_null(texts(plain), "")).to_pylist()
+    ]
+
+
+def _typed(cell: Any) -> Any:
+    """Return what a spreadsheet keeps as it is, and anything else as text."""
+    if isinstance(cell, float):
+        return cell if math.isfinite(cell) else None if math.isnan(cell) else str(cell)
+    if isinstance(cell, dt.date):
+        exact = cell.year > _FIRST_YEAR and not getattr(cell, "microsecond", 0)
+        return cell if exact else str(cell)
+    return cell if cell is None or abs(cell) < _DIGITS else str(cell)
+
+
+def _cell_of_text(text: str, number: bool = False) -> str | int | float:
+    """Return a text, or the number that it is: as it would be written again, or however it is if it shall be one."""
+    if len(text) > LONGEST:
+        raise OutputError(Message("workbook_text_too_long", {"most": LONGEST}))
+    if _NUMBER.fullmatch(text) and (number or text_of(float(text)) == text):
+        return float(text) if "." in text else int(text)
+    return _UNSAYABLE.sub(lambda mark: f"_x{ord(mark[0]):04X}_", text)
+
+
+HEADER = 5  # the row of the names; what stands above it explains them, and is not read
+_ROWS = 5_000  # below the header, that have lists and limits
+_EXAMPLE: dict[str, str | float] = {
+    "runner_id": "R-001", "club": "first team", "age_years": 27, "sex": "female", "height_cm": 168, "weight_kg": 61.5,
+    "running_experience_years": 4, "weekly_distance_km": 32, "sessions_per_week": 4, "longest_run_spike_pct": 15,
+    "weekly_change_pct": 10, "step_rate_spm": 172, "hip_abduction_nm_kg": 1.45, "hip_external_rotation_nm_kg": 0.6,
+    "knee_extension_nm_kg": 2.6, "foot_posture_index": 3, "navicular_drop_mm": 6.5, "squat_fppa_deg": 8,
+}  # fmt: skip
+
+
+def template_book() -> bytes:
+    """Return the workbook: above the names, in grey, what each is, its limits, who can tell it, and an example."""
+    from openpyxl import Workbook
+
+    # merged
+
+    book = Workbook()
+    sheet: Any = book.active
+    sheet.title = "roster"
+    for place, field in enumerate(INPUTS, start=1):
+        _write_column(sheet, place, field)
+    sheet.freeze_panes = sheet.cell(HEADER + 1, 2)
+    return settled_book(book)
+
+
+def _write_column(sheet: Any, place: int, field: Field) -> None:
+    from openpyxl.comments import Comment
+    from openpyxl.styles import Alignment, Font
+    from openpyxl.utils import get_column_letter
+
+    letter = get_column_letter(place)
+    required = "required" if field.required else f"may be blank; from: {field.obtained}"
+    for row, text in enumerate((field.label, field.limits, required, _example(field)), start=1):
+        cell = sheet.cell(row, place, text)
+        cell.font, cell.alignment = Font(color="808080", italic=row == HEADER - 1), Alignment(wrap_text=True)
+    head = sheet.cell(HEADER, place, field.name)
+    head.font = Font(bold=True)
+    head.comment = Comment(f"{field.question}\n\n{field.meaning}\n\nExpected: {field.limits}.", "pfps-ml", width=320)
+    sheet.column_dimensions[letter].width = max(len(field.name) + 2, 12)
+    if field.kind != "text":
+        sheet.add_data_validation(_validation(field, f"{letter}{HEADER + 1}:{letter}{HEADER + _ROWS}"))
+
+
+def _validation(field: Field, cells: str) -> Any:
+    from openpyxl.worksheet.datavalidation import DataValidation
+
+    limits: dict[str, Any] = {"type": "decimal", "operator": "between", "formula1": field.low, "formula2": field.high}
+    if field.kind == "whole":
+        limits["type"] = "whole"
+    if field.kind == "choice":
+        limits = {"type": "list", "formula1": f'"{",".join(field.levels)}"'}
+    rule = DataValidation(**limits, allow_blank=True, showErrorMessage=True, showInputMessage=True)
+    rule.error, rule.errorTitle = f"Expected {field.limits}, or nothing.", field.label
+    rule.prompt, rule.promptTitle = field.question[:255], field.label[:32]
+    rule.add(cells)
+    return rule
+
+
+def _example(field: Field) -> str | float | None:
+    if field.asked == "visit":
+        return None
+    return _EXAMPLE.get(field.name, field.levels[0] if field.levels else None)
+
+
+__all__ = [
+    "HEADER", "LONGEST", "MAX_ROWS", "Table", "read_table", "settled_book", "template_book", "text_of", "write_book",
+]  # fmt: skip

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from pfps_ml.core.errors import BundleFormat
 from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import at_least
-from pfps_ml.domain.links import LINKS
-from pfps_ml.domain.links import inverse_logit as probability
+from pfps_ml.domain.outcomes import LINKS
+from pfps_ml.domain.outcomes import inverse_logit as probability
 
 Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]

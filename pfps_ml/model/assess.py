@@ -14,12 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.messages import Message, sentence
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, VISIT
-from pfps_ml.domain.field import DRIVERS, Arm
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, DRIVERS, ONSET, VISIT, Arm
 from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.links import LINKS, Link
-from pfps_ml.domain.roster_columns import REASONS, risk_columns, roster_columns, visit_columns
-from pfps_ml.domain.schemas import origin_message
+from pfps_ml.domain.outcomes import LINKS, Link
+from pfps_ml.domain.schemas import REASONS, origin_message, risk_columns, roster_columns, visit_columns
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.prediction import Estimate, Prediction
 from pfps_ml.model.preference import NONE, Preferences, preference_message, preferences

@@ -18,17 +18,21 @@ from numpy.typing import NDArray
 
 from pfps_ml.core.errors import BundleFormat, BundleGolden, BundleMissing
 from pfps_ml.core.numbers import rounded
-from pfps_ml.domain.dictionary import ARMS, INPUTS
-from pfps_ml.domain.field import Arm
+from pfps_ml.domain.dictionary import ARMS, INPUTS, Arm
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.domain.outcomes import OUTCOME, Horizon
 from pfps_ml.domain.schemas import fingerprint, notice_message, notice_of
 from pfps_ml.model.bundle_files import FORMAT, MISSHAPEN, Contents, digest, file_of, read_contents
-from pfps_ml.model.bundle_schema import Schema, dictionary_now, schema_to_json
-from pfps_ml.model.model_files import models_to_json, predictor_from_models, schema_of
+from pfps_ml.model.bundle_schema import (
+    Schema,
+    dictionary_now,
+    models_to_json,
+    predictor_from_models,
+    schema_of,
+    schema_to_json,
+)
 from pfps_ml.model.prediction import Prediction, Predictor, predictor_from_json
-from pfps_ml.model.reference import Overlap, check_reference, overlap_of
-from pfps_ml.model.value_of_information import GainTables, gain_tables
+from pfps_ml.model.reference import GainTables, Overlap, check_reference, gain_tables, overlap_of
 from pfps_ml.model.wording import Cautions, cautions_of
 
 TOLERANCE = 1e-9

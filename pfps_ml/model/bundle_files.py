@@ -23,8 +23,8 @@ from pfps_ml.model.bundle_schema import (
     dictionary_of_format_1,
     fields_in,
     schema_from_json,
+    schema_of,
 )
-from pfps_ml.model.model_files import schema_of
 
 FORMAT_1, FORMAT = "pfps-bundle/1", "pfps-bundle/2"
 PARTS_1 = ("onset.json", "pathways.json", "reference.json", "golden.json", "card.md")

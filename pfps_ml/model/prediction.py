@@ -27,8 +27,7 @@ from pfps_ml.model.additive import (
     from_json,
     to_json,
 )
-from pfps_ml.model.compiled import TOLERANCE, Compiled, compile_models
-from pfps_ml.model.engine import CHUNK, Cells, Grid, Table
+from pfps_ml.model.engine import CHUNK, TOLERANCE, Cells, Compiled, Grid, Table, compile_models
 from pfps_ml.model.preference import Gate, gate_from_json, gate_to_json
 
 Floats = NDArray[np.float64]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Values, count, from_json, to_json
-from pfps_ml.model.compiled import Compiled, compile_models
+from pfps_ml.model.engine import Compiled, compile_models
 
 if TYPE_CHECKING:
     from pfps_ml.model.spline_basis import Basis

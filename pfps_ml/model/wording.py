@@ -14,8 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.messages import Message
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS
-from pfps_ml.domain.field import Arm, Field
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field
 from pfps_ml.model.prediction import Prediction
 
 Bools = NDArray[np.bool_]

@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from pfps_ml.core.config import CohortConfig
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
-from pfps_ml.domain.field import Field
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, Field
 from pfps_ml.domain.scenario import Scenario, load_scenario
-from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solve
+from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solve
 from pfps_ml.simulation.runners import GROWN_UP
 from pfps_ml.simulation.world import World, observe
 

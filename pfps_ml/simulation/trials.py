@@ -20,7 +20,7 @@ from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.domain.evidence import studies_of
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
 from pfps_ml.simulation.world import World
 

@@ -21,7 +21,7 @@ from scipy.special import ndtri
 
 from pfps_ml.core.errors import FactError
 from pfps_ml.core.randomness import uniforms
-from pfps_ml.domain.field import Field
+from pfps_ml.domain.dictionary import Field
 from pfps_ml.domain.outcomes import OUTCOMES
 
 Floats = NDArray[np.float64]

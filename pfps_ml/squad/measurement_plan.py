@@ -7,8 +7,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.squad.forecast import HARDLY
 from pfps_ml.squad.measurements import Measurement, Outcomes, Squad, outcomes, worth_by_risk
-from pfps_ml.squad.triage import HARDLY
 
 Floats = NDArray[np.float64]
 _EXCHANGED = 40  # measurements that may be made

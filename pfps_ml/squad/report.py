@@ -1,5 +1,12 @@
-"""`pfps squad`: one page for the coach and a few for the physio, from a roster."""
+"""`pfps squad`: one page for the coach and a few for the physio, from a roster.
 
+A page on paper, by the Chromium that is there: no other host is asked for anything.
+"""
+
+import os
+import shutil
+import subprocess
+import tempfile
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,16 +15,67 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from pfps_ml.core.atomic_output import check_output, write_whole
-from pfps_ml.core.html import templates_of
+from pfps_ml.core.errors import MissingLibrary, OutputError
+from pfps_ml.core.markup import templates_of
 from pfps_ml.domain.measurement_protocols import ASSUMPTION
 from pfps_ml.domain.schemas import updates_clause
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.squad import formatting, report_tables
-from pfps_ml.squad.drawing import count_bars
 from pfps_ml.squad.forecast import WORLDS, club_spread
-from pfps_ml.squad.printing import print_pdf
+from pfps_ml.squad.formatting import count_bars
 from pfps_ml.squad.report_data import ReportData, ReportOptions
 from pfps_ml.squad.screening import screen
+
+_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+_QUIET = (
+    *("--headless", "--disable-gpu", "--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--no-first-run", "--hide-scrollbars"),
+)
+_PATIENCE = 60  # seconds
+
+
+def print_pdf(page: str) -> bytes:
+    """Return a page as PDF, A4.
+
+    Raises
+    ------
+    MissingLibrary
+        If there is no Chromium.
+    OutputError
+        If it prints nothing.
+    """
+    chromium = browser()
+    if chromium is None:
+        raise MissingLibrary(
+            "expected Chromium, which makes the PDF, got none. Install it (Debian: apt-get install chromium), or write "
+            ".html and print that from any browser."
+        )
+    with tempfile.TemporaryDirectory(prefix="pfps-") as folder:
+        source, out = Path(folder) / "page.html", Path(folder) / "page.pdf"
+        source.write_text(page, encoding="utf-8")
+        sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []  # Chromium's own does not start for root
+        command = [
+            chromium,
+            *_QUIET,
+            *sandbox,
+            f"--user-data-dir={folder}/profile",
+            f"--print-to-pdf={out}",
+            "--no-pdf-header-footer",
+            source.as_uri(),
+        ]
+        try:
+            subprocess.run(command, check=False, capture_output=True, timeout=_PATIENCE)  # noqa: S603
+            return out.read_bytes()
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise OutputError(
+                "expected a page from Chromium, got none. Write .html and print that from a browser."
+            ) from error
+
+
+def browser() -> str | None:
+    """Return the Chromium of this machine, if it has one."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
+
 
 ENDINGS = (".html", ".pdf")
 COACH = ("warnings", "knee_pain", "expected_cases", "see_first", "spend_hours", "how_to_read")
@@ -103,4 +161,5 @@ _TABLES = SimpleNamespace(
     updates_clause=updates_clause,
 )  # fmt: skip
 
-__all__ = ["COACH", "ENDINGS", "PHYSIO", "report_page", "section", "write_squad"]
+
+__all__ = ["COACH", "ENDINGS", "PHYSIO", "browser", "print_pdf", "report_page", "section", "write_squad"]

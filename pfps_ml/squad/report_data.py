@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from pfps_ml.core.errors import InputError
 from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.roster_columns import scored_before
+from pfps_ml.domain.schemas import scored_before
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.readers import read_sheet
-from pfps_ml.io.roster_rows import NAMES
-from pfps_ml.squad.forecast import Forecast, forecast, worlds
+from pfps_ml.io.roster import NAMES
+from pfps_ml.squad.forecast import Forecast, Triage, forecast, triage, worlds
 from pfps_ml.squad.formatting import cases, count_range, level_text, runners
 from pfps_ml.squad.measurement_plan import MeasurementPlan, plan_measurements
 from pfps_ml.squad.measurements import Squad, missing_measurements
 from pfps_ml.squad.screening import Screening, screen
-from pfps_ml.squad.triage import Triage, triage
 
 Floats = NDArray[np.float64]
 AS_IT_IS = Mapping()

@@ -6,15 +6,12 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.field import DRIVERS, Driver
-from pfps_ml.squad.drawing import price_strip, risk_line
-from pfps_ml.squad.forecast import Forecast
-from pfps_ml.squad.formatting import hours, percent, points
+from pfps_ml.domain.dictionary import BY_NAME, DRIVERS, Driver
+from pfps_ml.squad.forecast import Forecast, Triage
+from pfps_ml.squad.formatting import hours, percent, points, price_strip, risk_line
 from pfps_ml.squad.measurements import Measurement
 from pfps_ml.squad.report_data import ReportData
 from pfps_ml.squad.screening import Reason
-from pfps_ml.squad.triage import Triage
 
 BANDS = ("low", "moderate", "high")
 _DRIVER_LABELS: dict[Driver, str] = {"hip": "Hip", "foot": "Foot and step", "knee": "Knee", "load": "Training load",

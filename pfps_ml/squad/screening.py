@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pfps_ml.core.errors import InputError
-from pfps_ml.domain.dictionary import BY_NAME, ONSET_FIELDS
-from pfps_ml.domain.field import TIERS, Driver
+from pfps_ml.domain.dictionary import BY_NAME, ONSET_FIELDS, TIERS, Driver
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.roster import Roster, read_roster

@@ -10,8 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.field import TIERS
+from pfps_ml.domain.dictionary import BY_NAME, TIERS
 from pfps_ml.model.additive import AdditiveModel, Line, Step, Term, add, probability
 
 Floats = NDArray[np.float64]

@@ -1,22 +1,28 @@
-"""The model card: what a bundle is, what it was made from, how it did on clubs it had not seen, and its limits."""
+"""The figures of the held-out clubs of a bundle whose manifest does not hold them: read from its card.
+
+Bundles of format 1 that were released before manifests held these figures have them in their card alone. Nothing else
+reads a card.
+
+The model card: what a bundle is, what it was made from, how it did on clubs it had not seen, and its limits.
+"""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core.levels import percent
-from pfps_ml.core.markdown import MarkdownSection, markdown_list, markdown_page, markdown_table
+from pfps_ml.core.markup import MarkdownSection, markdown_list, markdown_page, markdown_table
+from pfps_ml.core.numbers import percent
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.domain.outcomes import ONSET, SUCCESS
 from pfps_ml.domain.schemas import notice_of
-from pfps_ml.evaluation.comparison import EXCESS
+from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.model.bundle_schema import Schema
-from pfps_ml.workflows.release_gate import Check
-from pfps_ml.workflows.validation_record import Validated
+from pfps_ml.workflows.release_gate import Check, Validated
 
 INTENDED_USE = (
     "Research and teaching, and local validation: a club physio or clinician may see how a risk, its reasons and its "
@@ -282,7 +288,63 @@ def _rows(table: pd.DataFrame) -> Iterable[Any]:
     return table.itertuples(index=False)
 
 
+_ROW = re.compile(r"\|(.+)\|")
+_TITLE = re.compile(r"^# ", re.MULTILINE)
+_ARM_OF_LABEL = {arm.label: arm.name for arm in ARMS}
+_METRIC_OF_LABEL = {EXCESS_LABEL: EXCESS} | {metric.label: name for name, metric in METRICS.items()}
+
+
+def figures_of_format_1_card(card: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the figures as a manifest holds them; see `pfps_ml.workflows.card.held_out_figures`.
+
+    Parameters
+    ----------
+    card
+        Of a bundle of format 1. The card of an updated bundle ends with that of the bundle before, so the figures are
+        those of the last card in it.
+
+    Raises
+    ------
+    LookupError
+        If the card has no such table, or names a figure or a pathway that is not known.
+    ValueError
+        If a cell of the table is no figure.
+    """
+    starts = [match.start() for match in _TITLE.finditer(card)]
+    tables = _tables(card[starts[-1] :] if starts else card)
+    onset = [
+        {"metric": _METRIC_OF_LABEL[label], "label": label, "value": float(value), **_limits(interval)}
+        for label, value, interval in tables["figure", "value"]
+    ]
+    effects = [
+        {"arm": _ARM_OF_LABEL[label], "patients": int(patients), "effect": float(effect), **_limits(interval)}
+        for label, patients, effect, interval, *_ in tables["pathway", "patients"]
+    ]
+    return {"onset": onset, "effects": effects}
+
+
+def _limits(interval: str) -> dict[str, float]:
+    low, high = interval.split(" to ")
+    return {"low": float(low), "high": float(high)}
+
+
+def _tables(card: str) -> dict[tuple[str, str], list[list[str]]]:
+    """Return the rows of each table, by the first two names of its header."""
+    tables: dict[tuple[str, str], list[list[str]]] = {}
+    rows: list[list[str]] | None = None
+    for line in card.splitlines():
+        match = _ROW.fullmatch(line.strip())
+        cells = [cell.strip() for cell in match[1].split("|")] if match else []
+        if not cells:
+            rows = None
+        elif rows is None:
+            rows = tables.setdefault((cells[0], cells[1]), [])
+        elif set(cells[0]) != {"-"}:
+            rows.append(cells)
+    return tables
+
+
 __all__ = [
-    "INTENDED_USE", "figure", "headline", "held_out_figures", "limits_of", "model_card", "not_done",
-    "validation_section",
+    "INTENDED_USE", "figure", "figures_of_format_1_card", "headline", "held_out_figures", "limits_of", "model_card",
+    "not_done", "validation_section",
 ]  # fmt: skip

@@ -22,19 +22,18 @@ from pfps_ml.core.atomic_output import write_whole
 from pfps_ml.core.config import ProductConfig, ValidationConfig
 from pfps_ml.core.console import command, say
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.levels import percent
-from pfps_ml.core.markdown import markdown_table
+from pfps_ml.core.markup import markdown_table
+from pfps_ml.core.numbers import percent
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
 from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.domain.schemas import origin_of, people_of, size_of
 from pfps_ml.evaluation.cohort_checks import rows_to_train
-from pfps_ml.evaluation.sample_size import rows_for_auroc, rows_for_ratio
+from pfps_ml.evaluation.verdict import rows_for_auroc, rows_for_ratio
 from pfps_ml.model.bundle import Bundle, load_bundle
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json
 from pfps_ml.model.reference import SMALLEST
-from pfps_ml.workflows.card import figure
-from pfps_ml.workflows.card_format1 import figures_of_format_1_card
+from pfps_ml.workflows.card import figure, figures_of_format_1_card
 from pfps_ml.workflows.checklists import (
     ANSWERS,
     BAD,
@@ -50,9 +49,9 @@ from pfps_ml.workflows.checklists import (
 )
 from pfps_ml.workflows.plausibility import HELD_OUT
 from pfps_ml.workflows.plausibility import TABLE as PLAUSIBILITY
+from pfps_ml.workflows.recalibrate import level_of
+from pfps_ml.workflows.release_gate import Validated, outside_figures, read_validation
 from pfps_ml.workflows.train import make_folder
-from pfps_ml.workflows.updated_bundle import level_of
-from pfps_ml.workflows.validation_record import Validated, outside_figures, read_validation
 
 HOUSE = Path(__file__).resolve().parents[2]
 CALIBRATION = HOUSE / "docs" / "calibration.csv"

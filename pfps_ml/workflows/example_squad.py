@@ -16,7 +16,7 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pfps_ml.core.atomic_output import write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.randomness import uniforms
-from pfps_ml.io.xlsx_writer import settled_book
+from pfps_ml.io.xlsx_tables import settled_book
 
 SQUAD = Path("data/examples/squad.xlsx")
 PLAYERS = 30

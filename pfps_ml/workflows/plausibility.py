@@ -8,7 +8,7 @@ import pandas as pd
 
 from pfps_ml.core.atomic_output import write_whole
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.markdown import markdown_list, markdown_table
+from pfps_ml.core.markup import markdown_list, markdown_table
 from pfps_ml.domain.outcomes import SUCCESS
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, STEP, TIED, Finding, Use, check

@@ -38,12 +38,20 @@ from pfps_ml.workflows.card import (
     validation_section,
 )
 from pfps_ml.workflows.evaluate import EVALUATION, SUBJECT
-from pfps_ml.workflows.recalibrate import facts_of_update
-from pfps_ml.workflows.release_gate import Check, checks, checks_of_patients, checks_outside, hold_to_gate, read_tables
+from pfps_ml.workflows.recalibrate import card_before, facts_of_update
+from pfps_ml.workflows.release_gate import (
+    PATHWAYS,
+    Check,
+    Validated,
+    checks,
+    checks_of_patients,
+    checks_outside,
+    hold_to_gate,
+    read_tables,
+    read_validation,
+)
 from pfps_ml.workflows.tracking import expect_store, track
 from pfps_ml.workflows.train import CANDIDATE, identity_of
-from pfps_ml.workflows.updated_bundle import card_before
-from pfps_ml.workflows.validation_record import PATHWAYS, Validated, read_validation
 
 MODELS = Path("models")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")

@@ -1,14 +1,16 @@
 """The tables that the commands print."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pfps_ml.core.errors import Fault, rows_shown
+from pfps_ml.core.errors import Fault, InputError, rows_shown
+from pfps_ml.evaluation.comparison import EXCESS
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -16,6 +18,12 @@ if TYPE_CHECKING:
     from pfps_ml.domain.scenario import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposed
     from pfps_ml.io.roster import Summary
+
+
+EXPERIMENT = "pfps-compare"
+TABLE = "comparison.csv"
+TAG = "comparison"
+HEADER = ("candidate", "rounds", "value (95 %)", "less ours (95 %)", "fit, s", "predict, s")
 
 
 def show_account(summary: "Summary", out: Path | None = None) -> None:
@@ -117,8 +125,6 @@ def show_differences(first: "Scenario", second: "Scenario") -> None:
 
 def show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | None) -> None:
     """Print a comparison of candidates: the first figure, or `metric`."""
-    from pfps_ml.workflows.comparison_jobs import HEADER, lines
-
     rows, figures = list(lines(logged, metric)), dict(zip(logged["metric"], logged["label"], strict=True))
     title = f"{figures[metric] if metric else next(iter(figures.values()))}: {about['run']}"
     table = Table(*HEADER, title=title, title_justify="left", caption=f"--metric: {', '.join(figures)}")
@@ -138,7 +144,46 @@ def _sourced(parameter: "Parameter | None") -> str:
     return f"{_figure(parameter)}\n{', '.join([*parameter.rows, *['assumption'] * parameter.assumption])}"
 
 
+def lines(table: pd.DataFrame, metric: str | None = None) -> Iterator[tuple[str, ...]]:
+    """Yield one line a candidate, as `HEADER` says.
+
+    Parameters
+    ----------
+    table
+        What a comparison logged.
+    metric
+        Which figure to show; the first of the table if not given.
+
+    Raises
+    ------
+    InputError
+        If the comparison has no such figure.
+    """
+    names = list(table["metric"].unique())
+    wanted = metric or names[0]
+    if wanted not in names:
+        raise InputError(f"expected a figure of the comparison ({', '.join(names)}), got {wanted!r}")
+    places = 5 if wanted == EXCESS else 4  # candidates differ by some ten thousandths of it
+    for row in table[table["metric"] == wanted].to_dict("records"):
+        own = _with_interval(row["value"], row["low"], row["high"], f".{places}f")
+        other = _with_interval(row["difference"], row["difference_low"], row["difference_high"], f"+.{places}f")
+        yield (str(row["title"]), str(row["rounds"]), own, other,
+               f"{row['fit_seconds']:.2f}", f"{row['predict_seconds']:.2f}")  # fmt: skip
+
+
+def _with_interval(value: float, low: float, high: float, form: str) -> str:
+    if pd.isna(value):
+        return "not defined"
+    interval = "" if pd.isna(low) else f" ({low:{form}} to {high:{form}})"
+    return f"{value:{form}}{interval}"
+
+
 __all__ = [
+    "EXPERIMENT",
+    "HEADER",
+    "TABLE",
+    "TAG",
+    "lines",
     "show_account",
     "show_comparison",
     "show_differences",

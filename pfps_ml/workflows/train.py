@@ -15,14 +15,13 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pfps_ml.core.config import Config, load_config
 from pfps_ml.core.console import say, steps
 from pfps_ml.core.errors import CohortError, InputError, OutputError
-from pfps_ml.core.levels import student_quantile
+from pfps_ml.core.numbers import student_quantile
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
 from pfps_ml.domain.evidence import ledger_fingerprint
 from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.io.study_columns import arm_levels
-from pfps_ml.io.study_data import Columns
+from pfps_ml.io.study_data import Columns, arm_levels
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, explainer
 from pfps_ml.model.bundle import bundle_parts, digest, dump
 from pfps_ml.model.prediction import Interval, Predictor

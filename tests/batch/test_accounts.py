@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from pfps_ml.batch import datasets
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch import rosters
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import OutputError, PartlyDone
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.readers import Size
@@ -101,7 +101,7 @@ def test_what_another_run_made_is_not_gone_on_with(copied, bundle, monkeypatch, 
     source, out, before = copied
     mapping = Mapping(leave=frozenset(["club"])) if what == "map" else None
     if what == "version":
-        monkeypatch.setattr("pfps_ml.batch.datasets.version", lambda _: "99")
+        monkeypatch.setattr("pfps_ml.batch.rosters.version", lambda _: "99")
     how = effort(size=Size(rows=50)) if what == "size" else effort()
     with pytest.raises(OutputError, match="another run's manifest"):
         score_roster(source, out, bundle, mapping, how)
@@ -117,4 +117,4 @@ def test_what_another_bundle_made_is_not_gone_on_with(copied, bundle):
 
 
 def test_an_account_of_no_file_is_none(tmp_path):
-    assert datasets.finished(tmp_path, "p0.parquet", 5) is None
+    assert rosters.finished(tmp_path, "p0.parquet", 5) is None

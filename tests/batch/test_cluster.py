@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("distributed")
 
 from pfps_ml.batch.cluster import connected, on_cluster
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.batch.stream import Effort
 from pfps_ml.cli.main import main
 from pfps_ml.core.console import spelt_out
@@ -39,7 +39,7 @@ def test_a_cluster_gives_the_bytes_that_this_machine_gives(tmp_path, bundle):
 
 def _once_killed(job, name, digest):
     """Score a partition; the first worker that comes to the seventh dies of it."""
-    from pfps_ml.batch.datasets import score_partition
+    from pfps_ml.batch.rosters import score_partition
 
     mark = job.out / ".pfps" / "killed"
     if name == "p6.parquet" and not mark.exists():
@@ -54,7 +54,7 @@ def test_a_worker_that_dies_in_the_middle_has_its_partitions_redone_and_nothing_
 ):
     dataset(tmp_path / "in", 2_000, 20)
     score_roster(tmp_path / "in", tmp_path / "never", bundle, effort=effort())
-    monkeypatch.setattr("pfps_ml.batch.datasets.score_partition", _once_killed)
+    monkeypatch.setattr("pfps_ml.batch.rosters.score_partition", _once_killed)
     summary = score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=HERE)
     assert summary.rows == 2_000
     same(tmp_path / "never", tmp_path / "out")

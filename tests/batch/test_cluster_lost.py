@@ -15,7 +15,7 @@ from distributed import KilledWorker
 from distributed.comm.core import CommClosedError
 
 from pfps_ml.batch.cluster import on_cluster
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.batch.stream import Effort
 from pfps_ml.core.errors import ClusterError, PartlyDone
 from tests.batch.test_cluster import same

@@ -9,8 +9,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pfps_ml.batch.datasets import _reconciled
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import _reconciled, score_roster
 from pfps_ml.batch.stream import open_task
 from pfps_ml.cli.main import main
 from pfps_ml.core.errors import InputError, OutputError, PartlyDone

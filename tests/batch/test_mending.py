@@ -5,7 +5,7 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.batch.scoring import repeat_rejected
 from pfps_ml.core.errors import InputError, OutputError
 from tests.rosters import GOOD, HEADER, ROW, cells, roster

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from pfps_ml.batch.checkpoints import only_run
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.batch.stream import digest_of_map
 from pfps_ml.core.atomic_output import written_whole
 from pfps_ml.core.errors import OutputError, PartlyDone

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError, PartlyDone
 from tests.batch.test_datasets import dataset, manifest
 from tests.streams import digest, effort, runners, written

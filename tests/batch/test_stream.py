@@ -5,7 +5,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.core.randomness import generator
 from tests.rosters import HEADER, ROW, cells, roster

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.records import Artifact, Tag
-from pfps_ml.workflows.comparison_jobs import EXPERIMENT, TABLE, TAG
+from pfps_ml.workflows.tables import EXPERIMENT, TABLE, TAG
 from pfps_ml.workflows.tracking import track
 
 ROW = {"candidate": "ours", "metric": "auroc", "label": "AUROC", "rounds": 3, "value": 0.7, "low": 0.65, "high": 0.75,

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pfps_ml.domain.measurement_protocols import guide_page
-from pfps_ml.io.personal_data import warning
+from pfps_ml.io.pseudonyms import warning
 from tests.io.made import PLAIN, plain
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from jinja2 import UndefinedError, meta
 
-from pfps_ml.core.html import templates_of
+from pfps_ml.core.markup import templates_of
 
 ROOT = Path(__file__).resolve().parents[2] / "pfps_ml"
 ROOMS = ["pfps_ml.evaluation", "pfps_ml.squad"]

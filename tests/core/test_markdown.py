@@ -2,7 +2,7 @@
 
 import pytest
 
-from pfps_ml.core.markdown import markdown_table
+from pfps_ml.core.markup import markdown_table
 
 
 def test_a_table_has_a_header_a_rule_and_a_line_for_each_row():

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.atomic_output import check_output, destination, written_whole
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import InputError, OutputError
-from pfps_ml.workflows.chunked_simulation import write_parts
+from pfps_ml.workflows.simulate import write_parts
 from pfps_ml.workflows.tracking import track
 from tests.rosters import GOOD, HEADER, ROW, cells, roster, scored
 

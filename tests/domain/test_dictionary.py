@@ -10,6 +10,7 @@ from pfps_ml.domain.dictionary import (
     ACTIVE_ARMS,
     ARMS,
     BY_NAME,
+    DRIVERS,
     FIELDS,
     INPUTS,
     ONSET,
@@ -18,12 +19,12 @@ from pfps_ml.domain.dictionary import (
     REFERENCE_ARM,
     SCREENING,
     SUCCESS,
+    TIERS,
     VISIT,
     field,
     tier_fields,
 )
 from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.field import DRIVERS, TIERS
 
 YES_NO = {"yes", "no"}
 Q, LOG, TEST, DYNAMOMETRY = TIERS

@@ -3,7 +3,7 @@ import pytest
 from scipy import stats
 
 from pfps_ml.core.randomness import generator
-from pfps_ml.evaluation.clusters import clustered_mean, regress
+from pfps_ml.evaluation.effects import clustered_mean, regress
 
 
 def test_a_mean_of_clinics_of_one_has_students_interval():

@@ -11,9 +11,8 @@ from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET, ONSET_FIELDS, SUCCESS, field
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import displays
-from pfps_ml.evaluation.calibration import calibration_curve
-from pfps_ml.evaluation.displays_pathways import effects
-from pfps_ml.evaluation.metrics import auroc
+from pfps_ml.evaluation.metrics import auroc, calibration_curve
+from pfps_ml.evaluation.model_displays import effects
 
 
 def cohort(rows=3_000):

@@ -7,9 +7,9 @@ from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.evaluation import displays_onset
-from pfps_ml.evaluation.calibration import decision_table
+from pfps_ml.evaluation import model_displays
 from pfps_ml.evaluation.displays import save
+from pfps_ml.evaluation.metrics import decision_table
 from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table
 
 SETTINGS = EvaluationConfig(bootstraps=20)
@@ -22,11 +22,11 @@ def every_display():
     sex = np.where(np.arange(2_000) < 15, "rare", "common")
     parts = compare_parts(y, {"Questionnaire only": p**2, "With dynamometry": p}, clubs, SETTINGS)
     return {
-        "decision": displays_onset.decision_curve(decision_table(y, p, clubs, SETTINGS)),
-        "decision_subgroups": displays_onset.decision_subgroups(decision_parts(y, p, {"sex": sex}, clubs, SETTINGS)),
-        "subgroups": displays_onset.subgroups(subgroup_table(y, p, {"sex": sex}, clubs, SETTINGS)),
-        "tiers": displays_onset.tiers(parts),
-        "learning_curve": displays_onset.learning_curve(parts),
+        "decision": model_displays.decision_curve(decision_table(y, p, clubs, SETTINGS)),
+        "decision_subgroups": model_displays.decision_subgroups(decision_parts(y, p, {"sex": sex}, clubs, SETTINGS)),
+        "subgroups": model_displays.subgroups(subgroup_table(y, p, {"sex": sex}, clubs, SETTINGS)),
+        "tiers": model_displays.tiers(parts),
+        "learning_curve": model_displays.learning_curve(parts),
     }
 
 
@@ -59,7 +59,7 @@ def test_names_of_clubs_are_text_whatever_signs_they_hold(tmp_path):
     stream = generator(92, "clubs of any name")
     p = expit(stream.normal(-2, 1, 2_000))
     y = (stream.random(2_000) < p).astype(float)
-    display = displays_onset.subgroups(subgroup_table(y, p, {"club": names}, names, SETTINGS))
+    display = model_displays.subgroups(subgroup_table(y, p, {"club": names}, names, SETTINGS))
     _, table = save(display, tmp_path, "clubs")
     assert set(names) <= set(pd.read_csv(table)["level"])
     assert max(map(len, words(display.plot()))) < 200

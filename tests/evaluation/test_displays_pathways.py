@@ -5,7 +5,7 @@ from matplotlib.text import Text
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.evaluation import displays_pathways
+from pfps_ml.evaluation import model_displays
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.effects import propensity_counts
 from pfps_ml.evaluation.heterogeneity import group_effects, targeting_curves
@@ -22,11 +22,11 @@ def every_display():
     bounds = [sensitivity_bounds(own, arm, REFERENCE_ARM, SETTINGS).assign(arm=arm) for arm in ACTIVE_ARMS]
     values = policy_values(own.y, found.scores, simple_policies(own.outcome, own.eligible), own.groups)
     return {
-        "policies": displays_pathways.policies(values),
-        "groups": displays_pathways.groups(group_effects(*found.about(), count=3)),
-        "targeting": displays_pathways.targeting(targeting_curves(*found.about(), settings=SETTINGS)[0]),
-        "sensitivity": displays_pathways.sensitivity(pd.concat(bounds, ignore_index=True)),
-        "propensities": displays_pathways.propensities(propensity_counts(own.propensity, own.arm, own.eligible)),
+        "policies": model_displays.policies(values),
+        "groups": model_displays.groups(group_effects(*found.about(), count=3)),
+        "targeting": model_displays.targeting(targeting_curves(*found.about(), settings=SETTINGS)[0]),
+        "sensitivity": model_displays.sensitivity(pd.concat(bounds, ignore_index=True)),
+        "propensities": model_displays.propensities(propensity_counts(own.propensity, own.arm, own.eligible)),
     }
 
 
@@ -60,4 +60,4 @@ def test_pictures_of_no_patients_are_empty_and_not_an_error(subtests):
     for name in ["groups", "targeting", "sensitivity"]:
         with subtests.test(name=name):
             empty = every_display()[name].frame().iloc[:0]
-            assert NOTICE in words(getattr(displays_pathways, name)(empty).plot())
+            assert NOTICE in words(getattr(model_displays, name)(empty).plot())

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from pfps_ml.core.config import Config
-from pfps_ml.evaluation.external_patients import observed_shares, validate_pathways
+from pfps_ml.evaluation.external_validation import observed_shares, validate_pathways
 from pfps_ml.evaluation.pathway_validation import EARNED, Given, Treated, earned_tables, gate_here
 from pfps_ml.evaluation.validation_report import as_json
 from pfps_ml.io.study_data import read_patients

@@ -10,8 +10,7 @@ import pytest
 from pfps_ml.core.config import Config, ValidationConfig
 from pfps_ml.core.errors import CohortError
 from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.evaluation.external_patients import observed_shares, validate_pathways
-from pfps_ml.evaluation.external_validation import validate
+from pfps_ml.evaluation.external_validation import observed_shares, validate, validate_pathways
 from pfps_ml.evaluation.metrics import measure
 from pfps_ml.evaluation.validation_report import as_json, lines_of, records_of, write_validation
 from pfps_ml.evaluation.verdict import Conclusion, FigureVerdict

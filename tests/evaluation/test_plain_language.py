@@ -11,8 +11,7 @@ from pfps_ml.core.messages import Message
 from pfps_ml.core.records import Param
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.check_catalogue import failed
-from pfps_ml.evaluation.external_patients import validate_pathways
-from pfps_ml.evaluation.external_validation import compared, validate
+from pfps_ml.evaluation.external_validation import compared, validate, validate_pathways
 from pfps_ml.evaluation.validation_report import figure_with_limits, in_plain_words, readable_table, records_of
 from pfps_ml.evaluation.verdict import Conclusion, Verdict
 from pfps_ml.training.update_basis import directions

@@ -5,8 +5,7 @@ import tomllib
 
 from pfps_ml.io.mapping_suggestions import map_text, propose
 from pfps_ml.io.readers import open_source
-from pfps_ml.io.roster import read_roster
-from pfps_ml.io.roster_rows import NAMES
+from pfps_ml.io.roster import NAMES, read_roster
 from tests.rosters import roster
 
 TODAY = dt.date(2026, 9, 1)

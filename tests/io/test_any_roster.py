@@ -15,8 +15,7 @@ from pfps_ml.core.errors import InputError
 from pfps_ml.domain.dictionary import INPUTS
 from pfps_ml.io.mapping_suggestions import map_text, propose
 from pfps_ml.io.readers import open_source
-from pfps_ml.io.roster import read_roster
-from pfps_ml.io.roster_rows import NAMES
+from pfps_ml.io.roster import NAMES, read_roster
 from tests.io.books import book
 from tests.io.proposed import TODAY
 from tests.rosters import GOOD

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pytest
 from openpyxl import load_workbook
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import OutputError
-from pfps_ml.io import xlsx_archive, xlsx_writer
+from pfps_ml.io import xlsx_archive, xlsx_tables
 from pfps_ml.io.roster import read_roster
-from pfps_ml.io.xlsx_writer import write_book
+from pfps_ml.io.xlsx_tables import write_book
 from tests.io.books import good
 from tests.rosters import GOOD, refused, roster
 
@@ -59,7 +59,7 @@ def test_nothing_runs_and_nothing_unsayable_is_lost(tmp_path):
 def test_more_rows_or_longer_texts_than_a_spreadsheet_holds_are_refused_and_nothing_is_written(
     tmp_path, bundle, monkeypatch
 ):
-    monkeypatch.setattr(xlsx_writer, "MAX_ROWS", 1)
+    monkeypatch.setattr(xlsx_tables, "MAX_ROWS", 1)
     (tmp_path / "kept").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "kept"))
     with pytest.raises(OutputError, match="at most 1 rows for a workbook"):

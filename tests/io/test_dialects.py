@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.readers import read_sheet

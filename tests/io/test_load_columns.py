@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput, OutputError
-from pfps_ml.io.load_columns import Wish, write_loads
+from pfps_ml.io.log_files import Wish, write_loads
 from pfps_ml.io.roster import read_roster
 from pfps_ml.io.training_load import FIGURES
 from tests.io.made import PLAIN, plain
@@ -119,7 +119,7 @@ def test_parquet_comes_and_goes_with_its_types(logs, tmp_path):
 
 
 def test_scores_of_before_are_left_out_because_they_are_stale(logs, tmp_path, bundle):
-    from pfps_ml.batch.roster import score_roster
+    from pfps_ml.batch.rosters import score_roster
 
     score_roster(roster(tmp_path, ROSTER), tmp_path / "scored.csv", bundle)
     write_loads(logs, tmp_path / "out.csv", Wish(roster=tmp_path / "scored.csv"))

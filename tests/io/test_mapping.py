@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError, InvalidInput
 from pfps_ml.io.mapping import load_mapping, rename
 from pfps_ml.io.roster import read_roster

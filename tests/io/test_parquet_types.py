@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.roster import read_roster
 from tests.rosters import cells

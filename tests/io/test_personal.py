@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.io.personal_data import (
+from pfps_ml.io.pseudonyms import (
     ADDRESS,
     BIRTH,
     DOCUMENT,

@@ -7,7 +7,7 @@ import os
 import pandas as pd
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError, InvalidInput, OutputError
 from pfps_ml.io.pseudonyms import LONGEST, SHORTEST, give_back, new_key, pseudonym, pseudonymise, read_key
 from pfps_ml.io.roster import read_roster

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.batch.stream import Effort
 from pfps_ml.core.errors import PfpsError
 from pfps_ml.domain.dictionary import INPUTS

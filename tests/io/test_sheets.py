@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from openpyxl import Workbook
 from python_calamine import CalamineWorkbook
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.roster import read_roster

@@ -7,7 +7,7 @@ from openpyxl import load_workbook
 
 from pfps_ml.domain.dictionary import INPUTS
 from pfps_ml.io.roster import read_roster
-from pfps_ml.io.xlsx_writer import HEADER, template_book
+from pfps_ml.io.xlsx_tables import HEADER, template_book
 from tests.io.books import saved
 from tests.rosters import roster
 

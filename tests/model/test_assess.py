@@ -8,8 +8,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.config import ProductConfig
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS
-from pfps_ml.domain.field import DRIVERS
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, DRIVERS, ONSET_FIELDS
 from pfps_ml.domain.input_validation import check
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess

@@ -11,7 +11,7 @@ from pfps_ml.core.config import CohortConfig, OnsetConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import AdditiveModel, Line
 from pfps_ml.model.prediction import Interval
-from pfps_ml.simulation.frames import simulate_onset
+from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.workflows.frames import onset_features
 from pfps_ml.workflows.train import interval

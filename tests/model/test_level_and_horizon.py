@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pfps_ml.core.levels import normal_quantile, percent, student_quantile
+from pfps_ml.core.numbers import normal_quantile, percent, student_quantile
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.domain.input_validation import check
 from pfps_ml.domain.outcomes import Horizon
@@ -151,7 +151,7 @@ def test_what_the_page_reads_says_them(six):
 
 @pytest.mark.skipif(shutil.which("chromium") is None, reason="no Chromium on this machine: make browser")
 def test_the_page_says_them(home):
-    from pfps_ml.workflows.page_pictures import answered, browsing, opened, served
+    from pfps_ml.workflows.pictures import answered, browsing, opened, served
 
     with served({"PFPS_MODELS": str(home / "models")}) as address, browsing() as browser:
         page = opened(browser, address)
@@ -181,7 +181,7 @@ def test_quantiles_by_level():
 
 # where outcomes, fields and levels are declared, and the figures of the ledger over the times of their publication
 DECLARED = {
-    "pfps_ml/domain/outcomes.py", "pfps_ml/domain/roster_columns.py", "pfps_ml/core/levels.py",
+    "pfps_ml/domain/outcomes.py", "pfps_ml/domain/schemas.py", "pfps_ml/core/numbers.py",
     "pfps_ml/domain/dictionary.py", "pfps_ml/domain/spellings.toml", "pfps_ml/domain/claims.toml",
     "pfps_ml/domain/evidence.csv", "pfps_ml/simulation/targets_onset.py", "pfps_ml/simulation/targets_patients.py",
     "pfps_ml/model/format1_dictionary.json",

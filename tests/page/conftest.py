@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pfps_ml.model.bundle import released_bundle
-from pfps_ml.workflows.page_pictures import browsing, chromium, opened, served
+from pfps_ml.workflows.pictures import browsing, chromium, opened, served
 from tests.waiting import patient
 
 MODELS = Path(__file__).resolve().parents[2] / "models"  # whatever PFPS_MODELS other tests set

@@ -9,7 +9,7 @@ import pytest
 
 from pfps_ml.domain.dictionary import INPUTS
 from pfps_ml.domain.schemas import CARE
-from pfps_ml.workflows.page_pictures import PATIENT, PHONE, ROSTER, RUNNER, WIDE, answered, fill, opened, served
+from pfps_ml.workflows.pictures import PATIENT, PHONE, ROSTER, RUNNER, WIDE, answered, fill, opened, served
 from tests.bundles import rewrite
 from tests.page.conftest import MODELS
 from tests.page.looking import violations

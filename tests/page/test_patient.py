@@ -8,7 +8,7 @@ from benchmarks.page import gap, random_runners
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json, predictor_from_json
-from pfps_ml.workflows.page_pictures import PATIENT, RUNNER, answered
+from pfps_ml.workflows.pictures import PATIENT, RUNNER, answered
 from tests.page.looking import assessed
 
 pytestmark = pytest.mark.slow

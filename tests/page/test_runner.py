@@ -6,7 +6,7 @@ import pytest
 
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.workflows.page_pictures import PATIENT, RUNNER, answered, fill
+from pfps_ml.workflows.pictures import PATIENT, RUNNER, answered, fill
 from tests.page.looking import assessed
 
 pytestmark = pytest.mark.slow

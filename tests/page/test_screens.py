@@ -5,7 +5,7 @@ import re
 from benchmarks.page import FILES, gap, random_runners
 from pfps_ml.domain.dictionary import ARMS, INPUTS
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.workflows.page_pictures import PATIENT, PHONE, RUNNER, answered, opened
+from pfps_ml.workflows.pictures import PATIENT, PHONE, RUNNER, answered, opened
 from tests.page.looking import violations
 
 

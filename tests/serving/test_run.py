@@ -9,7 +9,7 @@ import pytest
 from pfps_ml.cli.main import main
 from pfps_ml.core.errors import InputError
 from serving.access import access_from
-from serving.run import _allowed, listen
+from serving.app import _allowed, listen
 from tests.serving.client import HOUSE
 
 KEYS = access_from({"PFPS_API_KEYS": "k"})
@@ -52,7 +52,7 @@ def test_keys_that_cannot_be_read_stop_it(capsys, monkeypatch):
 
 
 def test_it_starts_without_bentoml():
-    loaded = "import serving.app, serving.run, uvicorn, sys; print(*sys.modules)"
+    loaded = "import serving.app, serving.app, uvicorn, sys; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", loaded], cwd=HOUSE, check=True, capture_output=True, text=True)
     modules = shown.stdout.split()
     assert "serving.app" in modules and not [name for name in modules if "bentoml" in name]

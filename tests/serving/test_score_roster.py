@@ -6,7 +6,7 @@ import tempfile
 import pandas as pd
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from serving.roster_routes import MAX_FILE_ROWS, MEMORY
 from tests.rosters import EXAMPLE, GOOD
 from tests.serving.client import CANARY, THEIRS, refusal

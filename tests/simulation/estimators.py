@@ -9,10 +9,10 @@ import numpy as np
 from scipy.special import expit, ndtri
 from scipy.stats import chi2, norm
 
-from pfps_ml.simulation import calibration
+from pfps_ml.simulation import cohort
 
 ROWS = 1_000_000
-SOLVED_ROWS = calibration._ROWS  # a solved share is exact on these rows and not on others
+SOLVED_ROWS = cohort._ROWS  # a solved share is exact on these rows and not on others
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,11 @@ import pytest
 
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.scenario import PARTS, RANGES, load_scenario, scenario_names
-from pfps_ml.simulation import calibration, patients, runners, world
-from pfps_ml.simulation.calibration import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.simulation import cohort, patients, runners, world
+from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.simulation.world import World
 
-MODULES = (runners, runners, world, patients, runners, calibration)
+MODULES = (runners, runners, world, patients, runners, cohort)
 # what no scenario holds: solved from its figures, its horizon, and the choice of a run
 SOLVED = {"onset_intercept", "failed_care_intercept", "success_intercept", "hip_log_odds", "orthotic_log_odds"}
 GIVEN = {"months", "randomised"}

@@ -14,7 +14,7 @@ from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.scenario import PARTS as POPULATIONS
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.simulation import study_figures, targets
-from pfps_ml.simulation.calibration import solved_parameters
+from pfps_ml.simulation.cohort import solved_parameters
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, Kin, check
 from pfps_ml.simulation.study_figures import Sample
 from pfps_ml.simulation.targets_onset import added_up

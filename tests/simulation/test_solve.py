@@ -8,7 +8,7 @@ import pytest
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.scenario import load_scenario, parse_scenario
-from pfps_ml.simulation.calibration import solve, solved_parameters
+from pfps_ml.simulation.cohort import solve, solved_parameters
 from pfps_ml.simulation.study_figures import Sample, adolescents, adults, odds_ratio_per_sd
 from pfps_ml.simulation.trials import place
 

@@ -3,11 +3,10 @@
 import pytest
 from PIL import Image
 
-from pfps_ml.squad.printing import browser, print_pdf
-from pfps_ml.squad.report import report_page, write_squad
+from pfps_ml.squad.report import browser, print_pdf, report_page, write_squad
 from pfps_ml.squad.report_data import ReportOptions
-from pfps_ml.workflows import squad_pictures
-from pfps_ml.workflows.page_pictures import browsing
+from pfps_ml.workflows import pictures
+from pfps_ml.workflows.pictures import browsing
 from tests.rosters import roster
 from tests.squad.pages import HEADER, SQUAD, report_data
 from tests.waiting import patient
@@ -51,7 +50,7 @@ def test_on_paper_the_tables_behind_the_later_pictures_are_there(chromium, relea
 
 
 def test_the_coachs_page_is_one_page_of_paper(chromium, released, tmp_path):
-    write_squad(squad_pictures.ROSTER, tmp_path / "squad.html", released, ReportOptions())
+    write_squad(pictures.ROSTER, tmp_path / "squad.html", released, ReportOptions())
     text = (tmp_path / "squad.html").read_text(encoding="utf-8")
     shown, _ = opened(chromium, tmp_path, text, viewport={"width": 694, "height": 1010})
     shown.emulate_media(media="print")
@@ -67,7 +66,7 @@ def test_a_pdf_is_written_where_there_is_a_chromium(released, tmp_path):
 
 
 def test_the_pictures_of_the_readme_and_the_guide_are_made_from_the_example(chromium, released, tmp_path):
-    squad_pictures.pictures(chromium, released, tmp_path)
+    pictures.pictures(chromium, released, tmp_path)
     sizes = {}
     for path in tmp_path.glob("*.png"):
         with Image.open(path) as picture:

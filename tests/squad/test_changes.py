@@ -2,7 +2,7 @@
 
 import pytest
 
-from pfps_ml.batch.roster import score_roster
+from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from tests.rosters import roster
 from tests.squad.pages import HEADER, SQUAD, report_data, text_of

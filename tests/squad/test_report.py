@@ -10,8 +10,7 @@ import pytest
 from pfps_ml.cli.main import main
 from pfps_ml.core.errors import InputError, MissingLibrary, OutputError
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.squad.printing import print_pdf
-from pfps_ml.squad.report import report_page, write_squad
+from pfps_ml.squad.report import print_pdf, report_page, write_squad
 from pfps_ml.squad.report_data import ReportData, ReportOptions
 from pfps_ml.squad.screening import LARGEST, screen
 from tests.rosters import roster

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pfps_ml.squad.triage import triage
+from pfps_ml.squad.forecast import triage
 
 
 def of(*risks, flags=1, price=0.1, risk=None):

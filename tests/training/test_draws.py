@@ -8,12 +8,12 @@ import pandas as pd
 import pytest
 from sklearn.exceptions import NotFittedError
 
-import pfps_ml.simulation.frames as cohort
 from pfps_ml.core.config import CohortConfig, OnsetConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.model.prediction import Interval
-from pfps_ml.simulation.calibration import solve
+from pfps_ml.simulation import cohort
+from pfps_ml.simulation.cohort import solve
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.workflows.frames import onset_features
 

@@ -5,7 +5,7 @@ import pytest
 
 from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import probability
-from pfps_ml.training.posterior import Prior, sample_posterior
+from pfps_ml.training.pathways import Prior, sample_posterior
 
 PRIOR = Prior(np.array([-1] + [0] * 20), np.array([1e-3] + [1.0] * 20))
 TRUE = np.array([-0.5, 1.0, -1.0] + [0.0] * 18)

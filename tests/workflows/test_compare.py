@@ -17,22 +17,21 @@ from pfps_ml.model.bundle import dump
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.workflows import compare
-from pfps_ml.workflows.compare import MAIN, plan_of, records, run_comparison
-from pfps_ml.workflows.comparison_jobs import (
+from pfps_ml.workflows.compare import (
     CLUBS,
-    EXPERIMENT,
-    HEADER,
-    TABLE,
-    TAG,
+    MAIN,
     Job,
     cohort_of,
     each,
     entrants,
     judge,
-    lines,
+    plan_of,
+    records,
     round_of,
+    run_comparison,
     stored,
 )
+from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines
 from pfps_ml.workflows.tracking import latest_table, track
 
 N = 1200

@@ -9,8 +9,7 @@ import pytest
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import CohortError, FactError, MissingLibrary
 from pfps_ml.workflows import compare
-from pfps_ml.workflows.compare import plan_of
-from pfps_ml.workflows.comparison_jobs import Job, cohort_of, judge
+from pfps_ml.workflows.compare import Job, cohort_of, judge, plan_of
 
 
 class Short:

@@ -7,12 +7,9 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import CohortError, InputError
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET
-from pfps_ml.domain.field import TIERS
+from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET, TIERS
 from pfps_ml.training.split import split_clubs
-from pfps_ml.workflows import evaluate_onset
-from pfps_ml.workflows.evaluate import TEXTS, evaluate, load_candidate
-from pfps_ml.workflows.evaluate_onset import Runners, groups_of, refitted_pictures
+from pfps_ml.workflows.evaluate import TEXTS, Runners, evaluate, groups_of, load_candidate, refitted_pictures
 from pfps_ml.workflows.frames import Frames, onset_features
 from pfps_ml.workflows.train import train
 
@@ -77,7 +74,7 @@ def refits(candidate, frames, config):
     quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(3.0,)))
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), candidate.predictor)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(evaluate_onset, "_MOST_REFITS", 15)
+        patch.setattr("pfps_ml.workflows.evaluate._MOST_REFITS", 15)
         found = refitted_pictures(frames, split, runners, quick)
     assert found["left_out"].title == "Leave-one-fold-of-clubs-out"
     return {name: picture.frame() for name, picture in found.items()}

@@ -17,7 +17,7 @@ from pfps_ml.model.bundle import load_bundle
 from pfps_ml.training.update_basis import directions
 from pfps_ml.workflows.recalibrate import EXPERIMENT
 from pfps_ml.workflows.train import main
-from pfps_ml.workflows.train_on_people import CURVES, train_on_cohort
+from pfps_ml.workflows.train_on_cohort import CURVES, train_on_cohort
 from tests.cohorts import CASE, cohort_frame, cohort_of, written
 from tests.workflows.drawn import outcomes, with_outcomes
 

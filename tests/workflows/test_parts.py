@@ -5,13 +5,12 @@ import json
 import pandas as pd
 import pytest
 
-from pfps_ml.batch.datasets import pool_factory
+from pfps_ml.batch.rosters import pool_factory
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import OutputError
-from pfps_ml.workflows import chunked_simulation
-from pfps_ml.workflows.chunked_simulation import write_parts
+from pfps_ml.workflows import simulate
 from pfps_ml.workflows.frames import OBSERVED, TRUTH, read_frames
-from pfps_ml.workflows.simulate import write_cohort
+from pfps_ml.workflows.simulate import write_cohort, write_parts
 
 SMALL = CohortConfig(runners=250, patients=70)
 
@@ -71,8 +70,4 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path):
 def test_a_part_of_another_length_is_an_error():
     items = [("onset", 0, 0, (0, 100))]
     with pytest.raises(OutputError, match="expected 100 rows"):
-        list(
-            chunked_simulation._written(
-                lambda function, _: [{"frame": "onset", "part": 0, "draw": 0, "rows": 1}], items, str
-            )
-        )
+        list(simulate._written(lambda function, _: [{"frame": "onset", "part": 0, "draw": 0, "rows": 1}], items, str))

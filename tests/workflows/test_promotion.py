@@ -15,7 +15,7 @@ from pfps_ml.model.bundle import load_bundle
 from pfps_ml.workflows import release
 from pfps_ml.workflows.card import validation_section
 from pfps_ml.workflows.release import _facts_of_update, judge_bundle, point, records, release_bundle
-from pfps_ml.workflows.validation_record import read_validation
+from pfps_ml.workflows.release_gate import read_validation
 from tests.bundles import rewrite
 from tests.workflows.validations import BY, local, seasons, validation
 

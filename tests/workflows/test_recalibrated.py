@@ -11,9 +11,8 @@ from pfps_ml.core.errors import CohortError, OutputError
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.model.bundle import load_bundle
 from pfps_ml.training.posterior_update import updated_reference
-from pfps_ml.workflows.recalibrate import recalibrate
-from pfps_ml.workflows.train_on_people import train_on_cohort
-from pfps_ml.workflows.updated_bundle import write_recalibrated
+from pfps_ml.workflows.recalibrate import recalibrate, write_recalibrated
+from pfps_ml.workflows.train_on_cohort import train_on_cohort
 from tests.cohorts import cohort_frame, written
 from tests.workflows.drawn import outcomes, with_outcomes
 

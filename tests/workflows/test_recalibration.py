@@ -9,11 +9,10 @@ import pytest
 from pfps_ml.core.config import RecalibrationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.evaluation.metrics import excess_log_loss
-from pfps_ml.evaluation.sample_size import rows_for_ratio
+from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model.additive import AdditiveModel, Pair, explainer, probability
 from pfps_ml.model.prediction import Interval
-from pfps_ml.training.closed_test import closed_test, fewest
-from pfps_ml.training.posterior_update import gaussian_update, updated_predictor
+from pfps_ml.training.posterior_update import closed_test, fewest, gaussian_update, updated_predictor
 from pfps_ml.training.update_basis import LEVELS, Directions, basis_of, directions, moves_of
 from pfps_ml.workflows.recalibrate import lines_of, recalibrate
 from tests.workflows.drawn import outcomes, with_outcomes

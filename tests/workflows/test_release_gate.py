@@ -216,7 +216,7 @@ def test_onset_figures_of_unseen_clubs_come_with_the_excess_over_the_true_risk(e
 
 def test_shares_of_evidence_and_sampling_are_those_of_the_variance():
     from pfps_ml.model.prediction import Estimate
-    from pfps_ml.workflows.evaluate_onset import answered
+    from pfps_ml.workflows.evaluate import answered
 
     half = np.full(4, 0.5)
     found = answered("x", Estimate(half, half - 0.1, half + 0.1, half * 3, half))

@@ -14,10 +14,10 @@ from pfps_ml.model.bundle import load_bundle
 from pfps_ml.model.preference import Gate
 from pfps_ml.workflows import checklist_reports
 from pfps_ml.workflows import checklists as guidelines
-from pfps_ml.workflows.card_format1 import figures_of_format_1_card
+from pfps_ml.workflows.card import figures_of_format_1_card
 from pfps_ml.workflows.checklist_reports import DOCS, PAGES, REFERENCE, figures
 from pfps_ml.workflows.checklists import ANSWERS, CONCERNS, DONE, HERE, Known, filled, read_items, worst
-from pfps_ml.workflows.validation_record import FIGURES as OUTSIDE
+from pfps_ml.workflows.release_gate import FIGURES as OUTSIDE
 from tests.links import dead_links
 
 ROOT = Path(__file__).parents[2]

@@ -11,7 +11,7 @@ from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.workflows import checklist_reports
 from pfps_ml.workflows.checklist_reports import PAGES, figures, known_of
 from pfps_ml.workflows.checklists import ANSWERS, DONE, Known, filled, read_items
-from pfps_ml.workflows.validation_record import outside_figures, read_validation
+from pfps_ml.workflows.release_gate import outside_figures, read_validation
 from tests.links import dead_links
 from tests.workflows.validations import local, seasons, validation
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.randomness import generator
-from pfps_ml.evaluation.sample_size import rows_for_ratio
+from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.workflows.recalibrate import club_sd, known_of, lines_of, recalibrate, records_of_update
 
 

@@ -10,10 +10,10 @@ from pfps_ml.core.errors import CohortError
 from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.model.prediction import Interval
-from pfps_ml.training.posterior_update import Columns, Learnt, covariance_of, learnt, members_of
+from pfps_ml.training.posterior_update import CoefficientColumns, Learnt, covariance_of, learnt, members_of
 from pfps_ml.training.update_basis import moves_of, shapes_of
 from pfps_ml.workflows.recalibrate import Known, club_sd
-from pfps_ml.workflows.train_on_people import club_columns, evidence_update, expect_enough, train_on_cohort
+from pfps_ml.workflows.train_on_cohort import club_columns, evidence_update, expect_enough, train_on_cohort
 from tests.workflows.drawn import outcomes, with_outcomes
 
 NAMES = np.array(["a", "b", None], dtype=object)
@@ -31,7 +31,7 @@ def test_few_coefficients_alone_land_where_an_outside_library_puts_the_mode():
     along, offset = random.standard_normal((3000, 2)), random.standard_normal(3000)
     covariance = np.array([[0.5, 0.2], [0.2, 0.4]])
     y = (random.random(3000) < probability(offset + along @ [0.6, -0.4])).astype(float)
-    found = learnt(Columns(along, covariance, np.zeros((3000, 0)), (np.zeros((3000, 1)),)), y, offset)
+    found = learnt(CoefficientColumns(along, covariance, np.zeros((3000, 0)), (np.zeros((3000, 1)),)), y, offset)
 
     def height(at):
         margin = offset + along @ at
@@ -43,7 +43,9 @@ def test_few_coefficients_alone_land_where_an_outside_library_puts_the_mode():
 def test_without_outcomes_to_speak_of_what_was_known_beforehand_comes_back():
     covariance = np.array([[0.5, 0.2], [0.2, 0.4]])
     nothing = np.zeros((1, 0))
-    found = learnt(Columns(np.zeros((1, 2)), covariance, nothing, (np.zeros((1, 3)),)), np.zeros(1), np.zeros(1))
+    found = learnt(
+        CoefficientColumns(np.zeros((1, 2)), covariance, nothing, (np.zeros((1, 3)),)), np.zeros(1), np.zeros(1)
+    )
     np.testing.assert_allclose(found.covariance, covariance, atol=0.12)
     assert np.abs(found.centre).max() < 0.12
     assert np.median(np.abs(found.many)) < 0.05

@@ -13,8 +13,8 @@ from pfps_ml.domain.input_validation import complete
 from pfps_ml.io.study_data import Columns, read_patients
 from pfps_ml.model.additive import probability
 from pfps_ml.training.update_basis import Sight, scaled
-from pfps_ml.workflows.recalibrate import facts_of_update, recalibrate
-from pfps_ml.workflows.train_on_people import (
+from pfps_ml.workflows.recalibrate import facts_of_update, recalibrate, write_recalibrated
+from pfps_ml.workflows.train_on_cohort import (
     Treated,
     gate_of,
     lines_of_patients,
@@ -23,7 +23,6 @@ from pfps_ml.workflows.train_on_people import (
     trained_pathways,
     treated_of,
 )
-from pfps_ml.workflows.updated_bundle import write_recalibrated
 from tests.cohorts import patients_frame, written
 
 

@@ -11,8 +11,7 @@ from pfps_ml.evaluation.validation_report import write_validation
 from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.model.bundle import load_bundle
 from pfps_ml.training.update_basis import directions
-from pfps_ml.workflows.recalibrate import recalibrate
-from pfps_ml.workflows.updated_bundle import write_recalibrated
+from pfps_ml.workflows.recalibrate import recalibrate, write_recalibrated
 from tests.cohorts import CASE, written
 from tests.workflows.drawn import outcomes
 

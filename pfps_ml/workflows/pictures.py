@@ -1,4 +1,6 @@
-"""The pictures of the clinician's page that the README shows: `make screenshots`.
+"""The pictures of the example squad's report that the README and the physio's guide show: `make screenshots`.
+
+The pictures of the clinician's page that the README shows: `make screenshots`.
 
 A browser at the clinician's page, for its pictures, its figures and its tests; `make system` installs Chromium.
 """
@@ -8,6 +10,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +24,8 @@ from PIL import Image
 
 from pfps_ml.core.console import command, say, steps
 from pfps_ml.core.errors import MissingLibrary
+from pfps_ml.model.bundle import Bundle, released_bundle
+from pfps_ml.squad.report import write_squad
 
 HOUSE = Path(__file__).parents[2]
 PATIENCE = 120.0  # seconds for the service to start, on a machine with much else to do
@@ -146,7 +151,8 @@ def main() -> None:
         _roster(opened(browser, f"{address}/#roster"))
         tell("phone")
         _phone(opened(browser, address, PHONE, device_scale_factor=2))
-    for path in sorted(OUT.glob("page-*.png")):
+    squad_report_pictures()
+    for path in sorted((*OUT.glob("page-*.png"), *OUT.glob("squad*.png"))):
         say(f"{path.relative_to(OUT.parent)}: {path.stat().st_size / 1000:.0f} kB")
 
 
@@ -182,10 +188,43 @@ def _save(part: Any, name: str) -> None:
     picture.quantize(palette=palette, dither=Image.Dither.FLOYDSTEINBERG).save(OUT / f"page-{name}.png", optimize=True)
 
 
+DOCS, SQUAD_ROSTER = HOUSE / "docs", HOUSE / "data" / "examples" / "squad.csv"
+_WIDE = {"width": 1000, "height": 800}
+_ROWS = 6  # of the runners and of the heat map: more say nothing more in a picture
+
+
+def squad_report_pictures() -> None:
+    """Write the pictures into docs/."""
+    with browsing() as browser:
+        pictures(browser, released_bundle(), DOCS)
+
+
+def pictures(browser: Any, bundle: Bundle, out: Path) -> None:
+    """Write the pictures: the coach's page, and the beginnings of what stands behind it."""
+    with tempfile.TemporaryDirectory(prefix="pfps-") as folder:
+        source = Path(folder) / "squad.html"
+        write_squad(SQUAD_ROSTER, source, bundle)
+        page = browser.new_context(viewport=_WIDE).new_page()
+        page.goto(source.as_uri())
+        _save_report(page, out / "squad.png", ".front")
+        page.add_style_tag(content=f"tbody tr:nth-child(n+{_ROWS + 1}) {{ display: none }}")
+        _save_report(page, out / "squad-runners.png", "section:has(table.all) .scroll")
+        _save_report(page, out / "squad-drivers.png", "section:has(table.heat) .scroll")
+
+
+def _save_report(page: Any, path: Path, part: str) -> None:
+    box = page.locator(part).bounding_box()
+    top = 0 if part == ".front" else box["y"] - 8  # the coach's page has the heading and the notice above it
+    clip = {"x": 0, "y": top, "width": _WIDE["width"], "height": box["y"] + box["height"] + 8 - top}
+    picture = Image.open(BytesIO(page.screenshot(full_page=True, clip=clip))).convert("RGB")
+    # flat colours: a palette holds them all, in a third of the bytes
+    picture.quantize(256, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 if __name__ == "__main__":
     command(main)
 
 __all__ = [
-    "PATIENT", "PHONE", "ROSTER", "RUNNER", "WIDE", "answered", "browsing", "chromium", "fill", "main", "opened",
-    "served",
+    "DOCS", "PATIENT", "PHONE", "ROSTER", "RUNNER", "SQUAD_ROSTER", "WIDE", "answered", "browsing", "chromium", "fill",
+    "main", "opened", "pictures", "served", "squad_report_pictures",
 ]  # fmt: skip

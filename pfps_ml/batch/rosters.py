@@ -1,4 +1,6 @@
-"""A Parquet data set: a folder of files, each scored on its own, on this machine or on a cluster.
+"""Rosters in, rosters out: every row comes back once, in order, scored or rejected with its reasons.
+
+A Parquet data set: a folder of files, each scored on its own, on this machine or on a cluster.
 
 Every partition is one file in and one file out, of the same name, written whole by whoever scores it; doing it twice
 does no harm. What was done stands in `manifest.json`, with the rows of every partition and of all.
@@ -19,7 +21,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pfps_ml.batch.checkpoints import CHANGED, digest_of, only_run, stamp_of
-from pfps_ml.batch.stream import Effort, Task, Tell, digest_of_map, of_ids, open_task, score_in_turn, silent, total
+from pfps_ml.batch.stream import (
+    Effort,
+    Task,
+    Tell,
+    digest_of_map,
+    of_ids,
+    open_task,
+    score_file,
+    score_in_turn,
+    silent,
+    total,
+)
 from pfps_ml.batch.workers import ParallelMap, cores, working
 from pfps_ml.core.atomic_output import GO_ON, destination, explained, write_whole, written_whole
 from pfps_ml.core.errors import Fault, InputError, MissingLibrary, OutputError, PartlyDone
@@ -29,7 +42,7 @@ from pfps_ml.io.mapping import Mapping as Map
 from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.readers import pieces
 from pfps_ml.io.roster import Summary
-from pfps_ml.model.bundle import digest, dump
+from pfps_ml.model.bundle import Bundle, digest, dump
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle
@@ -143,7 +156,7 @@ class DatasetJob:
 def score_dataset(
     folder: Path, out: Path, bundle: "Bundle", mapping: Path | Map | None, effort: Effort, tell: Tell
 ) -> Summary:
-    """Score a folder of Parquet files into another one; see `pfps_ml.batch.roster.score_roster`."""
+    """Score a folder of Parquet files into another one; see `pfps_ml.batch.rosters.score_roster`."""
     names = _partitions(folder, out)
     # whole paths, because a worker of a cluster stands in a folder of its own
     job = DatasetJob(folder.resolve(), destination(out), load_mapping(mapping), effort)
@@ -326,7 +339,53 @@ def _bundle_of(job: DatasetJob) -> "Bundle":
     return job.bundle
 
 
+EFFORT = Effort()
+
+
+def score_roster(
+    source: Path,
+    out: Path,
+    bundle: Bundle,
+    mapping: Path | Map | None = None,
+    effort: Effort = EFFORT,
+    tell: Tell = silent,
+) -> Summary:
+    """Score a roster: all its rows and columns come back, with ours after them.
+
+    Parameters
+    ----------
+    source, mapping
+        As for `pfps_ml.io.roster.read_roster`; or a folder of Parquet files, whose ids are unique over all of them.
+    out
+        Where the result goes, .csv, .xlsx or .parquet; may be the roster itself. For a folder, a folder: new, empty, or
+        that of the same run, which is then gone on with.
+    bundle
+        The released model.
+    effort
+        How much is done at once, and where.
+    tell
+        Called with the step, the share of it that is done (0 to 1) and how many rows that is.
+
+    Raises
+    ------
+    InputError
+        If the roster or the map cannot be read; nothing is written.
+    OutputError
+        If the result cannot be written; what was there before is whole.
+    ClusterError
+        If the cluster does not answer.
+    PartlyDone
+        If files of a folder are broken (the manifest says which; the others are scored), or a worker was ended from
+        outside: the same command goes on from what is whole.
+    """
+    if source.is_dir():
+        return score_dataset(source, out, bundle, mapping, effort, tell)
+    if effort.cluster:
+        raise InputError(Message("cluster_without_folder", {"path": str(source)}))
+    return score_file(source, out, bundle, mapping, effort, tell)
+
+
 __all__ = [
-    "DESK", "FORMAT", "MANIFEST", "DatasetJob", "PoolFactory", "at_work", "finished", "ids_of_partition", "keep",
-    "pool_factory", "refuse_another", "score_dataset", "score_partition", "write_manifest",
+    "DESK", "EFFORT", "FORMAT", "MANIFEST", "DatasetJob", "PoolFactory", "at_work", "finished", "ids_of_partition",
+    "keep", "pool_factory", "refuse_another", "score_dataset", "score_partition", "score_roster", "write_manifest",
 ]  # fmt: skip

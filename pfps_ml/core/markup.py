@@ -1,8 +1,17 @@
-"""Documents in Markdown: pages of sections, and tables."""
+"""HTML from templates: every text is escaped, and a page cannot be made without the notice.
+
+A page is one file: style, pictures and tables are in it, it runs no script, and the browser is told to load nothing
+from anywhere. Rooms keep their templates in a folder `templates` and share `page.html` and `parts.html` of this room.
+
+Documents in Markdown: pages of sections, and tables.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
 
 @dataclass(frozen=True)
@@ -65,4 +74,22 @@ def _row(cells: Iterable[Any], count: int) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-__all__ = ["MarkdownSection", "markdown_list", "markdown_page", "markdown_table"]
+@cache
+def templates_of(package: str) -> Environment:
+    """Return the templates of a package and those that all rooms share.
+
+    A name that a template reads and nobody gives is an error. Every value is escaped, whatever the template's file is
+    called; only what a template or `markupsafe.Markup` made is not.
+
+    Parameters
+    ----------
+    package
+        Such as `pfps_ml.squad`; its folder `templates` is read.
+    """
+    loaders = [PackageLoader(package), PackageLoader("pfps_ml.core")]
+    return Environment(
+        loader=ChoiceLoader(loaders), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+
+
+__all__ = ["MarkdownSection", "markdown_list", "markdown_page", "markdown_table", "templates_of"]
