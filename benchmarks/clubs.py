@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.intervals import risk_given_observed
+from pfps_ml.core import Floats
 from pfps_ml.core.config import CohortConfig, RecalibrationConfig
 from pfps_ml.core.logistic import expit, logit
 from pfps_ml.core.randomness import generator
@@ -26,7 +26,6 @@ from pfps_ml.training.update_basis import Directions, directions
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import club_sd
 
-Floats = NDArray[np.float64]
 CLUBS = 200
 SEED = 700_000  # of the first club
 SITES = (0.0, 0.2, 0.5)  # standard deviation of the clubs' log-odds, beside what the evidence leaves open

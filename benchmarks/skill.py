@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from pfps_ml.core import FactError
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.errors import FactError
 from pfps_ml.evaluation.comparison import EXCESS, ONSET_LABELS, PATHWAY_LABELS, compare
 from pfps_ml.training.candidates import OURS, TRIALS, check_libraries, tune
 from pfps_ml.workflows.compare import Job, Outcome, cohort_of, each, entrants, judge, round_of

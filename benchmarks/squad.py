@@ -21,9 +21,9 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from pfps_ml.core import FactError
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.errors import FactError
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import SCREENING
 from pfps_ml.domain.input_validation import check, complete

@@ -17,9 +17,9 @@ import typer
 from numpy.typing import NDArray
 
 from benchmarks.intervals import risk_given_observed
+from pfps_ml.core import Floats, PfpsError
 from pfps_ml.core.config import CohortConfig, TrainingConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.errors import PfpsError
 from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
@@ -32,7 +32,6 @@ from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import Known, updated_by
 from pfps_ml.workflows.train_on_cohort import evidence_update
 
-Floats = NDArray[np.float64]
 SIZES = (100, 300, 1000, 3000)
 WORLDS = 40
 SEED = 500_000  # of the first world; no seed below was looked at when the settings were chosen

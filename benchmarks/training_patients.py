@@ -11,7 +11,6 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.console import command, say, steps, table
@@ -26,7 +25,6 @@ from pfps_ml.training.pathway_candidates import our_pathways, success_of
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.train_on_cohort import Treated, success_under, trained_pathways
 
-Floats = NDArray[np.float64]
 SIZES = (100, 300, 1000, 3000)
 WORLDS, SEED, _JUDGED = 40, 500_000, 3_000
 _NAMES = [arm.name for arm in ARMS]

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from benchmarks.preference import preferred
 from benchmarks.trials import Known, Trial
+from pfps_ml.core import Floats, Ints
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
@@ -23,8 +24,6 @@ from pfps_ml.model.spline_basis import basis
 from pfps_ml.training.candidates import quiet
 from pfps_ml.training.pathways import PathwayModel
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 SEED, FOLDS = 20_268, 5
 _KNOTS = 4
 _NAMES = [arm.name for arm in ARMS]

@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.trial_effects import SEED, Patients, decided
+from pfps_ml.core import Ints
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ARMS, REFERENCE_ARM, SUCCESS
 from pfps_ml.model.preference import NONE
 from pfps_ml.training.candidates import quiet
 
-Ints = NDArray[np.int64]
 TIMES = 20
 _LIKELY, _ELSE = 0.75, 0.35  # of success with the arm that suits a patient, and with any other
 _NAMES = np.array([arm.name for arm in ARMS], dtype=object)

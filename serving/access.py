@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from pfps_ml.core.errors import FactError
+from pfps_ml.core import FactError
 from serving.audit_log import AUDIT
 from serving.errors import TooMany
 

@@ -19,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pfps_ml.core.errors import InputError
+from pfps_ml.core import InputError
 from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
 from serving.errors import Unauthorised, status_reply

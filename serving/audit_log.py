@@ -16,7 +16,7 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from pfps_ml.core.errors import OutputError
+from pfps_ml.core import OutputError
 
 PROMOTIONS = "PFPS_PROMOTION_LOG"
 AUDIT = "PFPS_AUDIT"

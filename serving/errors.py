@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.responses import JSONResponse
 
-from pfps_ml.core.errors import Fault, InputError, PfpsError
+from pfps_ml.core import Fault, InputError, PfpsError
 
 CODE_HEADER = "x-error-code"  # a proxy can count errors by it; it also marks our replies among the framework's
 

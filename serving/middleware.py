@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pfps_ml.core.errors import PfpsError
+from pfps_ml.core import PfpsError
 from serving.access import LOCAL, AccessConfig
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import AUDIT, LOG, count_answer, record

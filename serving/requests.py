@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
 from pydantic import Field as PydanticField
 
-from pfps_ml.core.errors import Fault, InputError, InvalidInput
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InputError, InvalidInput, Message
 from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.domain.input_validation import check_columns
 from pfps_ml.domain.schemas import CARE, request_model

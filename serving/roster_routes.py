@@ -24,7 +24,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pfps_ml.batch.rosters import EFFORT, score_roster
-from pfps_ml.core.errors import Fault, InputError, MissingLibrary
+from pfps_ml.core import Fault, InputError, MissingLibrary
 from pfps_ml.domain.input_validation import check
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.readers import ENDINGS, Size

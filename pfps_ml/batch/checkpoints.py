@@ -19,8 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from pfps_ml.core.errors import InputError, OutputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import InputError, Message, OutputError
 from pfps_ml.io.roster import Summary
 from pfps_ml.model.bundle import dump
 

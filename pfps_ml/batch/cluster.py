@@ -13,8 +13,7 @@ from distributed import Client, KilledWorker, LocalCluster, WorkerPlugin, get_wo
 from distributed.comm.core import CommClosedError, connect
 
 from pfps_ml.batch.workers import ParallelMap
-from pfps_ml.core.errors import ClusterError, PartlyDone
-from pfps_ml.core.messages import Message
+from pfps_ml.core import ClusterError, Message, PartlyDone
 
 ANSWERS_WITHIN = 10  # seconds
 

@@ -34,9 +34,8 @@ from pfps_ml.batch.stream import (
     total,
 )
 from pfps_ml.batch.workers import ParallelMap, cores, working
+from pfps_ml.core import Fault, InputError, Message, MissingLibrary, OutputError, PartlyDone
 from pfps_ml.core.atomic_output import GO_ON, destination, explained, write_whole, written_whole
-from pfps_ml.core.errors import Fault, InputError, MissingLibrary, OutputError, PartlyDone
-from pfps_ml.core.messages import Message
 from pfps_ml.io.duplicates import Shared, find_shared
 from pfps_ml.io.mapping import Mapping as Map
 from pfps_ml.io.mapping import load_mapping

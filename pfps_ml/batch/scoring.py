@@ -12,9 +12,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfps_ml.core import Fault, InputError, Message
 from pfps_ml.core.atomic_output import check_apart, check_output, written_whole
-from pfps_ml.core.errors import Fault, InputError
-from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.input_validation import Checked
 from pfps_ml.domain.schemas import added_by_scoring

@@ -18,8 +18,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pfps_ml.core.errors import PartlyDone
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Message, PartlyDone
 
 ParallelMap = Callable[..., Iterator[Any]]
 _context: Any = None  # what this worker was started with

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Column, Table
 
 from pfps_ml.cli.options import RESEARCHER
+from pfps_ml.core import InputError, MissingLibrary
 from pfps_ml.core.console import waiting
-from pfps_ml.core.errors import InputError, MissingLibrary
 from pfps_ml.domain.dictionary import ONSET
 from pfps_ml.workflows.tables import show_lines
 

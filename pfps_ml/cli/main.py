@@ -29,8 +29,8 @@ from pfps_ml.cli.options import (
     Toml,
     Workbook,
 )
+from pfps_ml.core import InputError, MissingLibrary, OutputError, PfpsError
 from pfps_ml.core.console import cluster_of, progress, spelt_out, waiting
-from pfps_ml.core.errors import InputError, MissingLibrary, OutputError, PfpsError
 from pfps_ml.workflows.tables import (
     show_account,
     show_comparison,

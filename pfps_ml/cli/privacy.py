@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from pfps_ml.cli.options import PHYSIO
+from pfps_ml.core import InputError
 from pfps_ml.core.console import waiting
-from pfps_ml.core.errors import InputError
 from pfps_ml.workflows.tables import show_lines
 
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the roster.")]

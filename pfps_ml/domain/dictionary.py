@@ -10,8 +10,7 @@ What a field is: a column of the product, declared once, from which everything e
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from pfps_ml.core.errors import FactError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import FactError, Message
 from pfps_ml.domain.outcomes import ONSET, OUTCOMES, SUCCESS
 
 Kind = Literal["text", "number", "whole", "choice"]

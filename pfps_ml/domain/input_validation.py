@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core.errors import Fault
+from pfps_ml.core import Bools, Fault, Floats
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
@@ -21,8 +20,6 @@ _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how progr
 _NAN = float("nan")
 _CODED = tuple(field.name for field in INPUTS if field.kind != "text")
 _WHOLE = 2.0**53  # below it, every whole number is a float, too
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ How many minutes it takes stands in `measuring`.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pfps_ml.core.errors import FactError
+from pfps_ml.core import FactError
 from pfps_ml.core.markup import markdown_table
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, TIERS, Field
 from pfps_ml.domain.schemas import NOTICE

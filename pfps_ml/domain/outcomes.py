@@ -11,11 +11,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pfps_ml.core.errors import FactError
+from pfps_ml.core import FactError, Floats
 
-Floats = NDArray[np.float64]
 _LARGEST = 700.0  # exp of more is no number
 
 

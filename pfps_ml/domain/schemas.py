@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+from pfps_ml.core import Message
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS, FIELDS, INPUTS, ONSET, OUTCOMES, SCREENING, SUCCESS, VISIT, Field
 from pfps_ml.domain.outcomes import Horizon
 

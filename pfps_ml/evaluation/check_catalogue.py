@@ -4,7 +4,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pfps_ml.core.messages import Message, sentence
+from pfps_ml.core import Message
+from pfps_ml.core.messages import sentence
 from pfps_ml.domain.outcomes import ONSET, SUCCESS
 
 PAGE = "docs/CHECKS.md"

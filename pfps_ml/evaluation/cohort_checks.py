@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Floats, Message
 from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
@@ -67,7 +67,6 @@ def _share_below_floor(X: pd.DataFrame, arm: NDArray[np.object_], arms: list[str
     return float((open_chances < settings.propensity_floor).mean()) if len(open_chances) else 0.0
 
 
-Floats = NDArray[np.float64]
 _PERIOD, _CLUB = 0.6, 0.65  # AUROC of the period alone, of the club alone
 _CHANCE = 0.001
 _BETWEEN = 0.5  # share of a field's variance between periods or clubs

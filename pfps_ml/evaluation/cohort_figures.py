@@ -13,9 +13,8 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Bools, CohortError, Floats, Message
 from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.errors import CohortError
-from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
@@ -31,7 +30,6 @@ from pfps_ml.model.additive import probability
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.model.propensity import eligibility
 
-Bools = NDArray[np.bool_]
 ARM_LABELS = {arm.name: arm.label for arm in ARMS}
 _SHARES = 20  # parts of the targeting curves
 _BY_ARM = ("heterogeneity", "groups", "targeting", "areas", "sensitivity")
@@ -191,7 +189,6 @@ def _of(table: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
     return table[table["arm"].isin(arms)].reset_index(drop=True)
 
 
-Floats = NDArray[np.float64]
 _TENTHS = 10
 
 

@@ -18,8 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core.errors import OutputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Message, OutputError
 from pfps_ml.core.numbers import csv_text
 from pfps_ml.domain.dictionary import ONSET, field
 from pfps_ml.domain.schemas import NOTICE

@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from pfps_ml.core import Floats
 from pfps_ml.core.config import EvaluationConfig, ValidationConfig
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.evaluation.metrics import auroc, club_resamples, count_groups, percentiles
 
-Floats = NDArray[np.float64]
 TRAINING, EXPECTED, OBSERVED, MODEL = "training", "expected here", "observed here", "observed less expected"
 _MEANING = {
     TRAINING: "on the clubs held out when the bundle was made",

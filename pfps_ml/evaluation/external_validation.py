@@ -18,9 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import CohortError, Floats, Message
 from pfps_ml.core.config import Config, EvaluationConfig
-from pfps_ml.core.errors import CohortError
-from pfps_ml.core.messages import Message
 from pfps_ml.core.randomness import generator
 from pfps_ml.core.records import Metric
 from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
@@ -52,8 +51,6 @@ from pfps_ml.io.study_data import Cohort
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.propensity import cross_fitted, eligibility, fit_propensity
 from pfps_ml.model.spline_basis import basis
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)

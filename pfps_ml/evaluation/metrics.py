@@ -20,10 +20,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import CohortError, Message
 from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.errors import CohortError
 from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
-from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import normal_quantile, student_quantile
 from pfps_ml.core.randomness import generator
 

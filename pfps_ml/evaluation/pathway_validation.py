@@ -14,9 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Floats, Message
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit, logit
-from pfps_ml.core.messages import Message, sentence
+from pfps_ml.core.messages import sentence
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.effects import (
@@ -36,7 +37,6 @@ from pfps_ml.model.prediction import Estimate, Predictor
 from pfps_ml.model.preference import Gate, Held, Preferences, gate_to_json, judge, preferences
 from pfps_ml.model.propensity import PropensityModel, eligibility
 
-Floats = NDArray[np.float64]
 ARM_NAMES = [arm.name for arm in ARMS]
 PICTURED = ("policies", "groups", "targeting", "sensitivity", "propensities")  # the tables shown behind a picture only
 _COMPARED = ["label", "difference", "standard_error", "p", "passed"]

@@ -11,8 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core.errors import CohortError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import CohortError, Message
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, policy_share
 from pfps_ml.evaluation.metrics import LEVEL

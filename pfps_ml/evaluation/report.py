@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core.errors import OutputError
+from pfps_ml.core import Message, OutputError
 from pfps_ml.core.markup import templates_of
-from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation.displays import Display, png

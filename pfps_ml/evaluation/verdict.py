@@ -22,11 +22,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pfps_ml.core import Floats, Message
 from pfps_ml.core.config import Config, ReleaseConfig, ValidationConfig
 from pfps_ml.core.logistic import logit
-from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
@@ -34,7 +33,6 @@ from pfps_ml.evaluation.cohort_checks import NOT_ONSET
 from pfps_ml.evaluation.cohort_figures import Scored
 from pfps_ml.evaluation.metrics import LEVEL, auroc
 
-Floats = NDArray[np.float64]
 _Z = 1.959964
 _MOST = 10**8
 

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache, lru_cache
 
-from pfps_ml.core.errors import Fault, InvalidInput
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InvalidInput, Message
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS, Field
 from pfps_ml.domain.synonyms import Unit, facts, plain, units_of
 

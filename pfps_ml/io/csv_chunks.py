@@ -23,8 +23,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from pfps_ml.core.errors import Fault, InputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InputError, Message
 from pfps_ml.io.cells import unguarded
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at
 

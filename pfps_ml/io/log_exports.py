@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
-from pfps_ml.core.errors import Fault, rows_shown
+from pfps_ml.core import Fault, rows_shown
 from pfps_ml.domain.input_validation import MISSING
 from pfps_ml.io.cells import texts
 from pfps_ml.io.readers import open_source, read_all

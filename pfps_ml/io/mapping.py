@@ -41,8 +41,7 @@ from typing import Any
 
 import pandas as pd
 
-from pfps_ml.core.errors import Fault, InputError, InvalidInput
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InputError, InvalidInput, Message
 from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.domain.synonyms import read_number
 

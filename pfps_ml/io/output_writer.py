@@ -15,9 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pfps_ml.core import Fault, InvalidInput, Message, rows_shown
 from pfps_ml.core.atomic_output import check_output, written_whole
-from pfps_ml.core.errors import Fault, InvalidInput, rows_shown
-from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.schemas import added_by_scoring
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines

@@ -17,8 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfps_ml.core.errors import Fault, InputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InputError, Message
 from pfps_ml.io.cells import Dialect, texts, unguard
 from pfps_ml.io.csv_chunks import Span, delimiter_of, head_of, parse, read_span, scan, spans
 from pfps_ml.io.xlsx_tables import read_table

@@ -21,8 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pfps_ml.core.errors import Fault, InvalidInput
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InvalidInput, Message
 from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT, Field
 from pfps_ml.domain.dictionary import field as field_of
 from pfps_ml.domain.input_validation import Checked, check

@@ -20,15 +20,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core.errors import Fault, InvalidInput, OutputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, OutputError
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
 from pfps_ml.domain.input_validation import derive, is_missing
 from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.roster import Roster, read_roster
 
-Floats = NDArray[np.float64]
 _SHOWN = 4  # levels of an outcome that a message names
 _LONGEST = 12  # characters of a level: what is longer may be free text
 _FEWEST = 5  # rows of a level that a message names: what fewer have may be somebody's own
@@ -204,7 +202,6 @@ def arms_of(table: Table, name: str, levels: Sequence[tuple[str, str]] = ()) -> 
 
 
 Horizons = Named[str, Horizon]
-Bools = NDArray[np.bool_]
 ARM, FOLLOW_UP = "arm", "follow_up_months"
 
 

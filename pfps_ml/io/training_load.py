@@ -14,8 +14,7 @@ from datetime import date, datetime, timedelta
 from itertools import pairwise, takewhile
 from statistics import median
 
-from pfps_ml.core.errors import Fault
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, Message
 from pfps_ml.domain.dictionary import BY_NAME
 
 KM = {"km": 1.0, "mi": 1.609344, "m": 0.001}

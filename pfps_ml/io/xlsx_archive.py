@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import IO, Any
 from xml.parsers import expat
 
-from pfps_ml.core.errors import InputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import InputError, Message
 
 MAX_CELLS = 1_500_000  # 40,000 runners with every field
 UNCALCULATED = object()  # a formula without a value

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfps_ml.core.errors import Fault, InputError, OutputError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Fault, InputError, Message, OutputError
 from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.io.cells import guarded, texts, unguard
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, surely_named

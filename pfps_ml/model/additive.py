@@ -21,13 +21,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core.errors import BundleFormat
-from pfps_ml.core.messages import Message
+from pfps_ml.core import BundleFormat, Floats, Message
 from pfps_ml.core.numbers import at_least
 from pfps_ml.domain.outcomes import LINKS
 from pfps_ml.domain.outcomes import inverse_logit as probability
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 Values = pd.DataFrame | Mapping[str, Floats]
 DECIMALS = 8  # of a table entry: far below what matters to a person, and shorter to read

@@ -11,9 +11,9 @@ from typing import Any, TypedDict
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core.messages import Message, sentence
+from pfps_ml.core import Bools, Floats, Ints, Message
+from pfps_ml.core.messages import sentence
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, DRIVERS, ONSET, VISIT, Arm
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.domain.outcomes import LINKS, Link
@@ -33,10 +33,6 @@ from pfps_ml.model.wording import (
     reason_columns,
     reason_message,
 )
-
-Floats = NDArray[np.float64]
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 
 ROSTER_COLUMNS = roster_columns(ONSET.at())  # of a bundle over the declared horizon
 VISIT_COLUMNS = visit_columns([arm.name for arm in ARMS])  # of a bundle with the declared arms

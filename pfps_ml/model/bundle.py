@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core.errors import BundleFormat, BundleGolden, BundleMissing
+from pfps_ml.core import BundleFormat, BundleGolden, BundleMissing
 from pfps_ml.core.numbers import rounded
 from pfps_ml.domain.dictionary import ARMS, INPUTS, Arm
 from pfps_ml.domain.input_validation import complete

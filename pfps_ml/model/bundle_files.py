@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.core.errors import BundleFormat, BundleMissing, BundleOutdated, BundleTampered
+from pfps_ml.core import BundleFormat, BundleMissing, BundleOutdated, BundleTampered
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.domain.outcomes import ONSET, SUCCESS
 from pfps_ml.domain.schemas import notice_of

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pfps_ml.core.errors import BundleFormat
+from pfps_ml.core import BundleFormat
 from pfps_ml.domain import schemas
 from pfps_ml.domain.outcomes import LINKS, OUTCOME, OUTCOMES, Horizon
 from pfps_ml.model.additive import from_json, to_json

@@ -17,9 +17,9 @@ from operator import add
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core import Floats
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, Term, Values, count
 
-Floats = NDArray[np.float64]
 Codes = NDArray[np.intp]
 
 BUCKETS = 256

@@ -10,9 +10,8 @@ from itertools import combinations, pairwise
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pfps_ml.core.errors import BundleFormat
+from pfps_ml.core import Bools, BundleFormat, Floats
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, REFERENCE_ARM
 from pfps_ml.model.additive import (
     AdditiveModel,
@@ -29,8 +28,6 @@ from pfps_ml.model.additive import (
 )
 from pfps_ml.model.engine import CHUNK, TOLERANCE, Cells, Compiled, Grid, Table, compile_models
 from pfps_ml.model.preference import Gate, gate_from_json, gate_to_json
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -171,7 +168,6 @@ def _by_visibility(explained: Explainer) -> tuple[AdditiveModel, AdditiveModel, 
     return models[0], models[1], models[2], AdditiveModel(base, tuple(hidden))
 
 
-Bools = NDArray[np.bool_]
 Inverse = Callable[[Floats], Floats]
 _ARMS = tuple(arm.name for arm in ARMS)
 

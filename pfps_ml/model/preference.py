@@ -17,11 +17,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core.messages import Message, sentence
+from pfps_ml.core import Bools, Floats, Ints, Message
+from pfps_ml.core.messages import sentence
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.model.additive import DECIMALS
 
-Floats = NDArray[np.float64]
 LEVEL = 0.05  # one-sided, of each comparison; all are required
 
 
@@ -178,8 +178,6 @@ def _over(gain: Floats, groups: NDArray[Any]) -> tuple[float, float]:
     return error, float(stdtr(len(sums) - 1, -gain.mean() / error)) if error > 0 else 1.0
 
 
-Bools = NDArray[np.bool_]
-Ints = NDArray[np.int64]
 NONE = -1  # the place of the preferred arm where there is none
 
 

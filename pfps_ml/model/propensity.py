@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Floats
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Values, count, from_json, to_json
 from pfps_ml.model.engine import Compiled, compile_models
@@ -22,7 +23,6 @@ from pfps_ml.model.engine import Compiled, compile_models
 if TYPE_CHECKING:
     from pfps_ml.model.spline_basis import Basis
 
-Floats = NDArray[np.float64]
 _RIDGE = 3.0  # on the coefficient of every ramp, which runs from 0 to 1
 _NOTHING = 1e6  # on that of "missing": what was not measured says nothing of how the clinic chose
 _DECIMALS = 6

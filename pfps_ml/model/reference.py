@@ -14,15 +14,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Bools, BundleError, BundleFormat, Floats, Message
 from pfps_ml.core.config import ProductConfig
-from pfps_ml.core.errors import BundleError, BundleFormat
-from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.outcomes import LINKS
 from pfps_ml.model.additive import AdditiveModel, Pair, codes
 from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
 
-Floats = NDArray[np.float64]
 SMALLEST = 5  # people: of fewer nothing is said
 _DECIMALS = 8
 _FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"))
@@ -195,7 +193,6 @@ def _outermost(group: Floats, wanted: int) -> Floats:
     return group[:wanted] if len(group) - wanted >= SMALLEST else group
 
 
-Bools = NDArray[np.bool_]
 KEY = "propensity"  # in reference.json
 
 

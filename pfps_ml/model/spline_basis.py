@@ -6,15 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core.errors import FactError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import FactError, Floats, Message
 from pfps_ml.core.numbers import distinct
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Line, probability
 
-Floats = NDArray[np.float64]
 _UNMEASURED = 100.0
 
 

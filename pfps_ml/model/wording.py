@@ -11,15 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core.messages import Message
+from pfps_ml.core import Bools, Floats, Ints, Message
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field
 from pfps_ml.model.prediction import Prediction
-
-Bools = NDArray[np.bool_]
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _ENOUGH_FIELDS = 0.4  # share of the onset fields below which a risk is little more than an average
 _COUNTS = 1 << 6  # more than there are onset fields

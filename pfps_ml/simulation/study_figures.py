@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from pfps_ml.core import Floats
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, Field
 from pfps_ml.domain.scenario import Scenario, load_scenario
@@ -26,7 +26,6 @@ YOUNG = 35  # years
 MOBILE = 11  # mm of midfoot mobility and more: where the trial of orthoses split its feet (G4-21)
 DAYS_A_MONTH = 365.25 / 12
 WEEKS_A_MONTH = DAYS_A_MONTH / 7
-Floats = NDArray[np.float64]
 # what a screening day obtains: no training log, and nothing of the load that a runner reports
 BASELINE = tuple(name for name in ONSET_FIELDS if BY_NAME[name].group != "running")
 _EXAMINED = {"club_field_tests": 1, "club_dynamometer": 1, "keeps_log": 1, "skipped_answer": 0, "missed_test": 0}

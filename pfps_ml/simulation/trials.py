@@ -15,8 +15,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core import FactError, Floats
 from pfps_ml.core.config import CohortConfig
-from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.domain.evidence import studies_of
 from pfps_ml.domain.scenario import load_scenario
@@ -24,7 +24,6 @@ from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
 from pfps_ml.simulation.world import World
 
-Floats = NDArray[np.float64]
 Measure = Literal["share", "difference", "risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD"]
 _PILOT, _ROWS = 20_000, 200_000  # people asked for the share that may enter; rows held at once
 

@@ -19,12 +19,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pfps_ml.core.errors import FactError
+from pfps_ml.core import FactError, Floats
 from pfps_ml.core.randomness import uniforms
 from pfps_ml.domain.dictionary import Field
 from pfps_ml.domain.outcomes import OUTCOMES
 
-Floats = NDArray[np.float64]
 Column = Callable[..., Any]
 
 

@@ -13,15 +13,13 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pfps_ml.core import Floats, Ints
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.scenario import Parameter, load_scenario, scenario_names
 from pfps_ml.model.additive import Values, probability
 from pfps_ml.model.bundle import Bundle
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 WORLDS = 2_000
 _SEED = 20271  # the same squad has the same forecast, whoever asks
 _SPREAD = "club_log_sd"

@@ -7,10 +7,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from pfps_ml.core import Floats
 from pfps_ml.squad.forecast import HARDLY
 from pfps_ml.squad.measurements import Measurement, Outcomes, Squad, outcomes, worth_by_risk
 
-Floats = NDArray[np.float64]
 _EXCHANGED = 40  # measurements that may be made
 _STEPS = 12  # of what is left, as many parts as one is given up of at a time
 _NOTHING = 1e-6  # cases: below it a measurement does nothing

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 from itertools import groupby
 
 import numpy as np
-from numpy.typing import NDArray
 
+from pfps_ml.core import Floats
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.measurement_protocols import minutes_of
 from pfps_ml.model.additive import probability
 from pfps_ml.model.bundle import Bundle
 
-Floats = NDArray[np.float64]
 MOST = 48  # outcomes that are told apart of one runner
 _ROUNDS = 40
 

@@ -14,8 +14,8 @@ from types import SimpleNamespace
 from jinja2 import Environment
 from markupsafe import Markup
 
+from pfps_ml.core import MissingLibrary, OutputError
 from pfps_ml.core.atomic_output import check_output, write_whole
-from pfps_ml.core.errors import MissingLibrary, OutputError
 from pfps_ml.core.markup import templates_of
 from pfps_ml.domain.measurement_protocols import ASSUMPTION
 from pfps_ml.domain.schemas import updates_clause

@@ -9,9 +9,8 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pfps_ml.core.errors import InputError
+from pfps_ml.core import Floats, InputError
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.schemas import scored_before
 from pfps_ml.io.mapping import Mapping
@@ -23,7 +22,6 @@ from pfps_ml.squad.measurement_plan import MeasurementPlan, plan_measurements
 from pfps_ml.squad.measurements import Squad, missing_measurements
 from pfps_ml.squad.screening import Screening, screen
 
-Floats = NDArray[np.float64]
 AS_IT_IS = Mapping()
 _STRANGERS = (
     "None of its runners is in this squad, so nothing can be compared. Where names were replaced by pseudonyms, both "

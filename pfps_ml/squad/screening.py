@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core.errors import InputError
+from pfps_ml.core import Floats, InputError, Ints
 from pfps_ml.domain.dictionary import BY_NAME, ONSET_FIELDS, TIERS, Driver
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping
@@ -18,8 +17,6 @@ from pfps_ml.io.roster import Roster, read_roster
 from pfps_ml.model.assess import Assessments, assess
 from pfps_ml.model.bundle import Bundle
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 LARGEST = 200  # runners: more are no squad that anybody could see, and no page that anybody could read
 _SEASONS = frozenset({"season", "season_id", "school_year", "year", "saison", "temporada", "stagione", "seizoen"})
 _REQUIRED = frozenset(name for name in ONSET_FIELDS if BY_NAME[name].required)

@@ -15,14 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import FactError, Floats, Message, MissingLibrary
 from pfps_ml.core.config import OnsetConfig
-from pfps_ml.core.errors import FactError, MissingLibrary
-from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import at_least
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Pair, Step, Term, codes
 
-Floats = NDArray[np.float64]
 Cuts = dict[str, Floats]
 Condition = tuple[str, float, bool, bool]  # field, threshold, went left, missing goes left
 Pairs = Sequence[tuple[str, str]]

@@ -31,9 +31,8 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import SplineTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, PfpsError
 from pfps_ml.core.config import OnsetConfig
-from pfps_ml.core.errors import FactError, MissingLibrary, PfpsError
-from pfps_ml.core.messages import Message
 from pfps_ml.core.randomness import generator
 from pfps_ml.training.onset import OnsetModel
 
@@ -150,8 +149,6 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 TRIALS = 50
 _MOST_TREES, _PATIENCE = 600, 30
 _FIXED = {"objective": "binary", "verbosity": -1, "seed": 1, "deterministic": True, "force_row_wise": True,

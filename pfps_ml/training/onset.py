@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
+from pfps_ml.core import Floats, Ints
 from pfps_ml.core.config import OnsetConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, add, probability, stack
@@ -26,8 +27,6 @@ from pfps_ml.training.boosting import Booster, cuts_of
 from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing
 from pfps_ml.training.split import resample_clubs
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Progress = Callable[[str], None]
 
 _SETTLING = 12_000  # rows that settle what "missing" means: a mean over them is known to 0.0005

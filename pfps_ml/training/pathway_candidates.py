@@ -18,14 +18,13 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
+from pfps_ml.core import Floats, Ints
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.model.propensity import eligibility
 from pfps_ml.training.candidates import OURS, SEED, Entrant, RidgeLogistic, fit_entrant, imputer, quiet
 from pfps_ml.training.pathways import PathwayModel
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _NAMES = tuple(arm.name for arm in ARMS)
 _TREES, _ECON = ("lightgbm",), ("lightgbm", "econml")
 _NEVER, _ALWAYS = 0.001, 0.999

@@ -28,6 +28,7 @@ from scipy.linalg import cho_solve, solve_triangular
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
+from pfps_ml.core import Floats, Ints
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
@@ -37,8 +38,6 @@ from pfps_ml.model.propensity import PropensityModel, cross_fitted, eligibility,
 from pfps_ml.model.spline_basis import Basis, basis, fit_logistic
 from pfps_ml.training.missing_values import masked_copies, neutralise_missing
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _START = 20.0  # precision of a grouped coefficient where the quadratic is first laid: a standard deviation of 0.22
 _NARROWEST = 1e-8  # variance of a group: below this all of it is none
 

@@ -31,17 +31,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from pfps_ml.core import Floats, Message
 from pfps_ml.core.config import RecalibrationConfig
-from pfps_ml.core.messages import Message, sentence
+from pfps_ml.core.messages import sentence
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Explainer, probability
 from pfps_ml.model.prediction import Interval, Predictor
 from pfps_ml.training.pathways import Prior, sample_posterior
 from pfps_ml.training.update_basis import GROUPS, LEVELS, Directions, basis_of, centres, group_of, moved, moves_of
 
-Floats = NDArray[np.float64]
 _SETTLED = 1e-9  # change of a coefficient that is none
 _FIXED = 1e-8  # variance of a coefficient on which all draws agree, or that no runner shows: it stays
 

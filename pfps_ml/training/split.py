@@ -7,9 +7,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import CohortError, Message
 from pfps_ml.core.config import SplitConfig
-from pfps_ml.core.errors import CohortError
-from pfps_ml.core.messages import Message
 from pfps_ml.core.randomness import generator
 
 

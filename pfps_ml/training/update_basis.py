@@ -24,13 +24,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Floats
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, DRIVERS
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Term, Values, count, stack
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.model.spline_basis import Basis, basis_on
 from pfps_ml.training.pathways import contrast_of
 
-Floats = NDArray[np.float64]
 GROUPS = tuple(map(str, DRIVERS))
 LEVELS = ("intercept", "slope", "groups")
 _RIDGE = 1e-9  # of a direction that the runners do not show

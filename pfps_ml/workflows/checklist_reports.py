@@ -18,10 +18,10 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from pfps_ml.core import FactError
 from pfps_ml.core.atomic_output import write_whole
 from pfps_ml.core.config import ProductConfig, ValidationConfig
 from pfps_ml.core.console import command, say
-from pfps_ml.core.errors import FactError
 from pfps_ml.core.markup import markdown_table
 from pfps_ml.core.numbers import percent
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT

@@ -7,8 +7,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, Literal
 
-from pfps_ml.core.errors import FactError
-from pfps_ml.core.messages import Message
+from pfps_ml.core import FactError, Message
 
 HERE = Path(__file__).parent
 DONE = ("done", "partly", "not done", "not applicable")

@@ -27,9 +27,9 @@ import pandas as pd
 import typer
 
 from pfps_ml import __version__
+from pfps_ml.core import CohortError, FactError
 from pfps_ml.core.config import CohortConfig, SplitConfig
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.core.errors import CohortError, FactError
 from pfps_ml.core.numbers import csv_text
 from pfps_ml.core.records import Artifact, Child, Metric, Param, Record, Tag
 from pfps_ml.domain.dictionary import ARMS, ONSET, SUCCESS

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
-from pfps_ml.core.errors import InputError
+from pfps_ml.core import InputError
 from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
 from pfps_ml.domain.input_validation import check, derive
 

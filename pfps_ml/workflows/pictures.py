@@ -22,8 +22,8 @@ from urllib.request import urlopen
 
 from PIL import Image
 
+from pfps_ml.core import MissingLibrary
 from pfps_ml.core.console import command, say, steps
-from pfps_ml.core.errors import MissingLibrary
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.squad.report import write_squad
 

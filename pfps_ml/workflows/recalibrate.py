@@ -18,10 +18,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import CohortError, Floats, Message, OutputError
 from pfps_ml.core.config import RecalibrationConfig
-from pfps_ml.core.errors import CohortError, OutputError
 from pfps_ml.core.markup import MarkdownSection, markdown_page, markdown_table
-from pfps_ml.core.messages import Message
 from pfps_ml.core.records import Artifact, Metric, Param, Record, Tag
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.domain.input_validation import complete
@@ -252,7 +251,6 @@ def write_recalibrated(found: Recalibration, bundle: Bundle, out: Path) -> None:
     write_bundle(bundle_after(found, bundle, out.name), out)
 
 
-Floats = NDArray[np.float64]
 _TENTH = 0.1
 _TOO_FEW_EVENTS = "C06"  # no fault: then nothing is changed
 

@@ -19,9 +19,9 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
+from pfps_ml.core import BundleError, BundleFormat, InputError, OutputError
 from pfps_ml.core.config import ProductConfig, ReleaseConfig, load_config
 from pfps_ml.core.console import say, table
-from pfps_ml.core.errors import BundleError, BundleFormat, InputError, OutputError
 from pfps_ml.core.numbers import same
 from pfps_ml.core.records import Metric, Model, Param, Record, Tag
 from pfps_ml.domain.schemas import people_of

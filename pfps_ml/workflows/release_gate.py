@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core import Fault, InputError, Message, ReleaseRefused
 from pfps_ml.core.config import ReleaseConfig
-from pfps_ml.core.errors import Fault, InputError, ReleaseRefused
-from pfps_ml.core.messages import Message, sentence
+from pfps_ml.core.messages import sentence
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.domain.dictionary import REFERENCE_ARM
 from pfps_ml.domain.schemas import has_seen

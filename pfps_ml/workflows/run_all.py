@@ -13,9 +13,9 @@ import pandas as pd
 import typer
 
 from pfps_ml.batch.rosters import score_roster
+from pfps_ml.core import ReleaseRefused
 from pfps_ml.core.config import Config, load_config
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.core.errors import ReleaseRefused
 from pfps_ml.core.numbers import percent
 from pfps_ml.core.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.domain.schemas import NOTICE, risk_column

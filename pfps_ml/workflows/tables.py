@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pfps_ml.core.errors import Fault, InputError, rows_shown
+from pfps_ml.core import Fault, InputError, rows_shown
 from pfps_ml.evaluation.comparison import EXCESS
 
 if TYPE_CHECKING:

@@ -19,8 +19,8 @@ import pandas as pd
 
 from pfps_ml import __version__
 from pfps_ml.batch.scoring import score_rows
+from pfps_ml.core import FactError, InputError, MissingLibrary, OutputError
 from pfps_ml.core.atomic_output import destination
-from pfps_ml.core.errors import FactError, InputError, MissingLibrary, OutputError
 from pfps_ml.core.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
 from pfps_ml.domain.dictionary import INPUTS, VISIT
 from pfps_ml.domain.input_validation import check

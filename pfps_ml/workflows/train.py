@@ -6,15 +6,13 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
+from pfps_ml.core import CohortError, Floats, InputError, OutputError
 from pfps_ml.core.config import Config, load_config
 from pfps_ml.core.console import say, steps
-from pfps_ml.core.errors import CohortError, InputError, OutputError
 from pfps_ml.core.numbers import student_quantile
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
@@ -70,7 +68,6 @@ Choices = Annotated[Path | None, typer.Option(help="TOML that overrides the conf
 Out = Annotated[
     Path | None, typer.Option("-o", help=f"Folder of the candidate ({CANDIDATE}), or of the new bundle ({LOCAL}).")
 ]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -28,10 +28,9 @@ import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from pfps_ml.core import CohortError, Floats, InputError, Message
 from pfps_ml.core.config import Config, PathwayConfig, TrainingConfig
 from pfps_ml.core.console import table, waiting
-from pfps_ml.core.errors import CohortError, InputError
-from pfps_ml.core.messages import Message
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
 from pfps_ml.domain.input_validation import complete
@@ -76,7 +75,6 @@ from pfps_ml.workflows.recalibrate import (
 from pfps_ml.workflows.tables import show_lines
 from pfps_ml.workflows.tracking import expect_store, track
 
-Floats = NDArray[np.float64]
 CURVES = "curves"
 WHY = Message("update_without_test")
 NO_TESTS = pd.DataFrame(columns=["update", "against", "statistic", "freedom", "p"])

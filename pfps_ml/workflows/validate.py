@@ -10,10 +10,9 @@ import pandera.errors
 import typer
 from pandera.errors import SchemaErrorReason
 
+from pfps_ml.core import CohortError, Fault, Message
 from pfps_ml.core.config import Config, load_config
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.core.errors import CohortError, Fault
-from pfps_ml.core.messages import Message
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.domain.schemas import frame_schema
