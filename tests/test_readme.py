@@ -105,15 +105,7 @@ def is_ready(address):
 
 
 def test_every_block_of_the_readme_is_run_by_a_test_here():
-    starts = (
-        "make demo",
-        "pfps template",
-        "pfps map",
-        "pip install",
-        "curl",
-        "python -m pipelines.simulate",
-        "pfps au",
-    )
+    starts = ["make demo", "pfps template", "pfps map", "pip install", "curl", "python -m pipelines.sim", "pfps audit"]
     assert [next(start for start in starts if start in block) for block in BLOCKS] == starts
     assert set(NOT_RUN) <= {line for block in BLOCKS for line in lines(block)}
 
