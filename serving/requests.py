@@ -89,7 +89,7 @@ _MAX_COMPARED = (
 )
 LikelyFields = MutableMapping[str, str | None]  # of unknown keys, the fields that they seem to mean
 # the codes of values that are no numbers: of a field, and of anything else in a request
-_KINDS = {bool: "true_or_false", str: "not_a_number", list: "is_a_list", dict: "is_an_object", type(None): "required"}
+_KINDS = {bool: "true_or_false", str: "not_a_number", list: "is_a_list", dict: "is_an_object", type(None): "is_null"}
 _GOT = {bool: "got_true_or_false", str: "got_text", list: "got_list", dict: "got_object", type(None): "got_nothing"}
 
 

@@ -16,10 +16,10 @@ from pfps_ml.core import Fault, InputError, Message
 from pfps_ml.core.atomic_output import check_apart, check_output, written_whole
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.input_validation import Checked
-from pfps_ml.domain.schemas import added_by_scoring
+from pfps_ml.domain.schemas import ACCOUNT, added_by_scoring
 from pfps_ml.io.output_writer import join
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece
-from pfps_ml.io.roster import ACCOUNT, NAMES
+from pfps_ml.io.roster import NAMES
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle

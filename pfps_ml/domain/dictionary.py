@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from pfps_ml.core import FactError, Message
-from pfps_ml.domain.outcomes import ONSET, OUTCOMES, SUCCESS
+from pfps_ml.domain import outcomes
 
 Kind = Literal["text", "number", "whole", "choice"]
 Obtained = Literal["identifier", "questionnaire", "log", "field test", "dynamometry", "visit"]
@@ -268,6 +268,7 @@ ARMS: tuple[Arm, ...] = (
         "G4-44 to G4-48", (("failed_conventional_care", "yes"),),
         Message("injection_needs_failed_care")),
 )  # fmt: skip
+ONSET, SUCCESS, OUTCOMES = outcomes.ONSET, outcomes.SUCCESS, outcomes.OUTCOMES
 REFERENCE_ARM = ARMS[0].name
 ACTIVE_ARMS = tuple(arm.name for arm in ARMS[1:])
 

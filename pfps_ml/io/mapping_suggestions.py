@@ -1,6 +1,6 @@
-"""What the columns of any roster seem to be: a map to be looked through, with what cannot be known asked for.
+"""Proposals for the columns of any roster: a map for a person to check, with questions that the file leaves open.
 
-What the values of a column tell: its unit, its levels, its codes for "not known", the order of its dates.
+Guesses from the values of a column: its unit, its levels, its codes for "not known", the order of its dates.
 """
 
 import datetime as dt
@@ -24,28 +24,28 @@ from pfps_ml.io.column_matching import HEAD_ROWS, Named, closest_field, surely_n
 from pfps_ml.io.mapping import birth_date
 from pfps_ml.io.readers import Size, Source, pieces, read_piece
 
-_FITS = 0.9  # of the values, for a unit to be the one that is meant
+_FITS = 0.9  # of the values, for a unit to be theirs
 OPEN = "?"  # in place of what somebody must say: no map is read that still has it
-_CODES = frozenset("012")  # that forms have for levels, each form its own
+_CODES = frozenset("012")  # that forms have for levels; each form has others
 _HEAVY = 100  # kg: half of a squad is not heavier
 _TEN = 10  # a scale of pain from 0 to 10 is as usual as one from 0 to 100
 
 
 @dataclass(frozen=True)
 class Guess:
-    """What the values of one column tell; see `pfps_ml.io.mapping_suggestions.Proposal`."""
+    """A guess from the values of one column; see `pfps_ml.io.mapping_suggestions.Proposal`."""
 
     declared: dict[str, Any] = field(default_factory=dict)
     samples: tuple[str, ...] = ()
-    asked: str = ""
-    notes: tuple[str, ...] = ()
+    question: Message | None = None
+    notes: tuple[Message, ...] = ()
 
 
 def guess_levels(cells: Counter[str], about: Field) -> Guess:
     """Guess what the texts of a choice mean."""
     plainly = {plain(cell) for cell in cells}
     spanish = about.levels != YES_NO and {"h", "m"} <= plainly and "f" not in plainly
-    levels, unclear, notes = dict[str, str](), 0, list[str]()
+    levels, unclear, notes = dict[str, str](), 0, list[Message]()
     for cell in cells:
         likely = level_of(cell, about, likely=True)
         if spanish and plain(cell) in ("h", "m"):
@@ -56,65 +56,64 @@ def guess_levels(cells: Counter[str], about: Field) -> Guess:
             unclear += cells[cell]
     missing = [cell for cell in cells if is_unknown(cell)]
     codes = sorted(cell for cell in cells if plain(cell) in _CODES)
-    asked = ""
+    question = None
     if {"1", "2"} <= plainly or (about.levels != YES_NO and plainly and plainly <= _CODES):
-        asked, levels = f"which number means {' and which '.join(about.levels)}?", dict.fromkeys(codes, OPEN)
+        question, levels = Message("ask_levels", {"levels": about.levels}), dict.fromkeys(codes, OPEN)
     elif levels:
-        told = ", ".join(f"{theirs} for {ours}" for theirs, ours in levels.items())
-        notes.append(f"These levels are likely, not certain: {told}.")
-    if unclear and not asked:
-        notes.append(f"{_cells(unclear)} neither {' nor '.join(about.levels)}: their rows will be rejected.")
+        pairs = [f"{theirs} for {ours}" for theirs, ours in levels.items()]
+        notes.append(Message("note_levels_likely", {"levels": pairs}))
+    if unclear and not question:
+        notes.append(Message("note_cells_of_no_level", {"n": unclear, "levels": about.levels}))
     samples = tuple(cell for cell in cells if level_of(cell, about, likely=True) or cell in codes)
-    return Guess(_declared(levels=levels, missing=missing), samples, asked, tuple(notes))
+    return Guess(_declared(levels=levels, missing=missing), samples, question, tuple(notes))
 
 
 def guess_number(cells: Counter[str], about: Field, named: Named) -> Guess:
     """Guess the unit and the codes of a column of numbers."""
     decimal, numbers, unclear = _numbers(cells, about)
-    unit, asked, notes = _unit_meant(numbers, about, named)
+    unit, question, notes = _unit_of_column(numbers, about, named)
     codes = [cell for cell in numbers if cell in missing_codes() and not _within(numbers[cell] * unit.factor, about)]
     missing = [*codes, *(cell for cell in cells if is_unknown(cell))]
     unread = sum(count for cell, count in cells.items() if cell not in numbers and not is_unknown(cell)) - unclear
     if unread:
-        notes.append(f"{_cells(unread)} no number: their rows will be rejected.")
+        notes.append(Message("note_cells_of_no_number", {"n": unread}))
     if unclear:
-        told = _cells(unclear).removesuffix(" is").removesuffix(" are")
-        asked, decimal = f'is the comma in {told} before the tenths (decimal = ",") or the thousands (".")?', OPEN
+        question, decimal = Message("ask_decimal", {"n": unclear}), OPEN
     declared = _declared(missing=missing, decimal=decimal, factor=unit.factor if unit.factor != 1 else None)
     if unit.needs == "lever":
-        asked = (
-            "how far is the dynamometer from the joint's axis, in metres (lever_arm_m)? A force alone is no strength."
-        )
+        question = Message("ask_lever_arm")
         declared["lever_arm_m"] = OPEN
     elif unit.needs == "weight":
         declared["per_kg"] = True
-        notes.append("A torque: divided by each runner's weight_kg.")
+        notes.append(Message("note_torque"))
     samples = tuple(cell for cell in numbers if cell not in codes)
-    return Guess(declared, samples, asked, tuple(notes))
+    return Guess(declared, samples, question, tuple(notes))
 
 
-def _unit_meant(numbers: dict[str, float], about: Field, named: Named) -> tuple[Unit, str, list[str]]:
-    """Return the unit that the name tells or the values fit, what to ask about it, and what to say."""
+def _unit_of_column(
+    numbers: dict[str, float], about: Field, named: Named
+) -> tuple[Unit, Message | None, list[Message]]:
+    """Return the unit that the name has or the values fit, a question about it, and notes."""
     if named.unit_meaning is not None:
-        return named.unit_meaning, "", []
+        return named.unit_meaning, None, []
     if about.name == "worst_pain_mm" and numbers and max(numbers.values()) <= _TEN:
-        return Unit(10), "is the scale 0 to 10 (then factor = 10) or 0 to 100 (then no factor)?", []
+        return Unit(10), Message("ask_pain_scale"), []
     if about.unit == "Nm/kg":
-        return Unit(1), "", ["No unit in the name: read as Nm/kg."]
+        return Unit(1), None, [Message("note_unit_assumed", {"unit": "Nm/kg"})]
     if not units_of(about):
-        return Unit(1), "", []
-    unit, asked = _unit_of(numbers, about)
-    told = "the values fit" if unit.factor != 1 else "read as"
-    return unit, asked, [f"No unit in the name: {told} {_unit_name(unit, about)}."]
+        return Unit(1), None, []
+    unit, question = _unit_of(numbers, about)
+    code = "note_unit_fits" if unit.factor != 1 else "note_unit_assumed"
+    return unit, question, [Message(code, {"unit": _unit_name(unit, about)})]
 
 
 def guess_birth(cells: Counter[str], today: dt.date) -> Guess:
     """Guess what stands first in dates of birth."""
-    told = [order for order in ("year first", "day first", "month first") if _all_dates(cells, order)]
-    notes = (f"A date of birth: the age is meant on {today}; set the day of the screening.",)
-    asked = "" if len(told) == 1 or _iso(cells) else "what stands first in these dates, the day or the month?"
-    order = OPEN if asked else told[0] if told else "year first"
-    return Guess({"born": order, "on": today}, (), asked, notes)
+    orders = [order for order in ("year first", "day first", "month first") if _all_dates(cells, order)]
+    note = Message("note_age_on_day", {"day": today.isoformat()})
+    question = None if len(orders) == 1 or _iso(cells) else Message("ask_date_order")
+    order = OPEN if question else orders[0] if orders else "year first"
+    return Guess({"born": order, "on": today}, (), question, (note,))
 
 
 def _iso(cells: Counter[str]) -> bool:
@@ -149,17 +148,17 @@ def _numbers(cells: Counter[str], about: Field) -> tuple[str | None, dict[str, f
     return None, numbers, sum(cells[cell] for cell in unclear)
 
 
-def _unit_of(numbers: dict[str, float], about: Field) -> tuple[Unit, str]:
-    """Return the unit that the values fit, and what to ask if they fit none or more than one."""
+def _unit_of(numbers: dict[str, float], about: Field) -> tuple[Unit, Message | None]:
+    """Return the unit that the values fit, and a question if they fit none or more than one."""
     values = [number for cell, number in numbers.items() if cell not in missing_codes()]
     if about.name == "weight_kg" and values and median(values) > _HEAVY:
-        return Unit(1), "is it in kg or in lb (then factor = 0.45359237)?"
+        return Unit(1), Message("ask_weight_unit")
     if not values or _share(values, 1, about) >= _FITS:
-        return Unit(1), ""
+        return Unit(1), None
     fits = {unit.factor for unit in units_of(about).values() if _share(values, unit.factor, about) >= _FITS}
     if len(fits) == 1:
-        return Unit(fits.pop()), ""
-    return Unit(1), f"which unit is it in? The values are not {about.limits}."
+        return Unit(fits.pop()), None
+    return Unit(1), Message("ask_unit", {"field": about.name})
 
 
 def _share(values: list[float], factor: float, about: Field) -> float:
@@ -175,12 +174,8 @@ def _unit_name(unit: Unit, about: Field) -> str:
     return next(name for name in written if written[name] == unit.factor) if unit.factor != 1 else about.unit
 
 
-def _declared(**told: Any) -> dict[str, Any]:
-    return {key: value for key, value in told.items() if value}
-
-
-def _cells(count: int) -> str:
-    return "1 cell is" if count == 1 else f"{count:,} cells are"
+def _declared(**parts: Any) -> dict[str, Any]:
+    return {key: value for key, value in parts.items() if value}
 
 
 SAMPLES = 3
@@ -201,18 +196,18 @@ class Proposal:
         Some of its values, if they are numbers or levels: ids and free text are not shown.
     declared
         What the map says of it, beside its name; None if it needs no line in a map.
-    asked
-        What only somebody who knows the file can tell; until then the column is left out.
+    question
+        What only a person who knows the file can answer; until then the column is left out.
     notes
-        What to look at.
+        What a person should look at.
     """
 
     column: str
     field: str = ""
     samples: tuple[str, ...] = ()
     declared: dict[str, Any] | None = None
-    asked: str = ""
-    notes: tuple[str, ...] = ()
+    question: Message | None = None
+    notes: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,7 +221,7 @@ class Proposed:
     @property
     def needed(self) -> bool:
         """Whether a map is needed at all."""
-        return any(each.declared is not None or each.asked for each in self.columns) or bool(self.lacking)
+        return any(column.declared is not None or column.question for column in self.columns) or bool(self.lacking)
 
 
 def propose(source: Source, sheet: str | None, today: dt.date) -> Proposed:
@@ -244,33 +239,33 @@ def propose(source: Source, sheet: str | None, today: dt.date) -> Proposed:
     Raises
     ------
     InputError
-        If no name means anything: then it is no header, and what it says may be somebody's name.
+        If no name is known: then it is no header, and its cells may be the names of people.
     """
     first = next(pieces(source, Size()), None)
     columns = read_piece(source, first).table.columns if first else [pa.array([], pa.string())] * len(source.header)
     names = [_named(name) for name in source.header]
     if not any(names):
         raise InputError(Message("header_unknown", {"rows": HEAD_ROWS}))
-    found = [
+    proposals = [
         _proposal(name, named, _sample_cells(column), today) if named else Proposal(name)
         for name, named, column in zip(source.header, names, columns, strict=True)
     ]
-    found = _one_each(found)
-    told = {each.field for each in found}
-    lacking = tuple(each.name for each in INPUTS if each.required and each.name not in told)
-    return Proposed(tuple(found), sheet, lacking)
+    proposals = _one_a_field(proposals)
+    fields = {proposal.field for proposal in proposals}
+    lacking = tuple(field.name for field in INPUTS if field.required and field.name not in fields)
+    return Proposed(tuple(proposals), sheet, lacking)
 
 
 def map_text(proposed: Proposed) -> str:
-    """Return a proposal as the TOML that `--map` reads; what was asked for stands in it as a comment."""
+    """Return a proposal as the TOML that `--map` reads; the questions stand in it as comments."""
     lines = ["# What the columns of this roster are. Look each line through: what it says is what is scored."]
     if proposed.sheet is not None:
         lines.append(f"sheet = {_toml(proposed.sheet)}")
-    if left := [each.column for each in proposed.columns if each.asked]:
+    if left := [column.column for column in proposed.columns if column.question]:
         lines.append(f"leave = {_toml(left)}")
-    for each in proposed.columns:
-        if each.asked or each.declared is not None:
-            lines += ["", *_lines(each)]
+    for column in proposed.columns:
+        if column.question or column.declared is not None:
+            lines += ["", *_lines(column)]
     for name in proposed.lacking:
         lines += ["", f"# ASKED: no column seems to be {name} ({BY_NAME[name].limits}), which is required."]
         lines += [f"# [columns.{name}]", '# from = "the column"']
@@ -278,26 +273,26 @@ def map_text(proposed: Proposed) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _lines(each: Proposal) -> Iterable[str]:
-    declared = {"from": each.column, **(each.declared or {})}
-    hash_ = "# " if each.asked else ""
-    if each.asked:
-        yield f"# ASKED: {_said(each.asked)} Then take the # away, and the name out of `leave` above."
-    yield f"{hash_}[columns.{each.field}]"
-    for note in each.notes:
-        yield f"# {_said(note)}"
+def _lines(column: Proposal) -> Iterable[str]:
+    declared = {"from": column.column, **(column.declared or {})}
+    hash_ = "# " if column.question else ""
+    if column.question:
+        yield f"# ASKED: {_in_comment(column.question.text)} Then take the # away, and the name out of `leave` above."
+    yield f"{hash_}[columns.{column.field}]"
+    for note in column.notes:
+        yield f"# {_in_comment(note.text)}"
     for key, value in declared.items():
         yield f"{hash_}{key} = {_toml(value)}"
 
 
-def _said(text: str) -> str:
-    """Return a text as a comment may hold it: signs of control, a line's end among them, would end it."""
-    return _CONTROL.sub("?", text)
+def _in_comment(sentence: str) -> str:
+    """Return a sentence as a comment may hold it: signs of control, a line's end among them, would end it."""
+    return _CONTROL.sub("?", sentence)
 
 
 def _toml(value: Any) -> str:
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_toml(key)} = {_toml(each)}" for key, each in value.items()) + " }"
+        return "{ " + ", ".join(f"{_toml(key)} = {_toml(part)}" for key, part in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_toml, value)) + "]"
     return (
@@ -324,22 +319,23 @@ def _proposal(name: str, named: Named, cells: Counter[str], today: dt.date) -> P
         guess = guess_levels(cells, about)
     else:
         guess = guess_number(cells, about, named)
-    notes = guess.notes if named.sure else ("The name only looks like it: is it so?", *guess.notes)
+    notes = guess.notes if named.sure else (Message("note_name_similar"), *guess.notes)
     declared = None if name == named.field and not guess.declared else guess.declared
-    return Proposal(name, named.field, guess.samples[:SAMPLES], declared, guess.asked, notes)
+    return Proposal(name, named.field, guess.samples[:SAMPLES], declared, guess.question, notes)
 
 
-def _one_each(found: Sequence[Proposal]) -> list[Proposal]:
-    """Ask which column is meant where several seem to be the same field, unless one has the field's own name."""
-    fields = Counter(each.field for each in found if each.field)
-    exact = {each.field for each in found if each.column == each.field}
-    result = []
-    for each in found:
-        if each.field and fields[each.field] > 1 and each.column != each.field:
-            asked = f"which column is {each.field}? {fields[each.field]} seem to be."
-            each = Proposal(each.column) if each.field in exact else replace(each, asked=each.asked or asked)  # noqa: PLW2901
-        result.append(each)
-    return result
+def _one_a_field(proposals: Sequence[Proposal]) -> list[Proposal]:
+    """Ask which column is right where several seem to be the same field, unless one has the field's own name."""
+    counts = Counter(proposal.field for proposal in proposals if proposal.field)
+    exact = {proposal.field for proposal in proposals if proposal.column == proposal.field}
+    return [_resolved(proposal, counts[proposal.field], proposal.field in exact) for proposal in proposals]
+
+
+def _resolved(proposal: Proposal, count: int, exact: bool) -> Proposal:
+    if count <= 1 or proposal.column == proposal.field:
+        return proposal
+    question = Message("ask_column", {"field": proposal.field, "columns": count})
+    return Proposal(proposal.column) if exact else replace(proposal, question=proposal.question or question)
 
 
 def _sample_cells(column: Any) -> Counter[str]:

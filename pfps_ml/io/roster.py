@@ -433,6 +433,6 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
 
 
 __all__ = [
-    "ACCOUNT", "NAMES", "Plan", "Roster", "Rows", "Summary", "check_spelt", "has_decimal_comma", "id_texts", "plan_of",
+    "NAMES", "Plan", "Roster", "Rows", "Summary", "check_spelt", "has_decimal_comma", "id_texts", "plan_of",
     "propose_map", "read_roster", "read_rows", "scored_before", "summary_of",
 ]  # fmt: skip

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, OutputError
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
 from pfps_ml.domain.input_validation import derive, is_missing
-from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon
+from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon, Outcome
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.roster import Roster, read_roster
 
@@ -251,7 +251,12 @@ class Columns:
     @property
     def asked(self) -> str:
         """The column of the outcome."""
-        return self.outcome or (ONSET if self.arm is None else SUCCESS).column
+        return self.outcome or self.about.column
+
+    @property
+    def about(self) -> Outcome:
+        """What the file is about: success of patients where there are arms, else onset of runners."""
+        return ONSET if self.arm is None else SUCCESS
 
 
 @dataclass(frozen=True, eq=False)
@@ -349,10 +354,7 @@ class Cohort:
 
 
 def read_cohort(
-    source: Path,
-    columns: Columns,
-    mapping: Path | Mapping | None = None,
-    horizons: Horizons | None = None,
+    source: Path, columns: Columns, mapping: Path | Mapping | None = None, horizons: Horizons | None = None
 ) -> Cohort:
     """Read a cohort; rows with faults are kept and marked.
 
@@ -383,7 +385,6 @@ def read_cohort(
     table.expect(columns.named)
     if columns.arm is None and columns.arm_levels:
         raise InvalidInput(Message("arm_level_without_arm"))
-    outcome = ONSET if columns.arm is None else SUCCESS
     club, person, period = (table.texts(name) for name in (table.source("club"), columns.person, columns.period))
     advice = CASE_ADVICE if columns.arm is None else SUCCESS_ADVICE
     months, second, (first, last) = columns.follow_up, columns.second, (columns.measured_on, columns.happened_on)
@@ -400,7 +401,7 @@ def read_cohort(
         happened_on=None if last is None else days_of(table.cells(last), last),
         second=None if second is None else outcome_codes(table.cells(second), second, advice=SECOND_ADVICE),
         arm=None if columns.arm is None else arms_of(table, columns.arm, columns.arm_levels),
-        horizon=outcome.at((horizons or {}).get(outcome.name)),
+        horizon=columns.about.at((horizons or {}).get(columns.about.name)),
         digest=hashlib.sha256(source.read_bytes()).hexdigest(),
     )
 

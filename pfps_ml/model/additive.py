@@ -23,11 +23,11 @@ from numpy.typing import NDArray
 
 from pfps_ml.core import BundleFormat, Floats, Message
 from pfps_ml.core.numbers import at_least
-from pfps_ml.domain.outcomes import LINKS
-from pfps_ml.domain.outcomes import inverse_logit as probability
+from pfps_ml.domain.outcomes import LINKS, inverse_logit
 
 Codes = NDArray[np.intp]
 Values = pd.DataFrame | Mapping[str, Floats]
+probability = inverse_logit
 DECIMALS = 8  # of a table entry: far below what matters to a person, and shorter to read
 
 

@@ -22,7 +22,8 @@ from pfps_ml.domain.dictionary import ARMS, INPUTS, Arm
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.domain.outcomes import OUTCOME, Horizon
 from pfps_ml.domain.schemas import fingerprint, notice_message, notice_of
-from pfps_ml.model.bundle_files import FORMAT, MISSHAPEN, Contents, digest, file_of, read_contents
+from pfps_ml.model import bundle_files
+from pfps_ml.model.bundle_files import FORMAT, MISSHAPEN, Contents, file_of, read_contents
 from pfps_ml.model.bundle_schema import (
     Schema,
     dictionary_now,
@@ -36,6 +37,7 @@ from pfps_ml.model.reference import GainTables, Overlap, check_reference, gain_t
 from pfps_ml.model.wording import Cautions, cautions_of
 
 TOLERANCE = 1e-9
+digest = bundle_files.digest
 _LARGEST = 10_000_000  # bytes; design: a bundle is at most 10 MB
 _SCALE_1 = {"margin": "log_odds", "base_margin": "base_log_odds"}  # what format 1 calls these answers
 Bounds = Mapping[str, Mapping[str, Any]]
@@ -327,6 +329,6 @@ def _models_home() -> Path:
 
 
 __all__ = [
-    "FORMAT", "TOLERANCE", "Bundle", "bundle_parts", "digest", "dump", "golden_answers", "golden_inputs", "load_bundle",
+    "TOLERANCE", "Bundle", "bundle_parts", "digest", "dump", "golden_answers", "golden_inputs", "load_bundle",
     "manifest_of", "parts_of", "released_bundle", "reproduce", "save_bundle",
 ]  # fmt: skip

@@ -188,7 +188,7 @@ def schema_from_json(content: Any) -> Schema:
     try:
         found = Schema(float(content["level"]), {n: _outcome(n, c) for n, c in content["outcomes"].items()})
         fault = next(_faults(found, content), None)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BundleFormat(
             "expected level and outcomes in schema.json, got another shape; restore the bundle"
         ) from error

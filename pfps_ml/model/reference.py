@@ -233,7 +233,7 @@ def overlap_of(reference: Mapping[str, Any], arms: Sequence[str]) -> Overlap | N
     try:
         content = reference[KEY]
         floor, model = float(content["floor"]), propensity_from_json(content["states"], arms)
-    except (BundleError, LookupError, TypeError, ValueError, AttributeError) as error:
+    except (BundleError, LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BundleFormat(Message("propensities_of_other_shape")) from error
     return Overlap(model, floor)
 

@@ -397,25 +397,22 @@ def evaluate(
             )
     predictor = candidate.predictor
     tell("onset figures with intervals")
-    label = ONSET.label_at(candidate.horizons[ONSET.name])
+    onset, success = (each.label_at(candidate.horizons[each.name]) for each in (ONSET, SUCCESS))
     runners = Runners.of(frames, split.is_held_out(frames.onset["club"]), predictor)
-    tables, pictures = (
-        onset_tables(runners, predictor, config, label),
-        onset_pictures(runners, predictor, config, label),
-    )
+    tables = onset_tables(runners, predictor, config, onset)
+    pictures = onset_pictures(runners, predictor, config, onset)
     tell("pathway effects")
     treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
     found = pathway_tables(treated, config.evaluation)
     tables |= {name: found[name] for name in found if name not in PICTURED}
-    pictures |= pathway_pictures(found, SUCCESS.label_at(candidate.horizons[SUCCESS.name]))
+    pictures |= pathway_pictures(found, success)
     tables["answered"] = pd.concat([tables["answered"], pathways_answered(treated)], ignore_index=True)
     if thorough:
         tell("refits: learning curve, clubs left out")
         pictures |= refitted_pictures(frames, split, runners, config)
     subject = {
         "candidate": candidate.identity, "level": predictor.interval.level, **candidate.facts["trained_on"],
-        "split": split.digest,
-        "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
+        "split": split.digest, "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
     return Evaluation(tables, pictures, subject)

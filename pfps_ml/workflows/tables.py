@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from pfps_ml.domain.scenario import Parameter, Scenario
-    from pfps_ml.io.mapping_suggestions import Proposed
+    from pfps_ml.io.mapping_suggestions import Proposal, Proposed
     from pfps_ml.io.roster import Summary
 
 
@@ -70,25 +70,28 @@ def show_faults(faults: tuple[Fault, ...]) -> None:
 def show_proposal(proposed: "Proposed") -> None:
     """Print what each column of a roster seems to be, with three of its values if they are numbers or levels."""
     table = Table("column and values", Column("read as", width=27, overflow="fold"), "to look at", show_lines=True)
-    for each in proposed.columns:
-        told = each.declared or {}
-        read = [each.field, *(() if each.asked else (_told(key, told[key]) for key in told))]
-        read += ["not read" + " yet" * bool(each.asked)] if each.asked or not each.field else []
-        notes = [*([f"ASKED: {each.asked}"] if each.asked else []), *each.notes]
-        name = " ".join(each.column.split())
-        cells = "\n".join(filter(None, (name, ", ".join(each.samples)))), "\n".join(filter(None, read)), " ".join(notes)
-        table.add_row(*map(escape, cells))
+    for column in proposed.columns:
+        table.add_row(*map(escape, _proposal_cells(column)))
     console = Console(stderr=True)
     console.print(table)
-    if asked := sum(bool(each.asked) for each in proposed.columns):
-        console.print(f"Not read until the map answers what is ASKED: {asked} column(s).", style="bold")
+    if questions := sum(bool(column.question) for column in proposed.columns):
+        console.print(f"Not read until the map answers what is ASKED: {questions} column(s).", style="bold")
     for name in proposed.lacking:
         console.print(f"No column seems to be {name}, which is required.", style="bold")
     if not proposed.needed:
         console.print("Every column has the dictionary's name, levels and unit: no map is needed.")
 
 
-def _told(key: str, value: object) -> str:
+def _proposal_cells(column: "Proposal") -> tuple[str, str, str]:
+    declared = {} if column.question else column.declared or {}
+    read = [column.field, *(_declaration(key, value) for key, value in declared.items())]
+    read += ["not read" + " yet" * bool(column.question)] if column.question or not column.field else []
+    notes = [*([f"ASKED: {column.question.text}"] if column.question else []), *(note.text for note in column.notes)]
+    name = " ".join(column.column.split())
+    return "\n".join(filter(None, (name, ", ".join(column.samples)))), "\n".join(filter(None, read)), " ".join(notes)
+
+
+def _declaration(key: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{theirs} = {ours}" for theirs, ours in value.items())
     if key == "per_kg":

@@ -108,16 +108,14 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     """
     if len(frames.draws) == 1:
         raise CohortError("expected no draws of the evidence or at least two, got one; simulate with more --draws")
-    horizons = {each.name: each.at() for each in OUTCOMES}
-    if scenario:
-        horizons[ONSET.name] = ONSET.at(load_scenario(scenario).horizon_months)
+    horizons = _main_horizons(scenario)
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     _expect_enough(frames, split)
     with threadpool_limits(1):  # many small fits: starting threads costs ten times the work
         onset, X = _fit_onset(frames.onset, split, config, tell)
         tell(f"onset, {len(frames.draws)} draws of the evidence")
         onset.with_evidence(_onset_rows(frames.draw("onset", draw), split)[:2] for draw in frames.draws)
-        further = _fit_further(frames, split, config, tell, horizons[ONSET.name].number)
+        further = _fit_further(frames, split, config, tell, horizons)
         pathways = _fit_pathways(frames.treatment, split, config, tell)
         tell(f"pathways, {len(frames.draws)} draws of the evidence")
         pathways.with_evidence(_patient_rows(frames.draw("treatment", draw), split)[:3] for draw in frames.draws)
@@ -191,13 +189,19 @@ def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress
     return model.fit(X, y, club, split.fold_of(club)), X
 
 
+def _main_horizons(scenario: str | None) -> dict[str, Horizon]:
+    """Return the main horizon of each outcome: a scenario says how long its runners are followed."""
+    found = {each.name: each.at() for each in OUTCOMES}
+    return found | ({ONSET.name: ONSET.at(load_scenario(scenario).horizon_months)} if scenario else {})
+
+
 def _fit_further(
-    frames: Frames, split: Split, config: Config, tell: Progress, main: float
+    frames: Frames, split: Split, config: Config, tell: Progress, horizons: Mapping[str, Horizon]
 ) -> dict[float, AdditiveModel | None]:
     """Fit onset over every declared horizon below the main one that the frames have an outcome for, on all draws."""
     models: dict[float, AdditiveModel | None] = {}
     for number, column in zip(ONSET.horizons, ONSET.columns, strict=True):
-        if number >= main or column not in frames.onset:
+        if number >= horizons[ONSET.name].number or column not in frames.onset:
             continue
         X, y, club = _onset_rows(frames.onset, split, column)
         model = OnsetModel(config.onset, partial(_tell_step, tell, str(ONSET.at(number))))

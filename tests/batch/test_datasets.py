@@ -77,8 +77,11 @@ def test_a_broken_partition_is_reported_and_the_others_are_scored(tmp_path, bund
     written(runners(100).drop(columns="sex"), tmp_path / "in" / "p8.parquet")
     with pytest.raises(PartlyDone, match="got 2 that cannot") as caught:
         score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
-    assert [fault.field for fault in caught.value.faults] == ["p1.parquet", "p8.parquet"]
+    assert [(fault.parameters["partition"], fault.field) for fault in caught.value.faults] == [
+        ("p1.parquet", None), ("p8.parquet", None), ("p8.parquet", "sex")]  # fmt: skip
     told = {each["name"]: each for each in manifest(tmp_path / "out")["partitions"]}
+    assert [fault["code"] for fault in told["p1.parquet"]["faults"]] == ["parquet_damaged"]
+    assert [fault["code"] for fault in told["p8.parquet"]["faults"]] == ["header_invalid", "column_required"]
     assert "damaged" in told["p1.parquet"]["error"]
     assert "sex: expected this required column" in told["p8.parquet"]["error"]
     assert manifest(tmp_path / "out")["rows"] == 450
@@ -192,7 +195,7 @@ def test_what_would_be_left_out_of_a_data_set_is_refused_before_any_work(tmp_pat
     path.symlink_to(source) if other == "linked" else path.write_text("more runners")
     with pytest.raises(InputError, match="left out") as caught:
         score_roster(tmp_path / "in", tmp_path / "out", bundle)
-    assert [fault.text for fault in caught.value.faults] == [repr(other)]
+    assert [(fault.code, fault.text) for fault in caught.value.faults] == [("other_file", repr(other))]
     assert not (tmp_path / "out").exists()
 
 
@@ -203,7 +206,7 @@ def test_a_partition_may_be_spelt_in_capitals_in_any_script_and_be_a_link(tmp_pa
     (folder / "gone.parquet").symlink_to(tmp_path / "nowhere")
     with pytest.raises(PartlyDone) as caught:
         score_roster(folder, tmp_path / "out", bundle)
-    assert [fault.field for fault in caught.value.faults] == ["gone.parquet"]
+    assert [fault.parameters["partition"] for fault in caught.value.faults] == ["gone.parquet"]
     assert pq.read_metadata(tmp_path / "out" / "Zoë 1.PARQUET").num_rows == manifest(tmp_path / "out")["rows"] == 150
 
 

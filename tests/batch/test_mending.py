@@ -30,7 +30,7 @@ def test_the_rejected_rows_come_with_their_own_columns_and_the_account_and_nothi
         ending
     ]
     found = read(tmp_path / f"mend{ending}")
-    assert list(found) == [*HEADER.strip().split(","), "status", "problems"]
+    assert list(found) == [*HEADER.strip().split(","), "status", "problems", "problem_codes"]
     assert found["runner_id"].tolist() == ["R-2", "R-4"]
     assert set(found["status"]) == {"rejected"} and found["problems"].str.contains("expected").all()
 
@@ -57,7 +57,7 @@ def test_a_row_that_did_not_fit_the_header_stays_rejected_until_somebody_has_cle
 def test_none_rejected_is_a_file_with_a_header_and_no_row(tmp_path, bundle):
     score_roster(roster(tmp_path, GOOD), tmp_path / "scored.csv", bundle)
     assert repeat_rejected(tmp_path / "scored.csv", tmp_path / "mend.csv") == 0
-    assert (tmp_path / "mend.csv").read_text() == HEADER.strip() + ",status,problems\n"
+    assert (tmp_path / "mend.csv").read_text() == HEADER.strip() + ",status,problems,problem_codes\n"
 
 
 def test_what_was_not_scored_has_no_rejected_rows(tmp_path):

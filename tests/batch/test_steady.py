@@ -67,7 +67,8 @@ def test_a_partition_that_becomes_another_one_is_reported_and_the_others_are_sco
     tell = meanwhile(lambda: written(runners(600).iloc[-rows:], late))
     with pytest.raises(PartlyDone) as caught:
         score_roster(tmp_path / "in", tmp_path / "out", bundle, None, effort(), tell)
-    assert [(fault.field, "stays as it is" in fault.text) for fault in caught.value.faults] == [("p2.parquet", True)]
+    (fault,) = caught.value.faults
+    assert fault.parameters["partition"] == "p2.parquet" and fault.parameters["fault"]["code"] == "file_changed"
     assert manifest(tmp_path / "out")["rows"] == 450
     assert not (tmp_path / "out" / "p2.parquet").exists()
 
@@ -79,5 +80,5 @@ def test_a_partition_that_is_whole_only_later_is_none_of_this_run(tmp_path, bund
     tell = meanwhile(lambda: written(runners(100), late), share=0)
     with pytest.raises(PartlyDone) as caught:
         score_roster(tmp_path / "in", tmp_path / "out", bundle, None, effort(), tell)
-    assert [fault.field for fault in caught.value.faults] == ["p7.parquet"]
+    assert [fault.parameters["partition"] for fault in caught.value.faults] == ["p7.parquet"]
     assert manifest(tmp_path / "out")["rows"] == 200

@@ -132,5 +132,7 @@ def test_row_groups_of_any_size_are_read(tmp_path, bundle, groups):
 def test_texts_come_back_from_parquet_as_text(tmp_path, bundle):
     score_roster(written(runners(), tmp_path / "in.parquet"), tmp_path / "out.parquet", bundle, effort=effort())
     found = pq.read_table(tmp_path / "out.parquet")
-    assert {str(found.schema.field(name).type) for name in ("status", "problems", "reason_1", "bundle")} == {"string"}
+    assert {
+        str(found.schema.field(name).type) for name in ("status", "problems", "problem_codes", "reason_1", "bundle")
+    } == {"string"}
     assert pd.read_parquet(tmp_path / "out.parquet")["risk_band"].dropna().isin(["low", "moderate", "high"]).all()

@@ -45,7 +45,7 @@ def test_there_is_a_core():
 
 
 def test_a_worker_knows_what_it_was_given_and_leaves_the_stopping_to_its_parent(monkeypatch):
-    monkeypatch.setattr(workers, "_given", None)
+    monkeypatch.setattr(workers, "_context", None)
     before, threads = signal.getsignal(signal.SIGINT), workers.pa.cpu_count()
     try:
         workers._begin(6)

@@ -223,7 +223,8 @@ def test_on_a_terminal_each_step_shows_that_it_is_being_done(pfps, tmp_path, mod
 
 def test_on_a_terminal_what_is_done_at_once_shows_nothing(pfps, tmp_path, models, monkeypatch):
     monkeypatch.setattr("pfps_ml.core.console.PATIENCE", 600)
-    monkeypatch.setenv("FORCE_COLOR", "1")
+    for name, value in {"FORCE_COLOR": "1", "TERM": "xterm"}.items():  # a dumb terminal has no progress to hide
+        monkeypatch.setenv(name, value)
     assert pfps("score", EXAMPLE, "-o", tmp_path / "s.csv")[2] == ""
 
 

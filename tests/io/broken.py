@@ -119,7 +119,7 @@ CSV = (
     Broken("empty.csv", lambda: b"", "empty file"),
     Broken("only a mark.csv", lambda: b"\xef\xbb\xbf", "empty file"),
     Broken("only a header.csv", lambda: HEADER.encode(), "1 fault"),
-    Broken("no header.csv", lambda: ROW.format("R-1").encode() * 3, "fault(s) in it"),
+    Broken("no header.csv", lambda: ROW.format("R-1").encode() * 3, "faults in it"),
     Broken("a quote left open.csv", lambda: (GOOD + '"R-3,Club\n' + ROW.format("R-4") * 50).encode(), "quotes"),
     Broken("a hundred thousand columns.csv", lambda: b"x," * 100_000 + b"\n1\n", "at most 2,000 columns"),
     Broken("noise.csv", lambda: bytes(range(256)) * 40, "NUL byte"),

@@ -147,10 +147,10 @@ def test_everything_wrong_is_told_at_once_by_row_and_without_a_value(refused):
     text = f"date,distance_km,duration,cadence\n{DAY},{secret},55:00,\n{secret},5,30:00,\n{DAY},5,{secret},{secret}\n"
     told = refused(text)
     assert [line.partition(":")[0] for line in told[1:]] == ["date", "distance_km", "duration", "cadence"]
-    assert ["row(s): 2" in told[1], "row(s): 1" in told[2], "row(s): 3" in told[3]] == [True, True, True]
+    assert ["1 row: 2" in told[1], "1 row: 1" in told[2], "1 row: 3" in told[3]] == [True, True, True]
     assert secret not in " ".join(told)
     many = "date,distance_km\n" + f"{DAY},x\n" * 9
-    assert "9 row(s): 1, 2, 3, 4, 5, ..." in refused(many)[1]
+    assert "9 rows: 1, 2, 3, 4, 5, ..." in refused(many)[1]
 
 
 @pytest.mark.parametrize("header", [

@@ -130,7 +130,7 @@ def test_rows_that_do_not_fit_the_header_are_not_moved_about(logs, tmp_path):
     given = roster(tmp_path, HEADER + "R-1,30,female,12\n" + "R-2,30,female,,,a,b\n" * 6)
     with pytest.raises(InvalidInput) as caught:
         write_loads(logs, tmp_path / "out.csv", Wish(roster=given))
-    assert caught.value.faults[0].text == "7 row(s) below the header have other columns: 1, 2, 3, 4, 5, ..."
+    assert caught.value.faults[0].text == "7 rows below the header have other columns: 1, 2, 3, 4, 5, ..."
     assert not (tmp_path / "out.csv").exists()
 
 

@@ -43,7 +43,7 @@ def test_patients_can_be_asked_for_and_then_a_column_of_arms_is_expected(tmp_pat
 def test_an_arm_that_is_not_in_the_dictionary_is_refused_and_not_told(tmp_path):
     frame = patients_frame().assign(arm=["hip", "usual_care", "placebo"] * 100)
     message = refused(tmp_path, frame)
-    assert "1 other(s) in 100 rows" in message
+    assert "1 other in 100 rows" in message
     assert "placebo" not in message
 
 

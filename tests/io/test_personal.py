@@ -71,7 +71,7 @@ def test_the_dictionary_s_own_columns_are_not_suspected_but_ids_that_are_names_a
 
 
 def test_the_warning_tells_places_and_kinds():
-    assert warning([Spotted(2, NAME), Spotted(5, EMAIL)]).startswith(
+    assert warning([Spotted(2, NAME), Spotted(5, EMAIL)]).text.startswith(
         "This roster seems to say who its runners are: column 2 (names), column 5 (email addresses)."
     )
 

@@ -80,7 +80,7 @@ def test_a_force_is_asked_for_its_lever_arm_and_left_out_until_somebody_says_it(
 def test_numbers_for_sexes_are_read_only_as_somebody_says(tmp_path):
     text = "Nr,Age,Sex\n1,30,0\n2,40,1\n"
     found = proposal(tmp_path, text)
-    assert "which number means female and which male?" in found.columns[2].asked
+    assert "which numbers mean female and male?" in found.columns[2].question.text
     assert found.lacking == ()  # there is such a column: it is asked about
     with pytest.raises(InvalidInput, match="header"):
         read_by_proposal(tmp_path, text)
@@ -112,14 +112,14 @@ def test_what_a_roster_needs_and_no_column_is_stands_in_the_map_as_a_question(tm
 
 def test_two_columns_that_seem_to_be_one_field_are_asked_about_unless_one_has_its_very_name(tmp_path):
     found = proposal(tmp_path, "Nr,age_years,Sex,Weight,Body weight\n1,30,F,60,61\n")
-    assert [each.asked for each in found.columns[3:]] == ["which column is weight_kg? 2 seem to be."] * 2
+    assert [column.question.text for column in found.columns[3:]] == ["which column is weight_kg? 2 seem to be."] * 2
     found = proposal(tmp_path, "Nr,age_years,Alter,Sex\n1,30,31,F\n")
     assert [each.field for each in found.columns] == ["runner_id", "age_years", "", "sex"]
 
 
 def test_a_name_that_only_looks_like_a_field_is_said_to(tmp_path):
     found = proposal(tmp_path, "runner_id,age_years,sex,heigth_cm\na,30,male,180\n").columns[3]
-    assert (found.field, found.notes[0]) == ("height_cm", "The name only looks like it: is it so?")
+    assert (found.field, found.notes[0].text) == ("height_cm", "The name only looks like it: is it so?")
 
 
 def test_ids_and_free_text_and_columns_of_no_field_show_no_values(tmp_path):

@@ -17,7 +17,7 @@ from pfps_ml.core.errors import PfpsError
 from pfps_ml.domain.dictionary import INPUTS
 from pfps_ml.domain.input_validation import check
 from pfps_ml.io.readers import read_sheet
-from pfps_ml.io.roster import Summary, read_roster
+from pfps_ml.io.roster import ACCOUNT, Summary, read_roster
 from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, assess
 from tests.rosters import EXAMPLE, GOOD, HEADER, ROW, cells, roster, scored
 
@@ -27,11 +27,11 @@ def test_the_example_comes_back_row_for_row_with_its_own_cells(tmp_path, bundle)
     summary = score_roster(EXAMPLE, out, bundle)
     before, after = cells(EXAMPLE), cells(out)
     assert (summary.rows, summary.scored, summary.rejected) == (40, 34, 6)
-    assert list(after[0]) == [*before[0], "status", "problems", *ROSTER_COLUMNS, *VISIT_COLUMNS]
+    assert list(after[0]) == [*before[0], *ACCOUNT, *ROSTER_COLUMNS, *VISIT_COLUMNS]
     for theirs, ours in zip(before, after, strict=True):
         for name, cell in theirs.items():
             assert ours[name].removeprefix("'") == (cell or "").removeprefix("'")
-        assert (ours["status"] == "rejected") == bool(ours["problems"])
+        assert (ours["status"] == "rejected") == bool(ours["problems"]) == bool(ours["problem_codes"])
 
 
 def test_a_row_gets_the_risk_that_the_assessment_gives_and_the_interval_holds_it(tmp_path, bundle):
@@ -73,6 +73,7 @@ def test_a_rejected_row_has_its_reason_and_no_score(tmp_path, bundle):
         "age_years: expected a number from 10 to 90 years, got 255; "
         "weekly_distance_km: expected a number from 0 to 250 km, got text"
     )
+    assert row["problem_codes"] == "outside_limits, not_a_number"
     assert all(row[name] == "" for name in ROSTER_COLUMNS)
     assert other["status"] == "scored"
     assert summary == Summary(2, 1, 1, {"age_years": 1, "weekly_distance_km": 1})
@@ -93,13 +94,14 @@ def test_every_row_of_a_duplicated_id_is_rejected_and_the_others_are_not(tmp_pat
     rows = cells(tmp_path / "out.csv")
     assert [row["status"] for row in rows] == ["rejected", "scored", "rejected"]
     assert "another row" in rows[0]["problems"]
+    assert rows[0]["problem_codes"] == "shared_id"
     assert "R-1" not in rows[0]["problems"]
 
 
 def test_rows_without_an_id_are_rejected_as_that_and_not_as_duplicates(tmp_path):
     read = read_roster(roster(tmp_path, HEADER + ROW.format("") * 2))
     assert [fault.row for fault in read.faults] == [0, 1]
-    assert all("required" in fault.text for fault in read.faults)
+    assert [fault.code for fault in read.faults] == ["id_missing", "id_missing"]
 
 
 def test_a_row_too_short_is_rejected_with_its_reason_and_keeps_its_place(tmp_path, bundle):
@@ -107,7 +109,8 @@ def test_a_row_too_short_is_rejected_with_its_reason_and_keeps_its_place(tmp_pat
     rows = cells(tmp_path / "out.csv")
     assert [(row["runner_id"], row["status"]) for row in rows] == [
         ("R-1", "scored"), ("R-2", "rejected"), ("R-3", "scored")]  # fmt: skip
-    assert rows[1]["problems"].startswith("expected 8 cells as in the header, got 3")
+    assert rows[1]["problems"] == "expected 8 cells as in the header, got fewer: the rest was left blank"
+    assert rows[1]["problem_codes"] == "row_too_short"
     assert (rows[1]["age_years"], rows[1]["height_cm"]) == ("30", "")
 
 
@@ -116,7 +119,8 @@ def test_a_row_too_long_is_rejected_and_none_of_its_text_is_lost(tmp_path, bundl
     rows = cells(tmp_path / "out.csv")
     assert [row["status"] for row in rows] == ["rejected", "scored"]
     assert rows[0]["notes"] == "sore, tired"
-    assert "got 9" in rows[0]["problems"]
+    assert rows[0]["problems"].startswith("expected 8 cells as in the header, got more: the surplus was joined")
+    assert rows[0]["problem_codes"] == "row_too_long"
 
 
 def test_many_chunks_give_what_one_row_at_a_time_gives(tmp_path, bundle):
@@ -145,9 +149,11 @@ def test_rows_too_short_or_too_long_stay_rejected_with_their_reason_when_scored_
     assert score_roster(tmp_path / f"once{ending}", tmp_path / "twice.csv", bundle) == first
     short, long, other = cells(tmp_path / "twice.csv")
     shared = "runner_id: expected an id of its own, got one that another row has too"
-    assert short["problems"] == f"expected 8 cells as in the header, got 4: the rest was left blank; {shared}"
-    assert long["problems"].startswith("expected 8 cells as in the header, got 9: its surplus was joined")
+    assert short["problems"] == f"expected 8 cells as in the header, got fewer: the rest was left blank; {shared}"
+    assert long["problems"].startswith("expected 8 cells as in the header, got more: the surplus was joined")
     assert (other["status"], other["problems"]) == ("rejected", shared)
+    assert [row["problem_codes"] for row in (short, long, other)] == [
+        "row_too_short, shared_id", "row_too_long", "shared_id"]  # fmt: skip
 
 
 def test_a_row_counts_as_whole_again_once_somebody_who_mended_it_has_cleared_its_status(tmp_path, bundle):
@@ -155,6 +161,35 @@ def test_a_row_counts_as_whole_again_once_somebody_who_mended_it_has_cleared_its
     text = (tmp_path / "out.csv").read_text()
     assert read_roster(roster(tmp_path, text)).summary.rejected == 1
     assert read_roster(roster(tmp_path, text.replace("rejected", ""))).summary.rejected == 0
+
+
+def without_codes(text):
+    """Return a scored CSV file as a version that wrote no codes would have written it."""
+    rows = list(csv.reader(io.StringIO(text)))
+    at, out = rows[0].index("problem_codes"), io.StringIO(newline="")
+    csv.writer(out, lineterminator="\n").writerows([*row[:at], *row[at + 1 :]] for row in rows)
+    return out.getvalue()
+
+
+def test_rows_that_a_version_without_codes_rejected_for_an_unseen_reason_stay_rejected_until_their_status_is_cleared(
+    tmp_path, bundle
+):
+    bad = "R-3,Club,255,female,170,25,no,\n"
+    scored(tmp_path, HEADER + "R-1,Club,30,female\n" + ROW.format("R-2") + bad, bundle)
+    old = without_codes((tmp_path / "out.csv").read_text())
+    read = read_roster(roster(tmp_path, old))
+    assert [(fault.row, fault.code) for fault in read.faults] == [(0, "rejected_before"), (2, "outside_limits")]
+    assert "clear its status" in read.faults[0].text
+    score_roster(tmp_path / "roster.csv", tmp_path / "again.csv", bundle)
+    assert [row["problem_codes"] for row in cells(tmp_path / "again.csv")] == ["rejected_before", "", "outside_limits"]
+    assert read_roster(roster(tmp_path, old.replace("rejected", ""))).summary.rejected == 1
+
+
+def test_what_the_column_of_codes_says_counts_in_a_scored_file_only(tmp_path):
+    text = GOOD.replace("notes", "problem_codes").replace(",\n", ",row_too_short\n")
+    with pytest.raises(PfpsError, match="header") as refused:
+        read_roster(roster(tmp_path, text))
+    assert [fault.code for fault in refused.value.faults] == ["name_taken"]
 
 
 def test_of_a_scored_file_without_the_problems_only_what_can_be_seen_is_rejected(tmp_path, bundle):

@@ -122,7 +122,7 @@ def test_in_a_folder_each_file_or_folder_is_a_runner_and_other_files_are_left_as
     written(tmp_path, ".hidden.csv", b"")
     logs = read_logs(tmp_path)
     assert {name: len(found) for name, found in logs.entries.items()} == {"R-1": 1, "R-2": 2}
-    assert (logs.files, logs.aside) == (3, 1)
+    assert (logs.files, logs.other_files) == (3, 1)
     assert len(read_logs(tmp_path / "R-2", "R-7").entries["R-7"]) == 2
 
 

@@ -46,12 +46,18 @@ def ask(client, **runner):
 
 
 def refusal(response, status):
-    """Return the error of a refusal, which has one shape whoever refused."""
+    """Return the error of a refusal, which has one shape whoever refused; of its faults the row, field and message."""
+    from pfps_ml.core.messages import sentence
+
     assert response.status_code == status, response.text
     assert response.headers["content-type"] == "application/json"
     assert set(response.json()) == {"error"}
     error = response.json()["error"]
     assert set(error) == {"code", "message", "faults"}
-    assert all(set(fault) == {"row", "field", "message"} for fault in error["faults"])
+    for fault in error["faults"]:
+        assert set(fault) == {"row", "fields", "field", "code", "parameters", "text", "message"}
+        assert fault["message"] == fault["text"] == sentence(fault["code"], fault["parameters"])
+        assert [fault["field"]] == (fault["fields"][:1] or [None])
+    error["faults"] = [{name: fault[name] for name in ("row", "field", "message")} for fault in error["faults"]]
     assert error["code"] and error["message"] and response.headers["x-error-code"] == error["code"]
     return error

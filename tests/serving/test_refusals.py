@@ -36,7 +36,7 @@ def test_an_impossible_value_is_refused_in_the_dictionarys_words(client, subtest
 def test_all_faults_are_told_at_once(client):
     error = refusal(ask(client, sex="unknown", weight_kg=1564), 422)
     assert {fault["field"] for fault in error["faults"]} == {"age_years", "sex", "weight_kg"}
-    assert "3 fault(s)" in error["message"]
+    assert "3 faults" in error["message"]
     assert {
         "row": 0,
         "field": "age_years",

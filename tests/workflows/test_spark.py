@@ -86,7 +86,8 @@ def test_a_spark_frame_with_a_visit_column_gets_what_a_roster_gets(spark, bundle
 def test_a_spark_frame_without_visit_columns_names_the_columns_that_it_wants(spark, bundle, address):
     from mlflow.pyfunc import spark_udf
 
-    names = "status string, problems string, risk_12m double, risk_low double, risk_high double, reason_1 string"
+    account, numbers = "status string, problems string, problem_codes string", "risk_12m, risk_low, risk_high"
+    names = f"{account}, {numbers.replace(',', ' double,')} double, reason_1 string"
     udf = spark_udf(spark, address, result_type=names, env_manager="local")
     frame = cohort()
     expected = score_rows(bundle, check(frame), visit=False)

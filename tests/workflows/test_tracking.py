@@ -147,7 +147,7 @@ def test_a_load_through_mlflow_predicts_what_the_bundle_predicts_and_needs_no_pi
     good = ROWS.iloc[[0, 2]].reset_index(drop=True)
     found, table = loaded(store, monkeypatch).predict(good), assess(bundle, check(good).values).table(visit=True)
     expected = table.assign(**table.select_dtypes("category").astype("str").fillna(""))
-    assert tuple(found.columns) == ("status", "problems", *ROSTER_COLUMNS, *VISIT_COLUMNS)
+    assert tuple(found.columns) == ("status", "problems", "problem_codes", *ROSTER_COLUMNS, *VISIT_COLUMNS)
     assert set(found["status"]) == {"scored"}
     assert set(found["problems"]) == {""}
     pd.testing.assert_frame_equal(found[list(expected.columns)], expected, rtol=0, atol=1e-12)
@@ -182,7 +182,7 @@ def test_rows_that_are_all_faulty_come_back_too(store, monkeypatch):
 
 def test_without_visit_fields_there_are_no_visit_columns_and_no_id_is_needed(store, monkeypatch):
     found = loaded(store, monkeypatch).predict(pd.DataFrame({"age_years": [31.0], "sex": ["female"]}))
-    assert tuple(found.columns) == ("status", "problems", *ROSTER_COLUMNS)
+    assert tuple(found.columns) == ("status", "problems", "problem_codes", *ROSTER_COLUMNS)
     assert list(found["status"]) == ["scored"]
 
 
@@ -191,7 +191,13 @@ def test_the_signature_names_every_input_as_optional_and_every_column_that_comes
     types = {"text": "string", "choice": "string", "number": "double", "whole": "double"}
     assert {column.name: column.type.name for column in signature.inputs} == {f.name: types[f.kind] for f in INPUTS}
     assert not any(column.required for column in signature.inputs)
-    assert tuple(signature.outputs.input_names()) == ("status", "problems", *ROSTER_COLUMNS, *VISIT_COLUMNS)
+    assert tuple(signature.outputs.input_names()) == (
+        "status",
+        "problems",
+        "problem_codes",
+        *ROSTER_COLUMNS,
+        *VISIT_COLUMNS,
+    )
     outputs = {column.name: column.type.name for column in signature.outputs}
     assert (outputs["risk_12m"], outputs["effect_hip_low"], outputs["reason_1"]) == ("double", "double", "string")
     assert any(field.name in signature.inputs.input_names() for field in VISIT)
