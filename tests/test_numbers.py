@@ -130,7 +130,7 @@ def numbers_of(content):
 def test_every_number_of_a_released_file_is_rounded_and_none_is_a_negative_zero(bundle, evaluation, tmp_path):
     evaluation.write(tmp_path)
     save(next(iter(evaluation.pictures.values())), tmp_path, "picture")
-    for path in [*bundle.path.iterdir(), *tmp_path.glob("*.csv"), *tmp_path.glob("*.json")]:
+    for path in [*filter(Path.is_file, bundle.path.rglob("*")), *tmp_path.glob("*.csv"), *tmp_path.glob("*.json")]:
         text = path.read_text(encoding="utf-8")
         assert not NEGATIVE_ZERO.search(text), path.name
         if path.suffix == ".json":

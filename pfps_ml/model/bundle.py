@@ -174,10 +174,12 @@ def bundle_parts(
     horizons
         The main horizon of each outcome.
     """
-    models, level = models_to_json(predictor, horizons), predictor.interval.level
-    reference = {name: about for name, about in reference.items() if name != "horizon_months"}  # it is in the schema
+    models, level = rounded(models_to_json(predictor, horizons)), predictor.interval.level
+    # the horizon is in the schema
+    reference = rounded({name: about for name, about in reference.items() if name != "horizon_months"})
     schema = schema_of(models, reference, predictor.arms, level, horizons, dictionary_now())
-    golden = golden_answers(predictor, inputs, schema.fields)
+    # golden answers are of what is written, and not of numbers with more digits
+    golden = golden_answers(predictor_from_models(models, schema), inputs, schema.fields)
     parts = {"schema.json": schema_to_json(schema), "reference.json": reference, "golden.json": golden}
     return {name: dump(content) for name, content in (
         parts | {schema.outcomes[name].model: content for name, content in models.items()}).items()}  # fmt: skip

@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 from pfps_ml.core import CohortError, Floats, InputError, OutputError
 from pfps_ml.core.config import Config, load_config
 from pfps_ml.core.console import say, steps
-from pfps_ml.core.numbers import student_quantile
+from pfps_ml.core.numbers import rounded, student_quantile
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
 from pfps_ml.domain.evidence import ledger_fingerprint
@@ -86,7 +86,8 @@ class Candidate:
 
     def parts(self) -> dict[str, bytes]:
         """Return the files of the bundle, but for the card."""
-        return bundle_parts(self.predictor, self.reference, golden_runners(self.reference), self.horizons)
+        reference = rounded(self.reference)  # the runners are drawn from what is written
+        return bundle_parts(self.predictor, reference, golden_runners(reference), self.horizons)
 
 
 def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) -> Candidate:

@@ -104,9 +104,9 @@ def test_an_id_is_shown_as_it_is_wherever_it_stands_and_is_never_html_or_a_templ
 
 
 def test_the_level_and_the_horizon_are_those_of_the_bundle(bundle, tmp_path):
-    interval = replace(bundle.predictor.interval, level=0.8)
-    reference = {**bundle.reference, "horizon_months": 6}
-    other = replace(bundle, predictor=replace(bundle.predictor, interval=interval), reference=reference)
+    outcomes = bundle.schema.outcomes
+    onset = replace(outcomes["onset"], horizons=(6,), main=6)
+    other = replace(bundle, schema=replace(bundle.schema, level=0.8, outcomes={**outcomes, "onset": onset}))
     (usual, page), (data, other_page) = (report_of(each, tmp_path) for each in (bundle, other))
     assert (usual.forecast.level, data.forecast.level) == (0.9, 0.8)
     for text in ("90 % interval", "nine in ten", "nine would have", "12 months"):

@@ -176,9 +176,9 @@ def test_the_card_states_figures_verdicts_both_parts_of_the_interval_and_what_wa
     assert list(not_done(made)) == bundle.manifest["limits"][-len(not_done(made)) :]
 
 
-def test_the_card_of_a_bundle_of_people_does_not_say_that_its_data_were_simulated(candidate, tables):
+def test_the_card_of_a_bundle_of_people_does_not_say_that_its_data_were_simulated(candidate, tables, bundle):
     made = {**candidate.facts["trained_on"], "simulated": False, "scenario": None}
-    card = model_card("pfps-x", {**candidate.facts, "trained_on": made}, tables, [], None)
+    card = model_card("pfps-x", {**candidate.facts, "trained_on": made}, tables, [], None, bundle.schema)
     assert f"**Trained on {made['runners']:,} runners of a cohort. Not a medical device." in card
     assert "simulated" not in card
     assert "only those who collected it can say" in card
@@ -187,16 +187,16 @@ def test_the_card_of_a_bundle_of_people_does_not_say_that_its_data_were_simulate
         assert len(texts(made)) == len(texts(candidate.facts["trained_on"]))
 
 
-def test_the_card_says_where_an_interval_lacks_what_the_evidence_does_not_know(candidate, tables):
+def test_the_card_says_where_an_interval_lacks_what_the_evidence_does_not_know(candidate, tables, bundle):
     for share, said in ((0.0, True), (np.nan, True), (0.4, False)):
         tables["answered"]["evidence"] = share
-        card = model_card("pfps-x", candidate.facts, tables, [], None)
+        card = model_card("pfps-x", candidate.facts, tables, [], None, bundle.schema)
         assert ("held no draws over the evidence" in card) == said
 
 
-def test_the_card_says_what_the_preference_gate_found(candidate, tables):
+def test_the_card_says_what_the_preference_gate_found(candidate, tables, bundle):
     def card(verdict):
-        return model_card("pfps-x", candidate.facts, tables, [], verdict)
+        return model_card("pfps-x", candidate.facts, tables, [], verdict, bundle.schema)
 
     assert "no pathway is ever preferred" in card(None)
     compared = {"against": "zero_effect", "label": "no effect of any pathway", "difference": 0.0012,

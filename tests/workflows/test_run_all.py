@@ -65,7 +65,7 @@ def test_nothing_that_is_tracked_names_a_club_or_a_runner_or_holds_a_row(
     names = [*frames.onset["club"].unique(), *frames.treatment["club"].unique(), *frames.onset["runner_id"].head(50)]
     tracked = [str(record) for record in found if not isinstance(record, Dataset)]  # of a frame only types are kept
     tracked += [path.read_text(encoding="utf-8") for path in home.iterdir() if path.suffix != ".png"]
-    tracked += [path.read_text(encoding="utf-8") for path in bundle.path.iterdir()]
+    tracked += [path.read_text(encoding="utf-8") for path in bundle.path.rglob("*") if path.is_file()]
     for name in names:
         assert not any(re.search(rf"\b{re.escape(name)}\b", text) for text in tracked), name
 

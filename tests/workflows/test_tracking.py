@@ -3,6 +3,7 @@
 import os
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -204,11 +205,9 @@ def test_the_signature_names_every_input_as_optional_and_every_column_that_comes
 
 
 def test_a_bundle_that_was_changed_is_not_registered_and_the_run_is_marked_as_failed(store, bundle, tmp_path):
-    broken = tmp_path / bundle.name
-    broken.mkdir()
-    for path in bundle.path.iterdir():
-        (broken / path.name).write_bytes(path.read_bytes().replace(b"0.1", b"0.2") if path.stem == "onset"
-                                         else path.read_bytes())  # fmt: skip
+    broken = shutil.copytree(bundle.path, tmp_path / bundle.name)
+    onset = broken / "models" / "onset.json"
+    onset.write_bytes(onset.read_bytes().replace(b"0.1", b"0.2"))
     with pytest.raises(BundleTampered):
         track([Model(broken, name="other")], "broken", experiment="broken", home=store.home)
     assert not store.client.search_registered_models("name = 'other'")
