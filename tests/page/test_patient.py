@@ -56,7 +56,7 @@ def test_an_injection_that_is_not_open_says_why_and_has_no_numbers(page):
     closed = page.locator(".arm.closed")
     arm = next(arm for arm in ARMS if arm.requires)
     assert closed.locator("h3").inner_text() == arm.label
-    assert arm.why_not in closed.inner_text() and "not eligible" in closed.inner_text()
+    assert arm.why_not.text in closed.inner_text() and "not eligible" in closed.inner_text()
     assert closed.locator(".people").count() == 0
 
 

@@ -32,7 +32,7 @@ def test_a_patient_for_whom_nothing_is_preferred_is_told_so_and_why_an_injection
     assert verdict.startswith("No pathway is preferred. The model does not know which would help this patient most.")
     assert page.locator(".arm.preferred").count() == 0
     injection = next(arm for arm in ARMS if arm.requires)
-    assert "not eligible" in page.inner_text(".arm.closed") and injection.why_not in page.inner_text(".arm.closed")
+    assert "not eligible" in page.inner_text(".arm.closed") and injection.why_not.text in page.inner_text(".arm.closed")
 
 
 def test_a_runner_outside_what_the_model_has_seen_is_told_so(page):
