@@ -63,11 +63,6 @@ def percent(share: float) -> str:
     return "over 99 %" if 0.995 < share < 1 else f"{100 * share:.0f} %"
 
 
-def level_text(level: float) -> str:
-    """Return the level of an interval: 0.9 is 90 %."""
-    return f"{100 * level:g} %"
-
-
 def whole(number: float) -> str:
     """Return a number without decimals."""
     return f"{number:.0f}"
@@ -157,6 +152,6 @@ def _svg(width: float, height: float, kind: str, label: str, parts: Sequence[str
 
 
 __all__ = [
-    "cases", "count_bars", "count_range", "gained", "hours", "level_text", "out_of", "percent", "points",
+    "cases", "count_bars", "count_range", "gained", "hours", "out_of", "percent", "points",
     "price_strip", "risk_line", "runners", "signed", "whole",
 ]  # fmt: skip

@@ -17,6 +17,7 @@ from markupsafe import Markup
 from pfps_ml.core import MissingLibrary, OutputError
 from pfps_ml.core.atomic_output import check_output, write_whole
 from pfps_ml.core.markup import templates_of
+from pfps_ml.core.numbers import percent as level_text
 from pfps_ml.domain.measurement_protocols import ASSUMPTION
 from pfps_ml.domain.schemas import updates_clause
 from pfps_ml.model.bundle import Bundle
@@ -149,12 +150,13 @@ def _templates() -> Environment:
     templates = templates_of("pfps_ml.squad")
     templates.filters.update({name: getattr(formatting, name) for name in _FILTERS})
     templates.globals.update({name: getattr(formatting, name) for name in _FUNCTIONS})
+    templates.globals["level_text"] = level_text
     return templates
 
 
 # what the templates may call: `count | cases`, `level_text(level)` and `tables.runner_rows(data)`
 _FILTERS = ("cases", "gained", "hours", "percent", "points", "runners", "signed", "whole")
-_FUNCTIONS = ("count_range", "level_text", "out_of")
+_FUNCTIONS = ("count_range", "out_of")
 _TABLES = SimpleNamespace(
     **{name: getattr(report_tables, name) for name in report_tables.__all__},
     ASSUMPTION=ASSUMPTION, WORLDS=WORLDS, club_spread=club_spread, count_bars=count_bars,

@@ -11,13 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from pfps_ml.core import Floats, InputError
+from pfps_ml.core.numbers import percent
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.schemas import scored_before
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.readers import read_sheet
 from pfps_ml.io.roster import NAMES
 from pfps_ml.squad.forecast import Forecast, Triage, forecast, triage, worlds
-from pfps_ml.squad.formatting import cases, count_range, level_text, runners
+from pfps_ml.squad.formatting import cases, count_range, runners
 from pfps_ml.squad.measurement_plan import MeasurementPlan, plan_measurements
 from pfps_ml.squad.measurements import Squad, missing_measurements
 from pfps_ml.squad.screening import Screening, screen
@@ -177,7 +178,7 @@ class ReportData:
             ("rejected", f"{rejected} of {len(screening.roster.ids)} rows"),
         ]
         if counts:
-            interval = f"{count_range(counts.low, counts.high)} ({level_text(self.level)})"
+            interval = f"{count_range(counts.low, counts.high)} ({percent(self.level)})"
             lines.append(("new cases", f"{interval}, on average {cases(counts.mean)}"))
         if self.triage:
             reached = cases(self.triage.caught)

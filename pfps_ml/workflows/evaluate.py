@@ -367,6 +367,15 @@ class Evaluation:
         return sections
 
 
+def _expect_held_out(frames: Frames, split: Split) -> None:
+    for what, frame in (("runners", frames.onset), ("patients", frames.treatment)):
+        if not split.is_held_out(frame["club"]).any():
+            raise CohortError(
+                f"expected {what} of clubs held out from training, got none; bring more clubs with {what}, or train "
+                "and evaluate with another [split] seed"
+            )
+
+
 def evaluate(
     candidate: Candidate, frames: Frames, config: Config, tell: Progress, thorough: bool = False
 ) -> Evaluation:
@@ -389,12 +398,7 @@ def evaluate(
     """
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     hold_to_training(candidate.facts, split, frames)
-    for what, frame in (("runners", frames.onset), ("patients", frames.treatment)):
-        if not split.is_held_out(frame["club"]).any():
-            raise CohortError(
-                f"expected {what} of clubs held out from training, got none; bring more clubs with {what}, or train "
-                "and evaluate with another [split] seed"
-            )
+    _expect_held_out(frames, split)
     predictor = candidate.predictor
     tell("onset figures with intervals")
     onset, success = (each.label_at(candidate.horizons[each.name]) for each in (ONSET, SUCCESS))

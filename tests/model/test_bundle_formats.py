@@ -124,7 +124,7 @@ for path in sys.argv[2:]:
 
 def test_after_an_optional_field_was_added_released_and_updated_bundles_of_both_formats_score_as_before(tmp_path):
     shutil.copytree(HOUSE / "pfps_ml", tmp_path / "pfps_ml", ignore=shutil.ignore_patterns("__pycache__"))
-    dictionary = tmp_path / "pfps_ml" / "knowledge" / "dictionary.py"
+    dictionary = tmp_path / "pfps_ml" / "domain" / "dictionary.py"
     before = dictionary.read_text(encoding="utf-8")
     dictionary.write_text(before.replace('    text(_id, "club",', ADDED), encoding="utf-8")
     assert dictionary.read_text(encoding="utf-8") != before

@@ -118,7 +118,7 @@ def test_the_squad_report_says_them_on_paper_and_on_the_terminal(six, tmp_path):
     text = said((tmp_path / "squad.html").read_text(encoding="utf-8"))
     assert "the next 6 months" in text and "80 % interval" in text and "within 6 months" in text
     assert "Of ten squads like this one, eight would have" in text
-    lines = dict(answers.lines())
+    lines = dict(answers.summary())
     assert "(80 %)" in lines["new cases"]
 
 

@@ -2,12 +2,12 @@
 
 import pytest
 
+from pfps_ml.core.numbers import percent as level_text
 from pfps_ml.squad.formatting import (
     cases,
     count_range,
     gained,
     hours,
-    level_text,
     out_of,
     percent,
     points,
