@@ -53,7 +53,7 @@ def ledger_fingerprint() -> str:
 
 def numbers(text: str) -> list[float]:
     """Return the numbers in an estimate as it is printed, in order; a range gives two."""
-    return [float(each) for each in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", text)]
+    return [float(number_text) for number_text in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", text)]
 
 
 def studies_of(rows: Iterable[str]) -> frozenset[str]:

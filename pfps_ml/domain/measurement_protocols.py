@@ -227,7 +227,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         "The worse knee."),
 )  # fmt: skip
 
-MEASURED = {name: each for each in PROCEDURES for name in each.fields}
+MEASURED = {name: procedure_of_field for procedure_of_field in PROCEDURES for name in procedure_of_field.fields}
 
 
 def unmeasured() -> tuple[str, ...]:
@@ -264,10 +264,10 @@ def guide_page() -> str:
     for paragraph in _INTRO:
         lines += [paragraph, ""]
     lines += ["## What it takes", "", *_overview(), ""]
-    for title, asked in (("Screening", "screening"), ("Knee visit", "visit")):
+    for title, occasion in (("Screening", "screening"), ("Knee visit", "visit")):
         lines += [f"## {title}", ""]
         for test in _in_order():
-            if test.known[0].asked == asked:
+            if test.known[0].asked == occasion:
                 lines += [*_section(test), ""]
     return "\n".join(lines).rstrip() + "\n"
 

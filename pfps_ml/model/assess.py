@@ -184,8 +184,8 @@ class Assessments:
                 **self._part(part), "percentage_points": points,
                 "code": message.code, "parameters": message.parameters, "text": message.text,
             })  # fmt: skip
-        rest = order[len(reasons) :]
-        return [*reasons, self._rest(float(contributions[rest].sum()), points_per_log_odds)] if rest else reasons
+        further = order[len(reasons) :]
+        return [*reasons, self._rest(float(contributions[further].sum()), points_per_log_odds)] if further else reasons
 
     def _part(self, part: float) -> dict[str, float]:
         """Return a contribution under its names: also as log-odds, where it is one."""

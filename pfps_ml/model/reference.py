@@ -122,7 +122,7 @@ def _covers_everybody(cells: Any) -> bool:
 def _is_described(name: str, fields: Mapping[str, Any]) -> bool:
     field, about = BY_NAME.get(name), fields.get(name)
     lists = [_at(about, key) for key in ("values", "shares")]
-    if field is None or not all(isinstance(each, list) and all(map(_is_number, each)) for each in lists):
+    if field is None or not all(isinstance(numbers, list) and all(map(_is_number, numbers)) for numbers in lists):
         return False
     seen = field.levels or all(_is_number(_at(about, end)) for end in ("low", "high"))
     return bool(seen) and len(lists[0]) == len(lists[1])
@@ -145,7 +145,7 @@ def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...], of_pe
         for low, high in pairwise(edges):
             inside = of_sex & runners["age_years"].between(low, high, inclusive="left").to_numpy()
             # a cell with too few answers with its sex, a sex with too few with everybody: never an invented number
-            rows = next((each for each in (inside, of_sex) if each.sum() >= fewest), everybody)
+            rows = next((peers for peers in (inside, of_sex) if peers.sum() >= fewest), everybody)
             cell = {"sex": sex, "age_from": low, "age_below": high, "risk": round(float(risk[rows].mean()), _DECIMALS)}
             # by the counts of the others, and their means, those of a small cell would be known
             cells.append(cell if of_people else {**cell, "n": int(inside.sum())})
@@ -326,8 +326,8 @@ def gain_tables(onset: AdditiveModel, described: Mapping[str, Any]) -> GainTable
         values = np.array([*described[name]["values"], np.nan])
         shares[: len(values) - 1, at] = described[name]["shares"]
         reading = [term for term in main.terms if name in term.fields]
-        alone = [term.evaluate({name: values})[:, 0] for term in reading if not isinstance(term, Pair)]
-        factors[: len(values) - 1, at] = _against(np.sum([np.zeros(len(values)), *alone], axis=0))
+        single = [term.evaluate({name: values})[:, 0] for term in reading if not isinstance(term, Pair)]
+        factors[: len(values) - 1, at] = _against(np.sum([np.zeros(len(values)), *single], axis=0))
         for term in reading:
             if isinstance(term, Pair):
                 side = term.fields.index(name)

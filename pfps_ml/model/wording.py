@@ -58,12 +58,12 @@ class Cautions:
         """
         pain = columns["current_knee_pain"] == 1
         cautioned = np.empty((len(self.messages), len(pain)), dtype=bool)
-        fixed, asked = 2 + len(rare), len(self.risk_fields)
+        fixed, field_count = 2 + len(rare), len(self.risk_fields)
         cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain, rare
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
         cautioned[fixed:] = (x < self.low) | (x > self.high)
-        known = asked - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
-        known_if_few = np.where((known < _ENOUGH_FIELDS * asked) & ~pain, known + 1, 0)
+        known = field_count - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
+        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~pain, known + 1, 0)
         bits = np.int64(1) << np.arange(len(cautioned))
         return np.asarray(known_if_few + _COUNTS * np.where(cautioned, bits[:, None], 0).sum(axis=0))
 
@@ -71,8 +71,8 @@ class Cautions:
         """Return the cautions of one key."""
         bits, known_if_few = divmod(key, _COUNTS)
         cautions = [message for bit, message in enumerate(self.messages) if bits >> bit & 1]
-        few = _few_fields_known(known_if_few - 1, len(self.risk_fields))
-        return [*cautions, few] if known_if_few else cautions
+        sparse = _few_fields_known(known_if_few - 1, len(self.risk_fields))
+        return [*cautions, sparse] if known_if_few else cautions
 
 
 def cautions_of(
@@ -228,14 +228,14 @@ def _measure(names: tuple[str, ...], tenths: int) -> Message:
 
 
 def _reason_of(fields: Sequence[str], key: int) -> Message:
-    rest, tenths = divmod(key, _TENTHS)
-    at, shown = divmod(rest, _SHOWN)
+    quotient, tenths = divmod(key, _TENTHS)
+    at, shown = divmod(quotient, _SHOWN)
     return _reason.__wrapped__(fields[at], shown - _SHOWN // 2, tenths - _TENTHS // 2)
 
 
 def _measure_of(fields: Sequence[str], key: int) -> Message:
-    rest, tenths = divmod(key, _TENTHS)
-    at, missing = divmod(rest, _PARTS)
+    quotient, tenths = divmod(key, _TENTHS)
+    at, missing = divmod(quotient, _PARTS)
     parts = tuple(part for place, part in enumerate(BY_NAME[fields[at]].parts) if missing >> place & 1)
     return _measure.__wrapped__(parts or (fields[at],), tenths)
 

@@ -174,7 +174,7 @@ def added_up() -> float:
     Quadriceps, hip and foot count per SD of a normal score, and half the runners are women.
     """
     per_sd = log(numbers("G2-02")[0]), mean(numbers("G2-03")), mean(numbers("G2-28"))
-    variance = sum(each**2 for each in per_sd) + log(numbers("G1-19")[0]) ** 2 / 4
+    variance = sum(effect**2 for effect in per_sd) + log(numbers("G1-19")[0]) ** 2 / 4
     return NormalDist().cdf(sqrt(variance / 2))
 
 

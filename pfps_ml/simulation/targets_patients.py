@@ -265,7 +265,9 @@ def _success(arm: str, mobile: bool | None = None) -> Callable[[Sample], float]:
 
 
 def _interaction(s: Sample) -> float:
-    mobile, other = (odds(each["p_orthotic"]) / odds(each["p_hip"]) for each in (_mobile(s, True), _mobile(s, False)))
+    mobile, other = (
+        odds(chances["p_orthotic"]) / odds(chances["p_hip"]) for chances in (_mobile(s, True), _mobile(s, False))
+    )
     return mobile / other
 
 

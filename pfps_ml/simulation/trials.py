@@ -159,14 +159,14 @@ def related(study: Study) -> dict[str, list[str]]:
 
     That does not make it circular, but its people have helped to build the world.
     """
-    names, own = studies_of(study.rows), set(study.rows)
-    return _citing(study, lambda row: row not in own and bool(studies_of([row]) & names))
+    names, study_rows = studies_of(study.rows), set(study.rows)
+    return _citing(study, lambda row: row not in study_rows and bool(studies_of([row]) & names))
 
 
 def _citing(study: Study, chosen: Callable[[str], bool]) -> dict[str, list[str]]:
     scenario = load_scenario(study.scenario)
     parameters = scenario.runners | (scenario.patients if study.population == "patient" else {})
-    cited = {name: sorted(filter(chosen, each.rows)) for name, each in parameters.items()}
+    cited = {name: sorted(filter(chosen, parameter.rows)) for name, parameter in parameters.items()}
     return {name: rows for name, rows in cited.items() if rows}
 
 
@@ -175,13 +175,13 @@ def _held(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
     parameters = _parameters(study, seed, draw)
     screened = _screened(study, parameters, seed)
     step = max(1, _ROWS // screened)
-    found = []
+    estimates = []
     for first in range(*turns, step):
         rows = first * screened, min(first + step, turns[1]) * screened
         world = _world(study, parameters, seed, rows, ceil(screened / study.clubs))
         chosen = _recruited(study, world, screened)
-        found.append(_MEASURES[study.measure](_outcomes(study, world, chosen), _markers(study, world, chosen)))
-    return np.concatenate(found)
+        estimates.append(_MEASURES[study.measure](_outcomes(study, world, chosen), _markers(study, world, chosen)))
+    return np.concatenate(estimates)
 
 
 def _parameters(study: Study, seed: int, draw: int) -> SimpleNamespace:
@@ -243,9 +243,9 @@ def _under(world: World, group: Group) -> Floats:
     if unknown:
         raise FactError(f"group {group.name!r}: expected parameters of the scenario to change, got {unknown}")
     parameters = SimpleNamespace(**vars(world.parameters) | dict(group.changed))
-    kept = {} if group.changed else dict(world.columns)
-    given = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=kept)
-    return np.asarray(given.column(SUCCESS.column))
+    columns = {} if group.changed else dict(world.columns)
+    intervened = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=columns)
+    return np.asarray(intervened.column(SUCCESS.column))
 
 
 def _markers(study: Study, world: World, chosen: NDArray[np.intp]) -> list[Floats]:

@@ -75,14 +75,14 @@ def compile_trees(dump: dict[str, Any], cuts: Cuts | None = None, pairs: Pairs |
 
 def pair_gains(dump: dict[str, Any]) -> dict[tuple[str, str], float]:
     """Return, for every pair of fields that meet in a tree, the total gain of the lower splits."""
-    gains: dict[tuple[str, str], float] = {}
+    gain_of_pair: dict[tuple[str, str], float] = {}
     for tree in dump["tree_info"]:
         root = tree["tree_structure"]
         for child in (root.get("left_child", {}), root.get("right_child", {})):
             if "split_feature" in child and child["split_feature"] != root["split_feature"]:
                 a, b = sorted(dump["feature_names"][node["split_feature"]] for node in (root, child))
-                gains[a, b] = gains.get((a, b), 0.0) + child["split_gain"]
-    return gains
+                gain_of_pair[a, b] = gain_of_pair.get((a, b), 0.0) + child["split_gain"]
+    return gain_of_pair
 
 
 def _leaves(node: dict[str, Any], names: list[str], above: tuple[Condition, ...]) -> Iterator[tuple[Any, float]]:
@@ -101,11 +101,11 @@ def _leaves(node: dict[str, Any], names: list[str], above: tuple[Condition, ...]
 
 
 def _thresholds(leaves: list[tuple[Any, float]]) -> Cuts:
-    found: dict[str, set[float]] = {}
+    thresholds: dict[str, set[float]] = {}
     for conditions, _ in leaves:
         for name, threshold, _, _ in conditions:
-            found.setdefault(name, set()).update({threshold} - {np.inf})
-    return {name: np.array(sorted(values)) for name, values in sorted(found.items())}
+            thresholds.setdefault(name, set()).update({threshold} - {np.inf})
+    return {name: np.array(sorted(values)) for name, values in sorted(thresholds.items())}
 
 
 def _fields(conditions: tuple[Condition, ...]) -> tuple[str, ...]:
@@ -144,8 +144,8 @@ class Booster:
             "verbosity": -1, "seed": 1, "deterministic": True, "force_row_wise": True, "num_threads": 1,
         }  # fmt: skip
         if pairs is not None:
-            alone = [[i] for i in range(len(names))]
-            settings["interaction_constraints"] = alone + [[names.index(a), names.index(b)] for a, b in pairs]
+            single_fields = [[i] for i in range(len(names))]
+            settings["interaction_constraints"] = single_fields + [[names.index(a), names.index(b)] for a, b in pairs]
         data = lightgbm.Dataset(self._codes(X), y, weight=weight, feature_name=names, free_raw_data=True)
         return lightgbm.train(settings, data, num_boost_round=trees)
 
@@ -168,8 +168,8 @@ class Booster:
 
     def best_pairs(self, booster: Any) -> list[tuple[str, str]]:
         """Return the pairs that gained most, in the order of their names."""
-        gains = pair_gains(booster.dump_model())
-        return sorted(sorted(gains, key=lambda pair: -gains[pair])[: self.config.max_pairs])
+        gain_of_pair = pair_gains(booster.dump_model())
+        return sorted(sorted(gain_of_pair, key=lambda pair: -gain_of_pair[pair])[: self.config.max_pairs])
 
     def _codes(self, X: pd.DataFrame) -> Floats:
         coded = np.column_stack([codes(X[name].to_numpy(dtype=float), cuts) for name, cuts in self.cuts.items()])
@@ -200,8 +200,8 @@ def _cuts(column: pd.Series, levels: tuple[str, ...], bins: int) -> Floats:
     known = column.dropna().to_numpy(dtype=float)
     if not len(known):
         return np.zeros(1)
-    found = np.unique(at_least(np.quantile(known, np.arange(1, bins) / bins)))
-    below: Floats = found[found < known.max()]
+    cuts = np.unique(at_least(np.quantile(known, np.arange(1, bins) / bins)))
+    below: Floats = cuts[cuts < known.max()]
     return below if len(below) else at_least(known[:1])
 
 

@@ -92,9 +92,9 @@ def check_libraries(entrants: Iterable[Entrant]) -> None:
     """
     lacking = {name: entrant.label for entrant in entrants for name in entrant.needs if find_spec(name) is None}
     if lacking:
-        told = ", ".join(f"{name} (for {label})" for name, label in lacking.items())
+        missing = ", ".join(f"{name} (for {label})" for name, label in lacking.items())
         raise MissingLibrary(
-            Message("candidate_libraries_missing", {"libraries": told})
+            Message("candidate_libraries_missing", {"libraries": missing})
         )  # fmt: skip
 
 
@@ -214,8 +214,8 @@ def tune(X: pd.DataFrame, y: Floats, fold: Ints, trials: int = TRIALS) -> dict[s
         settings = {**_FIXED, **_suggested(trial)}
         data = lightgbm.Dataset(X, np.asarray(y), params={"verbosity": -1}, free_raw_data=False)
         stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
-        found = lightgbm.cv(settings, data, _MOST_TREES, folds=splits, metrics="binary_logloss", callbacks=[stop])
-        losses = found["valid binary_logloss-mean"]
+        curve = lightgbm.cv(settings, data, _MOST_TREES, folds=splits, metrics="binary_logloss", callbacks=[stop])
+        losses = curve["valid binary_logloss-mean"]
         trial.set_user_attr("n_estimators", len(losses))
         return float(losses[-1])
 
@@ -236,8 +236,8 @@ def _suggested(trial: Any) -> dict[str, Any]:
 
 
 def _splits(fold: Ints) -> Iterator[tuple[Ints, Ints]]:
-    for each in np.unique(fold):
-        yield np.flatnonzero(fold != each), np.flatnonzero(fold == each)
+    for fold_number in np.unique(fold):
+        yield np.flatnonzero(fold != fold_number), np.flatnonzero(fold == fold_number)
 
 
 SEED = 1  # of every peer that draws anything

@@ -185,8 +185,8 @@ class _Parts:
         """Fit with every copy counted as given, shape (copies, members), and settle what "missing" means; once each."""
         weights = self.copies.weight[:, None] * (1.0 if counts is None else counts)
         c, fitted = self.copies, stack(self._fit(recipe, weight) for weight in weights.T)
-        some = slice(None, None, max(1, len(c.y) // _SETTLING))
-        settled = neutralise_missing(fitted, c.X[some], weights[some])
+        thinned = slice(None, None, max(1, len(c.y) // _SETTLING))
+        settled = neutralise_missing(fitted, c.X[thinned], weights[thinned])
         counted = (weights / c.weight[:, None])[c.own]
         return levelled(settled, c.X[c.own], c.y[c.own], counted).rounded(DECIMALS)
 
@@ -224,10 +224,10 @@ class _Parts:
     def _choose_trees(self) -> tuple[int, tuple[tuple[str, str], ...], Floats]:
         """Choose whether fields may meet in a tree and the mean number of trees, on folds that chose nothing."""
         counts = np.linspace(0, self.config.max_trees, 13).astype(int)
-        alone, paired = (self._boosted_out_of_fold(counts.tolist(), paired) for paired in (False, True))
-        likely = self._likelihood(np.hstack([alone, paired])).reshape(2, -1)
+        unpaired, paired = (self._boosted_out_of_fold(counts.tolist(), paired) for paired in (False, True))
+        likely = self._likelihood(np.hstack([unpaired, paired])).reshape(2, -1)
         meet = bool(likely[1].sum() > likely[0].sum())
-        out, share = (alone, paired)[meet], likely[int(meet)] / likely[int(meet)].sum()
+        out, share = (unpaired, paired)[meet], likely[int(meet)] / likely[int(meet)].sum()
         pairs = self._pairs(np.ones(len(self.copies.y), dtype=bool)) if meet else []
         return round(float(share @ counts)), tuple(pairs), out @ share
 
@@ -250,13 +250,13 @@ class _Parts:
         return out
 
     def _pairs(self, rows: NDArray[np.bool_]) -> list[tuple[str, str]]:
-        c, few = self.copies, self.config.max_trees // 3  # the first trees show which pairs gain most
-        return self.booster.best_pairs(self.booster.fit(c.X[rows], c.y[rows], c.weight[rows], few))
+        c, first_trees = self.copies, self.config.max_trees // 3  # the first trees show which pairs gain most
+        return self.booster.best_pairs(self.booster.fit(c.X[rows], c.y[rows], c.weight[rows], first_trees))
 
     def _stack(self, smooth: Floats, boosted: Floats) -> tuple[float, float, float]:
         """Weigh the parts by their margins out of fold on rows as seen: not negative, and shrunk to their shares."""
-        own, prior = self.copies.own, np.array([self.config.smooth_share, 1 - self.config.smooth_share])
-        y, offset = self.copies.y[own], np.column_stack([np.ones(len(smooth)), smooth, boosted])[own]
+        originals, prior = self.copies.own, np.array([self.config.smooth_share, 1 - self.config.smooth_share])
+        y, offset = self.copies.y[originals], np.column_stack([np.ones(len(smooth)), smooth, boosted])[originals]
         # shrinking to the shares is shrinking to zero after the blend of both has been taken out
         penalty = np.diag([0.0, self.config.stack_shrinkage, self.config.stack_shrinkage])
         bounds = (np.array([-np.inf, *-prior]), np.full(3, np.inf))

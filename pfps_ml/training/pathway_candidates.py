@@ -67,9 +67,9 @@ class SLearner(BaseEstimator):
 
     def _design(self, X: pd.DataFrame, arm: NDArray[Any]) -> pd.DataFrame:
         fields = X.to_numpy(float) if self.fields_ is None else self.fields_.transform(X)
-        given = np.column_stack([arm == name for name in ACTIVE_ARMS]).astype(float)
-        products = [fields * column[:, None] for column in given.T] if self.interactions else []
-        whole = np.hstack([fields, given, *products])
+        arm_indicators = np.column_stack([arm == name for name in ACTIVE_ARMS]).astype(float)
+        products = [fields * column[:, None] for column in arm_indicators.T] if self.interactions else []
+        whole = np.hstack([fields, arm_indicators, *products])
         return pd.DataFrame(whole, columns=[f"x{i}" for i in range(whole.shape[1])])
 
 
@@ -88,13 +88,13 @@ class TLearner(BaseEstimator):
     def fit(self, X: pd.DataFrame, arm: pd.Series, y: Floats,
             club: pd.Series | None = None, fold: Ints | None = None) -> "TLearner":  # fmt: skip
         """Fit on coded fields (NaN is missing); an arm with few patients has one share of success for all."""
-        given, success = np.asarray(arm), np.asarray(y, dtype=int)
+        arm_of_patients, success = np.asarray(arm), np.asarray(y, dtype=int)
         self.models_ = {}
         for name in _NAMES:
-            own = given == name
-            enough = min(success[own].sum(), (1 - success[own]).sum()) >= _FEWEST
+            of_arm = arm_of_patients == name
+            enough = min(success[of_arm].sum(), (1 - success[of_arm]).sum()) >= _FEWEST
             model = self.classifier() if enough else DummyClassifier(strategy="prior")
-            rows = own if len(set(success[own])) == 2 else np.ones(len(X), dtype=bool)
+            rows = of_arm if len(set(success[of_arm])) == 2 else np.ones(len(X), dtype=bool)
             self.models_[name] = model.fit(X[rows], success[rows])
         return self
 
@@ -127,10 +127,10 @@ class OneEffect(BaseEstimator):
             self.prognosis_: Any = RidgeLogistic().fit(X, y, fold=fold)
             return self
         self.prognosis_ = SLearner(interactions=False).fit(X, arm, y, club, fold)
-        found, may = self.prognosis_.predict(X), eligibility(X)
+        success, may = self.prognosis_.predict(X), eligibility(X)
         for name in ACTIVE_ARMS:
-            own = may[name] if may[name].any() else slice(None)
-            self.effects_[name] = float((found[name] - found[REFERENCE_ARM])[own].mean())
+            eligible = may[name] if may[name].any() else slice(None)
+            self.effects_[name] = float((success[name] - success[REFERENCE_ARM])[eligible].mean())
         return self
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -241,8 +241,8 @@ def fit_pathways(model: Any, X: pd.DataFrame, arm: pd.Series, y: Floats, club: p
 def success_of(model: Any, X: pd.DataFrame) -> pd.DataFrame:
     """Return a fitted candidate's probability of success, one column an arm."""
     with quiet():
-        found = model.predict(X)
-    return pd.DataFrame(found[list(_NAMES)])
+        success = model.predict(X)
+    return pd.DataFrame(success[list(_NAMES)])
 
 
 def _propensity() -> Pipeline:

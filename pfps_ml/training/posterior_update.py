@@ -79,13 +79,13 @@ class Update:
 
 
 def gaussian_update(
-    found: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
+    decomposition: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
 ) -> Update:
     """Return where the cohort moves a bundle along one level, and what it leaves open.
 
     Parameters
     ----------
-    found
+    decomposition
         The runners whose outcomes are known.
     y
         Outcomes, 0 or 1, shape (rows,).
@@ -98,37 +98,37 @@ def gaussian_update(
     clubs
         Variance of the cohort's mean log-odds that its few clubs leave open for others; see `clubs_leave_open`.
     """
-    along = found.along(level)
-    moves = moves_of(found.members, along)
-    before = covariance_of(moves, interval)
+    along = decomposition.along(level)
+    coef_offsets = moves_of(decomposition.members, along)
+    before = covariance_of(coef_offsets, interval)
     before[0, 0] += site_sd**2
-    mode = laplace(along, y, found.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
+    mode = laplace(along, y, decomposition.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
     centre, after = mode.centre, mode.covariance.copy()
     after[0, 0] += clubs
-    landed = landed_members(moves, interval, centre, after)
-    return Update(level, centre, before, after, (landed - moves) @ basis_of(level).T)
+    updated = landed_members(coef_offsets, interval, centre, after)
+    return Update(level, centre, before, after, (updated - coef_offsets) @ basis_of(level).T)
 
 
-def landed_members(moves: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
+def landed_members(coef_offsets: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
     """Return each member's coefficients once the posterior is known: around its centre, with its covariance.
 
     Parameters
     ----------
-    moves
+    coef_offsets
         Each member's coefficients before, as differences from the main model's, shape (members, coefficients).
     interval
         Which members are draws of the evidence, which are resamples: each part keeps its share of the variance.
     centre, after
         Mean and covariance of the posterior.
     """
-    spread = root_of(after) @ root_of(covariance_of(moves, interval), inverse=True)
-    own = np.zeros_like(moves)
+    spread = root_of(after) @ root_of(covariance_of(coef_offsets, interval), inverse=True)
+    deviations = np.zeros_like(coef_offsets)
     for part in _parts(interval):
         if part.stop > part.start:  # a bundle of a real cohort has no draws of the evidence
-            own[part] = moves[part] - moves[part].mean(axis=0)
-    landed = centre + own @ spread.T
-    landed[0] = centre
-    return np.asarray(landed)
+            deviations[part] = coef_offsets[part] - coef_offsets[part].mean(axis=0)
+    updated = centre + deviations @ spread.T
+    updated[0] = centre
+    return np.asarray(updated)
 
 
 def maximum_likelihood(along: Floats, y: Floats, offset: Floats) -> Floats:
@@ -177,18 +177,18 @@ def _parts(interval: Interval) -> tuple[slice, slice]:
     return slice(1, first), slice(first, first + interval.sampling)
 
 
-def covariance_of(moves: Floats, interval: Interval) -> Floats:
+def covariance_of(coef_offsets: Floats, interval: Interval) -> Floats:
     """Return the covariance that the interval of these coefficients is made of: what is known of them beforehand.
 
     With few draws it is drawn to its diagonal: so many coefficients of so few draws would look certain of their sums.
     """
-    evidence, sampling = (moves[part] for part in _parts(interval))
-    found = np.atleast_2d(np.cov(sampling, rowvar=False))
+    evidence, sampling = (coef_offsets[part] for part in _parts(interval))
+    covariance = np.atleast_2d(np.cov(sampling, rowvar=False))
     if interval.evidence > 1:
-        found = found + interval.of_draws * np.atleast_2d(np.cov(evidence, rowvar=False))
-    alone = np.diag(np.diag(found))
-    share = (len(found) - 1) / (len(found) - 1 + len(moves) - 1)
-    return np.asarray((1 - share) * found + share * alone + _FIXED * np.eye(len(found)))
+        covariance = covariance + interval.of_draws * np.atleast_2d(np.cov(evidence, rowvar=False))
+    diagonal = np.diag(np.diag(covariance))
+    share = (len(covariance) - 1) / (len(covariance) - 1 + len(coef_offsets) - 1)
+    return np.asarray((1 - share) * covariance + share * diagonal + _FIXED * np.eye(len(covariance)))
 
 
 def root_of(matrix: Floats, inverse: bool = False) -> Floats:
@@ -251,54 +251,58 @@ def learnt(along: CoefficientColumns, y: Floats, offset: Floats) -> Learnt:
     y, offset
         Outcomes, 0 or 1, and the bundle's log-odds, shape (rows,).
     """
-    root, few, aside = root_of(along.covariance), along.few.shape[1], along.aside.shape[1]
+    root, global_count, club_count = root_of(along.covariance), along.few.shape[1], along.aside.shape[1]
     group = np.repeat(np.arange(len(along.many)), [part.shape[1] for part in along.many])
     design = np.hstack([along.few @ root, along.aside, *along.many])
-    prior = Prior(np.concatenate([np.full(few + aside, -1), group]), np.ones(design.shape[1]), _NEAR)
+    prior = Prior(np.concatenate([np.full(global_count + club_count, -1), group]), np.ones(design.shape[1]), _NEAR)
     drawn = sample_posterior(design, y, prior, (_SETTLE, _AVERAGED, _AVERAGED), _SEED, offset).draws
-    return Learnt(drawn[:, :few] @ root.T, drawn[:, few + aside :])
+    return Learnt(drawn[:, :global_count] @ root.T, drawn[:, global_count + club_count :])
 
 
-def members_of(found: Learnt, moves: Floats, interval: Interval, centre: Floats | None = None) -> tuple[Floats, Floats]:
+def members_of(
+    posterior: Learnt, coef_offsets: Floats, interval: Interval, centre: Floats | None = None
+) -> tuple[Floats, Floats]:
     """Return where each member of a model lands: the few coefficients, and the many; the first is the mean.
 
     Parameters
     ----------
-    found
+    posterior
         What the outcomes tell.
-    moves
+    coef_offsets
         The few coefficients of each member before, as differences from the main model's, shape (members, few).
     interval
         Which members are draws of the evidence, which are resamples.
     centre
         Where the few are put instead of their mean, shape (few,).
     """
-    middle = found.centre
-    landed = landed_members(moves, interval, middle, found.covariance)
+    middle = posterior.centre
+    updated = landed_members(coef_offsets, interval, middle, posterior.covariance)
     # few and many are known together better than each alone: a curve can rise by either
-    away, many = found.few - middle, found.many - found.many.mean(axis=0)
-    slope = np.linalg.lstsq(away, many, rcond=None)[0]
-    bends = found.many.mean(axis=0) + (landed - middle) @ slope
-    some = np.linspace(0, len(away) - 1, interval.sampling).astype(int)
-    bends[len(bends) - interval.sampling :] += (many - away @ slope)[some]
-    return landed + (0 if centre is None else centre - middle), bends
+    global_deviations, curve_deviations = posterior.few - middle, posterior.many - posterior.many.mean(axis=0)
+    slope = np.linalg.lstsq(global_deviations, curve_deviations, rcond=None)[0]
+    curve_offsets = posterior.many.mean(axis=0) + (updated - middle) @ slope
+    draw_places = np.linspace(0, len(global_deviations) - 1, interval.sampling).astype(int)
+    curve_offsets[len(curve_offsets) - interval.sampling :] += (curve_deviations - global_deviations @ slope)[
+        draw_places
+    ]
+    return updated + (0 if centre is None else centre - middle), curve_offsets
 
 
 _DECIMALS = 8
 
 
-def updated_predictor(predictor: Predictor, moves: Floats) -> Predictor:
+def updated_predictor(predictor: Predictor, coef_offsets: Floats) -> Predictor:
     """Return the predictor whose onset model, and reasons, have moved; pathways stay.
 
     Parameters
     ----------
     predictor
         The models before.
-    moves
+    coef_offsets
         What is added to each member: intercept and scales, shape (members, 1 + groups).
     """
-    onset = moved(predictor.onset, centres(predictor), moves)
-    return replace(predictor, onset=onset, explainer=_explainer(predictor.explainer, onset, moves[0, 1:]))
+    onset = moved(predictor.onset, centres(predictor), coef_offsets)
+    return replace(predictor, onset=onset, explainer=_explainer(predictor.explainer, onset, coef_offsets[0, 1:]))
 
 
 def updated_reference(reference: Mapping[str, Any], before: Floats, after: Floats) -> dict[str, Any]:
@@ -332,9 +336,9 @@ def _explainer(explainer: Explainer, onset: AdditiveModel, scales: Floats) -> Ex
 
 
 def _share(name: str, share: AdditiveModel, scales: Floats) -> AdditiveModel:
-    own = scales[GROUPS.index(str(BY_NAME[name].driver))]
+    field_scale = scales[GROUPS.index(str(BY_NAME[name].driver))]
     terms = tuple(replace(term, values=term.values * scales[group_of(term)]) for term in share.terms)
-    return replace(share, intercept=share.intercept * own, terms=terms)
+    return replace(share, intercept=share.intercept * field_scale, terms=terms)
 
 
 def _log_odds(risk: float) -> float:

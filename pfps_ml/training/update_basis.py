@@ -83,17 +83,17 @@ def directions(predictor: Predictor, values: Values) -> Directions:
 
 def centres(predictor: Predictor) -> Floats:
     """Return the mean of each group's part over the training background, shape (groups,)."""
-    found, shares = np.zeros(len(GROUPS)), predictor.explainer.shares
+    means, shares = np.zeros(len(GROUPS)), predictor.explainer.shares
     for name, share in shares.items():
         # a one-field term's share is the term less its mean
-        found[GROUPS.index(str(BY_NAME[name].driver))] -= float(share.intercept[0])
+        means[GROUPS.index(str(BY_NAME[name].driver))] -= float(share.intercept[0])
     for term in predictor.onset.terms:
         if isinstance(term, Pair):
             # the two shares of a pair sum to the term less its mean, wherever one looks
-            corners = [_corner(each) for name in term.fields for each in shares[name].terms
-                       if each.fields == term.fields]  # fmt: skip
-            found[group_of(term)] += _corner(term) - sum(corners)
-    return found
+            corners = [_corner(corner_share) for name in term.fields for corner_share in shares[name].terms
+                       if corner_share.fields == term.fields]  # fmt: skip
+            means[group_of(term)] += _corner(term) - sum(corners)
+    return means
 
 
 def _corner(term: Term) -> float:
@@ -115,7 +115,7 @@ def moves_of(members: Floats, along: Floats) -> Floats:
     return np.asarray(np.linalg.solve(gram, along.T @ (members - members[:, :1])).T)
 
 
-def moved(model: AdditiveModel, middle: Floats, moves: Floats) -> AdditiveModel:
+def moved(model: AdditiveModel, middle: Floats, coef_offsets: Floats) -> AdditiveModel:
     """Return a model whose members have moved, written into its tables.
 
     Parameters
@@ -124,17 +124,17 @@ def moved(model: AdditiveModel, middle: Floats, moves: Floats) -> AdditiveModel:
         The onset model.
     middle
         The mean of each group's part over the background, shape (groups,): a scale turns around it.
-    moves
+    coef_offsets
         Intercept and scales to add to each member, in units of the main model's parts, shape (members, 1 + groups).
     """
-    terms = tuple(_scaled(model.terms, moves))
-    return replace(model, intercept=model.intercept + moves[:, 0] - moves[:, 1:] @ middle, terms=terms)
+    terms = tuple(_scaled(model.terms, coef_offsets))
+    return replace(model, intercept=model.intercept + coef_offsets[:, 0] - coef_offsets[:, 1:] @ middle, terms=terms)
 
 
-def _scaled(terms: tuple[Term, ...], moves: Floats) -> Iterator[Term]:
+def _scaled(terms: tuple[Term, ...], coef_offsets: Floats) -> Iterator[Term]:
     for term in terms:
         main = term.values[..., :1]
-        yield replace(term, values=term.values + main * moves[:, 1 + group_of(term)])
+        yield replace(term, values=term.values + main * coef_offsets[:, 1 + group_of(term)])
 
 
 Labels = NDArray[np.object_]
@@ -169,23 +169,25 @@ class Sight:
         """The mean of the prognosis and of what each arm adds, by the main model; the scales turn around them."""
         return np.array([self.usual[:, 0].mean(), *(self.added[name][:, 0].mean() for name in ACTIVE_ARMS)])
 
-    def few(self, given: Labels, centres: Floats) -> Floats:
+    def few(self, arm_of_patients: Labels, centres: Floats) -> Floats:
         """Return how log-odds move with each of the few coefficients, shape (rows, 2 + 2 x active arms)."""
-        columns = [np.ones(len(given)), self.usual[:, 0] - centres[0]]
+        columns = [np.ones(len(arm_of_patients)), self.usual[:, 0] - centres[0]]
         for name, centre in zip(ACTIVE_ARMS, centres[1:], strict=True):
-            columns += [(given == name) * 1.0, (given == name) * (self.added[name][:, 0] - centre)]
+            columns += [(arm_of_patients == name) * 1.0, (arm_of_patients == name) * (self.added[name][:, 0] - centre)]
         return np.column_stack(columns)
 
-    def margin(self, given: Labels) -> Floats:
+    def margin(self, arm_of_patients: Labels) -> Floats:
         """Return the log-odds under the arm that each patient had, shape (rows, members)."""
-        had = sum(((given == name)[:, None] * self.added[name] for name in ACTIVE_ARMS), np.zeros_like(self.usual))
+        had = sum(
+            ((arm_of_patients == name)[:, None] * self.added[name] for name in ACTIVE_ARMS), np.zeros_like(self.usual)
+        )
         return np.asarray(self.usual + had)
 
     def moves(self, centres: Floats) -> Floats:
         """Return each member's few coefficients as differences from the main model's, over all arms of everybody."""
         arms = [np.full(len(self.usual), arm.name, dtype=object) for arm in ARMS]
-        along = np.vstack([self.few(given, centres) for given in arms])
-        return moves_of(np.vstack([self.margin(given) for given in arms]), along)
+        along = np.vstack([self.few(labels, centres) for labels in arms])
+        return moves_of(np.vstack([self.margin(labels) for labels in arms]), along)
 
 
 def scaled(model: AdditiveModel, add: Floats, scale: Floats, centre: float) -> AdditiveModel:
@@ -229,17 +231,17 @@ class Shapes:
         frame = pd.DataFrame({name: values[name] for name in self.basis.knots})
         return np.asarray(self.basis.design(frame) @ self.contrast)
 
-    def curves(self, bends: Floats) -> dict[str, Floats]:
+    def curves(self, curve_offsets: Floats) -> dict[str, Floats]:
         """Return what is added to each curve at its knots and where it is missing, shape (knots + 1, members).
 
         The mean over the bundle's training data is zero, and so is what is added where the field is missing.
 
         Parameters
         ----------
-        bends
+        curve_offsets
             How much of each bend is added, shape (members, bends).
         """
-        added = stack(self.basis.model(self.contrast @ each) for each in bends)
+        added = stack(self.basis.model(self.contrast @ member_offsets) for member_offsets in curve_offsets)
         return {term.fields[0]: term.values for term in added.terms}
 
 
@@ -260,7 +262,7 @@ def shapes_of(model: AdditiveModel, reference: Mapping[str, Any]) -> Shapes:
     return Shapes(basis, contrast_of(basis, ranks)[:, 1:])
 
 
-def bent(predictor: Predictor, shapes: Shapes, bends: Floats) -> Predictor:
+def bent(predictor: Predictor, shapes: Shapes, curve_offsets: Floats) -> Predictor:
     """Return the models whose onset curves, and reasons, have bent; a direction that the evidence settles stays.
 
     Parameters
@@ -269,14 +271,14 @@ def bent(predictor: Predictor, shapes: Shapes, bends: Floats) -> Predictor:
         The models before.
     shapes
         The curves of its onset model.
-    bends
+    curve_offsets
         How much of each bend is added to each member, shape (members, bends).
     """
     curves = {name: _kept(predictor.onset, name, added, shapes.basis.centres[name])
-              for name, added in shapes.curves(bends).items()}  # fmt: skip
-    own = {name: each[:, :1] for name, each in curves.items()}  # the first member is explained
+              for name, added in shapes.curves(curve_offsets).items()}  # fmt: skip
+    main_curves = {name: additions[:, :1] for name, additions in curves.items()}  # the first member is explained
     # a bend's mean is zero, so it is a Shapley value as it is
-    shares = {name: with_curves(share, own) for name, share in predictor.explainer.shares.items()}
+    shares = {name: with_curves(share, main_curves) for name, share in predictor.explainer.shares.items()}
     return replace(predictor, onset=with_curves(predictor.onset, curves),
                    explainer=replace(predictor.explainer, shares=shares))  # fmt: skip
 
