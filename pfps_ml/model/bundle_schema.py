@@ -317,10 +317,10 @@ def models_to_json(predictor: Predictor, horizons: Mapping[str, Horizon]) -> dic
     """
     onset, success = onset_to_json(predictor), pathways_to_json(predictor)
     main = {key: onset[key] for key in _AT_HORIZON["onset"]}
-    others = {n: {"model": to_json(model)} if model else main for n, model in predictor.horizons.items()}
+    others = {n: {"model": to_json(parts)} if parts else main for n, parts in predictor.horizons.items()}
     arms = {key: success.pop(key) for key in _AT_HORIZON["success"]}
     return {
-        "onset": {"interval": _levelless(onset), "horizons": {f"{n:g}": model for n, model in others.items()}},
+        "onset": {"interval": _levelless(onset), "horizons": {f"{n:g}": parts for n, parts in others.items()}},
         "success": {**success, "interval": _levelless(success), "horizons": {f"{horizons['success'].number:g}": arms}},
     }
 

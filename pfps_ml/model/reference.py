@@ -276,7 +276,7 @@ class GainTables:
     pairs: tuple[PairGain, ...]
     link: str = "logit"
 
-    def gains(self, columns: Mapping[str, Floats], log_odds: Floats, risk: Floats) -> Floats:
+    def value_of_information(self, columns: Mapping[str, Floats], log_odds: Floats, risk: Floats) -> Floats:
         """Return the expected absolute change of each risk (percentage points) if a field were measured.
 
         The shape is (fields, rows); 0 where the field is known already.

@@ -38,17 +38,17 @@ class Kin:
     ----------
     parameters
         Those that cite a row of the study, as `part.name`.
-    moves
+    shift
         How far the figure goes when they go to either end of their intervals, as a share of what is accepted.
     """
 
     parameters: frozenset[str]
-    moves: float
+    shift: float
 
     @property
     def tied(self) -> bool:
         """Whether the study's other figures give this one away."""
-        return not self.moves <= TIED
+        return not self.shift <= TIED
 
 
 def kin(row: Row) -> Kin:

@@ -133,10 +133,10 @@ def reenact(study: Study, replicates: int = 1000, draws: int = 0, seed: int = Co
     if replicates < max(1, draws):
         raise FactError(f"expected one re-enactment or more in each draw, got {replicates} in {draws} draws")
     if not draws:
-        return _held(study, 0, seed, (0, replicates))
+        return _reenacted(study, 0, seed, (0, replicates))
     ends = [replicates * draw // draws for draw in range(draws + 1)]
     # every draw continues where the one before ended: no two re-enactments share their people
-    return np.concatenate([_held(study, draw, seed, (ends[draw - 1], ends[draw])) for draw in range(1, draws + 1)])
+    return np.concatenate([_reenacted(study, draw, seed, (ends[draw - 1], ends[draw])) for draw in range(1, draws + 1)])
 
 
 def place(values: Floats, published: float) -> Place:
@@ -170,7 +170,7 @@ def _citing(study: Study, chosen: Callable[[str], bool]) -> dict[str, list[str]]
     return {name: rows for name, rows in cited.items() if rows}
 
 
-def _held(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
+def _reenacted(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
     """Return the study's measure in its re-enactments from one turn to another, in one draw of the evidence."""
     parameters = _parameters(study, seed, draw)
     screened = _screened(study, parameters, seed)

@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn import dummy, linear_model, preprocessing
 from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core import Floats, Ints
@@ -51,7 +49,7 @@ class SLearner(BaseEstimator):
     def fit(self, X: pd.DataFrame, arm: pd.Series, y: Floats,
             club: pd.Series | None = None, fold: Ints | None = None) -> "SLearner":  # fmt: skip
         """Fit on coded fields (NaN is missing)."""
-        self.fields_ = None if self.classifier else make_pipeline(imputer(), StandardScaler()).fit(X)
+        self.fields_ = None if self.classifier else make_pipeline(imputer(), preprocessing.StandardScaler()).fit(X)
         design = self._design(X, np.asarray(arm))
         if self.classifier:
             self.model_ = self.classifier().fit(design, np.asarray(y, dtype=int))
@@ -93,7 +91,7 @@ class TLearner(BaseEstimator):
         for name in _NAMES:
             of_arm = arm_of_patients == name
             enough = min(success[of_arm].sum(), (1 - success[of_arm]).sum()) >= _FEWEST
-            model = self.classifier() if enough else DummyClassifier(strategy="prior")
+            model = self.classifier() if enough else dummy.DummyClassifier(strategy="prior")
             rows = of_arm if len(set(success[of_arm])) == 2 else np.ones(len(X), dtype=bool)
             self.models_[name] = model.fit(X[rows], success[rows])
         return self
@@ -196,7 +194,7 @@ def dr_learner() -> Any:
     """Return EconML's DRLearner: outcome by small trees, propensities by logistic regression, effects by ridge."""
     from econml.dr import DRLearner  # type: ignore[import-untyped]
 
-    final = make_pipeline(imputer(), StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
+    final = make_pipeline(imputer(), preprocessing.StandardScaler(), linear_model.RidgeCV(np.logspace(0, 5, 11)))
     return DRLearner(
         model_propensity=_propensity(), model_regression=small_trees(), model_final=final, discrete_outcome=True,
         min_propensity=PathwayConfig.propensity_floor, categories=list(_NAMES), cv=5, random_state=SEED,
@@ -246,7 +244,9 @@ def success_of(model: Any, X: pd.DataFrame) -> pd.DataFrame:
 
 
 def _propensity() -> Pipeline:
-    return make_pipeline(imputer(), StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    return make_pipeline(
+        imputer(), preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.1, max_iter=2000)
+    )
 
 
 def _on_prognosis(usual: Floats, effects: Mapping[str, Any], index: pd.Index) -> pd.DataFrame:

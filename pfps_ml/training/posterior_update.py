@@ -11,18 +11,18 @@ only after bad years is worse than none on average, however it is shrunk; what w
 
 An updated model written as a bundle's parts: tables, Shapley tables, reference and golden answers agree with it.
 
-A Gaussian update: what the draws say beforehand, moved by a penalised likelihood, with what is left open after it.
+A Gaussian update: the covariance of the bundle's draws is the prior; a penalised likelihood moves it.
 
 The prior is normal, around the bundle as it is, with the covariance of its draws (evidence and sampling), and a wide
 term for the site on the intercept. The likelihood is that of the cohort's outcomes; its maximum under the prior is the
 new centre, and the curvature there the new covariance (Laplace). Single draws are never weighted: of 20 draws hardly
 two would be left at 3,000 runners.
 
-What outcomes tell of a model that starts at a bundle: a few coefficients that the evidence knows, many small ones.
+The posterior of a model that starts at a bundle has two kinds of coefficients:
 
-The few (intercepts and scales) have the covariance that the bundle's draws have beforehand. The many (how curves bend)
-have a horseshoe prior that starts near zero: what the outcomes do not ask for stays as the evidence has it, and how
-much they may ask for is chosen by nobody (see `learning.posterior`).
+- global ones (intercepts and scales), whose prior covariance is that of the bundle's draws;
+- curve coefficients (how each curve bends), which have a horseshoe prior near zero. A curve stays as the evidence has
+  it unless the outcomes say otherwise; how far it may bend is estimated, not set (see `training.pathways`).
 """
 
 from collections.abc import Mapping
@@ -39,7 +39,16 @@ from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Explainer, probability
 from pfps_ml.model.prediction import Interval, Predictor
 from pfps_ml.training.pathways import Prior, sample_posterior
-from pfps_ml.training.update_basis import GROUPS, LEVELS, Directions, basis_of, centres, group_of, moved, moves_of
+from pfps_ml.training.update_basis import (
+    GROUPS,
+    LEVELS,
+    Directions,
+    basis_of,
+    centres,
+    coef_offsets_of,
+    group_of,
+    moved,
+)
 
 _SETTLED = 1e-9  # change of a coefficient that is none
 _FIXED = 1e-8  # variance of a coefficient on which all draws agree, or that no runner shows: it stays
@@ -64,9 +73,9 @@ class Update:
         intercept, slope, groups, or curves (of training: groups, and each curve bends).
     centre, before, after
         The coefficients (0 is no change), and their covariance before and after.
-    moves
+    coef_offsets
         What is added to each member: intercept and scales, shape (members, 1 + groups).
-    bends
+    curve_offsets
         What is added to each member's curves (see `shapes`), shape (members, ramps); None if no curve bends.
     """
 
@@ -74,14 +83,14 @@ class Update:
     centre: Floats
     before: Floats
     after: Floats
-    moves: Floats
-    bends: Floats | None = None
+    coef_offsets: Floats
+    curve_offsets: Floats | None = None
 
 
 def gaussian_update(
     decomposition: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
 ) -> Update:
-    """Return where the cohort moves a bundle along one level, and what it leaves open.
+    """Return how the cohort moves a bundle's coefficients along one level, and their covariance afterwards.
 
     Parameters
     ----------
@@ -99,17 +108,17 @@ def gaussian_update(
         Variance of the cohort's mean log-odds that its few clubs leave open for others; see `clubs_leave_open`.
     """
     along = decomposition.along(level)
-    coef_offsets = moves_of(decomposition.members, along)
+    coef_offsets = coef_offsets_of(decomposition.members, along)
     before = covariance_of(coef_offsets, interval)
     before[0, 0] += site_sd**2
     mode = laplace(along, y, decomposition.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
     centre, after = mode.centre, mode.covariance.copy()
     after[0, 0] += clubs
-    updated = landed_members(coef_offsets, interval, centre, after)
+    updated = updated_members(coef_offsets, interval, centre, after)
     return Update(level, centre, before, after, (updated - coef_offsets) @ basis_of(level).T)
 
 
-def landed_members(coef_offsets: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
+def updated_members(coef_offsets: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
     """Return each member's coefficients once the posterior is known: around its centre, with its covariance.
 
     Parameters
@@ -178,7 +187,7 @@ def _parts(interval: Interval) -> tuple[slice, slice]:
 
 
 def covariance_of(coef_offsets: Floats, interval: Interval) -> Floats:
-    """Return the covariance that the interval of these coefficients is made of: what is known of them beforehand.
+    """Return the prior covariance of these coefficients: that of the members that the interval is made of.
 
     With few draws it is drawn to its diagonal: so many coefficients of so few draws would look certain of their sums.
     """
@@ -205,55 +214,58 @@ _SEED = 20266
 
 @dataclass(frozen=True)
 class CoefficientColumns:
-    """Along what the log-odds may move.
+    """The design matrices of the coefficients that an update estimates, and the prior of the global ones.
 
     Attributes
     ----------
-    few, covariance
-        How they move with each of the few coefficients, shape (rows, few); what is known of these beforehand.
-    aside
-        How they move with what is told from the rest and not kept (clubs), per standard deviation; (rows, aside).
-    many
-        How they move with each bend, in groups that share a scale, shape (rows, many) each.
+    global_coefs
+        Columns of the global coefficients, shape (rows, globals).
+    covariance
+        Prior covariance of the global coefficients, shape (globals, globals).
+    club_effects
+        Columns of the clubs' effects, per standard deviation, shape (rows, clubs). They are estimated so that a club's
+        habits do not pass for an effect of a field; the updated model does not have them.
+    curve_coefs
+        Columns of the curve coefficients, in groups that share a scale, shape (rows, curves of the group) each.
     """
 
-    few: Floats
+    global_coefs: Floats
     covariance: Floats
-    aside: Floats
-    many: tuple[Floats, ...]
+    club_effects: Floats
+    curve_coefs: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """Draws of the coefficients, shapes (draws, few) and (draws, many)."""
+    """Posterior draws of the coefficients, shapes (draws, globals) and (draws, curves)."""
 
-    few: Floats
-    many: Floats
+    global_coefs: Floats
+    curve_coefs: Floats
 
     @property
     def centre(self) -> Floats:
-        """The mean of the few, shape (few,)."""
-        return np.asarray(self.few.mean(axis=0))
+        """Posterior mean of the global coefficients, shape (globals,)."""
+        return np.asarray(self.global_coefs.mean(axis=0))
 
     @property
     def covariance(self) -> Floats:
-        """What is open of the few, shape (few, few)."""
-        return np.atleast_2d(np.cov(self.few, rowvar=False))
+        """Posterior covariance of the global coefficients, shape (globals, globals)."""
+        return np.atleast_2d(np.cov(self.global_coefs, rowvar=False))
 
 
 def learnt(along: CoefficientColumns, y: Floats, offset: Floats) -> Learnt:
-    """Return what outcomes tell of the coefficients.
+    """Sample the posterior of the coefficients given the outcomes.
 
     Parameters
     ----------
     along
-        Along what the log-odds may move.
+        The design matrices, and the prior of the global coefficients.
     y, offset
         Outcomes, 0 or 1, and the bundle's log-odds, shape (rows,).
     """
-    root, global_count, club_count = root_of(along.covariance), along.few.shape[1], along.aside.shape[1]
-    group = np.repeat(np.arange(len(along.many)), [part.shape[1] for part in along.many])
-    design = np.hstack([along.few @ root, along.aside, *along.many])
+    root, global_count, club_count = root_of(along.covariance), along.global_coefs.shape[1], along.club_effects.shape[1]
+    group = np.repeat(np.arange(len(along.curve_coefs)), [part.shape[1] for part in along.curve_coefs])
+    design = np.hstack([along.global_coefs @ root, along.club_effects, *along.curve_coefs])
     prior = Prior(np.concatenate([np.full(global_count + club_count, -1), group]), np.ones(design.shape[1]), _NEAR)
     drawn = sample_posterior(design, y, prior, (_SETTLE, _AVERAGED, _AVERAGED), _SEED, offset).draws
     return Learnt(drawn[:, :global_count] @ root.T, drawn[:, global_count + club_count :])
@@ -262,25 +274,26 @@ def learnt(along: CoefficientColumns, y: Floats, offset: Floats) -> Learnt:
 def members_of(
     posterior: Learnt, coef_offsets: Floats, interval: Interval, centre: Floats | None = None
 ) -> tuple[Floats, Floats]:
-    """Return where each member of a model lands: the few coefficients, and the many; the first is the mean.
+    """Return the updated global and curve coefficients of each member; the first member has the posterior mean.
 
     Parameters
     ----------
     posterior
-        What the outcomes tell.
+        Draws of the posterior.
     coef_offsets
-        The few coefficients of each member before, as differences from the main model's, shape (members, few).
+        Each member's global coefficients before, as differences from the main model's, shape (members, globals).
     interval
         Which members are draws of the evidence, which are resamples.
     centre
-        Where the few are put instead of their mean, shape (few,).
+        The global coefficients of the first member, if not their posterior mean, shape (globals,).
     """
     middle = posterior.centre
-    updated = landed_members(coef_offsets, interval, middle, posterior.covariance)
-    # few and many are known together better than each alone: a curve can rise by either
-    global_deviations, curve_deviations = posterior.few - middle, posterior.many - posterior.many.mean(axis=0)
+    updated = updated_members(coef_offsets, interval, middle, posterior.covariance)
+    # global and curve coefficients are correlated: a higher scale and a steeper curve explain the same risk
+    global_deviations = posterior.global_coefs - middle
+    curve_deviations = posterior.curve_coefs - posterior.curve_coefs.mean(axis=0)
     slope = np.linalg.lstsq(global_deviations, curve_deviations, rcond=None)[0]
-    curve_offsets = posterior.many.mean(axis=0) + (updated - middle) @ slope
+    curve_offsets = posterior.curve_coefs.mean(axis=0) + (updated - middle) @ slope
     draw_places = np.linspace(0, len(global_deviations) - 1, interval.sampling).astype(int)
     curve_offsets[len(curve_offsets) - interval.sampling :] += (curve_deviations - global_deviations @ slope)[
         draw_places
@@ -361,7 +374,7 @@ class Choice:
         """The sentence of the reason."""
         return self.reason.text
 
-    def told(self) -> list[tuple[str, str, str]]:
+    def comparisons(self) -> list[tuple[str, str, str]]:
         """Return each comparison in words: update, against, and its p value, to three decimals or smaller."""
         return [(sentence(f"update.{row['update']}"), sentence(f"update.{row['against']}"),
                  f"p < {_SMALL}" if row["p"] < _SMALL else f"p = {row['p']:.3f}")
@@ -441,7 +454,22 @@ def _table(rows: list[tuple[str, str, float, int, float]]) -> pd.DataFrame:
 
 
 __all__ = [
-    "Choice", "CoefficientColumns", "Learnt", "Mode", "Update", "closed_test", "covariance_of", "fewest",
-    "gaussian_update", "landed_members", "laplace", "learnt", "log_likelihood", "maximum_likelihood", "members_of",
-    "root_of", "updated_predictor", "updated_reference",
+    "Choice",
+    "CoefficientColumns",
+    "Learnt",
+    "Mode",
+    "Update",
+    "closed_test",
+    "covariance_of",
+    "fewest",
+    "gaussian_update",
+    "laplace",
+    "learnt",
+    "log_likelihood",
+    "maximum_likelihood",
+    "members_of",
+    "root_of",
+    "updated_members",
+    "updated_predictor",
+    "updated_reference",
 ]  # fmt: skip

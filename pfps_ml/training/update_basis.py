@@ -4,13 +4,13 @@ Scales of groups cannot make a shape that was not there: where the evidence saw 
 nothing. So training on a cohort may bend each curve: by a line over the rank of a value, and by how the curve leaves
 that line at each knot (the columns of `learning.layout`).
 
-The few directions in which a bundle is moved, and what its own draws say of them beforehand.
+The directions in which a bundle is moved, and the prior of each from the bundle's draws.
 
 Every member of the onset model is written as the main model's parts with an intercept and a scale for each group of
 terms (hip, foot, knee, load, history, body), plus a rest that stays. The draws over the evidence and the resamples so
 give the mean and the covariance of these coefficients: what is known before any local outcome is seen.
 
-What a bundle's pathway models say of some patients, taken apart along the few ways in which they are scaled.
+The pathway models' log-odds for some patients, as a sum of parts that are scaled.
 
 The log-odds of success move along an intercept and a scale of the prognosis, and for each active arm along its common
 effect and a scale of how the effect differs between patients.
@@ -109,7 +109,7 @@ def basis_of(level: str) -> Floats:
     return whole[:, : 1 + LEVELS.index(level)]
 
 
-def moves_of(members: Floats, along: Floats) -> Floats:
+def coef_offsets_of(members: Floats, along: Floats) -> Floats:
     """Return each member's coefficients as differences from the main model's, shape (members, coefficients)."""
     gram = along.T @ along + _RIDGE * len(along) * np.eye(along.shape[1])
     return np.asarray(np.linalg.solve(gram, along.T @ (members - members[:, :1])).T)
@@ -138,7 +138,7 @@ def _scaled(terms: tuple[Term, ...], coef_offsets: Floats) -> Iterator[Term]:
 
 
 Labels = NDArray[np.object_]
-COMMON = slice(2, None, 2)  # of the few coefficients: the arms' common effects
+COMMON = slice(2, None, 2)  # of the global coefficients: the arms' common effects
 SCALES = slice(3, None, 2)  # the scales of how they differ
 
 
@@ -169,8 +169,8 @@ class Sight:
         """The mean of the prognosis and of what each arm adds, by the main model; the scales turn around them."""
         return np.array([self.usual[:, 0].mean(), *(self.added[name][:, 0].mean() for name in ACTIVE_ARMS)])
 
-    def few(self, arm_of_patients: Labels, centres: Floats) -> Floats:
-        """Return how log-odds move with each of the few coefficients, shape (rows, 2 + 2 x active arms)."""
+    def coef_columns(self, arm_of_patients: Labels, centres: Floats) -> Floats:
+        """Return the columns of the global coefficients, shape (rows, 2 + 2 x active arms)."""
         columns = [np.ones(len(arm_of_patients)), self.usual[:, 0] - centres[0]]
         for name, centre in zip(ACTIVE_ARMS, centres[1:], strict=True):
             columns += [(arm_of_patients == name) * 1.0, (arm_of_patients == name) * (self.added[name][:, 0] - centre)]
@@ -183,11 +183,11 @@ class Sight:
         )
         return np.asarray(self.usual + had)
 
-    def moves(self, centres: Floats) -> Floats:
-        """Return each member's few coefficients as differences from the main model's, over all arms of everybody."""
+    def coef_offsets(self, centres: Floats) -> Floats:
+        """Return each member's global coefficients as differences from the main model's, over all arms of everybody."""
         arms = [np.full(len(self.usual), arm.name, dtype=object) for arm in ARMS]
-        along = np.vstack([self.few(labels, centres) for labels in arms])
-        return moves_of(np.vstack([self.margin(labels) for labels in arms]), along)
+        along = np.vstack([self.coef_columns(labels, centres) for labels in arms])
+        return coef_offsets_of(np.vstack([self.margin(labels) for labels in arms]), along)
 
 
 def scaled(model: AdditiveModel, add: Floats, scale: Floats, centre: float) -> AdditiveModel:
@@ -274,7 +274,7 @@ def bent(predictor: Predictor, shapes: Shapes, curve_offsets: Floats) -> Predict
     curve_offsets
         How much of each bend is added to each member, shape (members, bends).
     """
-    curves = {name: _kept(predictor.onset, name, added, shapes.basis.centres[name])
+    curves = {name: _without_turns(predictor.onset, name, added, shapes.basis.centres[name])
               for name, added in shapes.curves(curve_offsets).items()}  # fmt: skip
     main_curves = {name: additions[:, :1] for name, additions in curves.items()}  # the first member is explained
     # a bend's mean is zero, so it is a Shapley value as it is
@@ -288,7 +288,7 @@ def with_curves(model: AdditiveModel, curves: Mapping[str, Floats]) -> AdditiveM
     return replace(model, terms=tuple(_added(model.terms, curves)))
 
 
-def _kept(model: AdditiveModel, name: str, added: Floats, centre: Floats) -> Floats:
+def _without_turns(model: AdditiveModel, name: str, added: Floats, centre: Floats) -> Floats:
     """Return what is added to a curve, less what would turn it where the evidence settles its direction."""
     direction = BY_NAME[name].direction
     if not direction:
@@ -313,6 +313,21 @@ def _floats(content: Any) -> Floats:
 
 
 __all__ = [
-    "COMMON", "GROUPS", "LEVELS", "SCALES", "Directions", "Shapes", "Sight", "basis_of", "bent", "centres",
-    "directions", "group_of", "moved", "moves_of", "scaled", "shapes_of", "with_curves",
+    "COMMON",
+    "GROUPS",
+    "LEVELS",
+    "SCALES",
+    "Directions",
+    "Shapes",
+    "Sight",
+    "basis_of",
+    "bent",
+    "centres",
+    "coef_offsets_of",
+    "directions",
+    "group_of",
+    "moved",
+    "scaled",
+    "shapes_of",
+    "with_curves",
 ]  # fmt: skip
