@@ -61,7 +61,7 @@ class Bundle:
     schema
         The level of the intervals, the outcomes with their horizons, and what the models read.
     overlap
-        How the clinics chose pathways; None in a bundle of before it was kept.
+        How the clinics chose pathways; None in an older bundle, which does not have it.
     card
         The model card, Markdown.
     """
@@ -93,12 +93,12 @@ class Bundle:
 
     @cached_property
     def notice(self) -> str:
-        """What every answer says of it."""
+        """The notice of every answer: what the bundle was trained on."""
         return notice_of(self.manifest)
 
     @cached_property
     def trained_on(self) -> dict[str, Any]:
-        """What every answer says of the data that it was trained on, and the notice as a sentence and as a message."""
+        """The training data as every answer names them, and the notice as a sentence and as a message."""
         notice = notice_message(self.manifest).as_dict()
         return {**self.manifest["trained_on"], "notice": self.notice, "notice_message": notice}
 
@@ -292,13 +292,13 @@ def _answers(predictor: Predictor, rows: Sequence[Mapping[Any, Any]], fields: Bo
         "risk": prediction.risk.value, "risk_low": prediction.risk.low, "risk_high": prediction.risk.high,
         "margin": prediction.log_odds, "base_margin": prediction.base, "contributions": prediction.contributions,
     }  # fmt: skip
-    estimates = {f"{kind}_{arm}": each for kind, arms in (("p", prediction.success), ("effect", prediction.effect))
-                 for arm, each in arms.items()}  # fmt: skip
+    estimates = {f"{kind}_{arm}": chance for kind, arms in (("p", prediction.success), ("effect", prediction.effect))
+                 for arm, chance in arms.items()}  # fmt: skip
     estimates |= {
-        f"risk_at_{number:g}": each for number, each in prediction.risks.items() if each is not prediction.risk
+        f"risk_at_{number:g}": risk for number, risk in prediction.risks.items() if risk is not prediction.risk
     }
-    for name, each in estimates.items():
-        answers |= {name: each.value, f"{name}_low": each.low, f"{name}_high": each.high}
+    for name, estimate in estimates.items():
+        answers |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return {key: values.tolist() for key, values in answers.items()}
 
 

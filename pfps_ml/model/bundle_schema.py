@@ -1,6 +1,6 @@
 """The models of a bundle as its files hold them: one file an outcome, in it the models of every horizon.
 
-What a bundle says of itself in schema.json: its outcomes, and which fields and arms their models read.
+schema.json of a bundle: its outcomes, and which fields and arms their models read.
 
 A bundle is refused only where something that it reads has changed: a field's kind, unit, limits or levels, what a field
 is computed from, or who may be offered an arm. Labels, texts, and every other field may change, or be added.
@@ -30,7 +30,7 @@ _FACTS = ("kind", "unit", "low", "high", "levels", "parts")
 
 @dataclass(frozen=True)
 class Dictionary:
-    """What a dictionary says that models rely on: of every field its facts, and of every arm what it requires."""
+    """The parts of a dictionary that models rely on: the facts of every field, and what every arm requires."""
 
     fields: Mapping[str, Mapping[str, Any]]
     arms: Mapping[str, list[list[str]]]

@@ -32,7 +32,7 @@ from pfps_ml.model.preference import Gate, gate_from_json, gate_to_json
 
 @dataclass(frozen=True)
 class Scores:
-    """What a scorer says of some rows.
+    """The scores of some rows.
 
     Attributes
     ----------
@@ -231,7 +231,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the tables say of some rows.
+    """The predictions for some rows.
 
     Attributes
     ----------
@@ -272,11 +272,11 @@ class Predictor:
     modifiers
         By active arm, in the order of the bundle; there may be none.
     gate
-        The verdict on whether a preference may be named; None if it was never asked.
+        The verdict on whether a preference may be named; None if there is none.
     horizons
         The onset model of every further horizon; None stands for the main one.
     usual
-        The arm that every effect is held against: the prognosis is success under it.
+        The arm that every effect is compared with: the prognosis is success under it.
     """
 
     onset: AdditiveModel

@@ -26,7 +26,7 @@ LEVEL = 0.05  # one-sided, of each comparison; all are required
 
 
 class Rival(StrEnum):
-    """A simpler account of the effects, which ours are held against; labels stand in the catalogue (`rival.*`)."""
+    """A simpler account of the effects, which ours are compared with; labels stand in the catalogue (`rival.*`)."""
 
     ZERO_EFFECT = "zero_effect"
     ONE_DIFFERENCE = "one_difference"
@@ -58,7 +58,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Gate:
-    """The verdict: what the effects were held against."""
+    """The verdict: the comparisons of our effects with simpler ones."""
 
     comparisons: tuple[Comparison, ...]
 
@@ -226,7 +226,7 @@ def preference_message(acceptable: Sequence[str], preferred: str | None, gate: G
     acceptable, preferred
         Names of arms.
     gate
-        The verdict on the effects; None if it was never asked.
+        The verdict on the effects; None if there is none.
     """
     failed = None if gate is None else tuple(comparison.against for comparison in gate.failed)
     return _message(tuple(acceptable), preferred, failed)

@@ -21,7 +21,7 @@ from pfps_ml.domain.outcomes import LINKS
 from pfps_ml.model.additive import AdditiveModel, Pair, codes
 from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
 
-SMALLEST = 5  # people: of fewer nothing is said
+SMALLEST = 5  # people: fewer are not described
 _DECIMALS = 8
 _FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"))
 _NAMED = 5  # faults in one message
@@ -34,8 +34,8 @@ def build_reference(
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the training data of a bundle.
 
-    Of people, every value is the mean of at least `SMALLEST` of them, so that it is nobody's own; levels and groups of
-    age and sex with fewer are not told apart, and nobody is counted.
+    Of people, every value is the mean of at least `SMALLEST` of them, so that it is no single person's; levels and
+    groups of age and sex with fewer are joined, and nobody is counted.
 
     Parameters
     ----------
@@ -189,7 +189,7 @@ def _describe_people(column: pd.Series, config: ProductConfig) -> dict[str, Any]
 
 
 def _outermost(group: Floats, wanted: int) -> Floats:
-    """Return the first of a group, or all of it where the others would be too few to be told by the difference."""
+    """Return the first of a group, or all of it where the remainder would be smaller than `SMALLEST` people."""
     return group[:wanted] if len(group) - wanted >= SMALLEST else group
 
 
@@ -216,7 +216,7 @@ class Overlap:
 
 
 def overlap_to_json(model: PropensityModel, floor: float) -> dict[str, Any]:
-    """Return what reference.json says of overlap."""
+    """Return the overlap part of reference.json."""
     return {"floor": floor, "states": propensity_to_json(model)}
 
 

@@ -1,7 +1,6 @@
-"""The published studies that are held again in the simulated world: who entered, who got what, and what came out.
+"""The published studies that are re-enacted in the simulated world: who entered, who got what, and what came out.
 
-Results are read from the ledger; the rest is what the ledger says of the study, and where that is silent the text of
-`stands` says what was assumed.
+Results and designs are read from the ledger; where the ledger is silent, the text of `stands` names the assumption.
 """
 
 from functools import cache

@@ -153,7 +153,7 @@ def nulls() -> tuple[Row, ...]:
 
 
 def discrimination() -> tuple[Row, ...]:
-    """Return how well onset can be told in advance, at best."""
+    """Return how well onset can be predicted at best."""
     static = stated("0.59 for one field to 0.712 for all at once", 0.55, 0.712, "range of the evidence")
     return (
         Row("AUROC of the true risk, against models with a training log", ("G6-02", "G6-03"), span("G6-02", "G6-03"),

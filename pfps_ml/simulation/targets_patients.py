@@ -197,7 +197,7 @@ def arms() -> tuple[Row, ...]:
 
 
 def responders() -> tuple[Row, ...]:
-    """Return success by pathway and by what is said to foretell it."""
+    """Return success by pathway and by its published predictors."""
     counts = "only how many feet were mobile was used"
     return (
         Row("orthoses to hip exercise, mobile to other feet, ratio of odds ratios", ("G4-27",), interval("G4-27"),

@@ -1,4 +1,4 @@
-"""Virtual trials: a published study held again, many times over, in the simulated world.
+"""Virtual trials: a published study re-enacted many times in the simulated world.
 
 A study recruits from the people of its scenario until its groups are full, gives each group its arm, and waits for its
 follow-up. Each re-enactment has the published size, so its result scatters as the published one would if the world

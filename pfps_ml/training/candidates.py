@@ -4,9 +4,9 @@ Each is set up as a good analyst would set it up in an afternoon: linear models 
 what was missing, and choose their penalty by cross-validation over clubs; trees take missing values as they are.
 Nothing here is tuned to a scenario. EBM and Optuna come with the extra `research`.
 
-What takes part in a comparison: a named maker of an unfitted estimator, ours, a peer, or a researcher's own.
+An `Entrant` of a comparison is a name and a maker of an unfitted estimator: ours, a peer, or a researcher's.
 
-LightGBM tuned as an analyst with an afternoon would: Optuna, 50 trials, early stopping, log loss over club folds.
+LightGBM is tuned by Optuna in 50 trials, with early stopping, by log loss over club folds.
 """
 
 import importlib.util

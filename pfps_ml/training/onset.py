@@ -148,7 +148,7 @@ class OnsetModel(ClassifierMixin, BaseEstimator):
     config
         Knots, penalties, trees, pairs and the number of bootstrap replicates.
     progress
-        Told the name of each step as it begins.
+        Called with the name of each step as it begins.
 
     Attributes
     ----------

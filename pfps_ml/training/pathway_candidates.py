@@ -1,7 +1,7 @@
 """The peers that the pathway models are measured against: `fit(X, arm, y)`, then one column of success an arm.
 
-Learners that give effects only (EconML's) stand on a ridge logistic prognosis of their own, and what they then say is
-kept between 0.001 and 0.999. None of them knows that an arm may be closed to a patient; whoever judges them does.
+Learners that give effects only (EconML's) are added to a ridge logistic prognosis, and the sum is clipped to 0.001 to
+0.999. None of them knows that an arm may be closed to a patient; the comparison takes care of it.
 """
 
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ _SMALL_TREES = {"max_depth": 2, "num_leaves": 4, "n_estimators": 100, "learning_
 
 
 class SLearner(BaseEstimator):
-    """One model of success for all arms: a classifier on the fields, the arm, and where asked their products.
+    """One model of success for all arms: a classifier on the fields, the arm and, if wanted, their products.
 
     Parameters
     ----------
@@ -213,7 +213,7 @@ def causal_forest() -> Any:
 
 
 def our_pathways() -> PathwayModel:
-    """Return our model, ungated; its draws give intervals and no prediction, so as few as may be are kept."""
+    """Return our model without the gate, and with the fewest draws: they give intervals, which no comparison reads."""
     return PathwayModel(replace(PathwayConfig(), posterior_draws=2, gate=False))
 
 

@@ -1,20 +1,17 @@
 """The pathway models: the probability of success under every arm, from patients whose arm a clinic chose.
 
 One logistic regression holds a prognostic part, shared by all arms, and one modifier part an active arm (what the arm
-adds, and for whom). It adjusts for assignment by the prognostic fields. Its coefficients have a posterior (see
-`posterior`): the mean predicts, and draws of it are the members that give the intervals. What a field that was not
-measured would have said of an arm's effect is part of the interval, too: each member fills it with another value that
-patients have.
+adds, and for whom). It adjusts for assignment by the prognostic fields. Its coefficients have a posterior: the mean
+predicts, and draws of it are the members that give the intervals. A field that was not measured widens the interval of
+an arm's effect: each member fills it with another value that patients have.
 
-The regression behind the pathway models: its columns on one training set, and its coefficients as models.
+`Layout` has the columns of that regression on one training set, and writes its coefficients as models.
 
-What a sample tells of many coefficients, most of them small: draws of their posterior.
-
-The log-likelihood is written as a quadratic around its penalised maximum (Laplace), so that what follows does not
+`sample_posterior` draws the posterior of many coefficients, most of them small. The log-likelihood is written as a quadratic around its penalised maximum (Laplace), so that what follows does not
 depend on the number of rows. Each coefficient has a horseshoe prior (Carvalho, Polson and Scott 2010): a scale of its
 own times one shared by its group, both half-Cauchy, and a slab that keeps it sensible (Piironen and Vehtari 2017). So
-the few that matter are left nearly as they are, the others are drawn to zero, and how far is not chosen by anybody:
-the scales are drawn with the coefficients (Gibbs steps of Makalic and Schmidt 2016).
+large coefficients are left nearly as they are, and the others are drawn to zero. How far is estimated, not set: the
+scales are drawn with the coefficients (Gibbs steps of Makalic and Schmidt 2016).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -79,7 +76,7 @@ def sample_posterior(
     design, y
         Shapes (rows, coefficients) and (rows,); columns of one group should have one scale.
     sweeps
-        How many are run to settle, how many are then averaged, and how many of those are kept as draws.
+        How many are run to settle, how many are then averaged, and how many of those are returned as draws.
     seed
         The same seed gives the same draws.
     offset
@@ -249,7 +246,7 @@ class PathwayModel(BaseEstimator):
     config
         Knots, the floor of a propensity, the number of draws of the posterior, and whether the gate is wanted.
     progress
-        Told the name of each step as it begins.
+        Called with the name of each step as it begins.
 
     Attributes
     ----------

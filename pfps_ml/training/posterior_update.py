@@ -1,28 +1,27 @@
-"""How much of a bundle is updated: a closed test between no change, intercept, slope and groups of terms.
+"""How far outcomes of a cohort move a bundle: the posterior of its coefficients, and the choice between updates.
 
-Vergouwe and others (Stat Med 2017;36:4529): the most extensive update that there are events for is held to no change;
-only if it fits better (likelihood ratio), the simplest update is kept that does not fit worse than it. So where nothing
-is wrong, nothing is changed in nineteen of twenty cohorts, whatever the number of updates that were possible; runners
-count as independent, so that of several clubs that differ somewhat fewer are left alone.
+The closed test (`closed_test`) chooses between no change, intercept, slope and groups of terms (Vergouwe and others,
+Stat Med 2017;36:4529). The most extensive update that there are events for is compared with no change. Only if it fits
+better (likelihood ratio), the simplest update that does not fit worse is chosen. So where nothing is wrong, nothing is
+changed in nineteen of twenty cohorts, whatever the number of possible updates. Runners count as independent, so where
+clubs differ somewhat, fewer than nineteen of twenty cohorts are left alone.
 
-Events are counted as they were seen and as the bundle expects them. Those seen alone would let small clubs in by their
+Events are counted as they were seen and as the bundle expects them. The seen ones alone would let small clubs in by
 luck: of 100 runners six cases are expected, and a club that has ten has mostly had a bad year. An update that is made
-only after bad years is worse than none on average, however it is shrunk; what was expected is known before any outcome.
+only after bad years is worse than none on average, however it is shrunk; the expected number is known before any outcome.
 
-An updated model written as a bundle's parts: tables, Shapley tables, reference and golden answers agree with it.
+The Gaussian update (`gaussian_update`) has a normal prior around the bundle as it is, with the covariance of its draws
+(evidence and sampling), and a wide term for the site on the intercept. The likelihood is that of the cohort's outcomes.
+Its maximum under the prior is the new centre, and the curvature there the new covariance (Laplace). Single draws are
+never weighted: of 20 draws hardly two would be left at 3,000 runners.
 
-A Gaussian update: the covariance of the bundle's draws is the prior; a penalised likelihood moves it.
-
-The prior is normal, around the bundle as it is, with the covariance of its draws (evidence and sampling), and a wide
-term for the site on the intercept. The likelihood is that of the cohort's outcomes; its maximum under the prior is the
-new centre, and the curvature there the new covariance (Laplace). Single draws are never weighted: of 20 draws hardly
-two would be left at 3,000 runners.
-
-The posterior of a model that starts at a bundle has two kinds of coefficients:
+Training that starts at a bundle (`learnt`) has two kinds of coefficients:
 
 - global ones (intercepts and scales), whose prior covariance is that of the bundle's draws;
 - curve coefficients (how each curve bends), which have a horseshoe prior near zero. A curve stays as the evidence has
   it unless the outcomes say otherwise; how far it may bend is estimated, not set (see `training.pathways`).
+
+An updated model is written as a bundle's parts: tables, Shapley tables and reference agree with it.
 """
 
 from collections.abc import Mapping

@@ -1,19 +1,15 @@
-"""How the curves of a released model may bend: each keeps its knots, and its values at them move.
+"""The directions in which a released model may be moved, and the model written in its tables after a move.
 
-Scales of groups cannot make a shape that was not there: where the evidence saw nothing, a hundred times nothing stays
-nothing. So training on a cohort may bend each curve: by a line over the rank of a value, and by how the curve leaves
-that line at each knot (the columns of `learning.layout`).
+Onset (`Directions`): every member of the onset model is written as the main model's parts with an intercept and a scale
+for each group of terms (hip, foot, knee, load, history, body), plus a remainder that stays. The draws over the evidence
+and the resamples give the mean and the covariance of these coefficients: the prior, before any local outcome.
 
-The directions in which a bundle is moved, and the prior of each from the bundle's draws.
+Curves (`Shapes`): scales of groups cannot make a shape that was not there, since a hundred times zero stays zero. So
+training on a cohort may bend each curve. A curve keeps its knots, and its values at them move: by a line over the rank
+of a value, and by how the curve leaves that line at each knot (see `contrast_of` in `training.pathways`).
 
-Every member of the onset model is written as the main model's parts with an intercept and a scale for each group of
-terms (hip, foot, knee, load, history, body), plus a rest that stays. The draws over the evidence and the resamples so
-give the mean and the covariance of these coefficients: what is known before any local outcome is seen.
-
-The pathway models' log-odds for some patients, as a sum of parts that are scaled.
-
-The log-odds of success move along an intercept and a scale of the prognosis, and for each active arm along its common
-effect and a scale of how the effect differs between patients.
+Pathways (`Sight`): the log-odds of success move along an intercept and a scale of the prognosis, and for each active
+arm along its common effect and a scale of how the effect differs between patients.
 """
 
 from collections.abc import Iterator, Mapping

@@ -21,7 +21,7 @@ from pfps_ml.workflows.checklist_reports import figures
 from pfps_ml.workflows.evaluate import evaluate
 from pfps_ml.workflows.release import release
 from pfps_ml.workflows.train import write_candidate
-from serving.whatif import tables
+from serving.pages import tables
 from tests.cohorts import cohort_frame, written
 
 HOUSE = Path(__file__).parents[2]
