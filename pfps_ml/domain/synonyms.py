@@ -1,6 +1,7 @@
 """How people write what the dictionary names: levels, numbers, units and columns, in six languages (spellings.toml).
 
-What is certain is read as it is. What is only likely is proposed by `pfps map`, and read only once the user has confirmed it.
+What is certain is read as it is. What is only likely is proposed by `pfps map`, and read only once the user has
+confirmed it.
 """
 
 import re

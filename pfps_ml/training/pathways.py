@@ -7,11 +7,12 @@ an arm's effect: each member fills it with another value that patients have.
 
 `Layout` has the columns of that regression on one training set, and writes its coefficients as models.
 
-`sample_posterior` draws the posterior of many coefficients, most of them small. The log-likelihood is written as a quadratic around its penalised maximum (Laplace), so that what follows does not
-depend on the number of rows. Each coefficient has a horseshoe prior (Carvalho, Polson and Scott 2010): a scale of its
-own times one shared by its group, both half-Cauchy, and a slab that keeps it sensible (Piironen and Vehtari 2017). So
-large coefficients are left nearly as they are, and the others are drawn to zero. How far is estimated, not set: the
-scales are drawn with the coefficients (Gibbs steps of Makalic and Schmidt 2016).
+`sample_posterior` draws the posterior of many coefficients, most of them small. The log-likelihood is written as a
+quadratic around its penalised maximum (Laplace), so that what follows does not depend on the number of rows. Each
+coefficient has a horseshoe prior (Carvalho, Polson and Scott 2010): a scale of its own times one shared by its group,
+both half-Cauchy, and a slab that keeps it sensible (Piironen and Vehtari 2017). So large coefficients are left nearly
+as they are, and the others are drawn to zero. How far is estimated, not set: the scales are drawn with the coefficients
+(Gibbs steps of Makalic and Schmidt 2016).
 """
 
 from collections.abc import Callable, Iterable, Mapping

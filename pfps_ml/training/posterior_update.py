@@ -8,7 +8,8 @@ clubs differ somewhat, fewer than nineteen of twenty cohorts are left alone.
 
 Events are counted as they were seen and as the bundle expects them. The seen ones alone would let small clubs in by
 luck: of 100 runners six cases are expected, and a club that has ten has mostly had a bad year. An update that is made
-only after bad years is worse than none on average, however it is shrunk; the expected number is known before any outcome.
+only after bad years is worse than none on average, however it is shrunk; the expected number is known before any
+outcome.
 
 The Gaussian update (`gaussian_update`) has a normal prior around the bundle as it is, with the covariance of its draws
 (evidence and sampling), and a wide term for the site on the intercept. The likelihood is that of the cohort's outcomes.
