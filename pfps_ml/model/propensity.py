@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,7 @@ from pfps_ml.core import Floats
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Values, count, from_json, to_json
 from pfps_ml.model.engine import Compiled, compile_models
-
-if TYPE_CHECKING:
-    from pfps_ml.model.spline_basis import Basis
+from pfps_ml.model.spline_basis import Basis, fit_logistic
 
 _RIDGE = 3.0  # on the coefficient of every ramp, which runs from 0 to 1
 _NOTHING = 1e6  # on that of "missing": what was not measured says nothing of how the clinic chose
@@ -85,7 +83,7 @@ class PropensityModel:
         return tables
 
 
-def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: "Basis") -> PropensityModel:
+def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: Basis) -> PropensityModel:
     """Fit how arms were assigned, apart for patients who meet, do not meet, or may meet what an arm requires."""
     states, arm_of_patients, design = _states(X), np.asarray(arm, dtype=object), basis.design(X)
     fitted = {_OTHERWISE: _odds(design, arm_of_patients, basis)}
@@ -96,7 +94,7 @@ def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: "Basis") -> Propensit
     return PropensityModel(fitted)
 
 
-def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: "Basis") -> pd.DataFrame:
+def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: Basis) -> pd.DataFrame:
     """Return propensities of every row from a model that did not see its fold."""
     out = pd.DataFrame(0.0, index=X.index, columns=list(_NAMES))
     for held_out_fold in np.unique(fold):
@@ -131,9 +129,7 @@ def propensity_from_json(content: Any, arms: Sequence[str] = _NAMES) -> Propensi
     return PropensityModel(states, tuple(arms))
 
 
-def _odds(design: Floats, arm_of_patients: NDArray[np.object_], basis: "Basis") -> dict[str, AdditiveModel]:
-    from pfps_ml.model.spline_basis import fit_logistic  # training only
-
+def _odds(design: Floats, arm_of_patients: NDArray[np.object_], basis: Basis) -> dict[str, AdditiveModel]:
     names = [name for name in _NAMES if (arm_of_patients == name).any()]
     base = max(names, key=lambda name: int((arm_of_patients == name).sum()))
     ridges = [[_RIDGE] * (len(knots) - 1) + [_NOTHING] for knots in basis.knots.values()]

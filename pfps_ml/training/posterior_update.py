@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
 from pfps_ml.core import Floats, Message
 from pfps_ml.core.config import RecalibrationConfig
@@ -444,8 +445,6 @@ def _height(decomposition: Directions, y: Floats, level: str) -> float:
 
 
 def _p(twice: float, freedom: int) -> float:
-    from scipy.special import chdtrc
-
     return float(chdtrc(freedom, twice)) if freedom else 1.0
 
 
