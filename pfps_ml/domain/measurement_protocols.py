@@ -109,7 +109,7 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure("Height and weight", ("height_cm", "weight_kg"), "A wall with a scale of length; a scale for weight.",
         "Standing without shoes, heels, buttocks and head to the wall, looking straight ahead; running clothes.",
         ("Read the height at the end of a breath in, to the centimetre.", "Read the weight, to 0.1 kg."),
-        "Told heights are too tall and told weights too light by a little; say in your notes which they are. "
+        "Heights that people report are too tall and weights too light by a little; say in your notes which they are. "
         "The weight is also what torques are divided by.", "practice"),
     Procedure("Training log", (
         "weekly_distance_km", "sessions_per_week", "longest_run_spike_pct", "weekly_change_pct",
