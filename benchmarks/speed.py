@@ -29,7 +29,7 @@ from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.model.prediction import Scorer, scorer
 from pfps_ml.simulation.cohort import simulate_onset
-from pfps_ml.training.boosting import compile_trees, pair_gains
+from pfps_ml.training.onset import compile_trees, pair_gains
 from pfps_ml.workflows.frames import onset_features
 
 ROWS = 200_000

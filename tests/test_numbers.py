@@ -18,7 +18,7 @@ from pfps_ml.evaluation.displays import save
 from pfps_ml.model.additive import AdditiveModel, Step, from_json, to_json
 from pfps_ml.model.bundle import dump, load_bundle
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json, predictor_from_json
-from pfps_ml.training.boosting import cuts_of
+from pfps_ml.training.onset import cuts_of
 from pfps_ml.workflows.frames import coded
 
 ROOT = Path(__file__).parents[1]

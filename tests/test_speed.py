@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.speed import against_peers, cost_by_rows, draw_cost, merging_cost, one_runner, peers, whole_assessment
-from pfps_ml.training.boosting import pair_gains
+from pfps_ml.training.onset import pair_gains
 
 
 @pytest.fixture(scope="module")

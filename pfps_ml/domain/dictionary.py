@@ -98,7 +98,7 @@ class Arm:
     requires
         Fields and the level that each must have.
     why_not
-        What is said to a patient who may not have it; None where everybody may.
+        The sentence for a patient who may not have it; None where everybody may.
     """
 
     name: str

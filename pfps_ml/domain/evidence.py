@@ -53,14 +53,15 @@ def ledger_fingerprint() -> str:
 
 def numbers(text: str) -> list[float]:
     """Return the numbers in an estimate as it is printed, in order; a range gives two."""
-    return [float(each) for each in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", text)]
+    return [float(number_text) for number_text in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", text)]
 
 
 def studies_of(rows: Iterable[str]) -> frozenset[str]:
     """Return the studies behind some rows of the ledger, so that rows of one study share a name.
 
     A study goes by its DOI, by its first author and year, and by the name of its cohort if it stands in brackets. A
-    row derived from others is of their studies. Reports of one trial by different authors or years are not told.
+    row derived from others is of their studies. Reports of one trial by different authors or years count as
+    different studies.
     """
     return frozenset(name for row in rows for name in _names_of(ledger()[row]))
 

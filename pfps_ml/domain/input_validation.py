@@ -52,38 +52,38 @@ def check(
     decimal_comma
         Whether text such as `1,75` means 1.75.
     """
-    values, asked, faults = _checked(frame, tuple(fields), decimal_comma)
-    return Checked(pd.DataFrame(values.T, columns=_header(tuple(field.name for field in asked))), faults)
+    values, checked_fields, faults = _checked(frame, tuple(fields), decimal_comma)
+    return Checked(pd.DataFrame(values.T, columns=_header(tuple(field.name for field in checked_fields))), faults)
 
 
 def check_columns(frame: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Floats], tuple[Fault, ...]]:
     """Check lists of cells as `check` does; return columns of numbers, and faults. A single row needs no frame."""
-    values, asked, faults = _checked(frame, INPUTS, False)
-    return {field.name: values[at] for at, field in enumerate(asked)}, faults
+    values, checked_fields, faults = _checked(frame, INPUTS, False)
+    return {field.name: values[at] for at, field in enumerate(checked_fields)}, faults
 
 
 def _checked(
     frame: pd.DataFrame | Mapping[str, Sequence[Any]], fields: tuple[Field, ...], decimal_comma: bool
 ) -> tuple[Floats, list[Field], tuple[Fault, ...]]:
     """Return numbers and level codes of shape (fields, rows), the fields that have them, and every fault."""
-    asked = [field for field in fields if field.kind != "text"]
+    checked_fields = [field for field in fields if field.kind != "text"]
     rows = len(frame) if isinstance(frame, pd.DataFrame) else max(map(len, frame.values()), default=0)
-    values, faults = np.full((len(asked), rows), np.nan), []
+    values, faults = np.full((len(checked_fields), rows), np.nan), []
     for field in fields:
         if field.kind == "text" and field.required and field.name in frame:
             faults += _faults(is_missing(_series(frame[field.name])), field, "id_missing")
-    for at, field in enumerate(asked):
+    for at, field in enumerate(checked_fields):
         if field.name in frame:
             values[at], unreadable = _read(frame[field.name], field, decimal_comma)
             faults += unreadable
-    faults += _beyond_limits(values, asked)
-    for at, field in enumerate(asked):
+    faults += _beyond_limits(values, checked_fields)
+    for at, field in enumerate(checked_fields):
         if field.required:
             silent = np.isnan(values[at]) & ~_rows_of(faults, field.name, rows)
             faults += _faults(silent, field, "required")
     order = {field.name: at for at, field in enumerate(fields)}
     faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
-    return values, asked, tuple(faults)
+    return values, checked_fields, tuple(faults)
 
 
 def derive(values: pd.DataFrame) -> pd.DataFrame:

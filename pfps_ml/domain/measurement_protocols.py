@@ -109,7 +109,7 @@ PROCEDURES: tuple[Procedure, ...] = (
     Procedure("Height and weight", ("height_cm", "weight_kg"), "A wall with a scale of length; a scale for weight.",
         "Standing without shoes, heels, buttocks and head to the wall, looking straight ahead; running clothes.",
         ("Read the height at the end of a breath in, to the centimetre.", "Read the weight, to 0.1 kg."),
-        "Told heights are too tall and told weights too light by a little; say in your notes which they are. "
+        "Heights that people report are too tall and weights too light by a little; say in your notes which they are. "
         "The weight is also what torques are divided by.", "practice"),
     Procedure("Training log", (
         "weekly_distance_km", "sessions_per_week", "longest_run_spike_pct", "weekly_change_pct",
@@ -227,7 +227,7 @@ PROCEDURES: tuple[Procedure, ...] = (
         "The worse knee."),
 )  # fmt: skip
 
-MEASURED = {name: each for each in PROCEDURES for name in each.fields}
+MEASURED = {name: procedure_of_field for procedure_of_field in PROCEDURES for name in procedure_of_field.fields}
 
 
 def unmeasured() -> tuple[str, ...]:
@@ -264,10 +264,10 @@ def guide_page() -> str:
     for paragraph in _INTRO:
         lines += [paragraph, ""]
     lines += ["## What it takes", "", *_overview(), ""]
-    for title, asked in (("Screening", "screening"), ("Knee visit", "visit")):
+    for title, occasion in (("Screening", "screening"), ("Knee visit", "visit")):
         lines += [f"## {title}", ""]
         for test in _in_order():
-            if test.known[0].asked == asked:
+            if test.known[0].asked == occasion:
                 lines += [*_section(test), ""]
     return "\n".join(lines).rstrip() + "\n"
 

@@ -103,13 +103,13 @@ class Outcome:
     name
         The key of its model in a bundle.
     population
-        Of whom it is asked: the frame of a cohort.
+        The people who can have it: the frame of a cohort.
     kind
         An *event* happens once within a horizon; a *state* holds at a horizon, and can be lost again.
     link
         On which scale models of it are trained; a bundle says which link its model has.
     horizons, unit, main
-        Ascending numbers of a unit; the main one is meant where no horizon is named.
+        Ascending numbers of a unit; the main one is used where no horizon is named.
     stem
         How its columns begin: `pfps_onset` becomes `pfps_onset_12m`.
     title, definition

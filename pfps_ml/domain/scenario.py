@@ -90,17 +90,17 @@ class Parameter:
         Where the whole interval lies between 0 and 1, a scale is out if it leads beyond: no share can be above 1, and
         no base rate below 0.
         """
-        found: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
+        skewness: dict[Scale, float] = {"linear": _skew(self.low, self.value, self.high)}
         if self.low > 0:
-            found["log"] = _skew(*map(log, (self.low, self.value, self.high)))
+            skewness["log"] = _skew(*map(log, (self.low, self.value, self.high)))
             if self.high < 1:
-                found["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
+                skewness["logit"] = _skew(*map(_logit, (self.low, self.value, self.high)))
                 four_sd = self.high - self.low  # a 95 % interval is nearly four standard deviations wide
                 if not four_sd < self.value < 1 - four_sd:
-                    del found["linear"]
+                    del skewness["linear"]
                 if self.value > 0.5:
-                    del found["log"]
-        return min(found, key=lambda scale: found[scale])
+                    del skewness["log"]
+        return min(skewness, key=lambda scale: skewness[scale])
 
     def at(self, quantile: float) -> float:
         """Return the value at a quantile of what the evidence leaves open.
@@ -171,10 +171,10 @@ def _numbers(name: str, raw: dict[str, Any], faults: list[str]) -> tuple[float, 
     return numbers
 
 
-def _number(given: Any) -> float:
-    if isinstance(given, str | bool):
+def _number(content: Any) -> float:
+    if isinstance(content, str | bool):
         raise TypeError
-    return float(given)
+    return float(content)
 
 
 def _texts(rows: Any) -> bool:
@@ -184,8 +184,8 @@ def _texts(rows: Any) -> bool:
 def _out_of_range(parameter: Parameter) -> Iterator[str]:
     for names, words, fits in RANGES:
         if re.fullmatch(names, parameter.name):
-            found = {x: None for x in (parameter.value, parameter.low, parameter.high) if isfinite(x) and not fits(x)}
-            yield from (f"expected {words}, got {x:g}" for x in found)
+            outside = {x: None for x in (parameter.value, parameter.low, parameter.high) if isfinite(x) and not fits(x)}
+            yield from (f"expected {words}, got {x:g}" for x in outside)
             return
 
 
@@ -217,8 +217,8 @@ def published_interval(row: str, reading: str) -> tuple[float, float] | None:
     """
     entry = ledger()[row]
     text = [entry.sd] if reading == "sd" else [entry.ci_low, entry.ci_high] if entry.ci_low else [entry.estimate]
-    found = [READINGS[reading](number) for each in text for number in numbers(each)]
-    return (min(found), max(found)) if found else None
+    bounds = [READINGS[reading](number) for cell in text for number in numbers(cell)]
+    return (min(bounds), max(bounds)) if bounds else None
 
 
 def _skew(low: float, value: float, high: float) -> float:
@@ -314,22 +314,22 @@ def _replaceable(parent: Scenario, part: str) -> set[str]:
 
 def differences(first: Scenario, second: Scenario) -> list[tuple[str, Parameter | None, Parameter | None]]:
     """Return where two scenarios differ: `part.name` and both parameters."""
-    found: list[tuple[str, Parameter | None, Parameter | None]] = []
+    changed: list[tuple[str, Parameter | None, Parameter | None]] = []
     for part in PARTS:
         one, two = getattr(first, part), getattr(second, part)
         for name in sorted({*one, *two}):
             pair = one.get(name), two.get(name)
             if _numbers_of(pair[0]) != _numbers_of(pair[1]):
-                found.append((f"{part}.{name}", *pair))
-    return found
+                changed.append((f"{part}.{name}", *pair))
+    return changed
 
 
 def _load(name: str, home: Path, children: tuple[str, ...]) -> Scenario:
     if name in children:
         raise FactError(f"expected a parent that ends the line, got a circle: {' -> '.join((*children, name))}")
     if name not in scenario_names(home):
-        asked = f", the parent of {children[-1]!r}" if children else ""
-        raise FactError(f"expected a scenario ({', '.join(scenario_names(home))}), got {name!r}{asked}")
+        child_note = f", the parent of {children[-1]!r}" if children else ""
+        raise FactError(f"expected a scenario ({', '.join(scenario_names(home))}), got {name!r}{child_note}")
     try:
         content = tomllib.loads((home / f"{name}.toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

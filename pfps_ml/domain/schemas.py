@@ -272,8 +272,8 @@ def scored_before(header: Sequence[str]) -> bool:
 def added_by_scoring(header: Sequence[str], arms: Sequence[str]) -> frozenset[str]:
     """Return which columns of a header scoring adds: by any bundle whose arms are among these."""
     any_horizon = Horizon(1, "months")
-    ours = {*roster_columns(any_horizon), *visit_columns(arms)} - {risk_column(any_horizon)}
-    return frozenset({*ACCOUNT, *risk_columns_in(header), *ours}.intersection(header))
+    input_columns = {*roster_columns(any_horizon), *visit_columns(arms)} - {risk_column(any_horizon)}
+    return frozenset({*ACCOUNT, *risk_columns_in(header), *input_columns}.intersection(header))
 
 
 __all__ = [

@@ -1,6 +1,7 @@
 """How people write what the dictionary names: levels, numbers, units and columns, in six languages (spellings.toml).
 
-What is certain is read as it is. What is only likely is proposed by `pfps map`, and never read without being told.
+What is certain is read as it is. What is only likely is proposed by `pfps map`, and read only once the user has
+confirmed it.
 """
 
 import re
@@ -46,7 +47,7 @@ def facts() -> dict[str, Any]:
 def plain(text: str) -> str:
     """Return a text without case, accents, and what is no letter or digit; as it is if it has neither."""
     bare = unicodedata.normalize("NFKD", text.strip().casefold())
-    words = re.sub(r"[^a-z0-9]+", " ", "".join(each for each in bare if not unicodedata.combining(each)))
+    words = re.sub(r"[^a-z0-9]+", " ", "".join(letter for letter in bare if not unicodedata.combining(letter)))
     return words.strip() or text.strip()
 
 
@@ -97,9 +98,9 @@ def read_number(text: str, unit: str = "", decimal: str | None = None) -> float 
         return round((int(feet[1]) * 12 + float(feet[2] or 0)) * 2.54, 2)
     if unit and text.casefold().endswith(unit.casefold()):
         text = text[: -len(unit)].rstrip()
-    found = _NUMBER.fullmatch(text)
-    digits = _undotted(found[2].strip(), decimal) if found else None
-    return float(f"{found[1]}{digits}{found[3]}") if found and digits else None
+    match = _NUMBER.fullmatch(text)
+    digits = _undotted(match[2].strip(), decimal) if match else None
+    return float(f"{match[1]}{digits}{match[3]}") if match and digits else None
 
 
 def _undotted(digits: str, decimal: str | None) -> str | None:

@@ -75,9 +75,9 @@ class Line:
         inside = np.clip(np.where(missing, self.knots[0], x), self.knots[0], self.knots[-1])
         left = np.clip(np.searchsorted(self.knots, inside, side="right") - 1, 0, len(self.knots) - 2)
         share = ((inside - self.knots[left]) / (self.knots[left + 1] - self.knots[left]))[:, None]
-        found = self.values[left] * (1 - share) + self.values[left + 1] * share
-        found[missing] = self.values[-1]
-        return np.asarray(found)
+        values = self.values[left] * (1 - share) + self.values[left + 1] * share
+        values[missing] = self.values[-1]
+        return np.asarray(values)
 
 
 @dataclass(frozen=True)
@@ -189,8 +189,8 @@ def count(columns: Values) -> int:
 
 def codes(x: Floats, cuts: Floats) -> Codes:
     """Return the index of the bin of each value; the one after the last bin where the value is missing."""
-    found = np.searchsorted(cuts, x, side="left")
-    return np.where(np.isnan(x), len(cuts) + 1, found)
+    places = np.searchsorted(cuts, x, side="left")
+    return np.where(np.isnan(x), len(cuts) + 1, places)
 
 
 def to_json(model: AdditiveModel) -> dict[str, Any]:
@@ -229,7 +229,7 @@ def _term_to_json(term: Term) -> dict[str, Any]:
     if isinstance(term, Step):
         cut = at_least(term.cuts).tolist()
         return {"type": "step", "field": term.field, "cuts": cut, "values": term.values.tolist()}
-    cuts = [at_least(each).tolist() for each in term.cuts]
+    cuts = [at_least(field_cuts).tolist() for field_cuts in term.cuts]
     return {"type": "pair", "fields": list(term.fields), "cuts": cuts, "values": term.values.tolist()}
 
 
@@ -339,9 +339,12 @@ def _pair_shares(term: Pair, background: Values) -> tuple[Pair, Pair]:
     return a, b
 
 
-def explainer_to_json(found: Explainer) -> dict[str, Any]:
+def explainer_to_json(explainer: Explainer) -> dict[str, Any]:
     """Return the Shapley tables as plain JSON values."""
-    return {"base": found.base, "shares": {name: to_json(model) for name, model in sorted(found.shares.items())}}
+    return {
+        "base": explainer.base,
+        "shares": {name: to_json(model) for name, model in sorted(explainer.shares.items())},
+    }
 
 
 def explainer_from_json(content: dict[str, Any]) -> Explainer:

@@ -24,12 +24,12 @@ from pfps_ml.model.preference import NONE, Preferences, preference_message, pref
 from pfps_ml.model.reference import average
 from pfps_ml.model.wording import (
     SILENT,
+    as_categorical,
     labels,
     listed,
     measure_column,
     measure_message,
     numbered,
-    once,
     reason_columns,
     reason_message,
 )
@@ -107,7 +107,7 @@ class Assessments:
             **risks,
             "risk_band": listed(np.where(self.scored, self.bands, SILENT), _BANDS),
             **{f"reason_{rank + 1}": column for rank, column in enumerate(reasons)},
-            "measure_next": measure_column(self.columns, self.bundle.gain_tables.fields, self._gains, self.scored),
+            "measure_next": self._measure_column(),
             "cautions": listed(places, [" ".join(caution.text for caution in row) for row in cautions]),
             "caution_codes": listed(places, [_codes(row) for row in cautions]),
             "bundle": listed(np.zeros(len(self), dtype=np.int64), (mark,)),
@@ -148,6 +148,10 @@ class Assessments:
         """Percentage points per unit of the margin of every row: contributions then sum to the risk less the base."""
         return 100 * _secant(self.prediction, LINKS[self._link])
 
+    def _measure_column(self) -> pd.Categorical:
+        fields = self.bundle.gain_tables.fields
+        return measure_column(self.columns, fields, self._value_of_information, self.scored)
+
     @cached_property
     def _caution_keys(self) -> Ints:
         overlap, eligible = self.bundle.overlap, self._eligible
@@ -155,10 +159,10 @@ class Assessments:
         return self.bundle.cautions.keys(self.columns, self.patients, rare)
 
     @cached_property
-    def _gains(self) -> Floats:
+    def _value_of_information(self) -> Floats:
         """The gain of every field of `bundle.gain_tables` in every row, percentage points, shape (fields, rows)."""
         predicted = self.prediction
-        return self.bundle.gain_tables.gains(self.columns, predicted.log_odds, predicted.risk.value)
+        return self.bundle.gain_tables.value_of_information(self.columns, predicted.log_odds, predicted.risk.value)
 
     @cached_property
     def _inputs(self) -> Floats:
@@ -184,14 +188,18 @@ class Assessments:
                 **self._part(part), "percentage_points": points,
                 "code": message.code, "parameters": message.parameters, "text": message.text,
             })  # fmt: skip
-        rest = order[len(reasons) :]
-        return [*reasons, self._rest(float(contributions[rest].sum()), points_per_log_odds)] if rest else reasons
+        further = order[len(reasons) :]
+        return (
+            [*reasons, self._other_fields(float(contributions[further].sum()), points_per_log_odds)]
+            if further
+            else reasons
+        )
 
     def _part(self, part: float) -> dict[str, float]:
         """Return a contribution under its names: also as log-odds, where it is one."""
         return {"contribution": part} | ({"log_odds": part} if self._link == "logit" else {})
 
-    def _rest(self, part: float, points: float) -> dict[str, Any]:
+    def _other_fields(self, part: float, points: float) -> dict[str, Any]:
         message = Message("reason_other_fields", {"points": part * points})
         numbers = {**self._part(part), "percentage_points": part * points}
         label = sentence("other_fields")
@@ -206,7 +214,7 @@ class Assessments:
         if not self.scored[row]:
             return []
         names = self.bundle.gain_tables.fields
-        missing = {name: gain for name, gain in zip(names, self._gains[:, row].tolist(), strict=True)
+        missing = {name: gain for name, gain in zip(names, self._value_of_information[:, row].tolist(), strict=True)
                    if math.isnan(self.columns[name][row])}  # fmt: skip
         ranked = sorted(missing, key=lambda name: -missing[name])
         return [self._to_measure(row, name, missing[name]) for name in ranked]
@@ -298,7 +306,7 @@ class Assessments:
                 columns[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
         choice, bits = self._preferences, np.int64(1) << np.arange(len(self._arms))
         keys = np.where(self.patients, bits @ choice.acceptable, SILENT)
-        columns["acceptable_pathways"] = once(keys, self._arm_names)
+        columns["acceptable_pathways"] = as_categorical(keys, self._arm_names)
         places, names = choice.preferred - NONE, ("none", *self._arms)
         columns["preferred_pathway"] = listed(np.where(self.patients, places, SILENT), names)
         return pd.DataFrame(columns)

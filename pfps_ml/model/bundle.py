@@ -61,7 +61,7 @@ class Bundle:
     schema
         The level of the intervals, the outcomes with their horizons, and what the models read.
     overlap
-        How the clinics chose pathways; None in a bundle of before it was kept.
+        How the clinics chose pathways; None in an older bundle, which does not have it.
     card
         The model card, Markdown.
     """
@@ -83,7 +83,7 @@ class Bundle:
     @cached_property
     def horizons(self) -> dict[str, Horizon]:
         """The main horizon of each outcome."""
-        return {name: each.horizon for name, each in self.schema.outcomes.items()}
+        return {name: outcome.horizon for name, outcome in self.schema.outcomes.items()}
 
     @cached_property
     def arms(self) -> tuple[Arm, ...]:
@@ -93,12 +93,12 @@ class Bundle:
 
     @cached_property
     def notice(self) -> str:
-        """What every answer says of it."""
+        """The notice of every answer: what the bundle was trained on."""
         return notice_of(self.manifest)
 
     @cached_property
     def trained_on(self) -> dict[str, Any]:
-        """What every answer says of the data that it was trained on, and the notice as a sentence and as a message."""
+        """The training data as every answer names them, and the notice as a sentence and as a message."""
         notice = notice_message(self.manifest).as_dict()
         return {**self.manifest["trained_on"], "notice": self.notice, "notice_message": notice}
 
@@ -152,12 +152,12 @@ def load_bundle(path: Path) -> Bundle:
     BundleMissing, BundleFormat, BundleTampered, BundleOutdated, BundleGolden
         One for each step of loading.
     """
-    held = read_contents(path)
-    predictor, reference = _predictor(held), held.reference
+    contents = read_contents(path)
+    predictor, reference = _predictor(contents), contents.reference
     check_reference(reference, {*predictor.onset.fields, *predictor.explainer.fields})
     overlap = overlap_of(reference, predictor.arms)
-    reproduce(predictor, held.golden, held.schema.fields, _SCALE_1 if held.of_format_1 else {})
-    return Bundle(path.name, path, held.manifest, predictor, reference, held.card, held.schema, overlap)
+    reproduce(predictor, contents.golden, contents.schema.fields, _SCALE_1 if contents.of_format_1 else {})
+    return Bundle(path.name, path, contents.manifest, predictor, reference, contents.card, contents.schema, overlap)
 
 
 def bundle_parts(
@@ -189,8 +189,8 @@ def parts_of(bundle: Bundle) -> dict[str, bytes]:
     """Return a bundle's files in format 2, but for the manifest: as they are, or rewritten from format 1."""
     if bundle.manifest["format"] == FORMAT:
         return {part: (bundle.path / part).read_bytes() for part in bundle.manifest["files"]}
-    found = bundle_parts(bundle.predictor, bundle.reference, golden_inputs(bundle), bundle.horizons)
-    return found | {"card.md": bundle.card.encode("utf-8")}
+    parts = bundle_parts(bundle.predictor, bundle.reference, golden_inputs(bundle), bundle.horizons)
+    return parts | {"card.md": bundle.card.encode("utf-8")}
 
 
 def golden_inputs(bundle: Bundle) -> pd.DataFrame:
@@ -235,11 +235,13 @@ def reproduce(
     """
     try:
         expected = {key: np.asarray(values, dtype=float) for key, values in golden["answers"].items()}
-        found = {(names or {}).get(k, k): x for k, x in _answers(predictor, golden["inputs"], fields).items()}
+        answers = {(names or {}).get(k, k): x for k, x in _answers(predictor, golden["inputs"], fields).items()}
     except MISSHAPEN as error:
         raise BundleFormat("expected inputs and answers in golden.json, got something else") from error
     nothing = np.zeros(0)  # an answer that is not recorded differs as much as a wrong one
-    worst = {key: _gap(np.asarray(found.get(key, nothing)), expected.get(key, nothing)) for key in {*found, *expected}}
+    worst = {
+        key: _gap(np.asarray(answers.get(key, nothing)), expected.get(key, nothing)) for key in {*answers, *expected}
+    }
     if bad := {key: gap for key, gap in worst.items() if not gap <= TOLERANCE}:
         gaps = ", ".join(f"{key} by {gap:.2g}" for key, gap in sorted(bad.items()))
         raise BundleGolden(
@@ -276,27 +278,29 @@ def dump(content: Any) -> bytes:
     return (json.dumps(rounded(content), sort_keys=True, allow_nan=False, ensure_ascii=False) + "\n").encode("utf-8")
 
 
-def _predictor(held: Contents) -> Predictor:
+def _predictor(contents: Contents) -> Predictor:
     try:
-        if not held.of_format_1:
-            return predictor_from_models(held.models, held.schema)
-        found = predictor_from_json(held.models["onset"], held.models["success"], held.schema.arms)
-        return replace(found, horizons={held.schema.outcomes["onset"].main: None})
+        if not contents.of_format_1:
+            return predictor_from_models(contents.models, contents.schema)
+        predictor = predictor_from_json(contents.models["onset"], contents.models["success"], contents.schema.arms)
+        return replace(predictor, horizons={contents.schema.outcomes["onset"].main: None})
     except MISSHAPEN as error:
         raise BundleFormat("expected models in the files of a bundle, got another shape; restore the bundle") from error
 
 
 def _answers(predictor: Predictor, rows: Sequence[Mapping[Any, Any]], fields: Bounds) -> dict[str, list[Any]]:
-    found: Prediction = predictor.predict(_coded(rows, fields))
+    prediction: Prediction = predictor.predict(_coded(rows, fields))
     answers = {
-        "risk": found.risk.value, "risk_low": found.risk.low, "risk_high": found.risk.high,
-        "margin": found.log_odds, "base_margin": found.base, "contributions": found.contributions,
+        "risk": prediction.risk.value, "risk_low": prediction.risk.low, "risk_high": prediction.risk.high,
+        "margin": prediction.log_odds, "base_margin": prediction.base, "contributions": prediction.contributions,
     }  # fmt: skip
-    estimates = {f"{kind}_{arm}": each for kind, arms in (("p", found.success), ("effect", found.effect))
-                 for arm, each in arms.items()}  # fmt: skip
-    estimates |= {f"risk_at_{number:g}": each for number, each in found.risks.items() if each is not found.risk}
-    for name, each in estimates.items():
-        answers |= {name: each.value, f"{name}_low": each.low, f"{name}_high": each.high}
+    estimates = {f"{kind}_{arm}": chance for kind, arms in (("p", prediction.success), ("effect", prediction.effect))
+                 for arm, chance in arms.items()}  # fmt: skip
+    estimates |= {
+        f"risk_at_{number:g}": risk for number, risk in prediction.risks.items() if risk is not prediction.risk
+    }
+    for name, estimate in estimates.items():
+        answers |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
     return {key: values.tolist() for key, values in answers.items()}
 
 
@@ -305,7 +309,7 @@ def _coded(rows: Sequence[Mapping[Any, Any]], fields: Bounds) -> dict[str, NDArr
 
     Not as a roster is read: what is a valid cell may change after a bundle was made, and its own answers do not.
     """
-    columns = {each.name: np.full(len(rows), np.nan) for each in INPUTS if each.kind != "text"}
+    columns = {field.name: np.full(len(rows), np.nan) for field in INPUTS if field.kind != "text"}
     for name, facts in fields.items():
         cells = [row.get(name) for row in rows]
         if levels := facts["levels"]:
@@ -315,11 +319,11 @@ def _coded(rows: Sequence[Mapping[Any, Any]], fields: Bounds) -> dict[str, NDArr
     return complete(columns)
 
 
-def _gap(found: NDArray[Any], expected: NDArray[np.float64]) -> float:
+def _gap(reproduced: NDArray[Any], expected: NDArray[np.float64]) -> float:
     """Return the largest difference; answers of another shape, or none at all, differ by any amount."""
-    if found.shape != expected.shape or not found.size:
+    if reproduced.shape != expected.shape or not reproduced.size:
         return float("inf")
-    return float(np.abs(found - expected).max())
+    return float(np.abs(reproduced - expected).max())
 
 
 def _models_home() -> Path:

@@ -130,7 +130,7 @@ def _of_format_2(manifest: Mapping[str, Any], parsed: Mapping[str, Any], card: s
     if manifest.get("level") != schema.level:
         raise BundleFormat(f"expected one level of the intervals of {path.name}, got two; restore the bundle")
     _expect_same(schema, dictionary_now(), path.name)
-    models = {name: parsed[each.model] for name, each in schema.outcomes.items()}
+    models = {name: parsed[outcome.model] for name, outcome in schema.outcomes.items()}
     _expect_named(schema, models, reference)
     return Contents(manifest, schema, models, reference, parsed["golden.json"], card)
 
@@ -157,9 +157,13 @@ def _of_format_1(manifest: Mapping[str, Any], parsed: Mapping[str, Any], card: s
 
 def _expect_same(schema: Schema, now: Dictionary, name: str) -> None:
     """Refuse a bundle for which something that it reads has changed."""
-    found = [*dict.fromkeys(change for each in schema.outcomes.values() for change in changes(each.reads, now))]
-    if found:
-        shown = "; ".join(found[:_SHOWN]) + (f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else "")
+    differences = [
+        *dict.fromkeys(change for outcome in schema.outcomes.values() for change in changes(outcome.reads, now))
+    ]
+    if differences:
+        shown = "; ".join(differences[:_SHOWN]) + (
+            f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
+        )
         raise BundleOutdated(
             f"expected a bundle whose fields and arms mean what they do in this version, got {name}, for which these "
             f"changed: {shown}; retrain it, or install the version of pfps-ml named in its manifest"

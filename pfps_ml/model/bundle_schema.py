@@ -1,6 +1,6 @@
 """The models of a bundle as its files hold them: one file an outcome, in it the models of every horizon.
 
-What a bundle says of itself in schema.json: its outcomes, and which fields and arms their models read.
+schema.json of a bundle: its outcomes, and which fields and arms their models read.
 
 A bundle is refused only where something that it reads has changed: a field's kind, unit, limits or levels, what a field
 is computed from, or who may be offered an arm. Labels, texts, and every other field may change, or be added.
@@ -30,7 +30,7 @@ _FACTS = ("kind", "unit", "low", "high", "levels", "parts")
 
 @dataclass(frozen=True)
 class Dictionary:
-    """What a dictionary says that models rely on: of every field its facts, and of every arm what it requires."""
+    """The parts of a dictionary that models rely on: the facts of every field, and what every arm requires."""
 
     fields: Mapping[str, Mapping[str, Any]]
     arms: Mapping[str, list[list[str]]]
@@ -43,15 +43,15 @@ class Dictionary:
         BundleFormat
             If there is no such field or arm.
         """
-        wanted, found = [*names, *(name for arm in arms for name, _ in self.arms.get(arm, ()))], {}
+        wanted, facts = [*names, *(name for arm in arms for name, _ in self.arms.get(arm, ()))], {}
         unknown = sorted({*wanted} - {*self.fields}) + sorted({*arms} - {*self.arms})
         if unknown:
             raise BundleFormat(f"expected models over fields and arms of the dictionary, got {', '.join(unknown)}")
         while wanted:
             name = wanted.pop()
-            found[name] = dict(self.fields[name])
+            facts[name] = dict(self.fields[name])
             wanted += self.fields[name].get("parts", ())
-        return {"fields": found, "arms": [{"name": arm, "requires": self.arms[arm]} for arm in arms]}
+        return {"fields": facts, "arms": [{"name": arm, "requires": self.arms[arm]} for arm in arms]}
 
 
 @dataclass(frozen=True)
@@ -109,12 +109,12 @@ class Schema:
     @property
     def fields(self) -> dict[str, Mapping[str, Any]]:
         """The facts of every field that any model reads."""
-        return {name: facts for each in self.outcomes.values() for name, facts in each.reads["fields"].items()}
+        return {name: facts for outcome in self.outcomes.values() for name, facts in outcome.reads["fields"].items()}
 
     @property
     def models(self) -> tuple[str, ...]:
         """The files of all models."""
-        return tuple(name for each in self.outcomes.values() for name in (each.model, *each.accounts.values()))
+        return tuple(name for outcome in self.outcomes.values() for name in (outcome.model, *outcome.accounts.values()))
 
 
 def dictionary_now() -> Dictionary:
@@ -156,9 +156,9 @@ def fields_in(content: Any) -> set[str]:
         return set().union(*map(fields_in, content))
     if not isinstance(content, dict):
         return set()
-    own = {str(content["field"])} if "field" in content else {*map(str, content.get("fields", ()))}
-    own |= {*map(str, content["shares"])} if isinstance(content.get("shares"), dict) else set()
-    return own.union(*map(fields_in, content.values()))
+    names = {str(content["field"])} if "field" in content else {*map(str, content.get("fields", ()))}
+    names |= {*map(str, content["shares"])} if isinstance(content.get("shares"), dict) else set()
+    return names.union(*map(fields_in, content.values()))
 
 
 def fingerprint_of(reads: Mapping[str, Any]) -> str:
@@ -172,7 +172,7 @@ def schema_to_json(schema: Schema) -> dict[str, Any]:
     return {
         "format": NUMBER,
         "level": schema.level,
-        "outcomes": {name: _outcome_to_json(each) for name, each in schema.outcomes.items()},
+        "outcomes": {name: _outcome_to_json(outcome) for name, outcome in schema.outcomes.items()},
     }
 
 
@@ -186,23 +186,23 @@ def schema_from_json(content: Any) -> Schema:
         read.
     """
     try:
-        found = Schema(float(content["level"]), {n: _outcome(n, c) for n, c in content["outcomes"].items()})
-        fault = next(_faults(found, content), None)
+        schema = Schema(float(content["level"]), {n: _outcome(n, c) for n, c in content["outcomes"].items()})
+        fault = next(_faults(schema, content), None)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
         raise BundleFormat(
             "expected level and outcomes in schema.json, got another shape; restore the bundle"
         ) from error
     if fault:
         raise BundleFormat(f"expected a schema.json that this version reads, got {fault}; restore the bundle")
-    return found
+    return schema
 
 
-def _outcome_to_json(each: OutcomeSchema) -> dict[str, Any]:
-    found = {
-        "kind": each.kind, "link": each.link, "horizons": list(each.horizons), "main": each.main, "unit": each.unit,
-        "model": each.model, "fingerprint": each.fingerprint, "reads": each.reads,
+def _outcome_to_json(outcome: OutcomeSchema) -> dict[str, Any]:
+    content = {
+        "kind": outcome.kind, "link": outcome.link, "horizons": list(outcome.horizons), "main": outcome.main,
+        "unit": outcome.unit, "model": outcome.model, "fingerprint": outcome.fingerprint, "reads": outcome.reads,
     }  # fmt: skip
-    return found | ({"accounts": dict(each.accounts)} if each.accounts else {})
+    return content | ({"accounts": dict(outcome.accounts)} if outcome.accounts else {})
 
 
 def _outcome(name: str, content: Any) -> OutcomeSchema:
@@ -221,30 +221,30 @@ def _faults(schema: Schema, content: Any) -> Iterator[str]:
     if {*schema.outcomes} != {*OUTCOME}:
         yield f"other outcomes than {' and '.join(OUTCOME)}"
         return
-    for each in schema.outcomes.values():
-        yield from (f"{what} of {each.name}" for what in _faults_of(each, content["outcomes"][each.name]))
+    for outcome in schema.outcomes.values():
+        yield from (f"{what} of {outcome.name}" for what in _faults_of(outcome, content["outcomes"][outcome.name]))
     if not 1 <= len(schema.arms) <= MOST_ARMS or len(set(schema.arms)) < len(schema.arms):
         yield f"not one to {MOST_ARMS} different arms"
 
 
-def _faults_of(each: OutcomeSchema, content: Mapping[str, Any]) -> Iterator[str]:
-    declared, numbers = OUTCOME[each.name], each.horizons
-    if (each.kind, each.unit) != (declared.kind, declared.unit):
+def _faults_of(outcome: OutcomeSchema, content: Mapping[str, Any]) -> Iterator[str]:
+    declared, numbers = OUTCOME[outcome.name], outcome.horizons
+    if (outcome.kind, outcome.unit) != (declared.kind, declared.unit):
         yield "another kind or unit"
-    if each.link not in LINKS:
+    if outcome.link not in LINKS:
         yield "an unknown link"
     real = all(isinstance(number, int | float) and not isinstance(number, bool) for number in numbers)
     rising = real and all(a < b for a, b in zip((0, *numbers), numbers, strict=False)) and numbers[-1:] < (1e6,)
-    if not rising or each.main not in numbers:
+    if not rising or outcome.main not in numbers:
         yield "horizons that do not ascend, or lack the main one"
-    files_of = {scenario: f"models/{each.name}.{scenario}.json" for scenario in each.accounts}
-    if content["model"] != each.model or each.accounts != files_of or not all(map(_NAME.fullmatch, files_of)):
+    files_of = {scenario: f"models/{outcome.name}.{scenario}.json" for scenario in outcome.accounts}
+    if content["model"] != outcome.model or outcome.accounts != files_of or not all(map(_NAME.fullmatch, files_of)):
         yield "a model in a file of another name"
-    if any(not isinstance(facts, dict) for facts in each.reads["fields"].values()) or not all(
-        isinstance(arm["name"], str) and isinstance(arm["requires"], list) for arm in each.reads["arms"]
+    if any(not isinstance(facts, dict) for facts in outcome.reads["fields"].values()) or not all(
+        isinstance(arm["name"], str) and isinstance(arm["requires"], list) for arm in outcome.reads["arms"]
     ):
         yield "fields or arms of another shape"
-    if content["fingerprint"] != each.fingerprint:
+    if content["fingerprint"] != outcome.fingerprint:
         yield "a fingerprint that is not that of its fields and arms"
 
 
@@ -266,7 +266,7 @@ def _bound(number: float) -> float | None:
 
 def _shown(fact: Any) -> str:
     if isinstance(fact, list):
-        return ", ".join(" ".join(each) if isinstance(each, list) else str(each) for each in fact) or "none"
+        return ", ".join(" ".join(part) if isinstance(part, list) else str(part) for part in fact) or "none"
     return f"{fact:g}" if isinstance(fact, float) else str(fact)
 
 
@@ -297,12 +297,14 @@ def schema_of(
     success = fields_in(models["success"]) | fields_in(reference.get("propensity", {}))
     onset = fields_in(models["onset"]).union(ALWAYS, {*reference["fields"]} - success)
     reads = {"onset": dictionary.reads(onset), "success": dictionary.reads(success, arms)}
-    found = {}
-    for each in OUTCOMES:
-        numbers = sorted(map(_number, models[each.name].get("horizons", [horizons[each.name].number])))
-        main, link = _number(horizons[each.name].number), _link(models[each.name])
-        found[each.name] = OutcomeSchema(each.name, each.kind, link, tuple(numbers), main, each.unit, reads[each.name])
-    return Schema(level, found)
+    outcomes = {}
+    for outcome in OUTCOMES:
+        numbers = sorted(map(_number, models[outcome.name].get("horizons", [horizons[outcome.name].number])))
+        main, link = _number(horizons[outcome.name].number), _link(models[outcome.name])
+        outcomes[outcome.name] = OutcomeSchema(
+            outcome.name, outcome.kind, link, tuple(numbers), main, outcome.unit, reads[outcome.name]
+        )
+    return Schema(level, outcomes)
 
 
 def models_to_json(predictor: Predictor, horizons: Mapping[str, Horizon]) -> dict[str, Any]:
@@ -315,10 +317,10 @@ def models_to_json(predictor: Predictor, horizons: Mapping[str, Horizon]) -> dic
     """
     onset, success = onset_to_json(predictor), pathways_to_json(predictor)
     main = {key: onset[key] for key in _AT_HORIZON["onset"]}
-    others = {n: {"model": to_json(model)} if model else main for n, model in predictor.horizons.items()}
+    others = {n: {"model": to_json(parts)} if parts else main for n, parts in predictor.horizons.items()}
     arms = {key: success.pop(key) for key in _AT_HORIZON["success"]}
     return {
-        "onset": {"interval": _levelless(onset), "horizons": {f"{n:g}": each for n, each in others.items()}},
+        "onset": {"interval": _levelless(onset), "horizons": {f"{n:g}": parts for n, parts in others.items()}},
         "success": {**success, "interval": _levelless(success), "horizons": {f"{horizons['success'].number:g}": arms}},
     }
 
@@ -332,21 +334,24 @@ def predictor_from_models(models: Mapping[str, Any], schema: Schema) -> Predicto
         As `predictor_from_json`, or if the horizons or a link are not those of the schema.
     """
     try:
-        whole = {name: _at_main(models[name], each, schema.level) for name, each in schema.outcomes.items()}
+        whole = {name: _at_main(models[name], outcome, schema.level) for name, outcome in schema.outcomes.items()}
         further = {
-            number: None if number == schema.outcomes["onset"].main else from_json(each["model"])
-            for number, each in _horizons(models, schema, "onset")
+            number: None if number == schema.outcomes["onset"].main else from_json(content["model"])
+            for number, content in _horizons(models, schema, "onset")
         }
         _horizons(models, schema, "success")
-        found = predictor_from_json(whole["onset"], whole["success"], schema.arms)
-        interval_from_json(whole["onset"]["interval"], filter(None, (found.onset, *further.values())))
+        predictor = predictor_from_json(whole["onset"], whole["success"], schema.arms)
+        interval_from_json(whole["onset"]["interval"], filter(None, (predictor.onset, *further.values())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise BundleFormat(f"expected the models that schema.json names, got a fault at {error}") from error
-    onset, success = (found.onset, *filter(None, further.values())), (found.prognosis, *found.modifiers.values())
+    onset, success = (
+        (predictor.onset, *filter(None, further.values())),
+        (predictor.prognosis, *predictor.modifiers.values()),
+    )
     links = {"onset": {model.link for model in onset}, "success": {model.link for model in success}}
-    if any(links[name] != {each.link} for name, each in schema.outcomes.items()):
+    if any(links[name] != {outcome.link} for name, outcome in schema.outcomes.items()):
         raise BundleFormat("expected models with the links that schema.json names, got others; restore the bundle")
-    return replace(found, horizons=further)
+    return replace(predictor, horizons=further)
 
 
 def _horizons(models: Mapping[str, Any], schema: Schema, name: str) -> list[tuple[float, Any]]:
@@ -357,17 +362,17 @@ def _horizons(models: Mapping[str, Any], schema: Schema, name: str) -> list[tupl
     ValueError
         If they are not those of the schema, or success has more than one.
     """
-    held, numbers = models[name]["horizons"], schema.outcomes[name].horizons
-    if {*held} != {f"{number:g}" for number in numbers} or (name == "success" and len(numbers) > 1):
+    horizon_models, numbers = models[name]["horizons"], schema.outcomes[name].horizons
+    if {*horizon_models} != {f"{number:g}" for number in numbers} or (name == "success" and len(numbers) > 1):
         raise ValueError(f"the horizons of {name}")
-    return [(number, held[f"{number:g}"]) for number in numbers]
+    return [(number, horizon_models[f"{number:g}"]) for number in numbers]
 
 
-def _at_main(content: Any, each: OutcomeSchema, level: float) -> dict[str, Any]:
+def _at_main(content: Any, outcome: OutcomeSchema, level: float) -> dict[str, Any]:
     """Return an outcome's model at its main horizon in the shape of `predictor_from_json`."""
-    main = content["horizons"][f"{each.main:g}"]
-    rest = {key: value for key, value in content.items() if key != "horizons"}
-    return {**rest, **main, "interval": {**content["interval"], "level": level}}
+    main = content["horizons"][f"{outcome.main:g}"]
+    without_horizons = {key: value for key, value in content.items() if key != "horizons"}
+    return {**without_horizons, **main, "interval": {**content["interval"], "level": level}}
 
 
 def _number(number: Any) -> float:

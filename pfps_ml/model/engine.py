@@ -76,10 +76,10 @@ class Buckets:
         bucket = place.astype(np.intp)
         bucket += self.starts
         # rounding never turns an order, so what is in another bucket than a cut is on the right side of it
-        found: Codes = self.cells.take(bucket)
+        places: Codes = self.cells.take(bucket)
         for edges in self.edges:
-            found += x > edges.take(bucket)
-        return found
+            places += x > edges.take(bucket)
+        return places
 
 
 @dataclass(frozen=True)
@@ -119,17 +119,17 @@ class Grid:
 
     def locate(self, columns: Mapping[str, Floats], rows: slice) -> Cells:
         """Return the cells of some rows of the columns, numbers of shape (rows,) in the fields' units."""
-        given = np.empty((len(self.fields), rows.stop - rows.start))
+        block = np.empty((len(self.fields), rows.stop - rows.start))
         for slot, name in enumerate(self.fields):
-            given[slot] = columns[name][rows]
-        at = np.empty((self.slots, given.shape[1]), dtype=np.intp)
-        at[: len(given)] = self.buckets.find(given)
-        for slot, pair in enumerate(self.pairs, len(given)):
+            block[slot] = columns[name][rows]
+        at = np.empty((self.slots, block.shape[1]), dtype=np.intp)
+        at[: len(block)] = self.buckets.find(block)
+        for slot, pair in enumerate(self.pairs, len(block)):
             np.add(pair.row.take(at[pair.first]), pair.column.take(at[pair.second]), out=at[slot])
         low, high = self.ends
         sloping = len(low)
         # nothing slopes beyond the ends or where a value is missing: any number will do there, but NaN and infinity
-        x = np.fmin(np.fmax(given[:sloping], low), high)
+        x = np.fmin(np.fmax(block[:sloping], low), high)
         x -= self.left.take(at[:sloping])
         return Cells(at, x)
 
@@ -159,10 +159,10 @@ class Table:
 
     def parts(self, cells: Cells, slots: int | None = None) -> Floats:
         """Return what each slot, or each of the first ones, adds to the first member, shape (slots, rows)."""
-        found: Floats = self.values[:, 0].take(cells.at[:slots])
+        values: Floats = self.values[:, 0].take(cells.at[:slots])
         if len(self.slopes):
-            found[: len(cells.x)] += self.slopes[:, 0].take(cells.at[: len(cells.x)]) * cells.x
-        return found
+            values[: len(cells.x)] += self.slopes[:, 0].take(cells.at[: len(cells.x)]) * cells.x
+        return values
 
     def margin(self, cells: Cells) -> Floats:
         """Return the log-odds of the first member, shape (rows,)."""
@@ -234,13 +234,13 @@ class Compiled:
         """Return the log-odds of all members of every model, shape (rows, members) each."""
         columns = {name: np.asarray(values[name], dtype=np.float64) for name in self.grid.fields}
         rows = len(columns[self.grid.fields[0]]) if columns else count(values)
-        found = np.empty((rows, len(self.table.intercept)))
+        margins_of_rows = np.empty((rows, len(self.table.intercept)))
         buffer = self.table.buffer(self.grid.slots, rows)
         for start in range(0, rows, CHUNK):
             part = slice(start, min(start + CHUNK, rows))
-            for some, margins in self.table.members(self.grid.locate(columns, part), buffer):
-                found[part][some] = margins
-        return [found[:, span] for span in self.spans]
+            for chunk, margins in self.table.members(self.grid.locate(columns, part), buffer):
+                margins_of_rows[part][chunk] = margins
+        return [margins_of_rows[:, span] for span in self.spans]
 
 
 @dataclass(frozen=True)
@@ -286,10 +286,10 @@ def compile_models(models: Sequence[AdditiveModel], tolerance: float = TOLERANCE
     spans, members = [slice(start, end) for start, end in pairwise(ends)], ends[-1]
     placed = [(span, term) for model, span in zip(models, spans, strict=True) for term in model.terms]
     sizes = [float(np.abs(term.values).max()) for _, term in placed]
-    kept = [each for each, size in zip(placed, sizes, strict=True) if size > tolerance]
+    used = [term for term, size in zip(placed, sizes, strict=True) if size > tolerance]
     moved = [size for size in sizes if size <= tolerance]
-    sheets = [_merged_sheet(sheet, tolerance, moved) for sheet in _sheets(kept, members)]
-    curves = [_merged_curve(curve, cuts, tolerance, moved) for curve, cuts in _curves(kept, sheets, members)]
+    sheets = [_merged_sheet(sheet, tolerance, moved) for sheet in _sheets(used, members)]
+    curves = [_merged_curve(curve, cuts, tolerance, moved) for curve, cuts in _curves(used, sheets, members)]
     curves.sort(key=lambda curve: (not curve.slopes.any(), curve.field))
     intercept = np.concatenate([model.intercept for model in models])
     table = Table(intercept, *_stacked(curves, sheets, members))
@@ -297,11 +297,11 @@ def compile_models(models: Sequence[AdditiveModel], tolerance: float = TOLERANCE
 
 
 def _sheets(placed: Placed, members: int) -> Iterable[_Sheet]:
-    found: dict[tuple[str, str], list[tuple[slice, Pair]]] = {}
+    sheets: dict[tuple[str, str], list[tuple[slice, Pair]]] = {}
     for span, term in placed:
         if isinstance(term, Pair):
-            found.setdefault(term.fields, []).append((span, term))
-    for fields, terms in sorted(found.items()):
+            sheets.setdefault(term.fields, []).append((span, term))
+    for fields, terms in sorted(sheets.items()):
         first, second = (_union(term.cuts[side] for _, term in terms) for side in (0, 1))
         values = np.zeros((len(first) + 2, len(second) + 2, members))
         for span, term in terms:
@@ -313,15 +313,15 @@ def _merged_sheet(sheet: _Sheet, tolerance: float, moved: list[float]) -> _Sheet
     """Merge equal neighbouring rows and columns, and add to what has moved."""
     values, cuts = sheet.values, []
     for axis in (0, 1):
-        lines, kept, most = np.moveaxis(values, axis, 0), [0], 0.0
+        lines, breaks, most = np.moveaxis(values, axis, 0), [0], 0.0
         for at in range(1, len(lines) - 1):
-            gap = float(np.abs(lines[at] - lines[kept[-1]]).max())
+            gap = float(np.abs(lines[at] - lines[breaks[-1]]).max())
             if gap > tolerance:
-                kept.append(at)
+                breaks.append(at)
             else:
                 most = max(most, gap)
-        values = np.moveaxis(lines[[*kept, -1]], 0, axis)
-        cuts.append(sheet.cuts[axis][np.array(kept[1:], dtype=np.intp) - 1])
+        values = np.moveaxis(lines[[*breaks, -1]], 0, axis)
+        cuts.append(sheet.cuts[axis][np.array(breaks[1:], dtype=np.intp) - 1])
         moved.append(most)
     return _Sheet(sheet.fields, (cuts[0], cuts[1]), values)
 
@@ -332,11 +332,11 @@ def _curves(placed: Placed, sheets: list[_Sheet], members: int) -> Iterable[tupl
     for span, term in placed:
         if not isinstance(term, Pair):
             terms.setdefault(term.field, []).append((span, term))
-    for name, own in sorted(terms.items()):
+    for name, field_terms in sorted(terms.items()):
         needed = _union(c for s in sheets for f, c in zip(s.fields, s.cuts, strict=True) if f == name)
-        cuts = _union([needed, *(term.knots if isinstance(term, Line) else term.cuts for _, term in own)])
+        cuts = _union([needed, *(term.knots if isinstance(term, Line) else term.cuts for _, term in field_terms)])
         curve = _Curve(name, cuts, np.zeros((len(cuts) + 2, members)), np.zeros((len(cuts) + 2, members)))
-        for span, term in own:
+        for span, term in field_terms:
             values, slopes = _on_cells(term, curve)
             curve.values[:, span] += values
             curve.slopes[:, span] += slopes
@@ -360,21 +360,21 @@ def _on_cells(term: Step | Line, curve: _Curve) -> tuple[Floats, Floats]:
 def _merged_curve(curve: _Curve, needed: Floats, tolerance: float, moved: list[float]) -> _Curve:
     """Merge neighbouring cells that lie on one straight line, and add to what has moved."""
     left, cuts = curve.left, curve.cuts
-    kept, most = [0], 0.0
+    breaks, most = [0], 0.0
     for at in range(1, len(cuts) + 1):
-        start, last = kept[-1], at == len(cuts)
+        start, last = breaks[-1], at == len(cuts)
         here = curve.values[start] + curve.slopes[start] * (left[at] - left[start]) - curve.values[at]
         turn = curve.slopes[start] - curve.slopes[at]
         # the last cell has no right end: only what is flat can be merged with it
         width = 0.0 if last else cuts[at] - cuts[at - 1]
         gap = float(max(np.abs(here).max(), np.abs(here + turn * width).max()))
         if gap > tolerance or cuts[at - 1] in needed or (last and curve.slopes[start].any()):
-            kept.append(at)
+            breaks.append(at)
         else:
             most = max(most, gap)
     moved.append(most)
-    rows = [*kept, len(cuts) + 1]
-    return _Curve(curve.field, left[kept[1:]], curve.values[rows], curve.slopes[rows])
+    rows = [*breaks, len(cuts) + 1]
+    return _Curve(curve.field, left[breaks[1:]], curve.values[rows], curve.slopes[rows])
 
 
 def _stacked(curves: list[_Curve], sheets: list[_Sheet], members: int) -> tuple[Floats, Floats]:
@@ -430,10 +430,10 @@ def _union(cuts: Iterable[Floats]) -> Floats:
     return np.unique(np.concatenate([np.zeros(0), *cuts]))
 
 
-def _bins(cuts: Floats, own: Floats) -> Codes:
+def _bins(cuts: Floats, term_cuts: Floats) -> Codes:
     """Return where each bin of the finer cuts lies among a term's own; missing is the last of both."""
-    found: Codes = np.append(own.searchsorted(np.append(cuts, np.inf)), len(own) + 1)
-    return found
+    bins: Codes = np.append(term_cuts.searchsorted(np.append(cuts, np.inf)), len(term_cuts) + 1)
+    return bins
 
 
 __all__ = [

@@ -32,7 +32,7 @@ from pfps_ml.model.preference import Gate, gate_from_json, gate_to_json
 
 @dataclass(frozen=True)
 class Scores:
-    """What a scorer says of some rows.
+    """The scores of some rows.
 
     Attributes
     ----------
@@ -74,16 +74,16 @@ class Scorer:
     def score(self, values: Values) -> Scores:
         """Score rows given as columns, in the fields' units; NaN is missing."""
         columns = {name: np.asarray(values[name], dtype=np.float64) for name in self._grid.fields}
-        found = self._blank(len(columns[self._grid.fields[0]]) if columns else count(values))
-        buffer = self._deviations.buffer(self._grid.slots, len(found.base))
-        for start in range(0, len(found.base), CHUNK):
-            part = slice(start, min(start + CHUNK, len(found.base)))
+        scores = self._blank(len(columns[self._grid.fields[0]]) if columns else count(values))
+        buffer = self._deviations.buffer(self._grid.slots, len(scores.base))
+        for start in range(0, len(scores.base), CHUNK):
+            part = slice(start, min(start + CHUNK, len(scores.base)))
             cells = self._grid.locate(columns, part)
-            found.log_odds[part] = self._margin.margin(cells)
-            found.base[part] = self._base.margin(cells)
-            self._explain(cells, found.contributions.T[:, part])
-            self._vary(cells, found.variances[:, part], buffer)
-        return found
+            scores.log_odds[part] = self._margin.margin(cells)
+            scores.base[part] = self._base.margin(cells)
+            self._explain(cells, scores.contributions.T[:, part])
+            self._vary(cells, scores.variances[:, part], buffer)
+        return scores
 
     def _blank(self, rows: int) -> Scores:
         # fields lie one after another in memory: whoever compares them reads them so
@@ -92,9 +92,9 @@ class Scorer:
 
     def _explain(self, cells: Cells, out: Floats) -> None:
         """Write the contributions of some rows, shape (fields, rows)."""
-        alone, first, second = self._shares
+        single, first, second = self._shares
         at = [self.fields.index(name) for name in self._grid.fields]
-        out[at] = alone.parts(cells, len(at))
+        out[at] = single.parts(cells, len(at))
         for slot, pair in enumerate(self._grid.pairs, len(at)):
             out[at[pair.first]] += first.values[:, 0].take(cells.at[slot])
             out[at[pair.second]] += second.values[:, 0].take(cells.at[slot])
@@ -103,8 +103,10 @@ class Scorer:
         """Write the variances of the groups of members, shape (groups, rows)."""
         for rows, deviations in self._deviations.members(cells, buffer) if len(out) else ():
             for group, variance in zip(self._groups, out, strict=True):
-                own = deviations[:, group]
-                variance[rows] = np.einsum("rm,rm->r", own, own) / max(own.shape[1] - 1, 1)
+                group_deviations = deviations[:, group]
+                variance[rows] = np.einsum("rm,rm->r", group_deviations, group_deviations) / max(
+                    group_deviations.shape[1] - 1, 1
+                )
 
 
 def scorer(
@@ -125,8 +127,8 @@ def scorer(
     """
     ends = np.cumsum([0, *groups]).tolist()
     spans = tuple(slice(start, end) for start, end in pairwise(ends))
-    alone, first, second, hidden = _by_visibility(explained)
-    models = (model.member(0), hidden, alone, first, second, _deviations(model, spans))
+    single, first, second, hidden = _by_visibility(explained)
+    models = (model.member(0), hidden, single, first, second, _deviations(model, spans))
     compiled = compile_models(models, tolerance)
     margin, base, *shares, deviations = compiled.tables
     return Scorer(explained.fields, compiled.cost, compiled.grid, margin, base, (*shares,), deviations, spans)
@@ -151,7 +153,7 @@ def _by_visibility(explained: Explainer) -> tuple[AdditiveModel, AdditiveModel, 
     The first model has every field's own terms, the second and third what each pair gives its first and its second
     field, the last the base.
     """
-    alone: list[Term] = []
+    single: list[Term] = []
     hidden: list[Term] = []
     of_pairs: tuple[list[Term], list[Term]] = ([], [])
     for name, share in explained.shares.items():
@@ -162,9 +164,9 @@ def _by_visibility(explained: Explainer) -> tuple[AdditiveModel, AdditiveModel, 
             np.moveaxis(missing, axis, 0)[-1] = True
             hidden.append(replace(term, values=np.where(missing, term.values, 0.0)))
             shown = replace(term, values=np.where(missing, 0.0, term.values))
-            (of_pairs[axis] if isinstance(term, Pair) else alone).append(shown)
+            (of_pairs[axis] if isinstance(term, Pair) else single).append(shown)
     nothing, base = np.zeros(1), np.array([explained.base])
-    models = [AdditiveModel(nothing, tuple(terms)) for terms in (alone, *of_pairs)]
+    models = [AdditiveModel(nothing, tuple(terms)) for terms in (single, *of_pairs)]
     return models[0], models[1], models[2], AdditiveModel(base, tuple(hidden))
 
 
@@ -229,7 +231,7 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the tables say of some rows.
+    """The predictions for some rows.
 
     Attributes
     ----------
@@ -270,11 +272,11 @@ class Predictor:
     modifiers
         By active arm, in the order of the bundle; there may be none.
     gate
-        The verdict on whether a preference may be named; None if it was never asked.
+        The verdict on whether a preference may be named; None if there is none.
     horizons
         The onset model of every further horizon; None stands for the main one.
     usual
-        The arm that every effect is held against: the prognosis is success under it.
+        The arm that every effect is compared with: the prognosis is success under it.
     """
 
     onset: AdditiveModel
@@ -302,21 +304,21 @@ class Predictor:
         patients
             Whose pathways are wanted, shape (rows,); everybody's if None.
         """
-        found = self._scorer.score(values)
-        draws, replicates = found.variances
-        some = None if patients is None or patients.all() else patients
-        success, effect, better = self.compared(values) if some is None else self._compared_of(values, some)
+        scores = self._scorer.score(values)
+        draws, replicates = scores.variances
+        subset = None if patients is None or patients.all() else patients
+        success, effect, better = self.compared(values) if subset is None else self._compared_of(values, subset)
         inverse = self.onset.probability
-        risk = _on_margin(found.log_odds, (draws * self.interval.of_draws, replicates), self.interval, inverse)
+        risk = _on_margin(scores.log_odds, (draws * self.interval.of_draws, replicates), self.interval, inverse)
         return Prediction(
             risk=risk,
             risks={
                 number: risk if model is None else self._risk_of(model, values)
                 for number, model in self.horizons.items()
             },
-            log_odds=found.log_odds,
-            base=found.base,
-            contributions=found.contributions,
+            log_odds=scores.log_odds,
+            base=scores.base,
+            contributions=scores.contributions,
             fields=self.explainer.fields,
             success=success,
             effect=effect,
@@ -339,7 +341,7 @@ class Predictor:
     def compared(self, values: Values) -> tuple[dict[str, Estimate], dict[str, Estimate], Bools]:
         """Return what `pathways` does, and which arm is better than which (see `Prediction.better`)."""
         usual, *added = self._arms.members(values)
-        margins = np.array([usual, *(usual + each for each in added)])
+        margins = np.array([usual, *(usual + contrast for contrast in added)])
         inverse, interval, arms = self.prognosis.probability, self.pathway_interval, self.arms
         chances = inverse(margins)
         success = _on_margin(margins[..., 0], interval.variances(margins), interval, inverse)
@@ -353,10 +355,10 @@ class Predictor:
 
     def _compared_of(self, values: Values, patients: Bools) -> tuple[dict[str, Estimate], dict[str, Estimate], Bools]:
         rows = {name: np.asarray(values[name], dtype=np.float64)[patients] for name in self._arms.grid.fields}
-        success, effect, some = self.compared(rows)
-        better = np.zeros((*some.shape[:2], len(patients)), dtype=bool)
-        better[..., patients] = some
-        success, effect = ({n: each.among(patients) for n, each in part.items()} for part in (success, effect))
+        success, effect, better_of_patients = self.compared(rows)
+        better = np.zeros((*better_of_patients.shape[:2], len(patients)), dtype=bool)
+        better[..., patients] = better_of_patients
+        success, effect = ({n: estimate.among(patients) for n, estimate in part.items()} for part in (success, effect))
         return success, effect, better
 
     @cached_property
@@ -399,8 +401,8 @@ def pathways_to_json(predictor: Predictor) -> dict[str, Any]:
     """Return the pathway models as plain JSON values: interval, prognosis, modifiers and the gate's verdict."""
     modifiers = {name: to_json(model) for name, model in predictor.modifiers.items()}
     interval, gate = asdict(predictor.pathway_interval), predictor.gate
-    found = {"interval": interval, "prognosis": to_json(predictor.prognosis), "modifiers": modifiers}
-    return found | ({"gate": gate_to_json(gate)} if gate else {})
+    content = {"interval": interval, "prognosis": to_json(predictor.prognosis), "modifiers": modifiers}
+    return content | ({"gate": gate_to_json(gate)} if gate else {})
 
 
 def predictor_from_json(onset: Any, pathways: Any, arms: Sequence[str] = _ARMS) -> Predictor:
@@ -421,7 +423,7 @@ def predictor_from_json(onset: Any, pathways: Any, arms: Sequence[str] = _ARMS) 
     try:
         model, prognosis = from_json(onset["model"]), from_json(pathways["prognosis"])
         modifiers = {name: from_json(pathways["modifiers"][name]) for name in arms[1:]}
-        found = Predictor(
+        predictor = Predictor(
             onset=model,
             explainer=explainer_from_json(onset["explanation"]),
             prognosis=prognosis,
@@ -433,9 +435,9 @@ def predictor_from_json(onset: Any, pathways: Any, arms: Sequence[str] = _ARMS) 
         )
     except (KeyError, TypeError, ValueError) as error:
         raise BundleFormat(f"expected the parts of a bundle's models, got a fault at {error}") from error
-    if unknown := sorted({*fields_of_onset(found), *fields_of_success(found)} - set(BY_NAME)):
+    if unknown := sorted({*fields_of_onset(predictor), *fields_of_success(predictor)} - set(BY_NAME)):
         raise BundleFormat(f"expected models over fields of the dictionary, got {', '.join(unknown)}")
-    return found
+    return predictor
 
 
 def fields_of_onset(predictor: Predictor) -> set[str]:
@@ -460,10 +462,10 @@ def interval_from_json(content: Any, models: Iterable[AdditiveModel]) -> Interva
     members = {len(model.intercept) for model in models}
     # a bundle of before evidence draws says nothing of parts: all its members but the first are resamples
     evidence, sampling = int(content.get("evidence", 0)), int(content.get("sampling", max(members) - 1))
-    found = Interval(float(content["level"]), evidence, sampling, float(content["t"]))
-    if evidence < 0 or sampling < 0 or members != {found.members}:
+    interval = Interval(float(content["level"]), evidence, sampling, float(content["t"]))
+    if evidence < 0 or sampling < 0 or members != {interval.members}:
         raise ValueError("an interval whose numbers of draws and resamples are not those of the models")
-    return found
+    return interval
 
 
 __all__ = [

@@ -26,7 +26,7 @@ LEVEL = 0.05  # one-sided, of each comparison; all are required
 
 
 class Rival(StrEnum):
-    """A simpler account of the effects, which ours are held against; labels stand in the catalogue (`rival.*`)."""
+    """A simpler account of the effects, which ours are compared with; labels stand in the catalogue (`rival.*`)."""
 
     ZERO_EFFECT = "zero_effect"
     ONE_DIFFERENCE = "one_difference"
@@ -58,7 +58,7 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Gate:
-    """The verdict: what the effects were held against."""
+    """The verdict: the comparisons of our effects with simpler ones."""
 
     comparisons: tuple[Comparison, ...]
 
@@ -81,42 +81,42 @@ class Held:
     """
 
     y: Floats
-    given: NDArray[np.object_]
+    arm_of_patients: NDArray[np.object_]
     eligible: pd.DataFrame
     chance: pd.DataFrame
     groups: NDArray[Any] | None = None
 
 
-def judge(held: Held, ours: pd.DataFrame, same: pd.DataFrame, flat: pd.DataFrame) -> Gate:
+def judge(patients: Held, predicted: pd.DataFrame, unmodified: pd.DataFrame, constant: pd.DataFrame) -> Gate:
     """Compare our effects with the three rivals.
 
     Parameters
     ----------
-    held
+    patients
         The patients.
-    ours
+    predicted
         Our probability of success under each arm, from models that did not see these patients.
-    same
+    unmodified
         The same from a model with one odds ratio an arm; it is the outcome model of the pseudo-outcomes, so that
         these do not lean to us.
-    flat
+    constant
         One difference an active arm, the same for all patients of a fold.
     """
-    zero = np.zeros((len(held.y), len(ACTIVE_ARMS)))
+    zero = np.zeros((len(patients.y), len(ACTIVE_ARMS)))
     rivals = {
         Rival.ZERO_EFFECT: zero,
-        Rival.ONE_DIFFERENCE: flat[list(ACTIVE_ARMS)].to_numpy(),
-        Rival.ONE_ODDS_RATIO: _effects(same),
+        Rival.ONE_DIFFERENCE: constant[list(ACTIVE_ARMS)].to_numpy(),
+        Rival.ONE_ODDS_RATIO: _effects(unmodified),
     }
-    score = pd.DataFrame({name: _score(held, name, same[name].to_numpy()) for name in map(str, same)})
+    score = pd.DataFrame({name: _score(patients, name, unmodified[name].to_numpy()) for name in map(str, unmodified)})
     # the effect of an arm that nobody had is the prior's: these patients cannot judge it
-    had = np.array([(held.given == name).any() for name in ACTIVE_ARMS])
-    open_to, outcome = held.eligible[list(ACTIVE_ARMS)].to_numpy() & had, _effects(score)
-    loss = np.where(open_to, (outcome - _effects(ours)) ** 2, 0.0).sum(axis=1)
-    gains = {
+    had = np.array([(patients.arm_of_patients == name).any() for name in ACTIVE_ARMS])
+    open_to, outcome = patients.eligible[list(ACTIVE_ARMS)].to_numpy() & had, _effects(score)
+    loss = np.where(open_to, (outcome - _effects(predicted)) ** 2, 0.0).sum(axis=1)
+    excess_losses = {
         rival: np.where(open_to, (outcome - effect) ** 2, 0.0).sum(axis=1) - loss for rival, effect in rivals.items()
     }
-    return Gate(tuple(_compared(rival, gain, held.groups) for rival, gain in gains.items()))
+    return Gate(tuple(_compared(rival, gain, patients.groups) for rival, gain in excess_losses.items()))
 
 
 def gate_to_json(gate: Gate) -> dict[str, Any]:
@@ -149,8 +149,9 @@ def _effects(success: pd.DataFrame) -> Floats:
     return np.column_stack([(success[name] - success[REFERENCE_ARM]).to_numpy() for name in ACTIVE_ARMS])
 
 
-def _score(held: Held, name: str, expected: Floats) -> Floats:
-    return np.asarray(expected + np.where(held.given == name, (held.y - expected) / held.chance[name].to_numpy(), 0.0))
+def _score(patients: Held, name: str, expected: Floats) -> Floats:
+    residual = (patients.y - expected) / patients.chance[name].to_numpy()
+    return np.asarray(expected + np.where(patients.arm_of_patients == name, residual, 0.0))
 
 
 def _compared(rival: Rival, gain: Floats, groups: NDArray[Any] | None) -> Comparison:
@@ -225,7 +226,7 @@ def preference_message(acceptable: Sequence[str], preferred: str | None, gate: G
     acceptable, preferred
         Names of arms.
     gate
-        The verdict on the effects; None if it was never asked.
+        The verdict on the effects; None if there is none.
     """
     failed = None if gate is None else tuple(comparison.against for comparison in gate.failed)
     return _message(tuple(acceptable), preferred, failed)

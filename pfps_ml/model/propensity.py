@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,9 +19,7 @@ from pfps_ml.core import Floats
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Values, count, from_json, to_json
 from pfps_ml.model.engine import Compiled, compile_models
-
-if TYPE_CHECKING:
-    from pfps_ml.model.spline_basis import Basis
+from pfps_ml.model.spline_basis import Basis, fit_logistic
 
 _RIDGE = 3.0  # on the coefficient of every ramp, which runs from 0 to 1
 _NOTHING = 1e6  # on that of "missing": what was not measured says nothing of how the clinic chose
@@ -62,42 +60,45 @@ class PropensityModel:
 
     def chances(self, columns: Values) -> Floats:
         """Return the probability of every arm, in the order of `arms`, shape (rows, arms)."""
-        found, states = np.zeros((count(columns), len(self.arms))), _states(columns)
+        chances, states = np.zeros((count(columns), len(self.arms))), _states(columns)
         for place in np.unique(states) if len(states) > 1 else states:
-            rows, own = np.flatnonzero(states == place), _STATES[place] if _STATES[place] in self.states else _OTHERWISE
-            table, arms, read = self._tables[own]
+            rows, state = (
+                np.flatnonzero(states == place),
+                _STATES[place] if _STATES[place] in self.states else _OTHERWISE,
+            )
+            table, arms, read = self._tables[state]
             part = {name: np.asarray(columns[name], dtype=np.float64)[rows] for name in read}
             odds = np.exp(np.hstack(table.members(part)))
-            found[rows[:, None], arms] = odds / odds.sum(axis=1, keepdims=True)
-        return found
+            chances[rows[:, None], arms] = odds / odds.sum(axis=1, keepdims=True)
+        return chances
 
     @cached_property
     def _tables(self) -> dict[str, tuple[Compiled, list[int], tuple[str, ...]]]:
         """Every state's table, the places of its arms, and the columns that are read."""
-        found = {}
+        tables = {}
         for state, models in self.states.items():
             table = compile_models(list(models.values()))
             read = dict.fromkeys((*table.grid.fields, *_REQUIRED))
-            found[state] = table, [self.arms.index(name) for name in models], tuple(read)
-        return found
+            tables[state] = table, [self.arms.index(name) for name in models], tuple(read)
+        return tables
 
 
-def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: "Basis") -> PropensityModel:
+def fit_propensity(X: pd.DataFrame, arm: pd.Series, basis: Basis) -> PropensityModel:
     """Fit how arms were assigned, apart for patients who meet, do not meet, or may meet what an arm requires."""
-    states, given, design = _states(X), np.asarray(arm, dtype=object), basis.design(X)
-    fitted = {_OTHERWISE: _odds(design, given, basis)}
+    states, arm_of_patients, design = _states(X), np.asarray(arm, dtype=object), basis.design(X)
+    fitted = {_OTHERWISE: _odds(design, arm_of_patients, basis)}
     for place in np.unique(states):
         rows = states == place
-        if len(set(given[rows])) > 1:
-            fitted[_STATES[place]] = _odds(design[rows], given[rows], basis)
+        if len(set(arm_of_patients[rows])) > 1:
+            fitted[_STATES[place]] = _odds(design[rows], arm_of_patients[rows], basis)
     return PropensityModel(fitted)
 
 
-def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: "Basis") -> pd.DataFrame:
+def cross_fitted(X: pd.DataFrame, arm: pd.Series, fold: NDArray[np.int64], basis: Basis) -> pd.DataFrame:
     """Return propensities of every row from a model that did not see its fold."""
     out = pd.DataFrame(0.0, index=X.index, columns=list(_NAMES))
-    for each in np.unique(fold):
-        test = fold == each
+    for held_out_fold in np.unique(fold):
+        test = fold == held_out_fold
         out.loc[test] = fit_propensity(X[~test], arm[~test], basis).predict(X[test])
     return out
 
@@ -128,19 +129,17 @@ def propensity_from_json(content: Any, arms: Sequence[str] = _NAMES) -> Propensi
     return PropensityModel(states, tuple(arms))
 
 
-def _odds(design: Floats, given: NDArray[np.object_], basis: "Basis") -> dict[str, AdditiveModel]:
-    from pfps_ml.model.spline_basis import fit_logistic  # training only
-
-    names = [name for name in _NAMES if (given == name).any()]
-    base = max(names, key=lambda name: int((given == name).sum()))
+def _odds(design: Floats, arm_of_patients: NDArray[np.object_], basis: Basis) -> dict[str, AdditiveModel]:
+    names = [name for name in _NAMES if (arm_of_patients == name).any()]
+    base = max(names, key=lambda name: int((arm_of_patients == name).sum()))
     ridges = [[_RIDGE] * (len(knots) - 1) + [_NOTHING] for knots in basis.knots.values()]
     penalty, free = np.diag([0.0, *chain.from_iterable(ridges)]), np.full(basis.width, np.inf)
     models = {}
     for name in names:
         beta = np.zeros(basis.width)
         if name != base:
-            rows = (given == name) | (given == base)
-            y = (given[rows] == name).astype(float)
+            rows = (arm_of_patients == name) | (arm_of_patients == base)
+            y = (arm_of_patients[rows] == name).astype(float)
             beta = fit_logistic(design[rows], y, np.ones(len(y)), penalty, (-free, free))
         models[name] = basis.model(beta)
     return models

@@ -21,7 +21,7 @@ from pfps_ml.domain.outcomes import LINKS
 from pfps_ml.model.additive import AdditiveModel, Pair, codes
 from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
 
-SMALLEST = 5  # people: of fewer nothing is said
+SMALLEST = 5  # people: fewer are not described
 _DECIMALS = 8
 _FIGURES = (("base_rate",), ("bands", "low_below"), ("bands", "high_from"))
 _NAMED = 5  # faults in one message
@@ -34,8 +34,8 @@ def build_reference(
 ) -> dict[str, Any]:  # fmt: skip
     """Describe the training data of a bundle.
 
-    Of people, every value is the mean of at least `SMALLEST` of them, so that it is nobody's own; levels and groups of
-    age and sex with fewer are not told apart, and nobody is counted.
+    Of people, every value is the mean of at least `SMALLEST` of them, so that it is no single person's; levels and
+    groups of age and sex with fewer are joined, and nobody is counted.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def _covers_everybody(cells: Any) -> bool:
 def _is_described(name: str, fields: Mapping[str, Any]) -> bool:
     field, about = BY_NAME.get(name), fields.get(name)
     lists = [_at(about, key) for key in ("values", "shares")]
-    if field is None or not all(isinstance(each, list) and all(map(_is_number, each)) for each in lists):
+    if field is None or not all(isinstance(numbers, list) and all(map(_is_number, numbers)) for numbers in lists):
         return False
     seen = field.levels or all(_is_number(_at(about, end)) for end in ("low", "high"))
     return bool(seen) and len(lists[0]) == len(lists[1])
@@ -145,7 +145,7 @@ def _averages(runners: pd.DataFrame, risk: Floats, edges: tuple[int, ...], of_pe
         for low, high in pairwise(edges):
             inside = of_sex & runners["age_years"].between(low, high, inclusive="left").to_numpy()
             # a cell with too few answers with its sex, a sex with too few with everybody: never an invented number
-            rows = next((each for each in (inside, of_sex) if each.sum() >= fewest), everybody)
+            rows = next((peers for peers in (inside, of_sex) if peers.sum() >= fewest), everybody)
             cell = {"sex": sex, "age_from": low, "age_below": high, "risk": round(float(risk[rows].mean()), _DECIMALS)}
             # by the counts of the others, and their means, those of a small cell would be known
             cells.append(cell if of_people else {**cell, "n": int(inside.sum())})
@@ -189,7 +189,7 @@ def _describe_people(column: pd.Series, config: ProductConfig) -> dict[str, Any]
 
 
 def _outermost(group: Floats, wanted: int) -> Floats:
-    """Return the first of a group, or all of it where the others would be too few to be told by the difference."""
+    """Return the first of a group, or all of it where the remainder would be smaller than `SMALLEST` people."""
     return group[:wanted] if len(group) - wanted >= SMALLEST else group
 
 
@@ -216,7 +216,7 @@ class Overlap:
 
 
 def overlap_to_json(model: PropensityModel, floor: float) -> dict[str, Any]:
-    """Return what reference.json says of overlap."""
+    """Return the overlap part of reference.json."""
     return {"floor": floor, "states": propensity_to_json(model)}
 
 
@@ -276,7 +276,7 @@ class GainTables:
     pairs: tuple[PairGain, ...]
     link: str = "logit"
 
-    def gains(self, columns: Mapping[str, Floats], log_odds: Floats, risk: Floats) -> Floats:
+    def value_of_information(self, columns: Mapping[str, Floats], log_odds: Floats, risk: Floats) -> Floats:
         """Return the expected absolute change of each risk (percentage points) if a field were measured.
 
         The shape is (fields, rows); 0 where the field is known already.
@@ -326,8 +326,8 @@ def gain_tables(onset: AdditiveModel, described: Mapping[str, Any]) -> GainTable
         values = np.array([*described[name]["values"], np.nan])
         shares[: len(values) - 1, at] = described[name]["shares"]
         reading = [term for term in main.terms if name in term.fields]
-        alone = [term.evaluate({name: values})[:, 0] for term in reading if not isinstance(term, Pair)]
-        factors[: len(values) - 1, at] = _against(np.sum([np.zeros(len(values)), *alone], axis=0))
+        single = [term.evaluate({name: values})[:, 0] for term in reading if not isinstance(term, Pair)]
+        factors[: len(values) - 1, at] = _against(np.sum([np.zeros(len(values)), *single], axis=0))
         for term in reading:
             if isinstance(term, Pair):
                 side = term.fields.index(name)

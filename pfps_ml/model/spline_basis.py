@@ -173,15 +173,15 @@ def _within(target: Floats, curvature: Floats, bounds: tuple[Floats, Floats]) ->
     Primal-dual active sets: hold at its bound what leaves it or is pushed against it, settle the rest, look again.
     """
     low, high = bounds
-    value, push, held = target, np.zeros(len(target)), np.zeros(len(target), dtype=bool)
+    value, push, at_bound = target, np.zeros(len(target)), np.zeros(len(target), dtype=bool)
     for _ in range(len(target)):
         reach = value - push / np.diag(curvature)
-        before, held = held, (reach < low) | (reach > high)
-        if (held == before).all():
+        before, at_bound = at_bound, (reach < low) | (reach > high)
+        if (at_bound == before).all():
             break
-        value = np.where(held, np.clip(reach, low, high), target)
-        rest = curvature[np.ix_(~held, held)] @ (value - target)[held]
-        value[~held] -= np.linalg.solve(curvature[np.ix_(~held, ~held)], rest)
+        value = np.where(at_bound, np.clip(reach, low, high), target)
+        interior_step = curvature[np.ix_(~at_bound, at_bound)] @ (value - target)[at_bound]
+        value[~at_bound] -= np.linalg.solve(curvature[np.ix_(~at_bound, ~at_bound)], interior_step)
         push = curvature @ (value - target)
     return np.clip(value, low, high)
 

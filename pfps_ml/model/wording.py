@@ -58,12 +58,12 @@ class Cautions:
         """
         pain = columns["current_knee_pain"] == 1
         cautioned = np.empty((len(self.messages), len(pain)), dtype=bool)
-        fixed, asked = 2 + len(rare), len(self.risk_fields)
+        fixed, field_count = 2 + len(rare), len(self.risk_fields)
         cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain, rare
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
         cautioned[fixed:] = (x < self.low) | (x > self.high)
-        known = asked - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
-        known_if_few = np.where((known < _ENOUGH_FIELDS * asked) & ~pain, known + 1, 0)
+        known = field_count - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
+        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~pain, known + 1, 0)
         bits = np.int64(1) << np.arange(len(cautioned))
         return np.asarray(known_if_few + _COUNTS * np.where(cautioned, bits[:, None], 0).sum(axis=0))
 
@@ -71,8 +71,8 @@ class Cautions:
         """Return the cautions of one key."""
         bits, known_if_few = divmod(key, _COUNTS)
         cautions = [message for bit, message in enumerate(self.messages) if bits >> bit & 1]
-        few = _few_fields_known(known_if_few - 1, len(self.risk_fields))
-        return [*cautions, few] if known_if_few else cautions
+        sparse = _few_fields_known(known_if_few - 1, len(self.risk_fields))
+        return [*cautions, sparse] if known_if_few else cautions
 
 
 def cautions_of(
@@ -105,8 +105,8 @@ _RECENT = 1 << 14  # reasons whose texts are kept ready for single assessments
 _SHOWN, _TENTHS, _PARTS = 1 << 24, 1 << 12, 1 << 4
 
 
-def once(keys: Ints, text_of: Callable[[int], str]) -> pd.Categorical:
-    """Return the texts of some rows, written once each.
+def as_categorical(keys: Ints, text_of: Callable[[int], str]) -> pd.Categorical:
+    """Return the texts of some rows as a categorical column: every distinct text is written once.
 
     Parameters
     ----------
@@ -168,12 +168,12 @@ def reason_columns(
         speaking = scored & (part != 0)
         shown = _whole(np.where(speaking, inputs[at, rows], 0.0) * scales.take(at)) + _SHOWN // 2
         keys = (at * _SHOWN + shown) * _TENTHS + _whole(10 * (part * secant)) + _TENTHS // 2
-        yield once(np.where(speaking, keys, SILENT), lambda key: _reason_of(fields, key).text)
+        yield as_categorical(np.where(speaking, keys, SILENT), lambda key: _reason_of(fields, key).text)
         size[at, rows] = -1.0
 
 
 def measure_column(
-    columns: Mapping[str, Floats], fields: Sequence[str], gains: Floats, scored: Bools
+    columns: Mapping[str, Floats], fields: Sequence[str], gain_of_fields: Floats, scored: Bools
 ) -> pd.Categorical:
     """Return what to measure next in every row and by how much that would move the risk, unless by hardly anything.
 
@@ -181,19 +181,21 @@ def measure_column(
     ----------
     columns
         Coded rows.
-    fields, gains
+    fields, gain_of_fields
         What may be measured, and what is gained, percentage points, shape (fields, rows).
     scored
         Which rows have a risk.
     """
-    best = gains.argmax(axis=0)
-    gain = gains[best, np.arange(len(best))]
+    best = gain_of_fields.argmax(axis=0)
+    gain = gain_of_fields[best, np.arange(len(best))]
     missing = np.zeros(len(best), dtype=np.int64)
     for at, name in enumerate(fields):
         for place, part in enumerate(BY_NAME[name].parts):
             missing |= np.where((best == at) & np.isnan(columns[part]), 1 << place, 0)
     keys = (best * _PARTS + missing) * _TENTHS + _whole(10 * gain)
-    return once(np.where(scored & (gain >= _SMALLEST), keys, SILENT), lambda key: _measure_of(fields, key).text)
+    return as_categorical(
+        np.where(scored & (gain >= _SMALLEST), keys, SILENT), lambda key: _measure_of(fields, key).text
+    )
 
 
 def measure_message(fields: tuple[str, ...], points: float) -> Message:
@@ -228,14 +230,14 @@ def _measure(names: tuple[str, ...], tenths: int) -> Message:
 
 
 def _reason_of(fields: Sequence[str], key: int) -> Message:
-    rest, tenths = divmod(key, _TENTHS)
-    at, shown = divmod(rest, _SHOWN)
+    quotient, tenths = divmod(key, _TENTHS)
+    at, shown = divmod(quotient, _SHOWN)
     return _reason.__wrapped__(fields[at], shown - _SHOWN // 2, tenths - _TENTHS // 2)
 
 
 def _measure_of(fields: Sequence[str], key: int) -> Message:
-    rest, tenths = divmod(key, _TENTHS)
-    at, missing = divmod(rest, _PARTS)
+    quotient, tenths = divmod(key, _TENTHS)
+    at, missing = divmod(quotient, _PARTS)
     parts = tuple(part for place, part in enumerate(BY_NAME[fields[at]].parts) if missing >> place & 1)
     return _measure.__wrapped__(parts or (fields[at],), tenths)
 
@@ -245,6 +247,16 @@ def _whole(x: Floats) -> Ints:
 
 
 __all__ = [
-    "SILENT", "Caution", "Cautions", "cautions_of", "labels", "listed", "measure_column", "measure_message",
-    "numbered", "once", "reason_columns", "reason_message",
+    "SILENT",
+    "Caution",
+    "Cautions",
+    "as_categorical",
+    "cautions_of",
+    "labels",
+    "listed",
+    "measure_column",
+    "measure_message",
+    "numbered",
+    "reason_columns",
+    "reason_message",
 ]  # fmt: skip

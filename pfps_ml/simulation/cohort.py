@@ -79,11 +79,13 @@ def odds_ratio_over(hazard_ratio: float, base_risk: float, months: float, acting
 def _refuse_other_marginals(scenario: Scenario) -> None:
     """Refuse `marginal = true` where nothing is solved: the published number would act as it stands, unseen."""
     known = {f"runners.{name}" for name in (*_SCORES, _ADOLESCENT)}
-    said = {f"{part}.{name}" for part in PARTS for name, each in getattr(scenario, part).items() if each.marginal}
-    if said - known:
+    overridden = {
+        f"{part}.{name}" for part in PARTS for name, parameter in getattr(scenario, part).items() if parameter.marginal
+    }
+    if overridden - known:
         raise FactError(
             f"scenario {scenario.name!r}: expected `marginal = true` at {', '.join(sorted(known))} alone, "
-            f"got it at {', '.join(sorted(said - known))}"
+            f"got it at {', '.join(sorted(overridden - known))}"
         )
 
 
@@ -99,17 +101,17 @@ def _joint(p: SimpleNamespace, names: set[str]) -> dict[str, float]:
     noise = np.array([getattr(p, error) / getattr(p, sd) for _, _, error, sd in _SCORES.values()])
     # per SD of the measured score, one at a time: cov(measured, true) / sd(measured)
     together = np.cov(true, rowvar=False)
-    alone = together / np.sqrt(np.diag(together) + noise**2)[:, None]
+    standardised = together / np.sqrt(np.diag(together) + noise**2)[:, None]
     effects = np.array([getattr(p, name) for name in _SCORES])
     solved = np.array([name in names for name in _SCORES])
-    others = alone[:, ~solved] @ effects[~solved]
-    effects[solved] = np.linalg.solve(alone[np.ix_(solved, solved)], (effects - others)[solved])
-    found = {name: float(effect) for name, effect in zip(_SCORES, effects, strict=True) if name in names}
+    others = standardised[:, ~solved] @ effects[~solved]
+    effects[solved] = np.linalg.solve(standardised[np.ix_(solved, solved)], (effects - others)[solved])
+    loadings = {name: float(effect) for name, effect in zip(_SCORES, effects, strict=True) if name in names}
     if _ADOLESCENT in names:
         hip = [*_SCORES].index("onset_hip_weakness")
-        others = alone[hip] @ effects - alone[hip, hip] * effects[hip]
-        found[_ADOLESCENT] = float((getattr(p, _ADOLESCENT) - others) / alone[hip, hip])
-    return found
+        others = standardised[hip] @ effects - standardised[hip, hip] * effects[hip]
+        loadings[_ADOLESCENT] = float((getattr(p, _ADOLESCENT) - others) / standardised[hip, hip])
+    return loadings
 
 
 def _onset_gap(p: SimpleNamespace) -> Callable[[float], float]:

@@ -189,8 +189,8 @@ def success_probability(prognosis, modifiers, p):
 
 def _success(u, arm, success_probability):
     """What happened under the arm that was given, at the main horizon."""
-    given = np.column_stack([arm == each.name for each in ARMS])
-    return _share(u, (success_probability * given).sum(axis=1))
+    arm_indicators = np.column_stack([arm == arm_row.name for arm_row in ARMS])
+    return _share(u, (success_probability * arm_indicators).sum(axis=1))
 
 
 OUTCOME_COLUMNS = {SUCCESS.column: _success}

@@ -4,11 +4,10 @@ A figure is "set" if a parameter was solved or chosen from it: that it comes bac
 is "held out" if nothing was set from it: that it comes back is a test of the world, unless parameters that were set
 from other figures of the same study carry it ("same study").
 
-Which held-out figures are independent: not given away by another figure of the study that they come from.
-
-A parameter that was set from one figure of a study can bring another figure of the same people back. So the parameters
-that cite a held-out figure's study are moved over their intervals, all together, and whoever moves with them is tied.
-Moved and unmoved worlds have the same runners and uniforms, so that a difference is the parameters' alone.
+Held-out figures must not follow from another figure of the same study (`kin`). A parameter that was set from one figure
+of a study can bring another figure of the same people back. So the parameters that cite a held-out figure's study are
+moved over their intervals, all together, and a figure that moves with them is tied. Moved and unmoved worlds have the
+same runners and uniforms, so that a difference is the parameters' alone.
 """
 
 from dataclasses import dataclass, replace
@@ -38,17 +37,17 @@ class Kin:
     ----------
     parameters
         Those that cite a row of the study, as `part.name`.
-    moves
+    shift
         How far the figure goes when they go to either end of their intervals, as a share of what is accepted.
     """
 
     parameters: frozenset[str]
-    moves: float
+    shift: float
 
     @property
     def tied(self) -> bool:
         """Whether the study's other figures give this one away."""
-        return not self.moves <= TIED
+        return not self.shift <= TIED
 
 
 def kin(row: Row) -> Kin:

@@ -1,7 +1,6 @@
-"""The published studies that are held again in the simulated world: who entered, who got what, and what came out.
+"""The published studies that are re-enacted in the simulated world: who entered, who got what, and what came out.
 
-Results are read from the ledger; the rest is what the ledger says of the study, and where that is silent the text of
-`stands` says what was assumed.
+Results and designs are read from the ledger; where the ledger is silent, the text of `stands` names the assumption.
 """
 
 from functools import cache
@@ -195,9 +194,9 @@ def _schools() -> tuple[Study, ...]:
 
 
 def _read(row: str, unit: float) -> Figure:
-    found = ledger()[row]
-    low, high = (float(bound) / unit if bound else None for bound in (found.ci_low, found.ci_high))
-    return Figure(float(found.estimate) / unit, low, high, f"{row} as it stands")
+    row_of_ledger = ledger()[row]
+    low, high = (float(bound) / unit if bound else None for bound in (row_of_ledger.ci_low, row_of_ledger.ci_high))
+    return Figure(float(row_of_ledger.estimate) / unit, low, high, f"{row} as it stands")
 
 
 def _as_printed(row: str) -> Figure:
@@ -211,13 +210,13 @@ def _percent(row: str) -> Figure:
 def _standardised(z: float, sizes: tuple[int, int], scale: float, how: str) -> Figure:
     """Turn a test statistic of two groups into an odds ratio, by way of their standardised difference."""
     error = sqrt(1 / sizes[0] + 1 / sizes[1])
-    low, value, high = (exp(scale * error * each) for each in (z - Z95, z, z + Z95))
+    low, value, high = (exp(scale * error * quantile) for quantile in (z - Z95, z, z + Z95))
     return Figure(value, low, high, how)
 
 
 def _numbers(row: str) -> tuple[float, float, float]:
-    found = ledger()[row]
-    return float(found.ci_low), float(found.estimate), float(found.ci_high)
+    row_of_ledger = ledger()[row]
+    return float(row_of_ledger.ci_low), float(row_of_ledger.estimate), float(row_of_ledger.ci_high)
 
 
 def _z(low: float, value: float, high: float) -> float:

@@ -118,8 +118,8 @@ def mixed_as(frame: pd.DataFrame, column: str, women_share: float) -> tuple[floa
 def regression(frame: pd.DataFrame, outcome: str, columns: Sequence[str]) -> tuple[Floats, float]:
     """Return the coefficients (intercept first) and the residual SD of a linear regression."""
     design = np.column_stack([np.ones(len(frame)), frame[list(columns)]])
-    found, rest, *_ = np.linalg.lstsq(design, frame[outcome].to_numpy(dtype=float), rcond=None)
-    return found, float(np.sqrt(rest[0] / len(frame)))
+    coefficients, residual, *_ = np.linalg.lstsq(design, frame[outcome].to_numpy(dtype=float), rcond=None)
+    return coefficients, float(np.sqrt(residual[0] / len(frame)))
 
 
 def percent(mask: Any) -> float:
@@ -193,12 +193,12 @@ def _within_sex(frame: pd.DataFrame, column: str) -> Floats:
 def _logistic(design: Floats, chance: Floats) -> Floats:
     """Newton's method on the expected log-likelihood: the outcome is its chance."""
     columns = np.column_stack([np.ones(len(design)), design])
-    found = np.zeros(columns.shape[1])
+    coefficients = np.zeros(columns.shape[1])
     for _ in range(12):
-        fitted = expit(columns @ found)
+        fitted = expit(columns @ coefficients)
         curvature = columns.T @ (columns * (fitted * (1 - fitted))[:, None])
-        found = found + np.linalg.solve(curvature, columns.T @ (chance - fitted))
-    return found
+        coefficients = coefficients + np.linalg.solve(curvature, columns.T @ (chance - fitted))
+    return coefficients
 
 
 def _examining(p: SimpleNamespace) -> SimpleNamespace:

@@ -126,9 +126,9 @@ def share(row: str, part: int = 0, published: float | None = None) -> Target:
 
 def span(*rows: str) -> Target:
     """Accept whatever lies between the smallest and the largest published number."""
-    found = [number for row in rows for number in numbers(row)]
+    values = [number for row in rows for number in numbers(row)]
     return Target(
-        " / ".join(ledger()[row].estimate for row in rows), min(found), max(found), "between the published figures"
+        " / ".join(ledger()[row].estimate for row in rows), min(values), max(values), "between the published figures"
     )
 
 
@@ -144,8 +144,8 @@ def unrelated(published: str) -> Target:
 
 def area(*rows: str) -> Target:
     """Accept an AUROC between the published ones, and a little beyond."""
-    found = span(*rows)
-    return Target(found.published, found.low - AUROC, found.high + AUROC, f"{AUROC} beyond")
+    limits = span(*rows)
+    return Target(limits.published, limits.low - AUROC, limits.high + AUROC, f"{AUROC} beyond")
 
 
 def stated(published: str, low: float, high: float, basis: str) -> Target:

@@ -153,7 +153,7 @@ def nulls() -> tuple[Row, ...]:
 
 
 def discrimination() -> tuple[Row, ...]:
-    """Return how well onset can be told in advance, at best."""
+    """Return how well onset can be predicted at best."""
     static = stated("0.59 for one field to 0.712 for all at once", 0.55, 0.712, "range of the evidence")
     return (
         Row("AUROC of the true risk, against models with a training log", ("G6-02", "G6-03"), span("G6-02", "G6-03"),
@@ -174,7 +174,7 @@ def added_up() -> float:
     Quadriceps, hip and foot count per SD of a normal score, and half the runners are women.
     """
     per_sd = log(numbers("G2-02")[0]), mean(numbers("G2-03")), mean(numbers("G2-28"))
-    variance = sum(each**2 for each in per_sd) + log(numbers("G1-19")[0]) ** 2 / 4
+    variance = sum(effect**2 for effect in per_sd) + log(numbers("G1-19")[0]) ** 2 / 4
     return NormalDist().cdf(sqrt(variance / 2))
 
 

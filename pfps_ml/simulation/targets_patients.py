@@ -197,7 +197,7 @@ def arms() -> tuple[Row, ...]:
 
 
 def responders() -> tuple[Row, ...]:
-    """Return success by pathway and by what is said to foretell it."""
+    """Return success by pathway and by its published predictors."""
     counts = "only how many feet were mobile was used"
     return (
         Row("orthoses to hip exercise, mobile to other feet, ratio of odds ratios", ("G4-27",), interval("G4-27"),
@@ -265,7 +265,9 @@ def _success(arm: str, mobile: bool | None = None) -> Callable[[Sample], float]:
 
 
 def _interaction(s: Sample) -> float:
-    mobile, other = (odds(each["p_orthotic"]) / odds(each["p_hip"]) for each in (_mobile(s, True), _mobile(s, False)))
+    mobile, other = (
+        odds(chances["p_orthotic"]) / odds(chances["p_hip"]) for chances in (_mobile(s, True), _mobile(s, False))
+    )
     return mobile / other
 
 

@@ -136,8 +136,8 @@ def _experience(s: Sample) -> float:
 
 
 def _hip_model(runners: pd.DataFrame) -> tuple[float, float, float]:
-    found, rest = regression(adults(runners), HIP, [AGE, "sex"])
-    return float(found[1]), float(found[2]), rest
+    slopes, residual = regression(adults(runners), HIP, [AGE, "sex"])
+    return float(slopes[1]), float(slopes[2]), residual
 
 
 def _fpi_share(part: int) -> Callable[[Sample], float]:

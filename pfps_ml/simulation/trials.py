@@ -1,4 +1,4 @@
-"""Virtual trials: a published study held again, many times over, in the simulated world.
+"""Virtual trials: a published study re-enacted many times in the simulated world.
 
 A study recruits from the people of its scenario until its groups are full, gives each group its arm, and waits for its
 follow-up. Each re-enactment has the published size, so its result scatters as the published one would if the world
@@ -133,10 +133,10 @@ def reenact(study: Study, replicates: int = 1000, draws: int = 0, seed: int = Co
     if replicates < max(1, draws):
         raise FactError(f"expected one re-enactment or more in each draw, got {replicates} in {draws} draws")
     if not draws:
-        return _held(study, 0, seed, (0, replicates))
+        return _reenacted(study, 0, seed, (0, replicates))
     ends = [replicates * draw // draws for draw in range(draws + 1)]
     # every draw continues where the one before ended: no two re-enactments share their people
-    return np.concatenate([_held(study, draw, seed, (ends[draw - 1], ends[draw])) for draw in range(1, draws + 1)])
+    return np.concatenate([_reenacted(study, draw, seed, (ends[draw - 1], ends[draw])) for draw in range(1, draws + 1)])
 
 
 def place(values: Floats, published: float) -> Place:
@@ -159,29 +159,29 @@ def related(study: Study) -> dict[str, list[str]]:
 
     That does not make it circular, but its people have helped to build the world.
     """
-    names, own = studies_of(study.rows), set(study.rows)
-    return _citing(study, lambda row: row not in own and bool(studies_of([row]) & names))
+    names, study_rows = studies_of(study.rows), set(study.rows)
+    return _citing(study, lambda row: row not in study_rows and bool(studies_of([row]) & names))
 
 
 def _citing(study: Study, chosen: Callable[[str], bool]) -> dict[str, list[str]]:
     scenario = load_scenario(study.scenario)
     parameters = scenario.runners | (scenario.patients if study.population == "patient" else {})
-    cited = {name: sorted(filter(chosen, each.rows)) for name, each in parameters.items()}
+    cited = {name: sorted(filter(chosen, parameter.rows)) for name, parameter in parameters.items()}
     return {name: rows for name, rows in cited.items() if rows}
 
 
-def _held(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
+def _reenacted(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Floats:
     """Return the study's measure in its re-enactments from one turn to another, in one draw of the evidence."""
     parameters = _parameters(study, seed, draw)
     screened = _screened(study, parameters, seed)
     step = max(1, _ROWS // screened)
-    found = []
+    estimates = []
     for first in range(*turns, step):
         rows = first * screened, min(first + step, turns[1]) * screened
         world = _world(study, parameters, seed, rows, ceil(screened / study.clubs))
         chosen = _recruited(study, world, screened)
-        found.append(_MEASURES[study.measure](_outcomes(study, world, chosen), _markers(study, world, chosen)))
-    return np.concatenate(found)
+        estimates.append(_MEASURES[study.measure](_outcomes(study, world, chosen), _markers(study, world, chosen)))
+    return np.concatenate(estimates)
 
 
 def _parameters(study: Study, seed: int, draw: int) -> SimpleNamespace:
@@ -243,9 +243,9 @@ def _under(world: World, group: Group) -> Floats:
     if unknown:
         raise FactError(f"group {group.name!r}: expected parameters of the scenario to change, got {unknown}")
     parameters = SimpleNamespace(**vars(world.parameters) | dict(group.changed))
-    kept = {} if group.changed else dict(world.columns)
-    given = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=kept)
-    return np.asarray(given.column(SUCCESS.column))
+    columns = {} if group.changed else dict(world.columns)
+    intervened = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=columns)
+    return np.asarray(intervened.column(SUCCESS.column))
 
 
 def _markers(study: Study, world: World, chosen: NDArray[np.intp]) -> list[Floats]:

@@ -66,8 +66,8 @@ class World:
 
     def _cause(self, column: str, cause: str) -> Any:
         # what happens at any horizon is decided by one number of each row, the one of the main horizon
-        shared = {f"{each.name}_u": partial(self._uniforms, each.column) for each in OUTCOMES}
-        own: dict[str, Callable[[], Any]] = {
+        shared = {f"{outcome.name}_u": partial(self._uniforms, outcome.column) for outcome in OUTCOMES}
+        producers: dict[str, Callable[[], Any]] = {
             **shared,
             "p": lambda: self.parameters,
             "row": self._rows,
@@ -76,8 +76,8 @@ class World:
             "club_u": lambda: self._club_uniforms(column),
             "club_z": lambda: ndtri(self._club_uniforms(column)),
         }
-        if cause in own:
-            return own[cause]()
+        if cause in producers:
+            return producers[cause]()
         if cause[0] == "z" and cause[1:].isdigit():
             streams = range(int(cause[1:]))
             return np.column_stack([ndtri(self._uniforms(f"{column}/{stream}")) for stream in streams])
@@ -101,11 +101,11 @@ class World:
 
 def mechanisms(modules: Iterable[ModuleType]) -> dict[str, Column]:
     """Return the columns that some modules of mechanisms define, by name."""
-    found: dict[str, Column] = {}
+    columns: dict[str, Column] = {}
     for module in modules:
         # an outcome's columns are named by its declaration, with its horizons
-        found |= {name: getattr(module, name) for name in module.__all__} | getattr(module, "OUTCOME_COLUMNS", {})
-    return found
+        columns |= {name: getattr(module, name) for name in module.__all__} | getattr(module, "OUTCOME_COLUMNS", {})
+    return columns
 
 
 _ABLE = {"log": "runner_keeps_log", "field test": "club_tests_feet", "dynamometry": "club_owns_dynamometer"}
@@ -136,10 +136,10 @@ def _seen(world: World, field: Field) -> NDArray[np.bool_]:
     if field.required or field.name in _ALWAYS:
         return np.ones(world.stop - world.start, dtype=bool)
     p = world.parameters
-    lost = p.missed_test if field.obtained in ("field test", "dynamometry") else p.skipped_answer
-    kept = _noise(world, f"missing/{field.name}") >= lost
+    missing_chance = p.missed_test if field.obtained in ("field test", "dynamometry") else p.skipped_answer
+    observed = _noise(world, f"missing/{field.name}") >= missing_chance
     able = np.asarray(world.column(_ABLE[field.obtained]), dtype=bool) if field.obtained in _ABLE else True
-    return np.asarray(kept & able, dtype=bool)
+    return np.asarray(observed & able, dtype=bool)
 
 
 def _noise(world: World, name: str) -> NDArray[np.float64]:

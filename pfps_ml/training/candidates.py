@@ -4,31 +4,25 @@ Each is set up as a good analyst would set it up in an afternoon: linear models 
 what was missing, and choose their penalty by cross-validation over clubs; trees take missing values as they are.
 Nothing here is tuned to a scenario. EBM and Optuna come with the extra `research`.
 
-What takes part in a comparison: a named maker of an unfitted estimator, ours, a peer, or a researcher's own.
+An `Entrant` of a comparison is a name and a maker of an unfitted estimator: ours, a peer, or a researcher's.
 
-LightGBM tuned as an analyst with an afternoon would: Optuna, 50 trials, early stopping, log loss over club folds.
+LightGBM is tuned by Optuna in 50 trials, with early stopping, by log loss over club folds.
 """
 
+import importlib.util
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from importlib import import_module
-from importlib.util import find_spec
 from inspect import signature
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn import dummy, ensemble, impute, linear_model, model_selection, preprocessing
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression, LogisticRegressionCV
-from sklearn.model_selection import PredefinedSplit, StratifiedKFold
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import SplineTransformer, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, PfpsError
@@ -68,10 +62,10 @@ def own_entrant(address: str, predicts: str) -> Entrant:
     if not module or not name:
         raise FactError(Message("candidate_address", {"address": repr(address)}))
     try:
-        home = import_module(module)
+        home = importlib.import_module(module)
     except Exception as error:
         raise FactError(
-            Message("candidate_module_not_imported", {"module": module, "address": address, "cause": _said(error)})
+            Message("candidate_module_not_imported", {"module": module, "address": address, "cause": _cause_of(error)})
         ) from error
     if not hasattr(home, name):
         raise FactError(Message("candidate_name_not_there", {"name": name, "module": module}))
@@ -90,11 +84,13 @@ def check_libraries(entrants: Iterable[Entrant]) -> None:
     MissingLibrary
         If a library that a candidate needs is not installed; all of them at once.
     """
-    lacking = {name: entrant.label for entrant in entrants for name in entrant.needs if find_spec(name) is None}
+    lacking = {
+        name: entrant.label for entrant in entrants for name in entrant.needs if importlib.util.find_spec(name) is None
+    }
     if lacking:
-        told = ", ".join(f"{name} (for {label})" for name, label in lacking.items())
+        missing = ", ".join(f"{name} (for {label})" for name, label in lacking.items())
         raise MissingLibrary(
-            Message("candidate_libraries_missing", {"libraries": told})
+            Message("candidate_libraries_missing", {"libraries": missing})
         )  # fmt: skip
 
 
@@ -120,7 +116,7 @@ def blamed(name: str) -> Iterator[None]:
     except Exception as error:
         if ":" not in name or isinstance(error, PfpsError):
             raise
-        raise FactError(Message("candidate_failed", {"candidate": name, "cause": _said(error)})) from error
+        raise FactError(Message("candidate_failed", {"candidate": name, "cause": _cause_of(error)})) from error
 
 
 @contextmanager
@@ -137,7 +133,7 @@ def _expect_estimator(address: str, factory: Callable[[], Any], predicts: str) -
     try:
         made = factory()
     except Exception as error:
-        raise FactError(Message("candidate_refused", {"address": address, "cause": _said(error)})) from error
+        raise FactError(Message("candidate_refused", {"address": address, "cause": _cause_of(error)})) from error
     lacking = [method for method in ("fit", predicts) if not callable(getattr(made, method, None))]
     if lacking:
         raise FactError(
@@ -145,7 +141,7 @@ def _expect_estimator(address: str, factory: Callable[[], Any], predicts: str) -
         )
 
 
-def _said(error: Exception) -> str:
+def _cause_of(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
 
 
@@ -214,8 +210,8 @@ def tune(X: pd.DataFrame, y: Floats, fold: Ints, trials: int = TRIALS) -> dict[s
         settings = {**_FIXED, **_suggested(trial)}
         data = lightgbm.Dataset(X, np.asarray(y), params={"verbosity": -1}, free_raw_data=False)
         stop = lightgbm.early_stopping(_PATIENCE, verbose=False)
-        found = lightgbm.cv(settings, data, _MOST_TREES, folds=splits, metrics="binary_logloss", callbacks=[stop])
-        losses = found["valid binary_logloss-mean"]
+        curve = lightgbm.cv(settings, data, _MOST_TREES, folds=splits, metrics="binary_logloss", callbacks=[stop])
+        losses = curve["valid binary_logloss-mean"]
         trial.set_user_attr("n_estimators", len(losses))
         return float(losses[-1])
 
@@ -236,8 +232,8 @@ def _suggested(trial: Any) -> dict[str, Any]:
 
 
 def _splits(fold: Ints) -> Iterator[tuple[Ints, Ints]]:
-    for each in np.unique(fold):
-        yield np.flatnonzero(fold != each), np.flatnonzero(fold == each)
+    for fold_number in np.unique(fold):
+        yield np.flatnonzero(fold != fold_number), np.flatnonzero(fold == fold_number)
 
 
 SEED = 1  # of every peer that draws anything
@@ -266,12 +262,16 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: Floats, club: pd.Series | None = None, fold: Ints | None = None) -> Any:
         """Fit on coded fields; folds are drawn by outcome where none are given."""
-        regression = LogisticRegressionCV(
+        regression = linear_model.LogisticRegressionCV(
             Cs=_PENALTIES, cv=_folds(fold), scoring=_mean_log_likelihood, l1_ratios=(0.0,),
             use_legacy_attributes=False, max_iter=2000,
         )  # fmt: skip
-        spline = [SplineTransformer(self.knots, knots="quantile", extrapolation="constant")] if self.knots else []
-        self.pipeline_ = make_pipeline(imputer(), *spline, StandardScaler(), regression)
+        spline = (
+            [preprocessing.SplineTransformer(self.knots, knots="quantile", extrapolation="constant")]
+            if self.knots
+            else []
+        )
+        self.pipeline_ = make_pipeline(imputer(), *spline, preprocessing.StandardScaler(), regression)
         self.pipeline_.fit(X, np.asarray(y, dtype=int))
         self.classes_ = np.array([0, 1])
         return self
@@ -286,14 +286,16 @@ class RidgeLogistic(ClassifierMixin, BaseEstimator):
         return (self.predict_proba(X)[:, 1] >= 0.5).astype(np.int64)
 
 
-def imputer() -> SimpleImputer:
+def imputer() -> impute.SimpleImputer:
     """Return what replaces a missing value by the median of its field, and says in one more column that it did."""
-    return SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
+    return impute.SimpleImputer(strategy="median", add_indicator=True, keep_empty_features=True)
 
 
 def plain_logistic() -> Pipeline:
     """Return a logistic regression without a penalty."""
-    return make_pipeline(imputer(), StandardScaler(), LogisticRegression(C=np.inf, max_iter=5000))
+    return make_pipeline(
+        imputer(), preprocessing.StandardScaler(), linear_model.LogisticRegression(C=np.inf, max_iter=5000)
+    )
 
 
 def explainable_boosting() -> Any:
@@ -303,9 +305,9 @@ def explainable_boosting() -> Any:
     return ExplainableBoostingClassifier(random_state=SEED, n_jobs=1)
 
 
-def forest() -> RandomForestClassifier:
+def forest() -> ensemble.RandomForestClassifier:
     """Return 500 probability trees; leaves of 20, because trees grown to single cases give no probabilities."""
-    return RandomForestClassifier(500, min_samples_leaf=20, random_state=SEED, n_jobs=1)
+    return ensemble.RandomForestClassifier(500, min_samples_leaf=20, random_state=SEED, n_jobs=1)
 
 
 def lightgbm_defaults() -> Any:
@@ -322,13 +324,15 @@ def our_onset() -> OnsetModel:
 
 ONSET_CANDIDATES: tuple[Entrant, ...] = (
     Entrant(OURS, "Ours: additive blend", our_onset, ("lightgbm",)),
-    Entrant("prevalence", "Prevalence only", lambda: DummyClassifier(strategy="prior")),
+    Entrant("prevalence", "Prevalence only", lambda: dummy.DummyClassifier(strategy="prior")),
     Entrant("logistic", "Logistic regression", plain_logistic),
     Entrant("ridge", "Ridge logistic, penalty by CV", RidgeLogistic),
     Entrant("spline", "Spline logistic, ridge by CV", lambda: RidgeLogistic(knots=4)),
     Entrant("ebm", "EBM (interpret-core)", explainable_boosting, ("interpret",)),
     Entrant("forest", "Random forest", forest),
-    Entrant("hist_gradient", "HistGradientBoosting", lambda: HistGradientBoostingClassifier(random_state=SEED)),
+    Entrant(
+        "hist_gradient", "HistGradientBoosting", lambda: ensemble.HistGradientBoostingClassifier(random_state=SEED)
+    ),
     Entrant("lightgbm", "LightGBM, defaults", lightgbm_defaults, ("lightgbm",)),
     Entrant("lightgbm_tuned", f"LightGBM, tuned ({TRIALS} trials)", TunedLightGBM, ("lightgbm", "optuna")),
 )
@@ -347,7 +351,11 @@ def risk_of(model: Any, X: pd.DataFrame) -> Floats:
 
 
 def _folds(fold: Ints | None) -> Any:
-    return StratifiedKFold(5, shuffle=True, random_state=SEED) if fold is None else PredefinedSplit(fold)
+    return (
+        model_selection.StratifiedKFold(5, shuffle=True, random_state=SEED)
+        if fold is None
+        else model_selection.PredefinedSplit(fold)
+    )
 
 
 def _mean_log_likelihood(model: Any, X: Floats, y: Floats) -> float:

@@ -55,12 +55,12 @@ def masked_once(X: pd.DataFrame, share: float) -> tuple[pd.DataFrame, NDArray[np
         As `masked_copies`.
     """
     copies, source, _ = masked_copies(X)
-    own = np.arange(len(source)) < len(X)
-    poorer = np.bincount(source[~own], minlength=len(X))[source]
+    originals = np.arange(len(source)) < len(X)
+    poorer = np.bincount(source[~originals], minlength=len(X))[source]
     turn = pd.Series(source).groupby(source).cumcount().to_numpy() - 1
-    kept = own | (turn == source % np.maximum(poorer, 1))
-    weight = np.where(poorer == 0, 1.0, np.where(own, 1 - share, share))
-    return copies[kept].reset_index(drop=True), source[kept], weight[kept]
+    selected = originals | (turn == source % np.maximum(poorer, 1))
+    weight = np.where(poorer == 0, 1.0, np.where(originals, 1 - share, share))
+    return copies[selected].reset_index(drop=True), source[selected], weight[selected]
 
 
 def neutralise_missing(
@@ -89,7 +89,7 @@ def neutralise_missing(
             rows, weight = X[seen], weights[seen]
             unmeasured = margin[seen] + whole.change(rows, name, np.nan)
             step = _shift(unmeasured, (weight * probability(margin[seen])).sum(axis=0), weight)
-            model, whole = (_with_missing_shifted(each, name, step) for each in (model, whole))
+            model, whole = (_with_missing_shifted(additive, name, step) for additive in (model, whole))
             margin[~seen] += step
     return model
 

@@ -1,7 +1,7 @@
 """The peers that the pathway models are measured against: `fit(X, arm, y)`, then one column of success an arm.
 
-Learners that give effects only (EconML's) stand on a ridge logistic prognosis of their own, and what they then say is
-kept between 0.001 and 0.999. None of them knows that an arm may be closed to a patient; whoever judges them does.
+Learners that give effects only (EconML's) are added to a ridge logistic prognosis, and the sum is clipped to 0.001 to
+0.999. None of them knows that an arm may be closed to a patient; the comparison takes care of it.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from sklearn import dummy, linear_model, preprocessing
 from sklearn.base import BaseEstimator
-from sklearn.dummy import DummyClassifier
-from sklearn.linear_model import LogisticRegression, RidgeCV
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core import Floats, Ints
@@ -34,7 +32,7 @@ _SMALL_TREES = {"max_depth": 2, "num_leaves": 4, "n_estimators": 100, "learning_
 
 
 class SLearner(BaseEstimator):
-    """One model of success for all arms: a classifier on the fields, the arm, and where asked their products.
+    """One model of success for all arms: a classifier on the fields, the arm and, if wanted, their products.
 
     Parameters
     ----------
@@ -51,7 +49,7 @@ class SLearner(BaseEstimator):
     def fit(self, X: pd.DataFrame, arm: pd.Series, y: Floats,
             club: pd.Series | None = None, fold: Ints | None = None) -> "SLearner":  # fmt: skip
         """Fit on coded fields (NaN is missing)."""
-        self.fields_ = None if self.classifier else make_pipeline(imputer(), StandardScaler()).fit(X)
+        self.fields_ = None if self.classifier else make_pipeline(imputer(), preprocessing.StandardScaler()).fit(X)
         design = self._design(X, np.asarray(arm))
         if self.classifier:
             self.model_ = self.classifier().fit(design, np.asarray(y, dtype=int))
@@ -67,9 +65,9 @@ class SLearner(BaseEstimator):
 
     def _design(self, X: pd.DataFrame, arm: NDArray[Any]) -> pd.DataFrame:
         fields = X.to_numpy(float) if self.fields_ is None else self.fields_.transform(X)
-        given = np.column_stack([arm == name for name in ACTIVE_ARMS]).astype(float)
-        products = [fields * column[:, None] for column in given.T] if self.interactions else []
-        whole = np.hstack([fields, given, *products])
+        arm_indicators = np.column_stack([arm == name for name in ACTIVE_ARMS]).astype(float)
+        products = [fields * column[:, None] for column in arm_indicators.T] if self.interactions else []
+        whole = np.hstack([fields, arm_indicators, *products])
         return pd.DataFrame(whole, columns=[f"x{i}" for i in range(whole.shape[1])])
 
 
@@ -88,13 +86,13 @@ class TLearner(BaseEstimator):
     def fit(self, X: pd.DataFrame, arm: pd.Series, y: Floats,
             club: pd.Series | None = None, fold: Ints | None = None) -> "TLearner":  # fmt: skip
         """Fit on coded fields (NaN is missing); an arm with few patients has one share of success for all."""
-        given, success = np.asarray(arm), np.asarray(y, dtype=int)
+        arm_of_patients, success = np.asarray(arm), np.asarray(y, dtype=int)
         self.models_ = {}
         for name in _NAMES:
-            own = given == name
-            enough = min(success[own].sum(), (1 - success[own]).sum()) >= _FEWEST
-            model = self.classifier() if enough else DummyClassifier(strategy="prior")
-            rows = own if len(set(success[own])) == 2 else np.ones(len(X), dtype=bool)
+            of_arm = arm_of_patients == name
+            enough = min(success[of_arm].sum(), (1 - success[of_arm]).sum()) >= _FEWEST
+            model = self.classifier() if enough else dummy.DummyClassifier(strategy="prior")
+            rows = of_arm if len(set(success[of_arm])) == 2 else np.ones(len(X), dtype=bool)
             self.models_[name] = model.fit(X[rows], success[rows])
         return self
 
@@ -127,10 +125,10 @@ class OneEffect(BaseEstimator):
             self.prognosis_: Any = RidgeLogistic().fit(X, y, fold=fold)
             return self
         self.prognosis_ = SLearner(interactions=False).fit(X, arm, y, club, fold)
-        found, may = self.prognosis_.predict(X), eligibility(X)
+        success, may = self.prognosis_.predict(X), eligibility(X)
         for name in ACTIVE_ARMS:
-            own = may[name] if may[name].any() else slice(None)
-            self.effects_[name] = float((found[name] - found[REFERENCE_ARM])[own].mean())
+            eligible = may[name] if may[name].any() else slice(None)
+            self.effects_[name] = float((success[name] - success[REFERENCE_ARM])[eligible].mean())
         return self
 
     def predict(self, X: pd.DataFrame) -> pd.DataFrame:
@@ -196,7 +194,7 @@ def dr_learner() -> Any:
     """Return EconML's DRLearner: outcome by small trees, propensities by logistic regression, effects by ridge."""
     from econml.dr import DRLearner  # type: ignore[import-untyped]
 
-    final = make_pipeline(imputer(), StandardScaler(), RidgeCV(np.logspace(0, 5, 11)))
+    final = make_pipeline(imputer(), preprocessing.StandardScaler(), linear_model.RidgeCV(np.logspace(0, 5, 11)))
     return DRLearner(
         model_propensity=_propensity(), model_regression=small_trees(), model_final=final, discrete_outcome=True,
         min_propensity=PathwayConfig.propensity_floor, categories=list(_NAMES), cv=5, random_state=SEED,
@@ -215,7 +213,7 @@ def causal_forest() -> Any:
 
 
 def our_pathways() -> PathwayModel:
-    """Return our model, ungated; its draws give intervals and no prediction, so as few as may be are kept."""
+    """Return our model without the gate, and with the fewest draws: they give intervals, which no comparison reads."""
     return PathwayModel(replace(PathwayConfig(), posterior_draws=2, gate=False))
 
 
@@ -241,12 +239,14 @@ def fit_pathways(model: Any, X: pd.DataFrame, arm: pd.Series, y: Floats, club: p
 def success_of(model: Any, X: pd.DataFrame) -> pd.DataFrame:
     """Return a fitted candidate's probability of success, one column an arm."""
     with quiet():
-        found = model.predict(X)
-    return pd.DataFrame(found[list(_NAMES)])
+        success = model.predict(X)
+    return pd.DataFrame(success[list(_NAMES)])
 
 
 def _propensity() -> Pipeline:
-    return make_pipeline(imputer(), StandardScaler(), LogisticRegression(C=0.1, max_iter=2000))
+    return make_pipeline(
+        imputer(), preprocessing.StandardScaler(), linear_model.LogisticRegression(C=0.1, max_iter=2000)
+    )
 
 
 def _on_prognosis(usual: Floats, effects: Mapping[str, Any], index: pd.Index) -> pd.DataFrame:

@@ -1,20 +1,18 @@
 """The pathway models: the probability of success under every arm, from patients whose arm a clinic chose.
 
 One logistic regression holds a prognostic part, shared by all arms, and one modifier part an active arm (what the arm
-adds, and for whom). It adjusts for assignment by the prognostic fields. Its coefficients have a posterior (see
-`posterior`): the mean predicts, and draws of it are the members that give the intervals. What a field that was not
-measured would have said of an arm's effect is part of the interval, too: each member fills it with another value that
-patients have.
+adds, and for whom). It adjusts for assignment by the prognostic fields. Its coefficients have a posterior: the mean
+predicts, and draws of it are the members that give the intervals. A field that was not measured widens the interval of
+an arm's effect: each member fills it with another value that patients have.
 
-The regression behind the pathway models: its columns on one training set, and its coefficients as models.
+`Layout` has the columns of that regression on one training set, and writes its coefficients as models.
 
-What a sample tells of many coefficients, most of them small: draws of their posterior.
-
-The log-likelihood is written as a quadratic around its penalised maximum (Laplace), so that what follows does not
-depend on the number of rows. Each coefficient has a horseshoe prior (Carvalho, Polson and Scott 2010): a scale of its
-own times one shared by its group, both half-Cauchy, and a slab that keeps it sensible (Piironen and Vehtari 2017). So
-the few that matter are left nearly as they are, the others are drawn to zero, and how far is not chosen by anybody:
-the scales are drawn with the coefficients (Gibbs steps of Makalic and Schmidt 2016).
+`sample_posterior` draws the posterior of many coefficients, most of them small. The log-likelihood is written as a
+quadratic around its penalised maximum (Laplace), so that what follows does not depend on the number of rows. Each
+coefficient has a horseshoe prior (Carvalho, Polson and Scott 2010): a scale of its own times one shared by its group,
+both half-Cauchy, and a slab that keeps it sensible (Piironen and Vehtari 2017). So large coefficients are left nearly
+as they are, and the others are drawn to zero. How far is estimated, not set: the scales are drawn with the coefficients
+(Gibbs steps of Makalic and Schmidt 2016).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -79,20 +77,20 @@ def sample_posterior(
     design, y
         Shapes (rows, coefficients) and (rows,); columns of one group should have one scale.
     sweeps
-        How many are run to settle, how many are then averaged, and how many of those are kept as draws.
+        How many are run to settle, how many are then averaged, and how many of those are returned as draws.
     seed
         The same seed gives the same draws.
     offset
         Log-odds that are given beside what the coefficients add, shape (rows,).
     """
-    (settle, averaged, kept), random = sweeps, generator(seed, "posterior")
+    (settle, averaged, draw_count), random = sweeps, generator(seed, "posterior")
     free = np.full(len(prior.group), np.inf)
     start = np.diag(np.where(prior.group < 0, prior.precision, _START))
     near = fit_logistic(design, y, np.ones(len(y)), start, (-free, free), offset)
     near = _sweep(_quadratic(design, y, near, offset), prior, (settle, settle), random).mean(axis=0)
-    found = _sweep(_quadratic(design, y, near, offset), prior, (settle, averaged), random)
-    every = np.linspace(0, averaged - 1, kept).astype(int)
-    return Posterior(found.mean(axis=0), found[every])
+    posterior = _sweep(_quadratic(design, y, near, offset), prior, (settle, averaged), random)
+    every = np.linspace(0, averaged - 1, draw_count).astype(int)
+    return Posterior(posterior.mean(axis=0), posterior[every])
 
 
 def _quadratic(design: Floats, y: Floats, at: Floats, offset: Floats | float) -> tuple[Floats, Floats]:
@@ -106,25 +104,25 @@ def _sweep(quadratic: tuple[Floats, Floats], prior: Prior, sweeps: tuple[int, in
     curvature, slope = quadratic
     shared = prior.group >= 0
     group, count = prior.group[shared], np.bincount(prior.group[shared])
-    own, own_aid = np.ones(len(group)), np.ones(len(group))
+    local_scale, local_aid = np.ones(len(group)), np.ones(len(group))
     narrow = 1 / prior.shared**2
     whole, whole_aid = np.full(len(count), 1 / _START), np.full(len(count), narrow)
-    found = np.zeros((sweeps[1], len(slope)))
+    means = np.zeros((sweeps[1], len(slope)))
     for at in range(sum(sweeps)):
         precision = prior.precision.copy()
-        precision[shared] += 1 / (whole[group] * own)
+        precision[shared] += 1 / (whole[group] * local_scale)
         lower = np.linalg.cholesky(curvature + np.diag(precision))
         noise = solve_triangular(lower, random.standard_normal(len(slope)), lower=True, trans="T", check_finite=False)
         beta = cho_solve((lower, True), slope, check_finite=False) + noise
         square = beta[shared] ** 2
-        own = _inverse_gamma(1.0, 1 / own_aid + square / (2 * whole[group]), random)
-        own_aid = _inverse_gamma(1.0, 1 + 1 / own, random)
-        spread = np.bincount(group, square / own)
+        local_scale = _inverse_gamma(1.0, 1 / local_aid + square / (2 * whole[group]), random)
+        local_aid = _inverse_gamma(1.0, 1 + 1 / local_scale, random)
+        spread = np.bincount(group, square / local_scale)
         whole = _inverse_gamma((count + 1) / 2, 1 / whole_aid + spread / 2, random).clip(_NARROWEST)
         whole_aid = _inverse_gamma(1.0, narrow + 1 / whole, random)
         if at >= sweeps[0]:
-            found[at - sweeps[0]] = beta
-    return found
+            means[at - sweeps[0]] = beta
+    return means
 
 
 def _inverse_gamma(shape: Floats | float, rate: Floats, random: Any) -> Floats:
@@ -157,14 +155,14 @@ class Layout:
         bases = (basis(X, config.knots), basis(X, _MODIFIER_KNOTS))
         return cls(bases, (_contrast(bases[0], X), _contrast(bases[1], X)), config)
 
-    def posterior(self, X: pd.DataFrame, given: Labels, y: Floats, sweeps: tuple[int, int, int]) -> Posterior:
+    def posterior(self, X: pd.DataFrame, arm_of_patients: Labels, y: Floats, sweeps: tuple[int, int, int]) -> Posterior:
         """Return the posterior of the coefficients."""
         prognosis, modifier = (
-            _guessed(part.design(X), part, X, given) @ turn
+            _guessed(part.design(X), part, X, arm_of_patients) @ turn
             for part, turn in zip(self.bases, self.contrasts, strict=True)
         )
         modifier = modifier if self.modified else modifier[:, :1]
-        design = np.hstack([prognosis, *(modifier * (given == name)[:, None] for name in ACTIVE_ARMS)])
+        design = np.hstack([prognosis, *(modifier * (arm_of_patients == name)[:, None] for name in ACTIVE_ARMS)])
         sizes = (prognosis.shape[1] - 1, modifier.shape[1] - 1)
         group = [_ALONE] + [_PROGNOSIS] * sizes[0] + len(ACTIVE_ARMS) * ([_ALONE] + [_MODIFIERS] * sizes[1])
         precision = np.full(len(group), _SLAB)
@@ -185,7 +183,7 @@ class Layout:
         }
 
 
-def _guessed(design: Floats, laid: Basis, X: pd.DataFrame, given: Labels) -> Floats:
+def _guessed(design: Floats, laid: Basis, X: pd.DataFrame, arm_of_patients: Labels) -> Floats:
     """Let an unmeasured field count as its mean among those who were given the same arm.
 
     A clinic may choose by what it saw and did not write down; at the mean of everybody, whoever was chosen for a weak
@@ -193,10 +191,10 @@ def _guessed(design: Floats, laid: Basis, X: pd.DataFrame, given: Labels) -> Flo
     """
     at = 1
     for name, knots in laid.knots.items():
-        own, known = slice(at, at + len(knots) - 1), X[name].notna().to_numpy()
+        ramps, known = slice(at, at + len(knots) - 1), X[name].notna().to_numpy()
         for arm in ARMS:
-            had = given == arm.name
-            design[had & ~known, own] = design[had & known, own].sum(axis=0) / ((had & known).sum() + _DOUBT)
+            had = arm_of_patients == arm.name
+            design[had & ~known, ramps] = design[had & known, ramps].sum(axis=0) / ((had & known).sum() + _DOUBT)
         at += len(knots)
     return design
 
@@ -217,10 +215,10 @@ def contrast_of(laid: Basis, spread: Mapping[str, float]) -> Floats:
     at, columns = 1, [np.eye(laid.width)[:, :1]]
     for name, knots in laid.knots.items():
         count = len(knots) - 1
-        bends = [(np.arange(count) < inner) - inner / count for inner in range(1, count)]
+        ramp_offsets = [(np.arange(count) < inner) - inner / count for inner in range(1, count)]
         block = np.zeros((laid.width, count))
         if spread[name] > 0:
-            block[at : at + count] = np.column_stack([np.ones(count), *bends]) / spread[name]
+            block[at : at + count] = np.column_stack([np.ones(count), *ramp_offsets]) / spread[name]
         columns.append(block)
         at += count + 1
     return np.hstack(columns)
@@ -249,7 +247,7 @@ class PathwayModel(BaseEstimator):
     config
         Knots, the floor of a propensity, the number of draws of the posterior, and whether the gate is wanted.
     progress
-        Told the name of each step as it begins.
+        Called with the name of each step as it begins.
 
     Attributes
     ----------
@@ -286,12 +284,12 @@ class PathwayModel(BaseEstimator):
             The fold of every row, by club; drawn at random if not given.
         """
         config, tell = self.config or PathwayConfig(), self.progress or (lambda _step: None)
-        X, given, y = X.reset_index(drop=True), np.asarray(arm, dtype=object), np.asarray(y, dtype=float)
+        X, arm_of_patients, y = X.reset_index(drop=True), np.asarray(arm, dtype=object), np.asarray(y, dtype=float)
         folds = generator(config.seed, "folds").integers(0, 5, len(X)) if fold is None else np.asarray(fold)
         tell("prognosis and modifiers: the posterior of their coefficients")
         self._layout = layout = Layout.of(X, config)
-        found = layout.posterior(X, given, y, (_SETTLE, _AVERAGED, config.posterior_draws))
-        models = layout.models(np.vstack([found.mean, found.draws]))
+        posterior = layout.posterior(X, arm_of_patients, y, (_SETTLE, _AVERAGED, config.posterior_draws))
+        models = layout.models(np.vstack([posterior.mean, posterior.draws]))
         self._shifts = _neutral_shifts(models, X)
         models = {name: _shifted(model, self._shifts[name]) for name, model in models.items()}
         filled = {name: _filled(models[name], X, config.seed) for name in ACTIVE_ARMS}
@@ -299,9 +297,9 @@ class PathwayModel(BaseEstimator):
         self.modifiers_ = {name: filled[name].rounded(DECIMALS) for name in ACTIVE_ARMS}
         self.draws_ = 0
         tell("how clinics chose")
-        self.propensity_: PropensityModel = fit_propensity(X, pd.Series(given), basis(X, _PROPENSITY_KNOTS))
+        self.propensity_: PropensityModel = fit_propensity(X, pd.Series(arm_of_patients), basis(X, _PROPENSITY_KNOTS))
         tell("the gate: effects on folds that they were not fitted on")
-        self.gate_: Gate | None = _gate(X, given, y, folds, config) if config.gate else None
+        self.gate_: Gate | None = _gate(X, arm_of_patients, y, folds, config) if config.gate else None
         self.feature_names_in_ = np.array(X.columns, dtype=object)
         self.n_features_in_ = X.shape[1]
         return self
@@ -391,23 +389,25 @@ def _success(models: dict[str, AdditiveModel], X: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({arm.name: probability(usual + added.get(arm.name, 0.0)) for arm in ARMS}, index=X.index)
 
 
-def _gate(X: pd.DataFrame, given: NDArray[np.object_], y: Floats, fold: Ints, config: PathwayConfig) -> Gate:
+def _gate(X: pd.DataFrame, arm_of_patients: NDArray[np.object_], y: Floats, fold: Ints, config: PathwayConfig) -> Gate:
     """Judge the effects on folds that they were not fitted on; the rivals are fitted on the same rows."""
-    ours, same = (pd.DataFrame(0.0, index=X.index, columns=[arm.name for arm in ARMS]) for _ in range(2))
-    flat = pd.DataFrame(0.0, index=X.index, columns=list(ACTIVE_ARMS))
-    may, chance = eligibility(X), cross_fitted(X, pd.Series(given), fold, basis(X, _PROPENSITY_KNOTS))
-    for each in np.unique(fold):
-        train, test = fold != each, fold == each
+    predicted, unmodified = (pd.DataFrame(0.0, index=X.index, columns=[arm.name for arm in ARMS]) for _ in range(2))
+    constant = pd.DataFrame(0.0, index=X.index, columns=list(ACTIVE_ARMS))
+    may, chance = eligibility(X), cross_fitted(X, pd.Series(arm_of_patients), fold, basis(X, _PROPENSITY_KNOTS))
+    for held_out_fold in np.unique(fold):
+        train, test = fold != held_out_fold, fold == held_out_fold
         layout = Layout.of(X[train], config)
-        for part, out in ((layout, ours), (replace(layout, modified=False), same)):
-            mean = part.posterior(X[train], given[train], y[train], (*_QUICK, 0)).mean
+        for part, out in ((layout, predicted), (replace(layout, modified=False), unmodified)):
+            mean = part.posterior(X[train], arm_of_patients[train], y[train], (*_QUICK, 0)).mean
             models = part.models(mean[None])
             out.loc[test] = _success(models, X[test])
         seen = _success(models, X[train])
         for name in ACTIVE_ARMS:
             open_to = may[name].to_numpy()[train] if may[name][train].any() else slice(None)
-            flat.loc[test, name] = float((seen[name] - seen[REFERENCE_ARM])[open_to].mean())
-    return judge(Held(y, given, may, chance.clip(lower=config.propensity_floor)), ours, same, flat)
+            constant.loc[test, name] = float((seen[name] - seen[REFERENCE_ARM])[open_to].mean())
+    return judge(
+        Held(y, arm_of_patients, may, chance.clip(lower=config.propensity_floor)), predicted, unmodified, constant
+    )
 
 
 __all__ = ["Layout", "PathwayModel", "Posterior", "Prior", "contrast_of", "sample_posterior"]

@@ -1,28 +1,28 @@
-"""How much of a bundle is updated: a closed test between no change, intercept, slope and groups of terms.
+"""How far outcomes of a cohort move a bundle: the posterior of its coefficients, and the choice between updates.
 
-Vergouwe and others (Stat Med 2017;36:4529): the most extensive update that there are events for is held to no change;
-only if it fits better (likelihood ratio), the simplest update is kept that does not fit worse than it. So where nothing
-is wrong, nothing is changed in nineteen of twenty cohorts, whatever the number of updates that were possible; runners
-count as independent, so that of several clubs that differ somewhat fewer are left alone.
+The closed test (`closed_test`) chooses between no change, intercept, slope and groups of terms (Vergouwe and others,
+Stat Med 2017;36:4529). The most extensive update that there are events for is compared with no change. Only if it fits
+better (likelihood ratio), the simplest update that does not fit worse is chosen. So where nothing is wrong, nothing is
+changed in nineteen of twenty cohorts, whatever the number of possible updates. Runners count as independent, so where
+clubs differ somewhat, fewer than nineteen of twenty cohorts are left alone.
 
-Events are counted as they were seen and as the bundle expects them. Those seen alone would let small clubs in by their
+Events are counted as they were seen and as the bundle expects them. The seen ones alone would let small clubs in by
 luck: of 100 runners six cases are expected, and a club that has ten has mostly had a bad year. An update that is made
-only after bad years is worse than none on average, however it is shrunk; what was expected is known before any outcome.
+only after bad years is worse than none on average, however it is shrunk; the expected number is known before any
+outcome.
 
-An updated model written as a bundle's parts: tables, Shapley tables, reference and golden answers agree with it.
+The Gaussian update (`gaussian_update`) has a normal prior around the bundle as it is, with the covariance of its draws
+(evidence and sampling), and a wide term for the site on the intercept. The likelihood is that of the cohort's outcomes.
+Its maximum under the prior is the new centre, and the curvature there the new covariance (Laplace). Single draws are
+never weighted: of 20 draws hardly two would be left at 3,000 runners.
 
-A Gaussian update: what the draws say beforehand, moved by a penalised likelihood, with what is left open after it.
+Training that starts at a bundle (`learnt`) has two kinds of coefficients:
 
-The prior is normal, around the bundle as it is, with the covariance of its draws (evidence and sampling), and a wide
-term for the site on the intercept. The likelihood is that of the cohort's outcomes; its maximum under the prior is the
-new centre, and the curvature there the new covariance (Laplace). Single draws are never weighted: of 20 draws hardly
-two would be left at 3,000 runners.
+- global ones (intercepts and scales), whose prior covariance is that of the bundle's draws;
+- curve coefficients (how each curve bends), which have a horseshoe prior near zero. A curve stays as the evidence has
+  it unless the outcomes say otherwise; how far it may bend is estimated, not set (see `training.pathways`).
 
-What outcomes tell of a model that starts at a bundle: a few coefficients that the evidence knows, many small ones.
-
-The few (intercepts and scales) have the covariance that the bundle's draws have beforehand. The many (how curves bend)
-have a horseshoe prior that starts near zero: what the outcomes do not ask for stays as the evidence has it, and how
-much they may ask for is chosen by nobody (see `learning.posterior`).
+An updated model is written as a bundle's parts: tables, Shapley tables and reference agree with it.
 """
 
 from collections.abc import Mapping
@@ -31,6 +31,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import chdtrc
 
 from pfps_ml.core import Floats, Message
 from pfps_ml.core.config import RecalibrationConfig
@@ -39,7 +40,16 @@ from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Explainer, probability
 from pfps_ml.model.prediction import Interval, Predictor
 from pfps_ml.training.pathways import Prior, sample_posterior
-from pfps_ml.training.update_basis import GROUPS, LEVELS, Directions, basis_of, centres, group_of, moved, moves_of
+from pfps_ml.training.update_basis import (
+    GROUPS,
+    LEVELS,
+    Directions,
+    basis_of,
+    centres,
+    coef_offsets_of,
+    group_of,
+    moved,
+)
 
 _SETTLED = 1e-9  # change of a coefficient that is none
 _FIXED = 1e-8  # variance of a coefficient on which all draws agree, or that no runner shows: it stays
@@ -64,9 +74,9 @@ class Update:
         intercept, slope, groups, or curves (of training: groups, and each curve bends).
     centre, before, after
         The coefficients (0 is no change), and their covariance before and after.
-    moves
+    coef_offsets
         What is added to each member: intercept and scales, shape (members, 1 + groups).
-    bends
+    curve_offsets
         What is added to each member's curves (see `shapes`), shape (members, ramps); None if no curve bends.
     """
 
@@ -74,18 +84,18 @@ class Update:
     centre: Floats
     before: Floats
     after: Floats
-    moves: Floats
-    bends: Floats | None = None
+    coef_offsets: Floats
+    curve_offsets: Floats | None = None
 
 
 def gaussian_update(
-    found: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
+    decomposition: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
 ) -> Update:
-    """Return where the cohort moves a bundle along one level, and what it leaves open.
+    """Return how the cohort moves a bundle's coefficients along one level, and their covariance afterwards.
 
     Parameters
     ----------
-    found
+    decomposition
         The runners whose outcomes are known.
     y
         Outcomes, 0 or 1, shape (rows,).
@@ -98,37 +108,37 @@ def gaussian_update(
     clubs
         Variance of the cohort's mean log-odds that its few clubs leave open for others; see `clubs_leave_open`.
     """
-    along = found.along(level)
-    moves = moves_of(found.members, along)
-    before = covariance_of(moves, interval)
+    along = decomposition.along(level)
+    coef_offsets = coef_offsets_of(decomposition.members, along)
+    before = covariance_of(coef_offsets, interval)
     before[0, 0] += site_sd**2
-    mode = laplace(along, y, found.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
+    mode = laplace(along, y, decomposition.margin, np.asarray(np.linalg.pinv(before, hermitian=True), dtype=float))
     centre, after = mode.centre, mode.covariance.copy()
     after[0, 0] += clubs
-    landed = landed_members(moves, interval, centre, after)
-    return Update(level, centre, before, after, (landed - moves) @ basis_of(level).T)
+    updated = updated_members(coef_offsets, interval, centre, after)
+    return Update(level, centre, before, after, (updated - coef_offsets) @ basis_of(level).T)
 
 
-def landed_members(moves: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
+def updated_members(coef_offsets: Floats, interval: Interval, centre: Floats, after: Floats) -> Floats:
     """Return each member's coefficients once the posterior is known: around its centre, with its covariance.
 
     Parameters
     ----------
-    moves
+    coef_offsets
         Each member's coefficients before, as differences from the main model's, shape (members, coefficients).
     interval
         Which members are draws of the evidence, which are resamples: each part keeps its share of the variance.
     centre, after
         Mean and covariance of the posterior.
     """
-    spread = root_of(after) @ root_of(covariance_of(moves, interval), inverse=True)
-    own = np.zeros_like(moves)
+    spread = root_of(after) @ root_of(covariance_of(coef_offsets, interval), inverse=True)
+    deviations = np.zeros_like(coef_offsets)
     for part in _parts(interval):
         if part.stop > part.start:  # a bundle of a real cohort has no draws of the evidence
-            own[part] = moves[part] - moves[part].mean(axis=0)
-    landed = centre + own @ spread.T
-    landed[0] = centre
-    return np.asarray(landed)
+            deviations[part] = coef_offsets[part] - coef_offsets[part].mean(axis=0)
+    updated = centre + deviations @ spread.T
+    updated[0] = centre
+    return np.asarray(updated)
 
 
 def maximum_likelihood(along: Floats, y: Floats, offset: Floats) -> Floats:
@@ -177,18 +187,18 @@ def _parts(interval: Interval) -> tuple[slice, slice]:
     return slice(1, first), slice(first, first + interval.sampling)
 
 
-def covariance_of(moves: Floats, interval: Interval) -> Floats:
-    """Return the covariance that the interval of these coefficients is made of: what is known of them beforehand.
+def covariance_of(coef_offsets: Floats, interval: Interval) -> Floats:
+    """Return the prior covariance of these coefficients: that of the members that the interval is made of.
 
     With few draws it is drawn to its diagonal: so many coefficients of so few draws would look certain of their sums.
     """
-    evidence, sampling = (moves[part] for part in _parts(interval))
-    found = np.atleast_2d(np.cov(sampling, rowvar=False))
+    evidence, sampling = (coef_offsets[part] for part in _parts(interval))
+    covariance = np.atleast_2d(np.cov(sampling, rowvar=False))
     if interval.evidence > 1:
-        found = found + interval.of_draws * np.atleast_2d(np.cov(evidence, rowvar=False))
-    alone = np.diag(np.diag(found))
-    share = (len(found) - 1) / (len(found) - 1 + len(moves) - 1)
-    return np.asarray((1 - share) * found + share * alone + _FIXED * np.eye(len(found)))
+        covariance = covariance + interval.of_draws * np.atleast_2d(np.cov(evidence, rowvar=False))
+    diagonal = np.diag(np.diag(covariance))
+    share = (len(covariance) - 1) / (len(covariance) - 1 + len(coef_offsets) - 1)
+    return np.asarray((1 - share) * covariance + share * diagonal + _FIXED * np.eye(len(covariance)))
 
 
 def root_of(matrix: Floats, inverse: bool = False) -> Floats:
@@ -205,100 +215,108 @@ _SEED = 20266
 
 @dataclass(frozen=True)
 class CoefficientColumns:
-    """Along what the log-odds may move.
+    """The design matrices of the coefficients that an update estimates, and the prior of the global ones.
 
     Attributes
     ----------
-    few, covariance
-        How they move with each of the few coefficients, shape (rows, few); what is known of these beforehand.
-    aside
-        How they move with what is told from the rest and not kept (clubs), per standard deviation; (rows, aside).
-    many
-        How they move with each bend, in groups that share a scale, shape (rows, many) each.
+    global_coefs
+        Columns of the global coefficients, shape (rows, globals).
+    covariance
+        Prior covariance of the global coefficients, shape (globals, globals).
+    club_effects
+        Columns of the clubs' effects, per standard deviation, shape (rows, clubs). They are estimated so that a club's
+        habits do not pass for an effect of a field; the updated model does not have them.
+    curve_coefs
+        Columns of the curve coefficients, in groups that share a scale, shape (rows, curves of the group) each.
     """
 
-    few: Floats
+    global_coefs: Floats
     covariance: Floats
-    aside: Floats
-    many: tuple[Floats, ...]
+    club_effects: Floats
+    curve_coefs: tuple[Floats, ...]
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """Draws of the coefficients, shapes (draws, few) and (draws, many)."""
+    """Posterior draws of the coefficients, shapes (draws, globals) and (draws, curves)."""
 
-    few: Floats
-    many: Floats
+    global_coefs: Floats
+    curve_coefs: Floats
 
     @property
     def centre(self) -> Floats:
-        """The mean of the few, shape (few,)."""
-        return np.asarray(self.few.mean(axis=0))
+        """Posterior mean of the global coefficients, shape (globals,)."""
+        return np.asarray(self.global_coefs.mean(axis=0))
 
     @property
     def covariance(self) -> Floats:
-        """What is open of the few, shape (few, few)."""
-        return np.atleast_2d(np.cov(self.few, rowvar=False))
+        """Posterior covariance of the global coefficients, shape (globals, globals)."""
+        return np.atleast_2d(np.cov(self.global_coefs, rowvar=False))
 
 
 def learnt(along: CoefficientColumns, y: Floats, offset: Floats) -> Learnt:
-    """Return what outcomes tell of the coefficients.
+    """Sample the posterior of the coefficients given the outcomes.
 
     Parameters
     ----------
     along
-        Along what the log-odds may move.
+        The design matrices, and the prior of the global coefficients.
     y, offset
         Outcomes, 0 or 1, and the bundle's log-odds, shape (rows,).
     """
-    root, few, aside = root_of(along.covariance), along.few.shape[1], along.aside.shape[1]
-    group = np.repeat(np.arange(len(along.many)), [part.shape[1] for part in along.many])
-    design = np.hstack([along.few @ root, along.aside, *along.many])
-    prior = Prior(np.concatenate([np.full(few + aside, -1), group]), np.ones(design.shape[1]), _NEAR)
+    root, global_count, club_count = root_of(along.covariance), along.global_coefs.shape[1], along.club_effects.shape[1]
+    group = np.repeat(np.arange(len(along.curve_coefs)), [part.shape[1] for part in along.curve_coefs])
+    design = np.hstack([along.global_coefs @ root, along.club_effects, *along.curve_coefs])
+    prior = Prior(np.concatenate([np.full(global_count + club_count, -1), group]), np.ones(design.shape[1]), _NEAR)
     drawn = sample_posterior(design, y, prior, (_SETTLE, _AVERAGED, _AVERAGED), _SEED, offset).draws
-    return Learnt(drawn[:, :few] @ root.T, drawn[:, few + aside :])
+    return Learnt(drawn[:, :global_count] @ root.T, drawn[:, global_count + club_count :])
 
 
-def members_of(found: Learnt, moves: Floats, interval: Interval, centre: Floats | None = None) -> tuple[Floats, Floats]:
-    """Return where each member of a model lands: the few coefficients, and the many; the first is the mean.
+def members_of(
+    posterior: Learnt, coef_offsets: Floats, interval: Interval, centre: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Return the updated global and curve coefficients of each member; the first member has the posterior mean.
 
     Parameters
     ----------
-    found
-        What the outcomes tell.
-    moves
-        The few coefficients of each member before, as differences from the main model's, shape (members, few).
+    posterior
+        Draws of the posterior.
+    coef_offsets
+        Each member's global coefficients before, as differences from the main model's, shape (members, globals).
     interval
         Which members are draws of the evidence, which are resamples.
     centre
-        Where the few are put instead of their mean, shape (few,).
+        The global coefficients of the first member, if not their posterior mean, shape (globals,).
     """
-    middle = found.centre
-    landed = landed_members(moves, interval, middle, found.covariance)
-    # few and many are known together better than each alone: a curve can rise by either
-    away, many = found.few - middle, found.many - found.many.mean(axis=0)
-    slope = np.linalg.lstsq(away, many, rcond=None)[0]
-    bends = found.many.mean(axis=0) + (landed - middle) @ slope
-    some = np.linspace(0, len(away) - 1, interval.sampling).astype(int)
-    bends[len(bends) - interval.sampling :] += (many - away @ slope)[some]
-    return landed + (0 if centre is None else centre - middle), bends
+    middle = posterior.centre
+    updated = updated_members(coef_offsets, interval, middle, posterior.covariance)
+    # global and curve coefficients are correlated: a higher scale and a steeper curve explain the same risk
+    global_deviations = posterior.global_coefs - middle
+    curve_deviations = posterior.curve_coefs - posterior.curve_coefs.mean(axis=0)
+    slope = np.linalg.lstsq(global_deviations, curve_deviations, rcond=None)[0]
+    curve_offsets = posterior.curve_coefs.mean(axis=0) + (updated - middle) @ slope
+    draw_places = np.linspace(0, len(global_deviations) - 1, interval.sampling).astype(int)
+    curve_offsets[len(curve_offsets) - interval.sampling :] += (curve_deviations - global_deviations @ slope)[
+        draw_places
+    ]
+    return updated + (0 if centre is None else centre - middle), curve_offsets
 
 
 _DECIMALS = 8
 
 
-def updated_predictor(predictor: Predictor, moves: Floats) -> Predictor:
+def updated_predictor(predictor: Predictor, coef_offsets: Floats) -> Predictor:
     """Return the predictor whose onset model, and reasons, have moved; pathways stay.
 
     Parameters
     ----------
     predictor
         The models before.
-    moves
+    coef_offsets
         What is added to each member: intercept and scales, shape (members, 1 + groups).
     """
-    onset = moved(predictor.onset, centres(predictor), moves)
-    return replace(predictor, onset=onset, explainer=_explainer(predictor.explainer, onset, moves[0, 1:]))
+    onset = moved(predictor.onset, centres(predictor), coef_offsets)
+    return replace(predictor, onset=onset, explainer=_explainer(predictor.explainer, onset, coef_offsets[0, 1:]))
 
 
 def updated_reference(reference: Mapping[str, Any], before: Floats, after: Floats) -> dict[str, Any]:
@@ -332,9 +350,9 @@ def _explainer(explainer: Explainer, onset: AdditiveModel, scales: Floats) -> Ex
 
 
 def _share(name: str, share: AdditiveModel, scales: Floats) -> AdditiveModel:
-    own = scales[GROUPS.index(str(BY_NAME[name].driver))]
+    field_scale = scales[GROUPS.index(str(BY_NAME[name].driver))]
     terms = tuple(replace(term, values=term.values * scales[group_of(term)]) for term in share.terms)
-    return replace(share, intercept=share.intercept * own, terms=terms)
+    return replace(share, intercept=share.intercept * field_scale, terms=terms)
 
 
 def _log_odds(risk: float) -> float:
@@ -357,7 +375,7 @@ class Choice:
         """The sentence of the reason."""
         return self.reason.text
 
-    def told(self) -> list[tuple[str, str, str]]:
+    def comparisons(self) -> list[tuple[str, str, str]]:
         """Return each comparison in words: update, against, and its p value, to three decimals or smaller."""
         return [(sentence(f"update.{row['update']}"), sentence(f"update.{row['against']}"),
                  f"p < {_SMALL}" if row["p"] < _SMALL else f"p = {row['p']:.3f}")
@@ -427,8 +445,6 @@ def _height(decomposition: Directions, y: Floats, level: str) -> float:
 
 
 def _p(twice: float, freedom: int) -> float:
-    from scipy.special import chdtrc
-
     return float(chdtrc(freedom, twice)) if freedom else 1.0
 
 
@@ -437,7 +453,22 @@ def _table(rows: list[tuple[str, str, float, int, float]]) -> pd.DataFrame:
 
 
 __all__ = [
-    "Choice", "CoefficientColumns", "Learnt", "Mode", "Update", "closed_test", "covariance_of", "fewest",
-    "gaussian_update", "landed_members", "laplace", "learnt", "log_likelihood", "maximum_likelihood", "members_of",
-    "root_of", "updated_predictor", "updated_reference",
+    "Choice",
+    "CoefficientColumns",
+    "Learnt",
+    "Mode",
+    "Update",
+    "closed_test",
+    "covariance_of",
+    "fewest",
+    "gaussian_update",
+    "laplace",
+    "learnt",
+    "log_likelihood",
+    "maximum_likelihood",
+    "members_of",
+    "root_of",
+    "updated_members",
+    "updated_predictor",
+    "updated_reference",
 ]  # fmt: skip

@@ -1,19 +1,15 @@
-"""How the curves of a released model may bend: each keeps its knots, and its values at them move.
+"""The directions in which a released model may be moved, and the model written in its tables after a move.
 
-Scales of groups cannot make a shape that was not there: where the evidence saw nothing, a hundred times nothing stays
-nothing. So training on a cohort may bend each curve: by a line over the rank of a value, and by how the curve leaves
-that line at each knot (the columns of `learning.layout`).
+Onset (`Directions`): every member of the onset model is written as the main model's parts with an intercept and a scale
+for each group of terms (hip, foot, knee, load, history, body), plus a remainder that stays. The draws over the evidence
+and the resamples give the mean and the covariance of these coefficients: the prior, before any local outcome.
 
-The few directions in which a bundle is moved, and what its own draws say of them beforehand.
+Curves (`Shapes`): scales of groups cannot make a shape that was not there, since a hundred times zero stays zero. So
+training on a cohort may bend each curve. A curve keeps its knots, and its values at them move: by a line over the rank
+of a value, and by how the curve leaves that line at each knot (see `contrast_of` in `training.pathways`).
 
-Every member of the onset model is written as the main model's parts with an intercept and a scale for each group of
-terms (hip, foot, knee, load, history, body), plus a rest that stays. The draws over the evidence and the resamples so
-give the mean and the covariance of these coefficients: what is known before any local outcome is seen.
-
-What a bundle's pathway models say of some patients, taken apart along the few ways in which they are scaled.
-
-The log-odds of success move along an intercept and a scale of the prognosis, and for each active arm along its common
-effect and a scale of how the effect differs between patients.
+Pathways (`Sight`): the log-odds of success move along an intercept and a scale of the prognosis, and for each active
+arm along its common effect and a scale of how the effect differs between patients.
 """
 
 from collections.abc import Iterator, Mapping
@@ -83,17 +79,17 @@ def directions(predictor: Predictor, values: Values) -> Directions:
 
 def centres(predictor: Predictor) -> Floats:
     """Return the mean of each group's part over the training background, shape (groups,)."""
-    found, shares = np.zeros(len(GROUPS)), predictor.explainer.shares
+    means, shares = np.zeros(len(GROUPS)), predictor.explainer.shares
     for name, share in shares.items():
         # a one-field term's share is the term less its mean
-        found[GROUPS.index(str(BY_NAME[name].driver))] -= float(share.intercept[0])
+        means[GROUPS.index(str(BY_NAME[name].driver))] -= float(share.intercept[0])
     for term in predictor.onset.terms:
         if isinstance(term, Pair):
             # the two shares of a pair sum to the term less its mean, wherever one looks
-            corners = [_corner(each) for name in term.fields for each in shares[name].terms
-                       if each.fields == term.fields]  # fmt: skip
-            found[group_of(term)] += _corner(term) - sum(corners)
-    return found
+            corners = [_corner(corner_share) for name in term.fields for corner_share in shares[name].terms
+                       if corner_share.fields == term.fields]  # fmt: skip
+            means[group_of(term)] += _corner(term) - sum(corners)
+    return means
 
 
 def _corner(term: Term) -> float:
@@ -109,13 +105,13 @@ def basis_of(level: str) -> Floats:
     return whole[:, : 1 + LEVELS.index(level)]
 
 
-def moves_of(members: Floats, along: Floats) -> Floats:
+def coef_offsets_of(members: Floats, along: Floats) -> Floats:
     """Return each member's coefficients as differences from the main model's, shape (members, coefficients)."""
     gram = along.T @ along + _RIDGE * len(along) * np.eye(along.shape[1])
     return np.asarray(np.linalg.solve(gram, along.T @ (members - members[:, :1])).T)
 
 
-def moved(model: AdditiveModel, middle: Floats, moves: Floats) -> AdditiveModel:
+def moved(model: AdditiveModel, middle: Floats, coef_offsets: Floats) -> AdditiveModel:
     """Return a model whose members have moved, written into its tables.
 
     Parameters
@@ -124,21 +120,21 @@ def moved(model: AdditiveModel, middle: Floats, moves: Floats) -> AdditiveModel:
         The onset model.
     middle
         The mean of each group's part over the background, shape (groups,): a scale turns around it.
-    moves
+    coef_offsets
         Intercept and scales to add to each member, in units of the main model's parts, shape (members, 1 + groups).
     """
-    terms = tuple(_scaled(model.terms, moves))
-    return replace(model, intercept=model.intercept + moves[:, 0] - moves[:, 1:] @ middle, terms=terms)
+    terms = tuple(_scaled(model.terms, coef_offsets))
+    return replace(model, intercept=model.intercept + coef_offsets[:, 0] - coef_offsets[:, 1:] @ middle, terms=terms)
 
 
-def _scaled(terms: tuple[Term, ...], moves: Floats) -> Iterator[Term]:
+def _scaled(terms: tuple[Term, ...], coef_offsets: Floats) -> Iterator[Term]:
     for term in terms:
         main = term.values[..., :1]
-        yield replace(term, values=term.values + main * moves[:, 1 + group_of(term)])
+        yield replace(term, values=term.values + main * coef_offsets[:, 1 + group_of(term)])
 
 
 Labels = NDArray[np.object_]
-COMMON = slice(2, None, 2)  # of the few coefficients: the arms' common effects
+COMMON = slice(2, None, 2)  # of the global coefficients: the arms' common effects
 SCALES = slice(3, None, 2)  # the scales of how they differ
 
 
@@ -169,23 +165,25 @@ class Sight:
         """The mean of the prognosis and of what each arm adds, by the main model; the scales turn around them."""
         return np.array([self.usual[:, 0].mean(), *(self.added[name][:, 0].mean() for name in ACTIVE_ARMS)])
 
-    def few(self, given: Labels, centres: Floats) -> Floats:
-        """Return how log-odds move with each of the few coefficients, shape (rows, 2 + 2 x active arms)."""
-        columns = [np.ones(len(given)), self.usual[:, 0] - centres[0]]
+    def coef_columns(self, arm_of_patients: Labels, centres: Floats) -> Floats:
+        """Return the columns of the global coefficients, shape (rows, 2 + 2 x active arms)."""
+        columns = [np.ones(len(arm_of_patients)), self.usual[:, 0] - centres[0]]
         for name, centre in zip(ACTIVE_ARMS, centres[1:], strict=True):
-            columns += [(given == name) * 1.0, (given == name) * (self.added[name][:, 0] - centre)]
+            columns += [(arm_of_patients == name) * 1.0, (arm_of_patients == name) * (self.added[name][:, 0] - centre)]
         return np.column_stack(columns)
 
-    def margin(self, given: Labels) -> Floats:
+    def margin(self, arm_of_patients: Labels) -> Floats:
         """Return the log-odds under the arm that each patient had, shape (rows, members)."""
-        had = sum(((given == name)[:, None] * self.added[name] for name in ACTIVE_ARMS), np.zeros_like(self.usual))
+        had = sum(
+            ((arm_of_patients == name)[:, None] * self.added[name] for name in ACTIVE_ARMS), np.zeros_like(self.usual)
+        )
         return np.asarray(self.usual + had)
 
-    def moves(self, centres: Floats) -> Floats:
-        """Return each member's few coefficients as differences from the main model's, over all arms of everybody."""
+    def coef_offsets(self, centres: Floats) -> Floats:
+        """Return each member's global coefficients as differences from the main model's, over all arms of everybody."""
         arms = [np.full(len(self.usual), arm.name, dtype=object) for arm in ARMS]
-        along = np.vstack([self.few(given, centres) for given in arms])
-        return moves_of(np.vstack([self.margin(given) for given in arms]), along)
+        along = np.vstack([self.coef_columns(labels, centres) for labels in arms])
+        return coef_offsets_of(np.vstack([self.margin(labels) for labels in arms]), along)
 
 
 def scaled(model: AdditiveModel, add: Floats, scale: Floats, centre: float) -> AdditiveModel:
@@ -229,17 +227,17 @@ class Shapes:
         frame = pd.DataFrame({name: values[name] for name in self.basis.knots})
         return np.asarray(self.basis.design(frame) @ self.contrast)
 
-    def curves(self, bends: Floats) -> dict[str, Floats]:
+    def curves(self, curve_offsets: Floats) -> dict[str, Floats]:
         """Return what is added to each curve at its knots and where it is missing, shape (knots + 1, members).
 
         The mean over the bundle's training data is zero, and so is what is added where the field is missing.
 
         Parameters
         ----------
-        bends
+        curve_offsets
             How much of each bend is added, shape (members, bends).
         """
-        added = stack(self.basis.model(self.contrast @ each) for each in bends)
+        added = stack(self.basis.model(self.contrast @ member_offsets) for member_offsets in curve_offsets)
         return {term.fields[0]: term.values for term in added.terms}
 
 
@@ -260,7 +258,7 @@ def shapes_of(model: AdditiveModel, reference: Mapping[str, Any]) -> Shapes:
     return Shapes(basis, contrast_of(basis, ranks)[:, 1:])
 
 
-def bent(predictor: Predictor, shapes: Shapes, bends: Floats) -> Predictor:
+def bent(predictor: Predictor, shapes: Shapes, curve_offsets: Floats) -> Predictor:
     """Return the models whose onset curves, and reasons, have bent; a direction that the evidence settles stays.
 
     Parameters
@@ -269,14 +267,14 @@ def bent(predictor: Predictor, shapes: Shapes, bends: Floats) -> Predictor:
         The models before.
     shapes
         The curves of its onset model.
-    bends
+    curve_offsets
         How much of each bend is added to each member, shape (members, bends).
     """
-    curves = {name: _kept(predictor.onset, name, added, shapes.basis.centres[name])
-              for name, added in shapes.curves(bends).items()}  # fmt: skip
-    own = {name: each[:, :1] for name, each in curves.items()}  # the first member is explained
+    curves = {name: _without_turns(predictor.onset, name, added, shapes.basis.centres[name])
+              for name, added in shapes.curves(curve_offsets).items()}  # fmt: skip
+    main_curves = {name: additions[:, :1] for name, additions in curves.items()}  # the first member is explained
     # a bend's mean is zero, so it is a Shapley value as it is
-    shares = {name: with_curves(share, own) for name, share in predictor.explainer.shares.items()}
+    shares = {name: with_curves(share, main_curves) for name, share in predictor.explainer.shares.items()}
     return replace(predictor, onset=with_curves(predictor.onset, curves),
                    explainer=replace(predictor.explainer, shares=shares))  # fmt: skip
 
@@ -286,7 +284,7 @@ def with_curves(model: AdditiveModel, curves: Mapping[str, Floats]) -> AdditiveM
     return replace(model, terms=tuple(_added(model.terms, curves)))
 
 
-def _kept(model: AdditiveModel, name: str, added: Floats, centre: Floats) -> Floats:
+def _without_turns(model: AdditiveModel, name: str, added: Floats, centre: Floats) -> Floats:
     """Return what is added to a curve, less what would turn it where the evidence settles its direction."""
     direction = BY_NAME[name].direction
     if not direction:
@@ -311,6 +309,21 @@ def _floats(content: Any) -> Floats:
 
 
 __all__ = [
-    "COMMON", "GROUPS", "LEVELS", "SCALES", "Directions", "Shapes", "Sight", "basis_of", "bent", "centres",
-    "directions", "group_of", "moved", "moves_of", "scaled", "shapes_of", "with_curves",
+    "COMMON",
+    "GROUPS",
+    "LEVELS",
+    "SCALES",
+    "Directions",
+    "Shapes",
+    "Sight",
+    "basis_of",
+    "bent",
+    "centres",
+    "coef_offsets_of",
+    "directions",
+    "group_of",
+    "moved",
+    "scaled",
+    "shapes_of",
+    "with_curves",
 ]  # fmt: skip

@@ -131,7 +131,7 @@ def _update_section(facts: Mapping[str, Any], choice: Choice) -> MarkdownSection
     if choice.table.empty:
         blocks.append(f"How far: {choice.why}.")
     else:
-        tests = markdown_table(("update", "against", "test"), choice.told())
+        tests = markdown_table(("update", "against", "test"), choice.comparisons())
         blocks += [f"Chosen by a closed test: {choice.why}.", tests]
     return MarkdownSection("Updated on a cohort", tuple(blocks))
 
@@ -406,10 +406,10 @@ def updated(bundle: Bundle, known: Known, choice: Choice, update: Update) -> Rec
 
 def updated_by(bundle: Bundle, update: Update) -> Predictor:
     """Return a bundle's models, moved and bent by an update."""
-    moved = updated_predictor(bundle.predictor, update.moves)
-    if update.bends is None:
+    moved = updated_predictor(bundle.predictor, update.coef_offsets)
+    if update.curve_offsets is None:
         return moved
-    return bent(moved, shapes_of(bundle.predictor.onset, bundle.reference), update.bends)
+    return bent(moved, shapes_of(bundle.predictor.onset, bundle.reference), update.curve_offsets)
 
 
 def lines_of(recalibration: Recalibration) -> list[tuple[str, str]]:
@@ -419,7 +419,7 @@ def lines_of(recalibration: Recalibration) -> list[tuple[str, str]]:
              ("observed / expected known to 10 % from", f"{facts['runners_for_ratio']:,} runners")]  # fmt: skip
     if others := facts.get("runners_for_other_clubs"):
         lines.append(("the same in other clubs", f"{others:,} runners of clubs as large as these"))
-    tests = [(f"{update} against {other}", p) for update, other, p in recalibration.choice.told()]
+    tests = [(f"{update} against {other}", p) for update, other, p in recalibration.choice.comparisons()]
     if recalibration.update is None:
         return [*lines, *tests, ("changed", f"nothing: {recalibration.choice.why}")]
     ratio = f"{facts['observed_expected_before']:.2f} before, {facts['observed_expected_after']:.2f} after"
@@ -439,8 +439,10 @@ def _told(y: Floats, before: Floats, after: Floats, update: Update) -> dict[str,
     names = ("intercept", *GROUPS)
     return {
         "level": update.level,
-        "intercept": round(float(update.moves[0, 0]), 6),
-        "scales": {name: round(1 + float(move), 6) for name, move in zip(names[1:], update.moves[0, 1:], strict=True)},
+        "intercept": round(float(update.coef_offsets[0, 0]), 6),
+        "scales": {
+            name: round(1 + float(move), 6) for name, move in zip(names[1:], update.coef_offsets[0, 1:], strict=True)
+        },
         "standard_errors_before": np.sqrt(np.diag(update.before)).round(6).tolist(),
         "standard_errors_after": np.sqrt(np.diag(update.after)).round(6).tolist(),
         "observed_expected_before": round(float(y.mean() / before.mean()), 6),

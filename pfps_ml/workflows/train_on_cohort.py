@@ -51,7 +51,7 @@ from pfps_ml.training.update_basis import (
     SCALES,
     Shapes,
     Sight,
-    moves_of,
+    coef_offsets_of,
     scaled,
     shapes_of,
     with_curves,
@@ -153,7 +153,7 @@ def evidence_update(known: Known, shapes: Shapes, interval: Interval, settings: 
         When clubs are told apart.
     """
     found = known.found
-    moves, clubs = moves_of(found.members, found.parts), club_columns(known.club, settings.most_clubs)
+    moves, clubs = coef_offsets_of(found.members, found.parts), club_columns(known.club, settings.most_clubs)
     before, sd = covariance_of(moves, interval), club_sd()
     if not interval.evidence:
         before[0, 0] += settings.site_sd**2
@@ -299,8 +299,8 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     if not modified:
         flat = {name: np.broadcast_to(each.mean(axis=0), each.shape) for name, each in sight.added.items()}
         sight = Sight(sight.usual, flat)
-    moves = sight.moves(centres)
-    few = sight.few(treated.given, centres)
+    moves = sight.coef_offsets(centres)
+    few = sight.coef_columns(treated.given, centres)
     open_to = np.ones(few.shape[1], dtype=bool)
     open_to[SCALES] = modified
     # clinics differ in success and in what they give: what is theirs must not pass for an arm's

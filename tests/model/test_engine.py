@@ -14,7 +14,7 @@ from pfps_ml.model import engine
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, explainer
 from pfps_ml.model.engine import TOLERANCE, compile_models
 from pfps_ml.model.prediction import scorer
-from pfps_ml.training.boosting import compile_trees
+from pfps_ml.training.onset import compile_trees
 from tests.training.test_trees import NAMES, data, fitted, tree
 
 MEMBERS = 7

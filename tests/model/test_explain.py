@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.model.additive import explainer, explainer_from_json, explainer_to_json
-from pfps_ml.training.boosting import compile_trees
+from pfps_ml.training.onset import compile_trees
 from tests.model.test_additive import model
 from tests.training.test_trees import NAMES, data, fitted
 

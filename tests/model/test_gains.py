@@ -32,7 +32,7 @@ def test_a_gain_is_the_expected_change_over_the_values_of_the_training_data(subt
             rows = rows_of(model, seed, 400)
             rows = {name: np.where(generator(seed, name).random(400) < 0.5, np.nan, x) for name, x in rows.items()}
             log_odds = model.margin(rows)[:, 0]
-            found = gain_tables(model, DESCRIBED).gains(rows, log_odds, probability(log_odds))
+            found = gain_tables(model, DESCRIBED).value_of_information(rows, log_odds, probability(log_odds))
             for gain, name in zip(found, NAMES, strict=True):
                 np.testing.assert_allclose(gain, by_hand(model, rows, name), rtol=0, atol=1e-10)
 
@@ -42,8 +42,10 @@ def test_a_gain_has_the_same_bits_in_any_company_and_survives_certainty():
     rows = {name: np.full(3, np.nan) for name in NAMES}
     log_odds = np.array([0.3, 5000.0, -5000.0])
     tables = gain_tables(model.scaled(1000.0), DESCRIBED)
-    found = tables.gains(rows, log_odds, probability(log_odds))
+    found = tables.value_of_information(rows, log_odds, probability(log_odds))
     assert np.isfinite(found).all()
     for row in range(3):
-        alone = tables.gains({n: x[:1] for n, x in rows.items()}, log_odds[[row]], probability(log_odds[[row]]))
+        alone = tables.value_of_information(
+            {n: x[:1] for n, x in rows.items()}, log_odds[[row]], probability(log_odds[[row]])
+        )
         np.testing.assert_array_equal(alone[:, 0], found[:, row])

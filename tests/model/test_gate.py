@@ -63,7 +63,7 @@ def test_patients_who_are_counted_together_say_no_more_than_one_of_them():
     few, four = truth.iloc[rows], np.repeat(rows, 4)
 
     def judged(at, groups):
-        own = Held(held.y[at], held.given[at], held.eligible.iloc[at], held.chance.iloc[at], groups)
+        own = Held(held.y[at], held.arm_of_patients[at], held.eligible.iloc[at], held.chance.iloc[at], groups)
         return judge(own, few.iloc[at], same_as(few.iloc[at]), nothing(len(at))).comparisons
 
     alone, single, together, copied = (judged(rows, None), judged(rows, rows), judged(four, four), judged(four, None))
@@ -79,8 +79,8 @@ def test_patients_who_are_counted_together_say_no_more_than_one_of_them():
 
 def test_an_arm_that_nobody_had_is_no_part_of_the_verdict():
     held, truth = patients(0.15)
-    rows = held.given != "orthotic"
-    held = Held(held.y[rows], held.given[rows], held.eligible[rows], held.chance[rows])
+    rows = held.arm_of_patients != "orthotic"
+    held = Held(held.y[rows], held.arm_of_patients[rows], held.eligible[rows], held.chance[rows])
     truth = truth[rows]
     invented = truth.assign(orthotic=generator(3, "invented").random(len(truth)))
     found = judge(held, invented, same_as(truth), nothing(len(truth)))
@@ -104,7 +104,7 @@ def test_the_loss_is_right_where_the_outcome_model_is_blind_if_assignment_is_kno
 
 def test_the_loss_is_right_where_assignment_is_not_known_if_the_outcome_model_is_right():
     held, truth = patients(0.15)
-    unknown = Held(held.y, held.given, held.eligible, pd.DataFrame(0.25, index=truth.index, columns=NAMES))
+    unknown = Held(held.y, held.arm_of_patients, held.eligible, pd.DataFrame(0.25, index=truth.index, columns=NAMES))
     found = judge(unknown, truth, truth, nothing()).comparisons[0]
     saved = sum(((truth[name] - truth["usual_care"]) ** 2).mean() for name in ACTIVE_ARMS)
     assert found.difference == pytest.approx(saved, abs=4 * found.standard_error)
@@ -112,7 +112,7 @@ def test_the_loss_is_right_where_assignment_is_not_known_if_the_outcome_model_is
 
 def test_an_arm_that_is_closed_to_a_patient_does_not_count():
     held, truth = patients(0.15)
-    closed = Held(held.y, held.given, held.eligible.assign(injection=False), held.chance)
+    closed = Held(held.y, held.arm_of_patients, held.eligible.assign(injection=False), held.chance)
     absurd = truth.assign(injection=0.0)
     assert judge(closed, absurd, same_as(truth), nothing()) == judge(closed, truth, same_as(truth), nothing())
 

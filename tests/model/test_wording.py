@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.input_validation import check
 from pfps_ml.model.assess import assess
-from pfps_ml.model.wording import SILENT, once, reason_message
+from pfps_ml.model.wording import SILENT, as_categorical, reason_message
 
 
 def test_a_text_is_written_once_and_a_silent_row_has_none():
@@ -18,7 +18,7 @@ def test_a_text_is_written_once_and_a_silent_row_has_none():
         written.append(key)
         return f"text {key}"
 
-    found = once(np.array([3, SILENT, 3, 0, 3]), say)
+    found = as_categorical(np.array([3, SILENT, 3, 0, 3]), say)
     assert written == [3, 0]
     assert found.tolist() == ["text 3", np.nan, "text 3", "text 0", "text 3"]
 

@@ -106,7 +106,7 @@ def test_a_figure_is_tied_by_the_parameters_that_cite_its_study_and_by_no_others
     tied = {each.row.what: each.kin for each in findings if each.kin}
     assert tied["success, exercise, 12 to 16 years, %"] == Kin(frozenset(), 0.0)
     assert tied["novice, men, hazard ratio"].parameters == {"runners.onset_novice"}
-    assert tied["novice, men, hazard ratio"].moves > 0.3
+    assert tied["novice, men, hazard ratio"].shift > 0.3
     assert "patients.success_hip" in tied["success, orthoses, other feet, %"].parameters
     assert Kin(frozenset(), float("nan")).tied
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pfps_ml.core.errors import FactError
 from pfps_ml.core.randomness import generator
-from pfps_ml.training.boosting import compile_trees, pair_gains
+from pfps_ml.training.onset import compile_trees, pair_gains
 
 NAMES = ["a", "b", "c", "d"]
 

@@ -24,6 +24,6 @@ def test_it_widens_what_is_open_and_moves_nothing(bundle, whole, level):
     plain = gaussian_update(whole, y, bundle.predictor.interval, level, site)
     wider = gaussian_update(whole, y, bundle.predictor.interval, level, site, 0.04)
     np.testing.assert_array_equal(plain.centre, wider.centre)
-    np.testing.assert_array_equal(plain.moves[0], wider.moves[0])
+    np.testing.assert_array_equal(plain.coef_offsets[0], wider.coef_offsets[0])
     assert wider.after[0, 0] == pytest.approx(plain.after[0, 0] + 0.04)
-    assert wider.moves[1:, 0].var() > plain.moves[1:, 0].var()
+    assert wider.coef_offsets[1:, 0].var() > plain.coef_offsets[1:, 0].var()

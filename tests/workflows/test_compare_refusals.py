@@ -66,7 +66,7 @@ def test_a_candidate_of_ones_own_that_does_not_work_is_refused_by_name_before_an
 
 
 def test_what_fails_in_a_candidate_of_ours_is_not_explained_away(monkeypatch):
-    monkeypatch.setattr("pfps_ml.training.candidates.DummyClassifier", Short)
+    monkeypatch.setattr("pfps_ml.training.candidates.dummy.DummyClassifier", Short)
     with pytest.raises(TypeError):
         judge(Job("onset", "prevalence", cohort_of("reference", 400, 3)))
 

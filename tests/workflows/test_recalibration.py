@@ -13,7 +13,7 @@ from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model.additive import AdditiveModel, Pair, explainer, probability
 from pfps_ml.model.prediction import Interval
 from pfps_ml.training.posterior_update import closed_test, fewest, gaussian_update, updated_predictor
-from pfps_ml.training.update_basis import LEVELS, Directions, basis_of, directions, moves_of
+from pfps_ml.training.update_basis import LEVELS, Directions, basis_of, coef_offsets_of, directions
 from pfps_ml.workflows.recalibrate import lines_of, recalibrate
 from tests.workflows.drawn import outcomes, with_outcomes
 
@@ -42,8 +42,8 @@ def test_the_moved_tables_predict_what_the_update_says_and_reasons_sum_to_it(bun
         with subtests.test(level=level):
             y = outcomes(whole.margin, "tables", 0.5)
             update = gaussian_update(whole, y, bundle.predictor.interval, level, SETTINGS.site_sd)
-            found = updated_predictor(bundle.predictor, update.moves).predict(values)
-            np.testing.assert_allclose(found.log_odds, whole.margin + whole.parts @ update.moves[0], atol=1e-9)
+            found = updated_predictor(bundle.predictor, update.coef_offsets).predict(values)
+            np.testing.assert_allclose(found.log_odds, whole.margin + whole.parts @ update.coef_offsets[0], atol=1e-9)
             np.testing.assert_allclose(found.base + found.contributions.sum(axis=1), found.log_odds, atol=1e-9)
 
 
@@ -56,8 +56,8 @@ def test_a_term_of_two_fields_moves_with_its_reasons(bundle, cohort, values):
     found = directions(predictor, values)
     y = outcomes(found.margin, "pairs", 0.5, 0.5)
     update = gaussian_update(found, y, predictor.interval, "groups", SETTINGS.site_sd)
-    after = updated_predictor(predictor, update.moves).predict(values)
-    np.testing.assert_allclose(after.log_odds, found.margin + found.parts @ update.moves[0], atol=1e-9)
+    after = updated_predictor(predictor, update.coef_offsets).predict(values)
+    np.testing.assert_allclose(after.log_odds, found.margin + found.parts @ update.coef_offsets[0], atol=1e-9)
     np.testing.assert_allclose(after.base + after.contributions.sum(axis=1), after.log_odds, atol=1e-9)
 
 
@@ -76,9 +76,9 @@ def test_the_covariance_narrows_as_data_come_in_and_the_members_spread_by_it(bun
         spreads.append(np.trace(update.after))
         assert (np.linalg.eigvalsh(update.before - update.after) > -1e-8).all()
     assert spreads[0] > spreads[1] > spreads[2]
-    landed = moves_of(whole.members, whole.along("intercept"))
+    landed = coef_offsets_of(whole.members, whole.along("intercept"))
     update = gaussian_update(whole, outcomes(whole.margin, "narrow"), interval, "intercept", SETTINGS.site_sd)
-    replicates = (landed + update.moves[:, :1])[1 + interval.evidence :, 0]
+    replicates = (landed + update.coef_offsets[:, :1])[1 + interval.evidence :, 0]
     assert replicates.var(ddof=1) == pytest.approx(update.after[0, 0], rel=1e-4)
 
 
@@ -88,7 +88,7 @@ def test_draws_of_the_evidence_and_resamples_together_have_the_variance_that_is_
     offsets = np.concatenate([[0.0], 0.4 * random.standard_normal(20), 0.2 * random.standard_normal(10)])
     found = replace(whole, members=whole.margin[:, None] + offsets)
     update = gaussian_update(found, outcomes(whole.margin, "both"), interval, "intercept", SETTINGS.site_sd)
-    after = offsets + update.moves[:, 0]
+    after = offsets + update.coef_offsets[:, 0]
     left = 1.05 * after[1:21].var(ddof=1) + after[21:].var(ddof=1)
     assert left == pytest.approx(update.after[0, 0], rel=1e-4)
     assert update.before[0, 0] == pytest.approx(
@@ -180,7 +180,7 @@ def test_a_shift_of_prevalence_is_taken_back_at_the_stated_number_of_runners(bun
         choice = closed_test(some, y, SETTINGS)
         assert choice.level is not None
         update = gaussian_update(some, y, bundle.predictor.interval, choice.level, SETTINGS.site_sd)
-        ratios.append(shifted.mean() / probability(whole.margin + whole.parts @ update.moves[0]).mean())
+        ratios.append(shifted.mean() / probability(whole.margin + whole.parts @ update.coef_offsets[0]).mean())
     inside = (np.array(ratios) > 0.9) & (np.array(ratios) < 1.1)
     assert inside.mean() >= 0.85
     assert 0.97 < np.mean(ratios) < 1.03
@@ -200,6 +200,9 @@ def test_on_average_over_200_clubs_an_update_is_never_worse_than_none(bundle, wh
                     differences.append(0.0)
                     continue
                 update = gaussian_update(some, y, bundle.predictor.interval, level, SETTINGS.site_sd)
-                before, after = probability(whole.margin), probability(whole.margin + whole.parts @ update.moves[0])
+                before, after = (
+                    probability(whole.margin),
+                    probability(whole.margin + whole.parts @ update.coef_offsets[0]),
+                )
                 differences.append(excess_log_loss(truth, after) - excess_log_loss(truth, before))
             assert np.mean(differences) <= 0

@@ -11,7 +11,7 @@ from pfps_ml.core.randomness import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.model.prediction import Interval
 from pfps_ml.training.posterior_update import CoefficientColumns, Learnt, covariance_of, learnt, members_of
-from pfps_ml.training.update_basis import moves_of, shapes_of
+from pfps_ml.training.update_basis import coef_offsets_of, shapes_of
 from pfps_ml.workflows.recalibrate import Known, club_sd
 from pfps_ml.workflows.train_on_cohort import club_columns, evidence_update, expect_enough, train_on_cohort
 from tests.workflows.drawn import outcomes, with_outcomes
@@ -48,7 +48,7 @@ def test_without_outcomes_to_speak_of_what_was_known_beforehand_comes_back():
     )
     np.testing.assert_allclose(found.covariance, covariance, atol=0.12)
     assert np.abs(found.centre).max() < 0.12
-    assert np.median(np.abs(found.many)) < 0.05
+    assert np.median(np.abs(found.curve_coefs)) < 0.05
 
 
 def test_members_have_the_variance_that_is_left_of_few_and_many_together():
@@ -107,13 +107,13 @@ def test_a_curve_that_the_evidence_did_not_have_is_found(bundle, cohort, whole, 
     update = evidence_update(
         Known(values, y, cohort.club, whole, {}), shapes, bundle.predictor.interval, TrainingConfig()
     )
-    added = shapes.curves(update.bends[:1])
+    added = shapes.curves(update.curve_offsets[:1])
     assert max(added, key=lambda name: np.ptp(added[name][:-1])) == "age_years"
     calm = outcomes(whole.margin, "calm", 0.3)
     quiet = evidence_update(
         Known(values, calm, cohort.club, whole, {}), shapes, bundle.predictor.interval, TrainingConfig()
     )
-    assert np.ptp(shapes.curves(quiet.bends[:1])["age_years"][:-1]) < np.ptp(added["age_years"][:-1]) / 3
+    assert np.ptp(shapes.curves(quiet.curve_offsets[:1])["age_years"][:-1]) < np.ptp(added["age_years"][:-1]) / 3
 
 
 def test_a_group_with_a_settled_direction_is_weakened_and_not_turned(bundle, cohort, whole, values, shapes):
@@ -121,7 +121,7 @@ def test_a_group_with_a_settled_direction_is_weakened_and_not_turned(bundle, coh
     y = outcomes(whole.margin + whole.parts @ against, "against", 0.5)
     known = Known(values, y, cohort.club, whole, {})
     update = evidence_update(known, shapes, bundle.predictor.interval, TrainingConfig())
-    assert update.moves[0, 4] >= -1
+    assert update.coef_offsets[0, 4] >= -1
 
 
 @pytest.mark.parametrize("y", [[1.0] * 9 + [0.0] * 91, [1.0] * 91 + [0.0] * 9])
@@ -134,7 +134,7 @@ def test_only_a_bundle_without_draws_over_the_evidence_needs_a_guess_of_how_popu
     bundle, cohort, whole, values, shapes
 ):
     known = Known(values, outcomes(whole.margin, "site"), np.full(len(cohort.y), None, dtype=object), whole, {})
-    settings, moves = TrainingConfig(), moves_of(whole.members, whole.parts)
+    settings, moves = TrainingConfig(), coef_offsets_of(whole.members, whole.parts)
     for evidence, extra in ((0, settings.site_sd**2), (2, 0.0)):
         interval = Interval(0.9, evidence, bundle.predictor.interval.sampling - evidence, 1.8)
         found = evidence_update(known, shapes, interval, settings)

@@ -59,7 +59,7 @@ def effects(predictor, patients):
 def test_the_few_coefficients_are_how_the_log_odds_move(bundle, patients):
     sight = Sight.of(bundle.predictor, patients.values)
     centres, at = sight.centres, np.array([0.3, 0.2, 0.5, -0.4, 0.0, 0.1, -0.2, 0.3])
-    moved = sight.margin(patients.given)[:, 0] + sight.few(patients.given, centres) @ at
+    moved = sight.margin(patients.given)[:, 0] + sight.coef_columns(patients.given, centres) @ at
     ones = np.ones(len(bundle.predictor.prognosis.intercept))
     usual = scaled(bundle.predictor.prognosis, 0.3 * ones, 0.2 * ones, centres[0]).margin(patients.values)[:, 0]
     for place, name in enumerate(ACTIVE_ARMS):
@@ -68,7 +68,7 @@ def test_the_few_coefficients_are_how_the_log_odds_move(bundle, patients):
         )
         had = patients.given == name
         np.testing.assert_allclose((usual + own.margin(patients.values)[:, 0])[had], moved[had], atol=1e-9)
-    assert np.abs(sight.moves(centres)[0]).max() < 1e-9
+    assert np.abs(sight.coef_offsets(centres)[0]).max() < 1e-9
 
 
 def test_an_effect_that_is_larger_here_is_found_and_the_others_stay_near_where_they_were(bundle, patients):
