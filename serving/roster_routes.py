@@ -23,7 +23,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pfps_ml.batch.rosters import EFFORT, score_roster
+from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
 from pfps_ml.core import Fault, InputError, MissingLibrary
 from pfps_ml.domain.input_validation import check
 from pfps_ml.io.duplicates import plain_ids
@@ -41,7 +41,7 @@ MAX_BYTES = ENDPOINTS["/score_roster"].max_bytes
 MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever waits
 CSV = ".csv"
 # one piece, in this process
-_OPTIONS = replace(EFFORT, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
+_OPTIONS = replace(DEFAULT_OPTIONS, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 _FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
 

@@ -23,17 +23,26 @@ from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
 from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
-from pfps_ml.io.roster import NAMES, Plan, Summary, has_decimal_comma, id_texts, plan_of, read_rows, summary_of
+from pfps_ml.io.roster import (
+    NAMES,
+    ColumnLayout,
+    Summary,
+    column_layout,
+    has_decimal_comma,
+    id_texts,
+    read_rows,
+    summary_of,
+)
 from pfps_ml.model.bundle import digest, dump
 
 if TYPE_CHECKING:
     from pfps_ml.model.bundle import Bundle
 
-Tell = Callable[[str, float, int], None]
+ProgressCallback = Callable[[str, float, int], None]
 
 
 @dataclass(frozen=True)
-class Effort:
+class RunOptions:
     """How much is done at once; none of it changes a row.
 
     Attributes
@@ -60,11 +69,11 @@ class Task:
 
     Attributes
     ----------
-    source, plan
+    source, layout
         The file, and what its columns are.
     dialect
         How CSV is written; None for Parquet and workbooks.
-    effort
+    options
         How much is done at once.
     shared
         The ids that more than one row has.
@@ -77,9 +86,9 @@ class Task:
     """
 
     source: Source
-    plan: Plan
+    layout: ColumnLayout
     dialect: Dialect | None
-    effort: Effort
+    options: RunOptions
     shared: Shared = field(default_factory=Shared)
     spans: tuple[Span, ...] = ()
     book: bool = False
@@ -105,28 +114,28 @@ def score_file(
     out: Path,
     bundle: "Bundle",
     mapping: Path | Mapping | None,
-    effort: Effort,
-    tell: Tell,
+    options: RunOptions,
+    progress: ProgressCallback,
 ) -> Summary:
     """Score one file; see `pfps_ml.batch.rosters.score_roster`."""
     check_output(out, ENDINGS)
-    tell("Reading", 0, 0)
-    task = open_task(source, load_mapping(mapping), out.suffix.lower(), effort)
-    if task.source.is_one_piece(effort.size):
-        task = settled(task, in_turn(task), tell)
+    progress("Reading", 0, 0)
+    task = open_task(source, load_mapping(mapping), out.suffix.lower(), options)
+    if task.source.is_one_piece(options.size):
+        task = settled(task, in_turn(task), progress)
         with written_whole(out) as file:
-            return score_in_turn(task, bundle, file, tell)
-    workers = effort.workers or cores()
+            return score_in_turn(task, bundle, file, progress)
+    workers = options.workers or cores()
     with working(workers, task) as parallel_map:
-        task = settled(task, parallel_map, tell)
+        task = settled(task, parallel_map, progress)
     run = {"bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"), **_run_of(task)}
     with explained(out), parts_beside(destination(out), run) as parts:
         context = WorkerContext(task, bundle, parts, out)
         with working(workers, context) as parallel_map, written_whole(out, parts.folder) as file:
-            return _score_in_parts(context, parallel_map, file, tell)
+            return _score_in_parts(context, parallel_map, file, progress)
 
 
-def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part: bool = False) -> Task:
+def open_task(source: Path, mapping: Mapping, ending: str, options: RunOptions, part: bool = False) -> Task:
     """Look at a roster, or at a part of a data set (which may be empty), and decide what its columns are.
 
     Raises
@@ -136,17 +145,17 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     """
     stamp = stamp_of(source)
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
-    plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
+    layout = column_layout(replace(opened, rows=1) if part else opened, mapping)
     dialect = opened.dialect if ending == ".csv" else None
-    return Task(opened, plan, dialect, effort, book=ending == ".xlsx", stamp=stamp)
+    return Task(opened, layout, dialect, options, book=ending == ".xlsx", stamp=stamp)
 
 
-def settled(task: Task, parallel_map: ParallelMap, tell: Tell) -> Task:
+def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -> Task:
     """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
-    place, spans = task.plan.places["runner_id"], dict[Span, None]()
+    place, spans = task.layout.places["runner_id"], dict[Span, None]()
 
     def noted() -> Iterator[Piece]:
-        for piece in pieces(task.source, task.effort.size, place):
+        for piece in pieces(task.source, task.options.size, place):
             if isinstance(piece, Span):
                 spans[piece] = None
             yield piece
@@ -154,37 +163,37 @@ def settled(task: Task, parallel_map: ParallelMap, tell: Tell) -> Task:
     def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
         items = ((piece, function, arguments) for piece in noted())
         for share, result in _shares(parallel_map, of_ids, items, task.source):
-            tell("Reading", share, 0)
+            progress("Reading", share, 0)
             yield result
 
     shared = find_shared(every, task.source.digest)
     dialect = task.dialect
-    if dialect and task.plan.decimal_comma:
+    if dialect and task.layout.decimal_comma:
         sheets = (read_piece(task.source, span) for span in spans)
-        comma = any(has_decimal_comma(sheet, task.plan) for sheet in sheets)
+        comma = any(has_decimal_comma(sheet, task.layout) for sheet in sheets)
         dialect = replace(dialect, decimal="," if comma else ".")
     return replace(task, shared=shared, dialect=dialect, spans=tuple(spans))
 
 
 def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Apply a function to the ids of a piece; a worker's work in the first pass."""
-    column = read_piece(task.source, piece, [task.plan.places["runner_id"]]).table.column(0)
-    return function(plain_ids(id_texts(column, task.plan)), *arguments)
+    column = read_piece(task.source, piece, [task.layout.places["runner_id"]]).table.column(0)
+    return function(plain_ids(id_texts(column, task.layout)), *arguments)
 
 
-def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> Summary:
+def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, progress: ProgressCallback) -> Summary:
     """Score a file piece by piece in this process."""
     summaries = list[Summary]()
 
     def tables() -> Iterator[Any]:
         done = 0
-        for piece in pieces(task.source, task.effort.size):
-            tell("Scoring", done / task.source.extent, sum(part.rows for part in summaries))
+        for piece in pieces(task.source, task.options.size):
+            progress("Scoring", done / task.source.extent, sum(part.rows for part in summaries))
             table, summary = score_piece(task, bundle, piece)
             summaries.append(summary)
             done += extent(piece)
             yield table
-        tell("Writing", 1, sum(part.rows for part in summaries))
+        progress("Writing", 1, sum(part.rows for part in summaries))
 
     join(file, tables(), task.dialect, task.book)
     return total(summaries)
@@ -198,9 +207,9 @@ def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summar
     InputError
         If the file is damaged, or was written to since it was first looked at.
     """
-    rows = read_rows(read_piece(task.source, piece), task.plan, task.shared)
+    rows = read_rows(read_piece(task.source, piece), task.layout, task.shared)
     table = rows.table
-    for name, column in scored_columns(bundle, rows.checked, task.plan.visit, task.effort.chunk).items():
+    for name, column in scored_columns(bundle, rows.checked, task.layout.visit, task.options.chunk).items():
         table = table.append_column(name, column)
     # after the reading, so that no rows of another file are ever kept
     check_steady(task.source.path, task.stamp)
@@ -221,7 +230,9 @@ def total(summaries: Iterable[Summary]) -> Summary:
     return Summary(rows, scored, rejected, dict(problems.most_common()))
 
 
-def _score_in_parts(context: WorkerContext, parallel_map: ParallelMap, file: BinaryIO, tell: Tell) -> Summary:
+def _score_in_parts(
+    context: WorkerContext, parallel_map: ParallelMap, file: BinaryIO, progress: ProgressCallback
+) -> Summary:
     """Let workers keep the parts, and put each into the output as soon as those before it are there."""
     task, summaries = context.task, list[Summary]()
 
@@ -229,10 +240,10 @@ def _score_in_parts(context: WorkerContext, parallel_map: ParallelMap, file: Bin
         for share, summary in _shares(parallel_map, keep_piece, _numbered(task), task.source):
             yield context.parts.path(len(summaries))
             summaries.append(summary)
-            tell("Scoring", share, sum(part.rows for part in summaries))
-        tell("Writing", 1, sum(part.rows for part in summaries))
+            progress("Scoring", share, sum(part.rows for part in summaries))
+        progress("Writing", 1, sum(part.rows for part in summaries))
 
-    tell("Scoring", 0, 0)
+    progress("Scoring", 0, 0)
     join(file, paths(), task.dialect, task.book)
     return total(summaries)
 
@@ -249,7 +260,7 @@ def keep_piece(context: WorkerContext, piece: Piece, number: int) -> Summary:
 
 
 def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
-    return ((piece, number) for number, piece in enumerate(task.spans or pieces(task.source, task.effort.size)))
+    return ((piece, number) for number, piece in enumerate(task.spans or pieces(task.source, task.options.size)))
 
 
 def _shares(
@@ -273,14 +284,14 @@ def _run_of(task: Task) -> dict[str, Any]:
     """Return what the parts of an output depend on, beside the bundle."""
     return {
         "input": task.source.digest, "ending": ".csv" if task.dialect else ".xlsx" if task.book else ".parquet",
-        "size": asdict(task.effort.size), "map": digest_of_map(task.plan.mapping),
+        "size": asdict(task.options.size), "map": digest_of_map(task.layout.mapping),
     }  # fmt: skip
 
 
 __all__ = [
-    "Effort",
+    "ProgressCallback",
+    "RunOptions",
     "Task",
-    "Tell",
     "WorkerContext",
     "digest_of_map",
     "keep_piece",

@@ -48,11 +48,11 @@ def arms_overlap(cohort: Cohort) -> Check:
     X = cohort.values.loc[rows, list(PATHWAY_FIELDS)].reset_index(drop=True)
     share = _share_below_floor(X, arm, common)
     reasons = [Message("chances_below_floor", {"share": share, "arms": len(common), "patients": len(X)})]
-    if few := REFERENCE_ARM not in common:
+    if small_reference := REFERENCE_ARM not in common:
         reasons.append(Message("few_in_reference_arm", {"least": _FEWEST_PER_ARM, "arm": REFERENCE_ARM}))
     if share >= _FAIL:
         return failed("C07", *reasons)
-    return warned("C07", *reasons) if few or share >= _WARN else passed("C07", *reasons)
+    return warned("C07", *reasons) if small_reference or share >= _WARN else passed("C07", *reasons)
 
 
 def _share_below_floor(X: pd.DataFrame, arm: NDArray[np.object_], arms: list[str]) -> float:
@@ -264,21 +264,21 @@ def enough_events(cohort: Cohort) -> Check:
     rows, events = int(used.sum()), int(cohort.y[used].sum())
     known = cohort.values.loc[used, list(cohort.fields)].notna()
     fields = int(known.any().sum())
-    counted, asked = _OF_RUNNERS if cohort.arm is None else _OF_PATIENTS
+    counted, needed_message = _OF_RUNNERS if cohort.arm is None else _OF_PATIENTS
     counts = Message(counted, {"events": events, "rows": rows, "fields": fields})
     # patients: success under usual care, and for every other arm what it adds, and by every field
     parameters = fields if cohort.arm is None else (fields + 1) * len(set(cohort.arm[used])) - 1
     if min(events, rows - events) < FEWEST_EVENTS:
         return failed("C06", counts, Message("few_events", {"least": FEWEST_EVENTS}))
     needed = rows_to_train(max(parameters, 1), float(np.clip(events / rows, 1e-6, 1 - 1e-6)))
-    return (passed if rows >= needed else warned)("C06", counts, Message(asked, {"needed": needed}))
+    return (passed if rows >= needed else warned)("C06", counts, Message(needed_message, {"needed": needed}))
 
 
 _OF_RUNNERS = ("cases_for_fields", "runners_needed_to_train")
 _OF_PATIENTS = ("successes_for_fields", "patients_needed_to_train")
 
 
-_TELLING = 0.9  # AUROC of a single field that no measurement before the outcome has
+_TOO_GOOD_AUROC = 0.9  # AUROC of a single field that no measurement before the outcome has
 _IN_PAIN = 0.2  # share of the cases with knee pain at the start
 _LOST = 0.1  # share of those without an episode
 _FEWEST_DATED = 5  # cases, and others, in which a field is looked at
@@ -342,7 +342,7 @@ def _by_fields(cohort: Cohort) -> list[Message]:
         y = cohort.y[known]
         if min(y.sum(), len(y) - y.sum()) >= _FEWEST_DATED:
             area = auroc(y, value[known])
-            if max(area, 1 - area) >= _TELLING:
+            if max(area, 1 - area) >= _TOO_GOOD_AUROC:
                 reasons.append(Message("field_tells_outcome", {"field": name, "auroc": max(area, 1 - area)}))
     return reasons
 
@@ -355,7 +355,7 @@ def _by_arm(cohort: Cohort) -> list[Message]:
         return []
     rates = y.groupby(cohort.arm[cohort.used]).transform("mean")
     area = auroc(np.asarray(y, dtype=float), np.asarray(rates, dtype=float))
-    return [Message("arm_tells_outcome", {"auroc": area})] if area >= _TELLING else []
+    return [Message("arm_tells_outcome", {"auroc": area})] if area >= _TOO_GOOD_AUROC else []
 
 
 _ALL = (

@@ -293,8 +293,8 @@ def decision_table(
     thresholds, all_at_risk = thresholds_up_to(settings.highest_threshold), np.ones_like(risk)
 
     def both(weight: Array | None) -> tuple[Array, Array]:
-        own, everybody = (net_benefit(case, each, thresholds, weight) for each in (risk, all_at_risk))
-        return own, own - np.maximum(everybody, 0)
+        by_risk, everybody = (net_benefit(case, score, thresholds, weight) for score in (risk, all_at_risk))
+        return by_risk, by_risk - np.maximum(everybody, 0)
 
     value, gain = both(None)
     groups, limits = count_groups(clubs), np.full((2, len(thresholds), 2), np.nan)

@@ -34,10 +34,10 @@ def simple_policies(outcome: pd.DataFrame, eligible: pd.DataFrame) -> dict[str, 
     """
     names = [arm.name for arm in ARMS]
     predicted = np.where(eligible[names].to_numpy(bool), outcome[names].to_numpy(float), -np.inf)
-    found = {BEST: np.array(names, dtype=object)[predicted.argmax(axis=1)]}
+    policies = {BEST: np.array(names, dtype=object)[predicted.argmax(axis=1)]}
     for name in names:
-        found[name] = np.where(eligible[name].to_numpy(bool), name, REFERENCE_ARM).astype(object)
-    return found
+        policies[name] = np.where(eligible[name].to_numpy(bool), name, REFERENCE_ARM).astype(object)
+    return policies
 
 
 def policy_values(
@@ -139,20 +139,30 @@ def preference_table(
         preferred), and with the truth: best_kept (share for whom a truly best eligible arm stays acceptable), right
         (share of the preferred arms that are truly best; NaN where none is named).
     """
-    may, kept, chosen = eligible[_NAMES].to_numpy(bool), acceptable[_NAMES].to_numpy(bool), np.asarray(preferred)
+    open_to, still_acceptable, chosen = (
+        eligible[_NAMES].to_numpy(bool),
+        acceptable[_NAMES].to_numpy(bool),
+        np.asarray(preferred),
+    )
     at = pd.Index(_NAMES).get_indexer(pd.Index(chosen))
-    columns = {"kept": (kept & may).sum(axis=1) / may.sum(axis=1), "named": (at >= 0).astype(float)}
+    columns = {"kept": (still_acceptable & open_to).sum(axis=1) / open_to.sum(axis=1), "named": (at >= 0).astype(float)}
     if truth is not None:
-        success = np.where(may, truth[_NAMES].to_numpy(float), -np.inf)
+        success = np.where(open_to, truth[_NAMES].to_numpy(float), -np.inf)
         best = success >= success.max(axis=1, keepdims=True)
         right = best[np.arange(len(at)), np.maximum(at, 0)]
-        columns |= {"best_kept": (best & kept).any(axis=1).astype(float), "right": np.where(at >= 0, right, np.nan)}
-    overlap = np.where(may, propensity[_NAMES].to_numpy(float), np.inf).min(axis=1)
+        columns |= {
+            "best_kept": (best & still_acceptable).any(axis=1).astype(float),
+            "right": np.where(at >= 0, right, np.nan),
+        }
+    overlap = np.where(open_to, propensity[_NAMES].to_numpy(float), np.inf).min(axis=1)
     third = np.searchsorted(np.quantile(overlap, [1 / 3, 2 / 3]), overlap) + 1
     rows = pd.DataFrame(columns)
     parts = [np.ones(len(rows), dtype=bool), *(third == part for part in (1, 2, 3))]
     return pd.DataFrame(
-        [{"patients": name, "n": int(own.sum()), **rows[own].mean()} for name, own in zip(_THIRDS, parts, strict=True)]
+        [
+            {"patients": name, "n": int(members.sum()), **rows[members].mean()}
+            for name, members in zip(_THIRDS, parts, strict=True)
+        ]
     )
 
 

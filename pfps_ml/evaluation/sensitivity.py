@@ -124,8 +124,10 @@ def measured_strengths(
     for name, typical in without.items():
         ratios = []
         for arm in propensity:
-            own = eligible[arm].to_numpy(bool)
-            with_it, plain = (each[arm].to_numpy(float)[own].clip(RARE, 1 - RARE) for each in (propensity, typical))
+            may_have = eligible[arm].to_numpy(bool)
+            with_it, plain = (
+                chances[arm].to_numpy(float)[may_have].clip(RARE, 1 - RARE) for chances in (propensity, typical)
+            )
             ratios.append(np.abs(np.log(with_it / (1 - with_it)) - np.log(plain / (1 - plain))))
         strength = float(np.exp(np.quantile(np.concatenate(ratios), LEVEL)))
         rows.append({"field": name, "label": field(name).label, "strength": strength})
@@ -151,8 +153,8 @@ class _Arm:
         # the extreme weights are high for the best residuals and low for the rest: try every place of the change
         order = slice(None) if sign > 0 else slice(None, None, -1)
         residual = sign * self.residual[order, None]
-        up, down = ((self.weight * each[:, None])[order] for each in (far, near))
-        top, mass = (_by_change(each * up, each * down) for each in (residual, np.ones_like(residual)))
+        up, down = ((self.weight * values[:, None])[order] for values in (far, near))
+        top, mass = (_by_change(values * up, values * down) for values in (residual, np.ones_like(residual)))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(mass > 0, top / mass, np.nan)
         return np.asarray(self.expected + sign * ratio.max(axis=0))
@@ -176,14 +178,14 @@ class _Pair:
     @classmethod
     def of(cls, patients: Patients, first: str, second: str, settings: EvaluationConfig) -> "_Pair | None":
         """Gather both arms among the patients who may have both; None where one of them was had by nobody."""
-        own = _both(patients, first, second)
-        arm, groups = patients.arm[own], patients.groups[own]
+        may_have_both = _both(patients, first, second)
+        arm, groups = patients.arm[may_have_both], patients.groups[may_have_both]
         clinics = count_groups(groups)
         if clinics < 2 or not ((arm == first).any() and (arm == second).any()):
             return None
         weight = _counts(groups, settings)
-        one, other = (_arm(patients, own, name, weight) for name in (first, second))
-        return cls(one, other, int(own.sum()), clinics)
+        one, other = (_arm(patients, may_have_both, name, weight) for name in (first, second))
+        return cls(one, other, int(may_have_both.sum()), clinics)
 
     def swapped(self) -> "_Pair":
         """Return the same two arms the other way round."""
@@ -221,17 +223,17 @@ def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Arra
     codes, names = pd.factorize(groups, sort=True, use_na_sentinel=False)
     stream = generator(settings.seed, "evaluation: resampled clinics")
     drawn = stream.integers(0, len(names), (settings.bootstraps, len(names)))
-    times = np.array([np.bincount(each, minlength=len(names)) for each in drawn]).reshape(-1, len(names))
+    times = np.array([np.bincount(clinics, minlength=len(names)) for clinics in drawn]).reshape(-1, len(names))
     return np.column_stack((np.ones(len(codes)), times[:, codes].T)).astype(float)
 
 
-def _arm(patients: Patients, own: npt.NDArray[np.bool_], name: str, weight: Array) -> _Arm:
-    expected, had = patients.outcome[name].to_numpy(float)[own], patients.arm[own] == name
-    residual = (patients.y[own] - expected)[had]
+def _arm(patients: Patients, may_have_both: npt.NDArray[np.bool_], name: str, weight: Array) -> _Arm:
+    expected, received = patients.outcome[name].to_numpy(float)[may_have_both], patients.arm[may_have_both] == name
+    residual = (patients.y[may_have_both] - expected)[received]
     order = np.argsort(-residual, kind="stable")
-    inverse = 1 / np.maximum(patients.propensity[name].to_numpy(float)[own][had], RARE)
+    inverse = 1 / np.maximum(patients.propensity[name].to_numpy(float)[may_have_both][received], RARE)
     means = (weight * expected[:, None]).sum(axis=0) / weight.sum(axis=0)
-    return _Arm(residual[order], inverse[order], weight[had][order], means)
+    return _Arm(residual[order], inverse[order], weight[received][order], means)
 
 
 __all__ = ["STRENGTHS", "Patients", "measured_strengths", "sensitivity_bounds", "strength_to_overturn"]

@@ -41,8 +41,8 @@ def groups_of(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
     names = [f"{low} to {high - 1} years" for low, high in pairwise(edges)]
     reached = np.zeros(len(X), dtype=int)
     for at, tier in enumerate(TIERS):
-        own = [name for name in X if BY_NAME[str(name)].obtained == tier]
-        reached[X[own].notna().any(axis=1).to_numpy()] = at
+        columns = [name for name in X if BY_NAME[str(name)].obtained == tier]
+        reached[X[columns].notna().any(axis=1).to_numpy()] = at
     labels = [TIER_LABELS[tier] for tier in TIERS]
     return {
         "sex": X["sex"].map(dict(enumerate(BY_NAME["sex"].levels))),
@@ -90,11 +90,11 @@ def subgroup_table(
         As `measure`.
     """
     case, risk = checked(y, p, both=False)
-    found = []
-    for own, about in _levels(by, case):
-        figures = part_figures(case[own], risk[own], np.asarray(clubs)[own], settings)
-        found.append(figures.assign(**about)[_COLUMNS])
-    return pd.concat(found, ignore_index=True)
+    tables = []
+    for members, about in _levels(by, case):
+        figures = part_figures(case[members], risk[members], np.asarray(clubs)[members], settings)
+        tables.append(figures.assign(**about)[_COLUMNS])
+    return pd.concat(tables, ignore_index=True)
 
 
 def decision_parts(
@@ -123,16 +123,21 @@ def decision_parts(
         As `measure`.
     """
     case, risk = checked(y, p, both=False)
-    found = []
-    for own, about in _levels(by, case):
-        if _too_few(case[own], settings):
+    tables = []
+    for members, about in _levels(by, case):
+        if _too_few(case[members], settings):
             table = pd.DataFrame({"threshold": thresholds_up_to(settings.highest_threshold)})
         else:
-            mine = np.asarray(clubs)[own]
-            few = count_groups(mine) < settings.fewest_clubs
-            table = decision_table(case[own], risk[own], mine, replace(settings, bootstraps=0) if few else settings)
-        found.append(table.assign(**about))
-    return pd.concat(found, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
+            member_clubs = np.asarray(clubs)[members]
+            too_few_clubs = count_groups(member_clubs) < settings.fewest_clubs
+            table = decision_table(
+                case[members],
+                risk[members],
+                member_clubs,
+                replace(settings, bootstraps=0) if too_few_clubs else settings,
+            )
+        tables.append(table.assign(**about))
+    return pd.concat(tables, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
 
 
 def _levels(by: Mapping[str, npt.ArrayLike], y: Array) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, Any]]]:
@@ -140,8 +145,11 @@ def _levels(by: Mapping[str, npt.ArrayLike], y: Array) -> Iterator[tuple[npt.NDA
     for field, labels in by.items():
         codes, levels = pd.factorize(pd.Series(labels), sort=True)
         for code, level in [*enumerate(levels), (-1, "not recorded")]:
-            if (own := codes == code).any():
-                yield own, {"field": field, "level": str(level), "n": int(own.sum()), "events": int(y[own].sum())}
+            if (members := codes == code).any():
+                yield (
+                    members,
+                    {"field": field, "level": str(level), "n": int(members.sum()), "events": int(y[members].sum())},
+                )
 
 
 def _too_few(y: Array, settings: EvaluationConfig) -> bool:

@@ -23,7 +23,7 @@ from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.readers import ENDINGS, open_source, read_all
-from pfps_ml.io.roster import NAMES, has_decimal_comma, id_texts, plan_of
+from pfps_ml.io.roster import NAMES, column_layout, has_decimal_comma, id_texts
 from pfps_ml.io.xlsx_tables import write_book
 
 _BLOCK = 1 << 20  # bytes that are copied at once
@@ -146,18 +146,18 @@ def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
     """
     declared = load_mapping(mapping)
     source = open_source(roster, NAMES.union(declared.sources), sheet=declared.sheet)
-    plan = plan_of(source, declared)
+    layout = column_layout(source, declared)
     sheet = read_all(source)
     if sheet.faults:
         rows = [fault.row for fault in sheet.faults if fault.row is not None]
         fault = Fault(None, (), "rows_of_other_columns", {"n": len(rows), "rows": rows_shown(rows)})
         raise InvalidInput(Message("rows_misfit"), [fault])
-    place = plan.places["runner_id"]
-    ids = plain_ids(id_texts(sheet.table.column(place), plan))
-    comma = source.decimal_comma and has_decimal_comma(sheet, plan)
+    place = layout.places["runner_id"]
+    ids = plain_ids(id_texts(sheet.table.column(place), layout))
+    comma = source.decimal_comma and has_decimal_comma(sheet, layout)
     dialect = Dialect(source.dialect.delimiter, "," if comma else ".", source.dialect.bom)
-    known = tuple(name or file_name for name, file_name in zip(plan.header, source.header, strict=True))
-    return Draft(sheet.table, ids, place, known, declared, plan.passing, dialect)
+    known = tuple(name or file_name for name, file_name in zip(layout.header, source.header, strict=True))
+    return Draft(sheet.table, ids, place, known, declared, layout.passing, dialect)
 
 
 def write_draft(out: Path, table: Any, dialect: Dialect) -> None:

@@ -274,7 +274,7 @@ def extent(piece: Piece) -> int:
     return piece.rows if isinstance(piece, Groups) else int(piece.num_rows)
 
 
-def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) -> Sheet:
+def read_piece(source: Source, piece: Piece, only: list[int] | None = None) -> Sheet:
     """Read a piece: all columns, or those at some places.
 
     Raises
@@ -282,8 +282,8 @@ def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) ->
     InputError
         If the quotes of a CSV file do not match, or a Parquet file is damaged.
     """
-    places = list(range(len(source.header))) if wanted is None else wanted
-    names = None if wanted is None else [source.header[at] for at in wanted]
+    places = list(range(len(source.header))) if only is None else only
+    names = None if only is None else [source.header[at] for at in only]
     if isinstance(piece, Groups):
         with _readable(source.path):
             return Sheet(read_groups(source.path, source.digest, piece, names))

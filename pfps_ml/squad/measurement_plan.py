@@ -160,8 +160,8 @@ def _options(squad: Squad, runner: int, chosen: Sequence[Measurement]) -> _Optio
     """Return what may be measured next of one runner: each field alone, and the most telling ones together."""
     planned = [choice for choice in chosen if choice.runner == runner]
     left = [choice for choice in squad.choices if choice.runner == runner and choice not in planned]
-    telling = sorted(left, key=lambda choice: -_spread(choice) / choice.minutes)
-    steps = [(choice,) for choice in left] + [tuple(telling[:size]) for size in range(2, len(telling) + 1)]
+    by_spread = sorted(left, key=lambda choice: -_spread(choice) / choice.minutes)
+    steps = [(choice,) for choice in left] + [tuple(by_spread[:size]) for size in range(2, len(by_spread) + 1)]
     after = [outcomes(squad.log_odds[runner], [*planned, *step]) for step in steps]
     return _Options(tuple(steps), tuple(after))
 
