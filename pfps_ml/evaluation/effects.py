@@ -127,8 +127,9 @@ def propensity_overlap(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataF
         chance = propensity[name].to_numpy(float)[may_have]
         low, q05, median, q95 = np.quantile(chance, [0, 0.05, 0.5, 0.95]) if chance.size else [np.nan] * 4
         share = (chance >= RARE).mean() if chance.size else np.nan
-        rows.append({"arm": name, "eligible": chance.size, "received": int((received[may_have] == name).sum()), "share": share,
-                     "min": low, "q05": q05, "median": median, "q95": q95})  # fmt: skip
+        count = int((received[may_have] == name).sum())
+        rows.append({"arm": name, "eligible": chance.size, "received": count, "share": share, "min": low,
+                     "q05": q05, "median": median, "q95": q95})  # fmt: skip
     return pd.DataFrame(rows)
 
 
