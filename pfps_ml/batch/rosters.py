@@ -18,7 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pfps_ml.batch.checkpoints import CHANGED, digest_of, only_run, stamp_of
 from pfps_ml.batch.stream import (
@@ -36,15 +36,11 @@ from pfps_ml.batch.stream import (
 from pfps_ml.batch.workers import ParallelMap, cores, working
 from pfps_ml.core import Fault, InputError, Message, MissingLibrary, OutputError, PartlyDone
 from pfps_ml.core.atomic_output import GO_ON, destination, explained, write_whole, written_whole
+from pfps_ml.io import mapping as maps
 from pfps_ml.io.duplicates import Shared, find_shared
-from pfps_ml.io.mapping import Mapping as Map
-from pfps_ml.io.mapping import load_mapping
-from pfps_ml.io.readers import pieces
+from pfps_ml.io.readers import CSV, PARQUET, WORKBOOK, pieces
 from pfps_ml.io.roster import Summary
 from pfps_ml.model.bundle import Bundle, digest, dump
-
-if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
 
 FORMAT = "pfps-dataset/1"
 MANIFEST = "manifest.json"
@@ -136,7 +132,7 @@ def _place(out: Path, name: str) -> Path:
 
 PoolFactory = Callable[[Any], AbstractContextManager[ParallelMap]]
 Tasks = Mapping[str, Task | None]  # of every partition, by name; None if it is broken
-_OTHERS = (".csv", ".xlsx", ".xlsm")  # rosters, too, but no part of a data set
+_OTHERS = (CSV.ending, WORKBOOK.ending, *WORKBOOK.also_read)  # rosters, too, but no part of a data set
 
 
 @dataclass(frozen=True)
@@ -145,25 +141,25 @@ class DatasetJob:
 
     folder: Path
     out: Path
-    mapping: Map
+    mapping: maps.Mapping
     options: RunOptions
     visit: bool = False
     shared: Shared = field(default_factory=Shared)
-    bundle: "Bundle | None" = None
+    bundle: Bundle | None = None
 
 
 def score_dataset(
     folder: Path,
     out: Path,
-    bundle: "Bundle",
-    mapping: Path | Map | None,
+    bundle: Bundle,
+    mapping: Path | maps.Mapping | None,
     options: RunOptions,
     progress: ProgressCallback,
 ) -> Summary:
     """Score a folder of Parquet files into another one; see `pfps_ml.batch.rosters.score_roster`."""
     names = _partitions(folder, out)
     # whole paths, because a worker of a cluster stands in a folder of its own
-    job = DatasetJob(folder.resolve(), destination(out), load_mapping(mapping), options)
+    job = DatasetJob(folder.resolve(), destination(out), maps.load_mapping(mapping), options)
     tasks = {name: _glance(job, name) for name in names}
     job = replace(job, visit=any(task.layout.visit for task in tasks.values() if task))
     run = _run_of(job, bundle, tasks)
@@ -182,7 +178,7 @@ def score_dataset(
 
 @contextmanager
 def pool_factory(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[PoolFactory]:
-    """PoolFactory what lends workers, given what all of their work needs: those of a cluster, or of this machine.
+    """Yield a factory of pools: given the context of the work, it lends workers of a cluster, or of this machine.
 
     Parameters
     ----------
@@ -270,7 +266,7 @@ def _partitions(folder: Path, out: Path) -> list[str]:
         raise InputError(
             Message("dataset_of_other_files"), [Fault(None, (), "other_file", {"name": name}) for name in left]
         )
-    names = sorted(name for name, path in paths.items() if name.lower().endswith(".parquet") and not path.is_dir())
+    names = sorted(name for name, path in paths.items() if name.lower().endswith(PARQUET.ending) and not path.is_dir())
     if not names:
         raise InputError(Message("dataset_empty", {"path": str(folder)}))
     return names
@@ -286,18 +282,18 @@ def _is_text(name: str) -> bool:
 
 
 def _task(job: DatasetJob, name: str) -> Task:
-    task = open_task(job.folder / name, job.mapping, ".parquet", job.options, part=True)
+    task = open_task(job.folder / name, job.mapping, PARQUET, job.options, part=True)
     return replace(task, shared=job.shared, layout=replace(task.layout, visit=job.visit))
 
 
 def _glance(job: DatasetJob, name: str) -> Task | None:
     try:
-        return open_task(job.folder / name, job.mapping, ".parquet", job.options, part=True)
+        return open_task(job.folder / name, job.mapping, PARQUET, job.options, part=True)
     except InputError:
         return None  # whoever scores it says why
 
 
-def _run_of(job: DatasetJob, bundle: "Bundle", tasks: Tasks) -> dict[str, Any]:
+def _run_of(job: DatasetJob, bundle: Bundle, tasks: Tasks) -> dict[str, Any]:
     """Return what the partitions of an output depend on."""
     stamps = {name: task.source.digest if task else stamp_of(job.folder / name) for name, task in tasks.items()}
     return {
@@ -338,7 +334,7 @@ def _faults_of(account: Mapping[str, Any]) -> Iterator[Fault]:
         yield read.within("fault_in_partition", partition=account["name"])
 
 
-def _bundle_of(job: DatasetJob) -> "Bundle":
+def _bundle_of(job: DatasetJob) -> Bundle:
     assert job.bundle is not None
     return job.bundle
 
@@ -350,7 +346,7 @@ def score_roster(
     source: Path,
     out: Path,
     bundle: Bundle,
-    mapping: Path | Map | None = None,
+    mapping: Path | maps.Mapping | None = None,
     options: RunOptions = DEFAULT_OPTIONS,
     progress: ProgressCallback = silent,
 ) -> Summary:

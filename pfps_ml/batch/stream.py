@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from pfps_ml.batch.checkpoints import Parts, Stamp, check_steady, parts_beside, stamp_of
 from pfps_ml.batch.scoring import CHUNK, scored_columns
@@ -22,7 +22,18 @@ from pfps_ml.io.csv_chunks import Span
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
-from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
+from pfps_ml.io.readers import (
+    ENDINGS,
+    Format,
+    Piece,
+    Size,
+    Source,
+    extent,
+    open_source,
+    pieces,
+    read_piece,
+    written_format,
+)
 from pfps_ml.io.roster import (
     NAMES,
     ColumnLayout,
@@ -33,10 +44,7 @@ from pfps_ml.io.roster import (
     read_rows,
     summary_of,
 )
-from pfps_ml.model.bundle import digest, dump
-
-if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
+from pfps_ml.model.bundle import Bundle, digest, dump
 
 ProgressCallback = Callable[[str, float, int], None]
 
@@ -71,27 +79,27 @@ class Task:
     ----------
     source, layout
         The file, and what its columns are.
+    out_format
+        The format of the output.
     dialect
-        How CSV is written; None for Parquet and workbooks.
+        How CSV is written, if the output is CSV.
     options
         How much is done at once.
     shared
         The ids that more than one row has.
     spans
         The pieces of a CSV file, once they are known.
-    book
-        Whether a workbook is written.
     stamp
         What the disk said of the file before it was read.
     """
 
     source: Source
     layout: ColumnLayout
-    dialect: Dialect | None
+    out_format: Format
+    dialect: Dialect
     options: RunOptions
     shared: Shared = field(default_factory=Shared)
     spans: tuple[Span, ...] = ()
-    book: bool = False
     stamp: Stamp | None = None
 
 
@@ -100,7 +108,7 @@ class WorkerContext:
     """What a worker needs: the task, the released model, the folder of parts, and the output."""
 
     task: Task
-    bundle: "Bundle"
+    bundle: Bundle
     parts: Parts
     out: Path
 
@@ -112,7 +120,7 @@ def silent(_step: str, _share: float, _rows: int) -> None:
 def score_file(
     source: Path,
     out: Path,
-    bundle: "Bundle",
+    bundle: Bundle,
     mapping: Path | Mapping | None,
     options: RunOptions,
     progress: ProgressCallback,
@@ -120,7 +128,7 @@ def score_file(
     """Score one file; see `pfps_ml.batch.rosters.score_roster`."""
     check_output(out, ENDINGS)
     progress("Reading", 0, 0)
-    task = open_task(source, load_mapping(mapping), out.suffix.lower(), options)
+    task = open_task(source, load_mapping(mapping), written_format(out), options)
     if task.source.is_one_piece(options.size):
         task = settled(task, in_turn(task), progress)
         with written_whole(out) as file:
@@ -135,7 +143,7 @@ def score_file(
             return _score_in_parts(context, parallel_map, file, progress)
 
 
-def open_task(source: Path, mapping: Mapping, ending: str, options: RunOptions, part: bool = False) -> Task:
+def open_task(source: Path, mapping: Mapping, out_format: Format, options: RunOptions, part: bool = False) -> Task:
     """Look at a roster, or at a part of a data set (which may be empty), and decide what its columns are.
 
     Raises
@@ -146,8 +154,7 @@ def open_task(source: Path, mapping: Mapping, ending: str, options: RunOptions, 
     stamp = stamp_of(source)
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
     layout = column_layout(replace(opened, rows=1) if part else opened, mapping)
-    dialect = opened.dialect if ending == ".csv" else None
-    return Task(opened, layout, dialect, options, book=ending == ".xlsx", stamp=stamp)
+    return Task(opened, layout, out_format, opened.dialect, options, stamp=stamp)
 
 
 def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -> Task:
@@ -168,7 +175,7 @@ def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -
 
     shared = find_shared(every, task.source.digest)
     dialect = task.dialect
-    if dialect and task.layout.decimal_comma:
+    if task.out_format.is_text and task.layout.decimal_comma:
         sheets = (read_piece(task.source, span) for span in spans)
         comma = any(has_decimal_comma(sheet, task.layout) for sheet in sheets)
         dialect = replace(dialect, decimal="," if comma else ".")
@@ -181,7 +188,7 @@ def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tu
     return function(plain_ids(id_texts(column, task.layout)), *arguments)
 
 
-def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, progress: ProgressCallback) -> Summary:
+def score_in_turn(task: Task, bundle: Bundle, file: BinaryIO, progress: ProgressCallback) -> Summary:
     """Score a file piece by piece in this process."""
     summaries = list[Summary]()
 
@@ -195,11 +202,11 @@ def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, progress: Progre
             yield table
         progress("Writing", 1, sum(part.rows for part in summaries))
 
-    join(file, tables(), task.dialect, task.book)
+    join(file, tables(), task.out_format, task.dialect)
     return total(summaries)
 
 
-def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summary]:
+def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]:
     """Return some rows of the output, and their account.
 
     Raises
@@ -244,7 +251,7 @@ def _score_in_parts(
         progress("Writing", 1, sum(part.rows for part in summaries))
 
     progress("Scoring", 0, 0)
-    join(file, paths(), task.dialect, task.book)
+    join(file, paths(), task.out_format, task.dialect)
     return total(summaries)
 
 
@@ -254,7 +261,10 @@ def keep_piece(context: WorkerContext, piece: Piece, number: int) -> Summary:
         summary = context.parts.whole(number)
         if summary is None:
             table, summary = score_piece(context.task, context.bundle, piece)
-            write = partial(write_part, table=table, dialect=context.task.dialect, first=number == 0)
+            task = context.task
+            write = partial(
+                write_part, table=table, file_format=task.out_format, dialect=task.dialect, first=number == 0
+            )
             context.parts.keep(number, write, summary)
     return summary
 
@@ -283,7 +293,7 @@ def _shares(
 def _run_of(task: Task) -> dict[str, Any]:
     """Return what the parts of an output depend on, beside the bundle."""
     return {
-        "input": task.source.digest, "ending": ".csv" if task.dialect else ".xlsx" if task.book else ".parquet",
+        "input": task.source.digest, "ending": task.out_format.ending,
         "size": asdict(task.options.size), "map": digest_of_map(task.layout.mapping),
     }  # fmt: skip
 

@@ -126,7 +126,9 @@ def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd
     curves, areas = targeting_curves(**about, settings=settings)
     tests = grouped.drop_duplicates("arm").rename(columns=GROUP_TESTS)[["arm", *GROUP_TESTS.values()]]
     tables = {
-        "effects": adjusted_effects(patients.y, patients.arm, patients.outcome, patients.propensity, patients.eligible, patients.groups),
+        "effects": adjusted_effects(
+            patients.y, patients.arm, patients.outcome, patients.propensity, patients.eligible, patients.groups
+        ),
         "policies": policy_values(patients.y, treated.scores, choices, patients.groups),
         "heterogeneity": best_linear_predictor(**about).merge(tests, how="left"),
         "groups": grouped, "targeting": curves, "areas": areas,

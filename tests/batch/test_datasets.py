@@ -14,6 +14,7 @@ from pfps_ml.batch.stream import open_task
 from pfps_ml.cli.main import main
 from pfps_ml.core.errors import InputError, OutputError, PartlyDone
 from pfps_ml.io.mapping import Mapping
+from pfps_ml.io.readers import PARQUET
 from tests.streams import digest, left, run_options, runners, written
 
 
@@ -221,7 +222,7 @@ def test_a_map_renames_the_columns_of_every_partition(tmp_path, bundle):
 
 
 def test_a_partition_that_comes_back_with_other_rows_is_an_error(source):
-    task = open_task(source / "p0.parquet", Mapping(), ".parquet", run_options(), part=True)
+    task = open_task(source / "p0.parquet", Mapping(), PARQUET, run_options(), part=True)
     account = {"name": "p0.parquet", "rows": 149, "scored": 149, "rejected": 0, "problems": {}}
     with pytest.raises(OutputError, match="expected 150 rows of p0"):
         _reconciled({"p0.parquet": task}, [account])

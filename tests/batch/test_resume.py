@@ -22,7 +22,7 @@ from tests.waiting import until
 ENDINGS = (".csv", ".parquet")
 
 
-def _dies(desk, piece, number):
+def _dies(context, piece, number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -137,10 +137,10 @@ def test_half_an_output_of_a_run_that_was_killed_does_not_stay(tmp_path, bundle)
 def test_what_a_full_disk_refuses_is_an_output_error_and_the_same_command_goes_on(tmp_path, bundle, monkeypatch, kind):
     source, out, limit = written(runners(), tmp_path / "in.csv"), tmp_path / f"out{kind}", 3
 
-    def full(file, table, dialect, first):
+    def full(file, table, **how):
         if len(list((tmp_path / f".{out.name}.parts").glob("0*.part"))) > limit:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write_part(file, table, dialect, first)
+        write_part(file, table, **how)
 
     with monkeypatch.context() as patched:
         patched.setattr("pfps_ml.batch.stream.write_part", full)
@@ -180,7 +180,7 @@ def test_a_map_is_known_again_in_any_process():
 COMMAND = (
     "import sys; from pathlib import Path; from pfps_ml.model.bundle import load_bundle;"
     "from pfps_ml.io.readers import Size;"
-    "from pfps_ml.io.roster import score_roster; from pfps_ml.batch.stream import RunOptions;"
+    "from pfps_ml.batch.rosters import score_roster; from pfps_ml.batch.stream import RunOptions;"
     "score_roster(Path(sys.argv[1]), Path(sys.argv[2]), load_bundle(Path(sys.argv[3])), None,"
     "RunOptions(2, 64, Size(200, 20_000)))"
 )
