@@ -413,6 +413,7 @@ def _check_width(columns: int) -> None:
 
 __all__ = [
     "CSV", "ENDINGS", "PARQUET", "WORKBOOK",
-    "Format", "Groups", "Piece", "Sheet", "Size", "Source", "extent", "format_of", "look", "open_source", "pieces", "read_all",
+    "Format", "Groups", "Piece", "Sheet", "Size", "Source",
+    "extent", "format_of", "look", "open_source", "pieces", "read_all",
     "read_groups", "read_piece", "read_sheet", "row_pieces", "written_format",
 ]  # fmt: skip
