@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import Floats, Message
+from pfps_ml.core import Bools, Floats, Ints, Message
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.core.randomness import generator
@@ -116,12 +116,12 @@ def telling_gaps(cohort: Cohort) -> Check:
     return judged("C05", failures, warnings, Message("gaps_compared", {"n": len(fields)}))
 
 
-def _codes(texts: NDArray[np.object_]) -> NDArray[np.int64]:
+def _codes(texts: NDArray[np.object_]) -> Ints:
     """Return codes of levels; rows without one share a level."""
     return np.asarray(pd.factorize(texts, use_na_sentinel=False)[0], dtype=np.int64)
 
 
-def _alone(codes: NDArray[np.int64], y: Floats) -> float:
+def _alone(codes: Ints, y: Floats) -> float:
     """Return the AUROC of the level's rate, taken from other rows and drawn to the mean."""
     folds, rates = generator(0, "checks: folds").integers(0, _LEAK_FOLDS, len(y)), np.zeros(len(y))
     for fold in range(_LEAK_FOLDS):
@@ -131,7 +131,7 @@ def _alone(codes: NDArray[np.int64], y: Floats) -> float:
     return auroc(y, rates)
 
 
-def _p_of_levels(codes: NDArray[np.int64], y: Floats) -> float:
+def _p_of_levels(codes: Ints, y: Floats) -> float:
     """Return the p value of the levels' rates being one (chi-squared)."""
     from scipy.special import chdtrc
 
@@ -141,7 +141,7 @@ def _p_of_levels(codes: NDArray[np.int64], y: Floats) -> float:
     return float(chdtrc(max(len(rows) - 1, 1), ((cases - rows * rate) ** 2 / (rows * rate * (1 - rate))).sum()))
 
 
-def _of_gap(missing: NDArray[np.bool_], y: Floats, club: NDArray[np.int64]) -> tuple[float, float]:
+def _of_gap(missing: Bools, y: Floats, club: Ints) -> tuple[float, float]:
     """Return the AUROC of a field being missing, and its p value, between cases and others of the same club.
 
     What a club cannot measure is missing in all of it and tells nothing, however ill its runners fall. Exact (Fisher:
@@ -160,7 +160,7 @@ def _of_gap(missing: NDArray[np.bool_], y: Floats, club: NDArray[np.int64]) -> t
     return 0.5 + apart / max(pairs, 1) / 2, float(chance[chance <= chance[seen] * (1 + 1e-7)].sum())
 
 
-def _standing(cohort: Cohort, used: NDArray[np.bool_], codes: NDArray[np.int64]) -> Iterator[str]:
+def _standing(cohort: Cohort, used: Bools, codes: Ints) -> Iterator[str]:
     """Yield the fields most of whose variance lies between the levels."""
     for name in cohort.fields:
         column = pd.Series(cohort.values.loc[used, name].to_numpy(dtype=float))

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, CohortError, Floats, Message
+from pfps_ml.core import Bools, CohortError, Floats, Ints, Message
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
@@ -266,7 +266,7 @@ def resampled(cohort: Cohort, fewest_clubs: int) -> tuple[NDArray[Any], Resampli
     return _persons(cohort.person[used]), Resampling(Resampled(cohort.people), fewest_clubs)
 
 
-def _persons(who: NDArray[np.object_]) -> NDArray[np.int64]:
+def _persons(who: NDArray[np.object_]) -> Ints:
     """Return a number for each person; a row that does not say whose it is is taken to be somebody's only one."""
     codes, names = pd.factorize(who)
     unknown = codes < 0

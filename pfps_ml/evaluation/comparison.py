@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import CohortError, Floats, Message
 from pfps_ml.core.numbers import student_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.displays import BLUE, GREY, new_figure
@@ -23,7 +23,6 @@ from pfps_ml.evaluation.policy import BEST, simple_policies
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 COLUMNS = ("candidate", "metric", "label", "rounds", "value", "low", "high",
            "difference", "difference_low", "difference_high")  # fmt: skip
 _NAMES = [arm.name for arm in ARMS]
@@ -61,7 +60,7 @@ class Judged:
     clubs: int
 
 
-def onset_figures(y: Array, p: Array, truth: Array | None, weight: Array | None = None) -> dict[str, float]:
+def onset_figures(y: Floats, p: Floats, truth: Floats | None, weight: Floats | None = None) -> dict[str, float]:
     """Return every metric of predicted risks; where the true risk is known, the excess log loss over it first."""
     known = {} if truth is None else {EXCESS: excess_log_loss(truth, p, weight)}
     return known | {name: metric.compute(y, p, weight) for name, metric in METRICS.items()}
@@ -71,13 +70,13 @@ def onset_figures(y: Array, p: Array, truth: Array | None, weight: Array | None 
 class Patients:
     """Those that pathways are judged on: success, the arm they had, which arms are open, and the truth if known."""
 
-    y: Array
+    y: Floats
     arm: npt.NDArray[np.object_]
     eligible: pd.DataFrame
     truth: pd.DataFrame | None = None
 
 
-def pathway_figures(success: pd.DataFrame, patients: Patients, weight: Array | None = None) -> dict[str, float]:
+def pathway_figures(success: pd.DataFrame, patients: Patients, weight: Floats | None = None) -> dict[str, float]:
     """Return how good predicted successes are: policy share, PEHE and regret against the truth, and factual losses.
 
     Everything is among the arms open to the patient; a choice is the arm with the highest prediction, ungated.
@@ -102,7 +101,7 @@ def pathway_figures(success: pd.DataFrame, patients: Patients, weight: Array | N
     return _against_truth(success, patients.truth, patients.eligible, share) | factual
 
 
-def _against_truth(success: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame, w: Array) -> dict[str, float]:
+def _against_truth(success: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame, w: Floats) -> dict[str, float]:
     open_to, true = eligible[_NAMES].to_numpy(bool), truth[_NAMES].to_numpy(float)
     at = pd.Index(_NAMES).get_indexer(pd.Index(simple_policies(success, eligible)[BEST]))
     chosen, usual = true[np.arange(len(true)), at], true[:, _NAMES.index(REFERENCE_ARM)]

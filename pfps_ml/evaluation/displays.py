@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Message, OutputError
+from pfps_ml.core import Floats, Message, OutputError
 from pfps_ml.core.numbers import csv_text
 from pfps_ml.domain.dictionary import ONSET, field
 from pfps_ml.domain.schemas import NOTICE
@@ -142,7 +142,7 @@ class Calibration:
 
     table: pd.DataFrame
     curve: pd.DataFrame
-    p: npt.NDArray[np.float64]
+    p: Floats
     label: str
     over: str = "clubs"
 

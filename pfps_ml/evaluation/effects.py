@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import Bools, CohortError, Floats, Message
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.numbers import student_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.metrics import LEVEL
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Fit:
     `covariance` is NaN where the clinics are too few to say.
     """
 
-    beta: Array
-    covariance: Array
+    beta: Floats
+    covariance: Floats
     freedom: int
 
     def contrast(self, weights: npt.ArrayLike, level: float) -> tuple[float, float, float]:
@@ -62,7 +60,7 @@ class Fit:
         return float(sums @ self.beta), float(np.sqrt(sums @ self.covariance @ sums))
 
 
-def regress(design: Array, values: Array, groups: npt.ArrayLike) -> Fit:
+def regress(design: Floats, values: Floats, groups: npt.ArrayLike) -> Fit:
     """Return the least-squares fit of values on a design, with a covariance that holds when clinics are few.
 
     The jackknife over clinics (CV3 of MacKinnon, Nielsen and Webb 2023, with Student's t): with some ten clinics the
@@ -81,12 +79,12 @@ def regress(design: Array, values: Array, groups: npt.ArrayLike) -> Fit:
     return Fit(beta, (count - 1) / count * gaps.T @ gaps, count - 1)
 
 
-def clustered_mean(values: Array, groups: npt.ArrayLike, level: float) -> tuple[float, float, float]:
+def clustered_mean(values: Floats, groups: npt.ArrayLike, level: float) -> tuple[float, float, float]:
     """Return a mean and its interval's limits, NaN where all values are of one clinic."""
     return regress(np.ones((len(values), 1)), values, groups).contrast([1.0], level)
 
 
-def _solve(products: Array) -> Array:
+def _solve(products: Floats) -> Floats:
     return np.asarray(np.linalg.pinv(products[:, :-1]) @ products[:, -1])
 
 
@@ -339,12 +337,12 @@ def policy_share(chosen: Labels, truth: pd.DataFrame, eligible: pd.DataFrame) ->
     )
 
 
-def _augmented(y: Array, treated: npt.NDArray[np.bool_], outcome: pd.Series, propensity: pd.Series) -> Array:
+def _augmented(y: Floats, treated: Bools, outcome: pd.Series, propensity: pd.Series) -> Floats:
     expected, chance = outcome.to_numpy(float), np.maximum(propensity.to_numpy(float), RARE)
     return expected + np.where(treated, (y - expected) / chance, 0.0)
 
 
-def _mean(values: Array) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import CohortError, Floats, Message
+from pfps_ml.core import CohortError, Floats, Ints, Message
 from pfps_ml.core.config import Config, EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.core.records import Metric
@@ -330,7 +330,7 @@ def observed_shares(X: pd.DataFrame, arm: Objects) -> pd.DataFrame:
     return received.groupby([column for _, column in eligibility(X).items()]).transform("mean")
 
 
-def _folds(groups: NDArray[Any], config: Config) -> NDArray[np.int64]:
+def _folds(groups: NDArray[Any], config: Config) -> Ints:
     """Put whole clinics into folds of about the same number of clinics."""
     codes, names = pd.factorize(groups)
     order = generator(config.evaluation.seed, "validation: folds of clinics").permutation(len(names))

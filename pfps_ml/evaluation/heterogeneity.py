@@ -19,19 +19,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import Bools, Floats, Ints
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, regress
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
-Array = npt.NDArray[np.float64]
 _SAME = 1e-9  # a spread of predicted effects below this is none
 
 
 def effect_scores(
     effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, name: str
-) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+) -> tuple[Bools, Floats, Floats]:
     """Return who may have an arm and usual care, their predicted effects, and the scores of their effects."""
     may_have = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
     score = (scores[name] - scores[REFERENCE_ARM]).to_numpy(float)
@@ -78,13 +78,13 @@ def best_linear_predictor(
 _BLP = ("mean", "mean_low", "mean_high", "slope", "slope_low", "slope_high", "p_differs", "p_calibrated")
 
 
-def _slope(predicted: Array, score: Array, clinic: npt.ArrayLike) -> tuple[float, ...]:
+def _slope(predicted: Floats, score: Floats, clinic: npt.ArrayLike) -> tuple[float, ...]:
     fit = regress(np.column_stack((np.ones_like(predicted), predicted - predicted.mean())), score, clinic)
     above = fit.above([0, 1], 1.0)
     return *fit.contrast([0, 1], LEVEL), fit.above([0, 1]), 2 * min(above, 1 - above)
 
 
-def group_members(predicted: Array, count: int) -> npt.NDArray[np.int64]:
+def group_members(predicted: Floats, count: int) -> Ints:
     """Return the group of each patient, from 0 (the least was predicted) on; equal groups, fewer where many tie."""
     edges = np.unique(np.quantile(predicted, np.arange(1, count) / count))
     return np.asarray(np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1], dtype=np.int64)
@@ -121,7 +121,7 @@ _GROUP = ("group", "n", "predicted", "observed", "low", "high",
           "spread", "spread_low", "spread_high", "p_spread", "p_calibrated")  # fmt: skip
 
 
-def _groups(predicted: Array, score: Array, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
+def _groups(predicted: Floats, score: Floats, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
     member = group_members(predicted, count)
     design = (member[:, None] == np.arange(member.max() + 1)).astype(float)
     means, one_group = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
@@ -184,7 +184,7 @@ def targeting_curves(
     return table, pd.DataFrame(areas)
 
 
-def _curves(predicted: Array, score: Array, weight: Array) -> dict[str, Array]:
+def _curves(predicted: Floats, score: Floats, weight: Floats) -> dict[str, Floats]:
     """Return both curves and both areas of patients counted as given; patients with one prediction are not ranked."""
     order = np.argsort(-predicted, kind="stable")
     starts = np.flatnonzero(np.concatenate(([True], np.diff(predicted[order]) != 0)))
@@ -196,14 +196,14 @@ def _curves(predicted: Array, score: Array, weight: Array) -> dict[str, Array]:
             "autoc": np.array((excess / _FINE).mean()), "qini": np.array(excess.mean())}  # fmt: skip
 
 
-def _resamples(clinic: npt.ArrayLike, settings: EvaluationConfig) -> Iterator[Array]:
+def _resamples(clinic: npt.ArrayLike, settings: EvaluationConfig) -> Iterator[Floats]:
     codes, names = pd.factorize(np.asarray(clinic), sort=True)
     stream = generator(settings.seed, "evaluation: resampled clinics")
     for _ in range(settings.bootstraps if len(names) > 1 else 0):
         yield np.bincount(stream.integers(0, len(names), len(names)), minlength=len(names))[codes].astype(float)
 
 
-def _curve_table(name: str, observed: dict[str, Array], draws: list[dict[str, Array]], clinics: int) -> pd.DataFrame:
+def _curve_table(name: str, observed: dict[str, Floats], draws: list[dict[str, Floats]], clinics: int) -> pd.DataFrame:
     table = pd.DataFrame({"arm": name, "share": _SHARES, "random": _SHARES * observed["gain"][-1]})
     for curve in ("gain", "toc"):
         columns = np.array([draw[curve] for draw in draws]).T if draws else np.full((len(_SHARES), 1), np.nan)
@@ -212,7 +212,7 @@ def _curve_table(name: str, observed: dict[str, Array], draws: list[dict[str, Ar
     return table
 
 
-def _areas(observed: dict[str, Array], draws: list[dict[str, Array]], clinics: int) -> dict[str, float]:
+def _areas(observed: dict[str, Floats], draws: list[dict[str, Floats]], clinics: int) -> dict[str, float]:
     from scipy.special import stdtr
 
     row: dict[str, float] = {}

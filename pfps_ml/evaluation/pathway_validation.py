@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import Floats, Message
+from pfps_ml.core import Bools, Floats, Message
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit, logit
 from pfps_ml.core.messages import sentence
@@ -231,7 +231,7 @@ def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str,
     return tables
 
 
-def _earned(named: NDArray[np.bool_], here: Gate | None) -> Message:
+def _earned(named: Bools, here: Gate | None) -> Message:
     if not named.any():
         return Message("no_preference_to_earn")
     return Message("preference_earned" if here is not None and here.passed else "preference_not_shown")
@@ -245,7 +245,7 @@ def _gate_message(gate: Gate | None) -> Message:
     return Message("gate_passed" if gate.passed else "gate_not_passed", counts)
 
 
-def _lead(treated: Treated, named: NDArray[np.bool_], fewest: int) -> Message:
+def _lead(treated: Treated, named: Bools, fewest: int) -> Message:
     """Return by how much the preferred pathway leads the mean of the others, among patients with a preferred one."""
     patients, scores = treated.patients, treated.scores[ARM_NAMES].to_numpy(float)
     open_to, at = patients.eligible[ARM_NAMES].to_numpy(bool), treated.preferences.preferred

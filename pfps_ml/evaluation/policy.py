@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import CohortError, Floats, Message
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, policy_share
 from pfps_ml.evaluation.metrics import LEVEL
@@ -98,14 +98,13 @@ def policy_regret(choices: Mapping[str, Choices], truth: pd.DataFrame, eligible:
     return pd.DataFrame(rows)
 
 
-def _picked(frame: pd.DataFrame, names: list[str], chosen: Choices) -> npt.NDArray[np.float64]:
+def _picked(frame: pd.DataFrame, names: list[str], chosen: Choices) -> Floats:
     at = pd.Index(names).get_indexer(pd.Index(chosen))
     if odd := int((at < 0).sum()):
         raise CohortError(Message("choices_not_arms", {"arms": list(names), "others": odd}))
     return np.asarray(frame[names].to_numpy(float)[np.arange(len(at)), at])
 
 
-Array = npt.NDArray[np.float64]
 _NAMES = [arm.name for arm in ARMS]
 _THIRDS = ("All patients", "Least overlap", "Middle third of overlap", "Most overlap")
 

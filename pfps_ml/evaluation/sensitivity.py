@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import Bools, Floats
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ARMS, field
 from pfps_ml.evaluation.effects import RARE
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
-Array = npt.NDArray[np.float64]
 STRENGTHS = (1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 _STRONGEST = 50.0
 _HALVINGS = 12  # of the range of log strengths: to a thousandth
@@ -47,7 +47,7 @@ class Patients:
         The clinic or club.
     """
 
-    y: Array
+    y: Floats
     arm: npt.NDArray[np.object_]
     outcome: pd.DataFrame
     propensity: pd.DataFrame
@@ -142,12 +142,12 @@ class _Arm:
     all patients, for each column.
     """
 
-    residual: Array
-    inverse: Array
-    weight: Array
-    expected: Array
+    residual: Floats
+    inverse: Floats
+    weight: Floats
+    expected: Floats
 
-    def extreme(self, strength: float, sign: int) -> Array:
+    def extreme(self, strength: float, sign: int) -> Floats:
         """Return the largest (sign 1) or smallest (-1) mean success that agrees with a strength, for each column."""
         near, far = 1 + (self.inverse - 1) / strength, 1 + (self.inverse - 1) * strength
         # the extreme weights are high for the best residuals and low for the rest: try every place of the change
@@ -160,7 +160,7 @@ class _Arm:
         return np.asarray(self.expected + sign * ratio.max(axis=0))
 
 
-def _by_change(before: Array, after: Array) -> Array:
+def _by_change(before: Floats, after: Floats) -> Floats:
     """Return, for every place of a change (the first is before all rows), the sum of what counts there."""
     start = np.zeros((1, before.shape[1]))
     return np.asarray(np.vstack((start, (before - after).cumsum(axis=0))) + after.sum(axis=0))
@@ -191,7 +191,7 @@ class _Pair:
         """Return the same two arms the other way round."""
         return _Pair(self.second, self.first, self.count, self.clinics)
 
-    def bounds(self, strength: float) -> tuple[Array, float]:
+    def bounds(self, strength: float) -> tuple[Floats, float]:
         """Return the smallest difference that agrees with a strength for each resample, and its lower 95 % limit."""
         smallest = self.first.extreme(strength, -1) - self.second.extreme(strength, 1)
         return smallest, percentiles(smallest[1:], self.clinics)[0]
@@ -214,11 +214,11 @@ class _Pair:
         return float(np.exp((low + high) / 2))
 
 
-def _both(patients: Patients, first: str, second: str) -> npt.NDArray[np.bool_]:
+def _both(patients: Patients, first: str, second: str) -> Bools:
     return (patients.eligible[first] & patients.eligible[second]).to_numpy(bool)
 
 
-def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Array:
+def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Floats:
     """Return how often each patient counts: once, and as often as their clinic was drawn in each resample."""
     codes, names = pd.factorize(groups, sort=True, use_na_sentinel=False)
     stream = generator(settings.seed, "evaluation: resampled clinics")
@@ -227,7 +227,7 @@ def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Arra
     return np.column_stack((np.ones(len(codes)), times[:, codes].T)).astype(float)
 
 
-def _arm(patients: Patients, may_have_both: npt.NDArray[np.bool_], name: str, weight: Array) -> _Arm:
+def _arm(patients: Patients, may_have_both: Bools, name: str, weight: Floats) -> _Arm:
     expected, received = patients.outcome[name].to_numpy(float)[may_have_both], patients.arm[may_have_both] == name
     residual = (patients.y[may_have_both] - expected)[received]
     order = np.argsort(-residual, kind="stable")

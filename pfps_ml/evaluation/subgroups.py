@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import Bools, Floats
 from pfps_ml.core.config import Config, EvaluationConfig
 from pfps_ml.domain.dictionary import BY_NAME, TIERS
 from pfps_ml.evaluation.metrics import (
@@ -51,7 +52,6 @@ def groups_of(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
     }
 
 
-Array = npt.NDArray[np.float64]
 _COLUMNS = ["field", "level", "n", "events", "metric", "label", "value", "low", "high"]
 _CURVE = ["threshold", "flagged", "net_benefit", "low", "high", "everybody", "nobody", "gain", "gain_low", "gain_high"]
 _GAINS = ("auroc", "scaled_brier", "log_loss")
@@ -140,7 +140,7 @@ def decision_parts(
     return pd.concat(tables, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
 
 
-def _levels(by: Mapping[str, npt.ArrayLike], y: Array) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, Any]]]:
+def _levels(by: Mapping[str, npt.ArrayLike], y: Floats) -> Iterator[tuple[Bools, dict[str, Any]]]:
     """Yield who is in each level of each grouping, with its name, its size and its cases."""
     for field, labels in by.items():
         codes, levels = pd.factorize(pd.Series(labels), sort=True)
@@ -152,11 +152,11 @@ def _levels(by: Mapping[str, npt.ArrayLike], y: Array) -> Iterator[tuple[npt.NDA
                 )
 
 
-def _too_few(y: Array, settings: EvaluationConfig) -> bool:
+def _too_few(y: Floats, settings: EvaluationConfig) -> bool:
     return bool(min(y.sum(), len(y) - y.sum()) < settings.fewest_events)
 
 
-def part_figures(y: Array, p: Array, clubs: npt.ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
+def part_figures(y: Floats, p: Floats, clubs: npt.ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
     """Return metric, label, value, low and high of some runners, NaN where they are too few to be reported."""
     labels = [metric.label for metric in METRICS.values()]
     blank = pd.DataFrame({"metric": list(METRICS), "label": labels, "value": np.nan, "low": np.nan, "high": np.nan})
@@ -168,7 +168,7 @@ def part_figures(y: Array, p: Array, clubs: npt.ArrayLike, settings: EvaluationC
 
 
 def compare_parts(
-    y: npt.ArrayLike, risks: Mapping[str, Array], clubs: npt.ArrayLike, settings: EvaluationConfig
+    y: npt.ArrayLike, risks: Mapping[str, Floats], clubs: npt.ArrayLike, settings: EvaluationConfig
 ) -> pd.DataFrame:
     """Return the figures of several predictions of the same runners, and what each gains over the first, paired.
 
@@ -205,12 +205,12 @@ def compare_parts(
     return pd.DataFrame(rows)
 
 
-def _with_limits(values: Array, clubs: int) -> tuple[float, float, float]:
+def _with_limits(values: Floats, clubs: int) -> tuple[float, float, float]:
     """Return the first, which is of all runners, and the limits that the others, of resamples, give."""
     return float(values[0]), *(percentiles(values[1:], clubs) if len(values) > 1 else (np.nan, np.nan))
 
 
-def _row(part: str, y: Array, metric: str, figures: tuple[float, ...] = (np.nan,) * 6) -> dict[str, Any]:
+def _row(part: str, y: Floats, metric: str, figures: tuple[float, ...] = (np.nan,) * 6) -> dict[str, Any]:
     counts = {"part": part, "n": len(y), "events": int(y.sum()), "metric": metric, "label": METRICS[metric].label}
     return counts | dict(zip(("value", "low", "high", "gain", "gain_low", "gain_high"), figures, strict=True))
 

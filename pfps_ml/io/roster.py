@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pfps_ml.core import Fault, InvalidInput, Message
+from pfps_ml.core import Fault, Floats, InvalidInput, Message
 from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT, Field
 from pfps_ml.domain.dictionary import field as field_of
 from pfps_ml.domain.input_validation import Checked, check
@@ -201,9 +201,9 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
     return Rows(table, ids, Checked(frame, tuple(faults)))
 
 
-def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, NDArray[np.float64]], list[Fault]]:
+def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list[Fault]]:
     """Return the coded numbers of every field, and what is wrong with its cells."""
-    values, faults = dict[str, NDArray[np.float64]](), list[Fault]()
+    values, faults = dict[str, Floats](), list[Fault]()
     for field in INPUTS:
         if field.name in layout.places:
             numbers, wrong = _judge(sheet.table.column(layout.places[field.name]), field, layout)
@@ -266,7 +266,7 @@ def _account(sheet: Sheet, name: str) -> pd.Series | None:
     return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
 
 
-def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[NDArray[np.float64], list[Fault]]:
+def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
     """Check a column: numbers as they are, text once for each distinct cell."""
     if layout.mapping.columns and field in _per_kg(layout):
         field = replace(field, low=-np.inf, high=np.inf)  # the limits are those of the number once it is divided
@@ -305,7 +305,7 @@ def _per_kg(layout: ColumnLayout) -> list[Field]:
     return [field_of(column.field) for column in layout.mapping.columns if column.per_kg]
 
 
-def _by_weight(torques: NDArray[np.float64], kg: NDArray[np.float64], field: Field) -> tuple[Any, list[Fault]]:
+def _by_weight(torques: Floats, kg: Floats, field: Field) -> tuple[Any, list[Fault]]:
     """Divide torques by the runners' weights."""
     lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
     checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
