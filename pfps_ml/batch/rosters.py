@@ -16,7 +16,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +24,9 @@ from pfps_ml.batch.stream import (
     ProgressCallback,
     RunOptions,
     Task,
-    digest_of_map,
     of_ids,
     open_task,
+    run_of,
     score_file,
     score_in_turn,
     silent,
@@ -178,7 +177,7 @@ def score_dataset(
 
 @contextmanager
 def pool_factory(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[PoolFactory]:
-    """Yield a factory of pools: given the context of the work, it lends workers of a cluster, or of this machine.
+    """Yield a factory of pools: given the context of the work, it yields the parallel map of a cluster, or of this machine.
 
     Parameters
     ----------
@@ -296,10 +295,7 @@ def _glance(job: DatasetJob, name: str) -> Task | None:
 def _run_of(job: DatasetJob, bundle: Bundle, tasks: Tasks) -> dict[str, Any]:
     """Return what the partitions of an output depend on."""
     stamps = {name: task.source.digest if task else stamp_of(job.folder / name) for name, task in tasks.items()}
-    return {
-        "input": digest(dump(stamps)), "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
-        "map": digest_of_map(job.mapping), "size": asdict(job.options.size),
-    }  # fmt: skip
+    return {"input": digest(dump(stamps)), **run_of(bundle, job.mapping, job.options)}
 
 
 def _shared(parallel_map: ParallelMap, names: list[str], key: str, progress: ProgressCallback) -> Shared:

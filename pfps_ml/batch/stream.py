@@ -51,7 +51,7 @@ ProgressCallback = Callable[[str, float, int], None]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How much is done at once; none of it changes a row.
+    """How a run is spread over processes and pieces; no option changes a row.
 
     Attributes
     ----------
@@ -84,7 +84,7 @@ class Task:
     dialect
         How CSV is written, if the output is CSV.
     options
-        How much is done at once.
+        How the run is spread over processes and pieces.
     shared
         The ids that more than one row has.
     spans
@@ -114,7 +114,7 @@ class WorkerContext:
 
 
 def silent(_step: str, _share: float, _rows: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def score_file(
@@ -136,7 +136,11 @@ def score_file(
     workers = options.workers or cores()
     with working(workers, task) as parallel_map:
         task = settled(task, parallel_map, progress)
-    run = {"bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"), **_run_of(task)}
+    run = {
+        "input": task.source.digest,
+        "ending": task.out_format.ending,
+        **run_of(bundle, task.layout.mapping, options),
+    }
     with explained(out), parts_beside(destination(out), run) as parts:
         context = WorkerContext(task, bundle, parts, out)
         with working(workers, context) as parallel_map, written_whole(out, parts.folder) as file:
@@ -290,11 +294,11 @@ def _shares(
         yield done / source.extent, result
 
 
-def _run_of(task: Task) -> dict[str, Any]:
-    """Return what the parts of an output depend on, beside the bundle."""
+def run_of(bundle: Bundle, mapping: Mapping, options: RunOptions) -> dict[str, Any]:
+    """Return what the result of a run depends on, beside its input: parts of another run are never gone on with."""
     return {
-        "input": task.source.digest, "ending": task.out_format.ending,
-        "size": asdict(task.options.size), "map": digest_of_map(task.layout.mapping),
+        "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
+        "map": digest_of_map(mapping), "size": asdict(options.size),
     }  # fmt: skip
 
 
@@ -307,6 +311,7 @@ __all__ = [
     "keep_piece",
     "of_ids",
     "open_task",
+    "run_of",
     "score_file",
     "score_in_turn",
     "score_piece",
