@@ -177,7 +177,7 @@ def score_dataset(
 
 @contextmanager
 def pool_factory(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[PoolFactory]:
-    """Yield a factory of pools: given the context of the work, it yields the parallel map of a cluster, or of this machine.
+    """Yield a factory of pools: from the context of the work, the parallel map of a cluster or of this machine.
 
     Parameters
     ----------
@@ -358,7 +358,7 @@ def score_roster(
     bundle
         The released model.
     options
-        How much is done at once, and where.
+        How the run is spread over processes and pieces, and where it runs.
     progress
         Called with the step, the share of it that is done (0 to 1) and how many rows that is.
 
