@@ -17,8 +17,8 @@ import pandas as pd
 import pyarrow as pa
 import typer
 
-from pfps_ml.batch.rosters import EFFORT, score_roster
-from pfps_ml.batch.stream import Effort
+from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
+from pfps_ml.batch.stream import RunOptions
 from pfps_ml.core.console import command, say, table
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import INPUTS, Field
@@ -148,7 +148,7 @@ def _plain(cell: Any) -> str:
 
 def _other_bits(every: pd.DataFrame, bundle: Bundle, folder: Path) -> Iterator[str]:
     """Yield in which company a row gets other scores than in its own roster."""
-    small = Effort(2, 7, Size(512, 50_000))
+    small = RunOptions(2, 7, Size(512, 50_000))
     for comma, rows in every.groupby(every["comma"] == ","):
         order = generator(len(rows), "another order").permutation(len(rows))
         first = [rows.iloc[[at]] for at in np.flatnonzero(~rows["runner_id"].str.split("/").str[0].duplicated())]
@@ -160,9 +160,9 @@ def _other_bits(every: pd.DataFrame, bundle: Bundle, folder: Path) -> Iterator[s
             "2 workers, in pieces": [rows],
         }
         for name, parts in ways.items():
-            effort = small if parts[0] is rows else EFFORT
+            options = small if parts[0] is rows else DEFAULT_OPTIONS
             for part in parts:
-                if not _same(part, "," if comma else ";", bundle, folder, effort):
+                if not _same(part, "," if comma else ";", bundle, folder, options):
                     yield f"the same bits {name}"
 
 
@@ -170,10 +170,10 @@ def _cut(rows: pd.DataFrame, size: int) -> list[pd.DataFrame]:
     return [rows.iloc[start : start + size] for start in range(0, len(rows), size)]
 
 
-def _same(rows: pd.DataFrame, delimiter: str, bundle: Bundle, folder: Path, effort: Effort) -> bool:
+def _same(rows: pd.DataFrame, delimiter: str, bundle: Bundle, folder: Path, options: RunOptions) -> bool:
     cells = rows[[name for name in rows.columns if name in _NAMES]]
     source = _written(cells, folder, Kind(".csv", delimiter))
-    score_roster(source, folder / "again.parquet", bundle, effort=effort)
+    score_roster(source, folder / "again.parquet", bundle, options=options)
     found = pd.read_parquet(folder / "again.parquet", columns=list(_SCORES)).to_numpy(dtype=float)
     own = rows[[f"own {name}" for name in _SCORES]].to_numpy(dtype=float)
     return np.array_equal(found, own, equal_nan=True)

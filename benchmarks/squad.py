@@ -30,8 +30,7 @@ from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
-from pfps_ml.squad.measurement_plan import plan_measurements
-from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements
+from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements, plan_measurements
 
 SQUADS = 4_000
 PLANS = 300

@@ -10,7 +10,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
 from ipaddress import ip_address
-from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
@@ -18,19 +17,18 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from pfps_ml.core import InputError
 from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
+from serving.audit_log import LOG, show_log
 from serving.errors import Unauthorised, status_reply
 from serving.microbatch import MicroBatch
 from serving.middleware import Guard, note_answer
 from serving.pages import pages
 from serving.requests import AssessRequest, read
 from serving.roster_routes import roster_routes
-
-if TYPE_CHECKING:
-    from starlette.types import ASGIApp
 
 
 def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
@@ -153,11 +151,6 @@ def listen(host: str, port: int) -> socket.socket:
 
 def _run(listener: socket.socket, access: AccessConfig) -> None:
     gc.disable()  # the start makes many objects and drops few: a collector that walks them takes a tenth of the time
-    from serving.active_bundle import ActiveBundle
-
-    # merged
-    from serving.audit_log import LOG, show_log
-
     show_log()
     app = create_app(ActiveBundle(), access)
     gc.enable()
@@ -165,7 +158,7 @@ def _run(listener: socket.socket, access: AccessConfig) -> None:
     run_app(app, listener)
 
 
-def run_app(app: "ASGIApp", listener: socket.socket) -> None:
+def run_app(app: ASGIApp, listener: socket.socket) -> None:
     """Answer requests with an application until SIGTERM or SIGINT."""
     import uvicorn
 

@@ -7,12 +7,10 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
 from pydantic import Field as PydanticField
 
-from pfps_ml.core import Fault, InputError, InvalidInput, Message
+from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
 from pfps_ml.domain.dictionary import INPUTS, Field
 from pfps_ml.domain.input_validation import check_columns
 from pfps_ml.domain.schemas import CARE, request_model
@@ -181,7 +179,7 @@ def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel 
         return None, tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
 
 
-def coded(runners: Sequence[BaseModel]) -> dict[str, NDArray[np.float64]]:
+def coded(runners: Sequence[BaseModel]) -> dict[str, Floats]:
     """Return runners of requests as the coded rows that `assess` reads, without names and pseudonyms.
 
     Raises

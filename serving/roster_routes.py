@@ -23,11 +23,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from pfps_ml.batch.rosters import EFFORT, score_roster
+from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
 from pfps_ml.core import Fault, InputError, MissingLibrary
 from pfps_ml.domain.input_validation import check
 from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.io.readers import ENDINGS, Size
+from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import Bundle
 from serving.active_bundle import ActiveBundle
@@ -39,9 +39,8 @@ from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of,
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
 MAX_BYTES = ENDPOINTS["/score_roster"].max_bytes
 MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever waits
-CSV = ".csv"
 # one piece, in this process
-_OPTIONS = replace(EFFORT, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
+_OPTIONS = replace(DEFAULT_OPTIONS, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
 _FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
 
@@ -73,8 +72,8 @@ async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Reque
     bundle = active.current()
     upload = await read_upload(request.headers, await request.body())
     # the page shows CSV whatever the format of the roster; any other client gets the format it sent, if we write it
-    to_csv = request.headers.get("accept") == media_type(CSV) or upload.ending not in ENDINGS
-    ending = CSV if to_csv else upload.ending
+    to_csv = request.headers.get("accept") == media_type(CSV.ending) or upload.ending not in ENDINGS
+    ending = CSV.ending if to_csv else upload.ending
     content, counts = await queue.run(score_upload, bundle, upload, ending)
     note_answer(bundle.name, counts=counts)
     headers = {
@@ -207,12 +206,12 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
 
 def _rows(upload: Upload) -> int:
     """Return how many rows a file has at most; 0 if only its reader can count them (a workbook, a broken file)."""
-    if upload.ending == ".parquet":
+    if upload.ending == PARQUET.ending:
         try:
             return int(pq.read_metadata(BytesIO(upload.roster)).num_rows)
         except (pa.ArrowException, OSError):
             return 0
-    return max(upload.roster.count(b"\n"), upload.roster.count(b"\r")) if upload.ending == CSV else 0
+    return max(upload.roster.count(b"\n"), upload.roster.count(b"\r")) if upload.ending == CSV.ending else 0
 
 
 def media_type(ending: str) -> str:
@@ -221,7 +220,6 @@ def media_type(ending: str) -> str:
 
 
 __all__ = [
-    "CSV",
     "MAX_BYTES",
     "MAX_FILE_ROWS",
     "MEMORY",

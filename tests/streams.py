@@ -4,7 +4,7 @@ import hashlib
 
 import pyarrow as pa
 
-from pfps_ml.batch.stream import Effort
+from pfps_ml.batch.stream import RunOptions
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.io.readers import Size
 from pfps_ml.simulation.cohort import simulate_onset
@@ -12,8 +12,8 @@ from pfps_ml.simulation.cohort import simulate_onset
 SMALL = Size(rows=100, characters=9_000)  # some ten pieces of a thousand rows
 
 
-def effort(workers=1, chunk=64, size=SMALL):
-    return Effort(workers, chunk, size)
+def run_options(workers=1, chunk=64, size=SMALL):
+    return RunOptions(workers, chunk, size)
 
 
 def runners_of(start, end):

@@ -85,7 +85,7 @@ class Parts:
 
 @contextmanager
 def parts_beside(out: Path, run: Mapping[str, Any]) -> Iterator[Parts]:
-    """Lend the folder of parts beside an output; it is taken away when the run is done, and stays if it is not.
+    """Yield the folder of parts beside an output; it is taken away when the run is done, and stays if it is not.
 
     Parameters
     ----------

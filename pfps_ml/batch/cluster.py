@@ -36,7 +36,7 @@ class SharedContext(WorkerPlugin):
 
 @contextmanager
 def connected(address: str | None, workers: int) -> Iterator[Client]:
-    """Lend a connection to a cluster.
+    """Yield a connection to a cluster.
 
     Parameters
     ----------
@@ -78,7 +78,7 @@ def _client(address: Any, **options: Any) -> Client:
 
 @contextmanager
 def on_cluster(client: Client, context: Any) -> Iterator[ParallelMap]:
-    """Lend what `pfps_ml.batch.workers.working` lends, with the work done on a cluster.
+    """Yield what `pfps_ml.batch.workers.working` yields, with the work done on a cluster.
 
     A worker that dies has its work given to another.
 

@@ -16,18 +16,17 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pfps_ml.batch.checkpoints import CHANGED, digest_of, only_run, stamp_of
 from pfps_ml.batch.stream import (
-    Effort,
+    ProgressCallback,
+    RunOptions,
     Task,
-    Tell,
-    digest_of_map,
     of_ids,
     open_task,
+    run_of,
     score_file,
     score_in_turn,
     silent,
@@ -36,35 +35,31 @@ from pfps_ml.batch.stream import (
 from pfps_ml.batch.workers import ParallelMap, cores, working
 from pfps_ml.core import Fault, InputError, Message, MissingLibrary, OutputError, PartlyDone
 from pfps_ml.core.atomic_output import GO_ON, destination, explained, write_whole, written_whole
+from pfps_ml.io import mapping as maps
 from pfps_ml.io.duplicates import Shared, find_shared
-from pfps_ml.io.mapping import Mapping as Map
-from pfps_ml.io.mapping import load_mapping
-from pfps_ml.io.readers import pieces
+from pfps_ml.io.readers import CSV, PARQUET, WORKBOOK, pieces
 from pfps_ml.io.roster import Summary
 from pfps_ml.model.bundle import Bundle, digest, dump
 
-if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
-
 FORMAT = "pfps-dataset/1"
 MANIFEST = "manifest.json"
-DESK = ".pfps"  # in the output: what an unfinished run needs to go on
+WORK_FOLDER = ".pfps"  # in the output: what an unfinished run needs to go on
 
 
 @contextmanager
 def at_work(out: Path, run: Mapping[str, Any]) -> Iterator[None]:
     """Hold the output folder for this run alone, and take away what only an unfinished run needs at its end."""
     out.mkdir(parents=True, exist_ok=True)
-    desk = out / DESK
-    desk.mkdir(mode=0o700, exist_ok=True)
-    with only_run(desk / "lock", out):
-        for draft in desk.glob("*.part"):
+    work_folder = out / WORK_FOLDER
+    work_folder.mkdir(mode=0o700, exist_ok=True)
+    with only_run(work_folder / "lock", out):
+        for draft in work_folder.glob("*.part"):
             draft.unlink()
-        (desk / "run.json").write_bytes(dump(run))
+        (work_folder / "run.json").write_bytes(dump(run))
         for account in _finished(out):
             _write(out, account)
         yield
-        shutil.rmtree(desk)
+        shutil.rmtree(work_folder)
 
 
 def refuse_another(out: Path, run: Mapping[str, Any]) -> None:
@@ -75,10 +70,10 @@ def refuse_another(out: Path, run: Mapping[str, Any]) -> None:
     OutputError
         If it has another run's manifest, or anything else in it.
     """
-    before = [other for other in (_read(out / MANIFEST).get("run"), _read(out / DESK / "run.json")) if other]
+    before = [other for other in (_read(out / MANIFEST).get("run"), _read(out / WORK_FOLDER / "run.json")) if other]
     if any(other != run for other in before):
         raise OutputError(Message("output_of_another_run", {"path": str(out)}))
-    if not before and out.exists() and any(path.name != DESK for path in out.iterdir()):
+    if not before and out.exists() and any(path.name != WORK_FOLDER for path in out.iterdir()):
         raise OutputError(Message("output_folder_not_empty", {"path": str(out)}))
 
 
@@ -131,12 +126,12 @@ def _write(out: Path, account: Mapping[str, Any]) -> None:
 
 
 def _place(out: Path, name: str) -> Path:
-    return out / DESK / f"{digest(name.encode())}.json"
+    return out / WORK_FOLDER / f"{digest(name.encode())}.json"
 
 
 PoolFactory = Callable[[Any], AbstractContextManager[ParallelMap]]
 Tasks = Mapping[str, Task | None]  # of every partition, by name; None if it is broken
-_OTHERS = (".csv", ".xlsx", ".xlsm")  # rosters, too, but no part of a data set
+_OTHERS = (CSV.ending, WORKBOOK.ending, *WORKBOOK.also_read)  # rosters, too, but no part of a data set
 
 
 @dataclass(frozen=True)
@@ -145,30 +140,35 @@ class DatasetJob:
 
     folder: Path
     out: Path
-    mapping: Map
-    effort: Effort
+    mapping: maps.Mapping
+    options: RunOptions
     visit: bool = False
     shared: Shared = field(default_factory=Shared)
-    bundle: "Bundle | None" = None
+    bundle: Bundle | None = None
 
 
 def score_dataset(
-    folder: Path, out: Path, bundle: "Bundle", mapping: Path | Map | None, effort: Effort, tell: Tell
+    folder: Path,
+    out: Path,
+    bundle: Bundle,
+    mapping: Path | maps.Mapping | None,
+    options: RunOptions,
+    progress: ProgressCallback,
 ) -> Summary:
     """Score a folder of Parquet files into another one; see `pfps_ml.batch.rosters.score_roster`."""
     names = _partitions(folder, out)
     # whole paths, because a worker of a cluster stands in a folder of its own
-    job = DatasetJob(folder.resolve(), destination(out), load_mapping(mapping), effort)
+    job = DatasetJob(folder.resolve(), destination(out), maps.load_mapping(mapping), options)
     tasks = {name: _glance(job, name) for name in names}
-    job = replace(job, visit=any(task.plan.visit for task in tasks.values() if task))
+    job = replace(job, visit=any(task.layout.visit for task in tasks.values() if task))
     run = _run_of(job, bundle, tasks)
     with explained(out):
         refuse_another(out, run)
-    with pool_factory(effort.workers, effort.cluster) as start, explained(out), at_work(out, run):
+    with pool_factory(options.workers, options.cluster) as start, explained(out), at_work(out, run):
         with start(job) as parallel_map:
-            job = replace(job, shared=_shared(parallel_map, names, run["input"], tell), bundle=bundle)
+            job = replace(job, shared=_shared(parallel_map, names, run["input"], progress), bundle=bundle)
         with start(job) as parallel_map:
-            accounts = list(_scored(parallel_map, tasks, tell))
+            accounts = list(_scored(parallel_map, tasks, progress))
         summary = _reconciled(tasks, accounts)
         write_manifest(out, run, summary, accounts)
     _raise_broken(accounts, out)
@@ -177,7 +177,7 @@ def score_dataset(
 
 @contextmanager
 def pool_factory(workers: int | None, cluster: tuple[str | None] | None) -> Iterator[PoolFactory]:
-    """PoolFactory what lends workers, given what all of their work needs: those of a cluster, or of this machine.
+    """Yield a factory of pools: from the context of the work, the parallel map of a cluster or of this machine.
 
     Parameters
     ----------
@@ -205,13 +205,13 @@ def pool_factory(workers: int | None, cluster: tuple[str | None] | None) -> Iter
         yield lambda context: on_cluster(client, context)
 
 
-def _scored(parallel_map: ParallelMap, tasks: Tasks, tell: Tell) -> Iterator[dict[str, Any]]:
+def _scored(parallel_map: ParallelMap, tasks: Tasks, progress: ProgressCallback) -> Iterator[dict[str, Any]]:
     rows = 0
-    tell("Scoring", 0, 0)
+    progress("Scoring", 0, 0)
     items = ((name, task.source.digest if task else None) for name, task in tasks.items())
     for done, account in enumerate(parallel_map(score_partition, items), start=1):
         rows += account["rows"] or 0
-        tell("Scoring", done / len(tasks), rows)
+        progress("Scoring", done / len(tasks), rows)
         yield account
 
 
@@ -219,8 +219,8 @@ def ids_of_partition(job: DatasetJob, name: str, function: Callable[..., Any], a
     """Apply a function to the ids of a partition; those of a broken one cannot be known."""
     try:
         task = _task(job, name)
-        place = task.plan.places["runner_id"]
-        return [of_ids(task, piece, function, arguments) for piece in pieces(task.source, job.effort.size, place)]
+        place = task.layout.places["runner_id"]
+        return [of_ids(task, piece, function, arguments) for piece in pieces(task.source, job.options.size, place)]
     except InputError:
         return []
 
@@ -244,7 +244,7 @@ def score_partition(job: DatasetJob, name: str, digest: str | None) -> dict[str,
             if account := finished(job.out, name, task.source.rows):
                 return account
             target.parent.mkdir(parents=True, exist_ok=True)
-            with written_whole(target, job.out / DESK) as file:
+            with written_whole(target, job.out / WORK_FOLDER) as file:
                 summary = score_in_turn(task, _bundle_of(job), file, silent)
         except InputError as error:
             faults = error.as_faults()
@@ -265,7 +265,7 @@ def _partitions(folder: Path, out: Path) -> list[str]:
         raise InputError(
             Message("dataset_of_other_files"), [Fault(None, (), "other_file", {"name": name}) for name in left]
         )
-    names = sorted(name for name, path in paths.items() if name.lower().endswith(".parquet") and not path.is_dir())
+    names = sorted(name for name, path in paths.items() if name.lower().endswith(PARQUET.ending) and not path.is_dir())
     if not names:
         raise InputError(Message("dataset_empty", {"path": str(folder)}))
     return names
@@ -281,30 +281,27 @@ def _is_text(name: str) -> bool:
 
 
 def _task(job: DatasetJob, name: str) -> Task:
-    task = open_task(job.folder / name, job.mapping, ".parquet", job.effort, part=True)
-    return replace(task, shared=job.shared, plan=replace(task.plan, visit=job.visit))
+    task = open_task(job.folder / name, job.mapping, PARQUET, job.options, part=True)
+    return replace(task, shared=job.shared, layout=replace(task.layout, visit=job.visit))
 
 
 def _glance(job: DatasetJob, name: str) -> Task | None:
     try:
-        return open_task(job.folder / name, job.mapping, ".parquet", job.effort, part=True)
+        return open_task(job.folder / name, job.mapping, PARQUET, job.options, part=True)
     except InputError:
         return None  # whoever scores it says why
 
 
-def _run_of(job: DatasetJob, bundle: "Bundle", tasks: Tasks) -> dict[str, Any]:
+def _run_of(job: DatasetJob, bundle: Bundle, tasks: Tasks) -> dict[str, Any]:
     """Return what the partitions of an output depend on."""
     stamps = {name: task.source.digest if task else stamp_of(job.folder / name) for name, task in tasks.items()}
-    return {
-        "input": digest(dump(stamps)), "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
-        "map": digest_of_map(job.mapping), "size": asdict(job.effort.size),
-    }  # fmt: skip
+    return {"input": digest(dump(stamps)), **run_of(bundle, job.mapping, job.options)}
 
 
-def _shared(parallel_map: ParallelMap, names: list[str], key: str, tell: Tell) -> Shared:
+def _shared(parallel_map: ParallelMap, names: list[str], key: str, progress: ProgressCallback) -> Shared:
     def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
         for done, results in enumerate(parallel_map(ids_of_partition, ((name, function, arguments) for name in names))):
-            tell("Reading", done / len(names), 0)
+            progress("Reading", done / len(names), 0)
             yield from results
 
     return find_shared(every, key)
@@ -333,21 +330,21 @@ def _faults_of(account: Mapping[str, Any]) -> Iterator[Fault]:
         yield read.within("fault_in_partition", partition=account["name"])
 
 
-def _bundle_of(job: DatasetJob) -> "Bundle":
+def _bundle_of(job: DatasetJob) -> Bundle:
     assert job.bundle is not None
     return job.bundle
 
 
-EFFORT = Effort()
+DEFAULT_OPTIONS = RunOptions()
 
 
 def score_roster(
     source: Path,
     out: Path,
     bundle: Bundle,
-    mapping: Path | Map | None = None,
-    effort: Effort = EFFORT,
-    tell: Tell = silent,
+    mapping: Path | maps.Mapping | None = None,
+    options: RunOptions = DEFAULT_OPTIONS,
+    progress: ProgressCallback = silent,
 ) -> Summary:
     """Score a roster: all its rows and columns come back, with ours after them.
 
@@ -360,9 +357,9 @@ def score_roster(
         that of the same run, which is then gone on with.
     bundle
         The released model.
-    effort
-        How much is done at once, and where.
-    tell
+    options
+        How the run is spread over processes and pieces, and where it runs.
+    progress
         Called with the step, the share of it that is done (0 to 1) and how many rows that is.
 
     Raises
@@ -378,13 +375,27 @@ def score_roster(
         outside: the same command goes on from what is whole.
     """
     if source.is_dir():
-        return score_dataset(source, out, bundle, mapping, effort, tell)
-    if effort.cluster:
+        return score_dataset(source, out, bundle, mapping, options, progress)
+    if options.cluster:
         raise InputError(Message("cluster_without_folder", {"path": str(source)}))
-    return score_file(source, out, bundle, mapping, effort, tell)
+    return score_file(source, out, bundle, mapping, options, progress)
 
 
 __all__ = [
-    "DESK", "EFFORT", "FORMAT", "MANIFEST", "DatasetJob", "PoolFactory", "at_work", "finished", "ids_of_partition",
-    "keep", "pool_factory", "refuse_another", "score_dataset", "score_partition", "score_roster", "write_manifest",
+    "DEFAULT_OPTIONS",
+    "FORMAT",
+    "MANIFEST",
+    "WORK_FOLDER",
+    "DatasetJob",
+    "PoolFactory",
+    "at_work",
+    "finished",
+    "ids_of_partition",
+    "keep",
+    "pool_factory",
+    "refuse_another",
+    "score_dataset",
+    "score_partition",
+    "score_roster",
+    "write_manifest",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ The columns that scoring adds to rows: the account, and the assessment. Rows wit
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,21 +18,20 @@ from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.input_validation import Checked
 from pfps_ml.domain.schemas import ACCOUNT, added_by_scoring
 from pfps_ml.io.output_writer import join
-from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece
+from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece, written_format
 from pfps_ml.io.roster import NAMES
-
-if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
+from pfps_ml.model.assess import assess
+from pfps_ml.model.bundle import Bundle
 
 CHUNK = 16_384  # rows assessed at once: texts that they share are written once
 
 
-def scored_columns(bundle: "Bundle", checked: Checked, visit: bool, chunk: int = CHUNK) -> dict[str, Any]:
+def scored_columns(bundle: Bundle, checked: Checked, visit: bool, chunk: int = CHUNK) -> dict[str, Any]:
     """Return the columns that scoring adds to a roster, as Arrow arrays; see `score_rows`."""
     return {**_account(checked), **_assessed(checked, bundle, visit, chunk)}
 
 
-def score_rows(bundle: "Bundle", checked: Checked, visit: bool) -> pd.DataFrame:
+def score_rows(bundle: Bundle, checked: Checked, visit: bool) -> pd.DataFrame:
     """Score checked rows: `status`, `problems`, `problem_codes`, then the assessment, in the rows' order.
 
     Parameters
@@ -70,10 +69,8 @@ def _account(checked: Checked) -> dict[str, Any]:
     return dict(zip(ACCOUNT, (status, *texts), strict=True))
 
 
-def _assessed(checked: Checked, bundle: "Bundle", visit: bool, chunk: int) -> dict[str, Any]:
+def _assessed(checked: Checked, bundle: Bundle, visit: bool, chunk: int) -> dict[str, Any]:
     """Return the columns of the assessment; rejected rows have none."""
-    from pfps_ml.model.assess import assess
-
     good = np.flatnonzero(~checked.rejected)
     tables = []
     for start in range(0, max(len(good), 1), chunk):
@@ -132,7 +129,7 @@ def repeat_rejected(scored: Path, out: Path) -> int:
     check_apart(out, scored)  # the scored rows would be gone
     source = open_source(scored, NAMES | frozenset(ACCOUNT))
     places = _places(source.header)
-    ending, counts = out.suffix.lower(), list[int]()
+    counts = list[int]()
 
     def tables() -> Iterator[Any]:
         for piece in pieces(source, Size()):
@@ -143,7 +140,7 @@ def repeat_rejected(scored: Path, out: Path) -> int:
             yield rejected
 
     with written_whole(out) as file:
-        join(file, tables(), source.dialect if ending == ".csv" else None, ending == ".xlsx")
+        join(file, tables(), written_format(out), source.dialect)
     return sum(counts)
 
 

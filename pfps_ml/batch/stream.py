@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from pfps_ml.batch.checkpoints import Parts, Stamp, check_steady, parts_beside, stamp_of
 from pfps_ml.batch.scoring import CHUNK, scored_columns
@@ -22,19 +22,36 @@ from pfps_ml.io.csv_chunks import Span
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
-from pfps_ml.io.readers import ENDINGS, Piece, Size, Source, extent, open_source, pieces, read_piece
-from pfps_ml.io.roster import NAMES, Plan, Summary, has_decimal_comma, id_texts, plan_of, read_rows, summary_of
-from pfps_ml.model.bundle import digest, dump
+from pfps_ml.io.readers import (
+    ENDINGS,
+    Format,
+    Piece,
+    Size,
+    Source,
+    extent,
+    open_source,
+    pieces,
+    read_piece,
+    written_format,
+)
+from pfps_ml.io.roster import (
+    NAMES,
+    ColumnLayout,
+    Summary,
+    column_layout,
+    has_decimal_comma,
+    id_texts,
+    read_rows,
+    summary_of,
+)
+from pfps_ml.model.bundle import Bundle, digest, dump
 
-if TYPE_CHECKING:
-    from pfps_ml.model.bundle import Bundle
-
-Tell = Callable[[str, float, int], None]
+ProgressCallback = Callable[[str, float, int], None]
 
 
 @dataclass(frozen=True)
-class Effort:
-    """How much is done at once; none of it changes a row.
+class RunOptions:
+    """How a run is spread over processes and pieces; no option changes a row.
 
     Attributes
     ----------
@@ -60,29 +77,29 @@ class Task:
 
     Attributes
     ----------
-    source, plan
+    source, layout
         The file, and what its columns are.
+    out_format
+        The format of the output.
     dialect
-        How CSV is written; None for Parquet and workbooks.
-    effort
-        How much is done at once.
+        How CSV is written, if the output is CSV.
+    options
+        How the run is spread over processes and pieces.
     shared
         The ids that more than one row has.
     spans
         The pieces of a CSV file, once they are known.
-    book
-        Whether a workbook is written.
     stamp
         What the disk said of the file before it was read.
     """
 
     source: Source
-    plan: Plan
-    dialect: Dialect | None
-    effort: Effort
+    layout: ColumnLayout
+    out_format: Format
+    dialect: Dialect
+    options: RunOptions
     shared: Shared = field(default_factory=Shared)
     spans: tuple[Span, ...] = ()
-    book: bool = False
     stamp: Stamp | None = None
 
 
@@ -91,42 +108,46 @@ class WorkerContext:
     """What a worker needs: the task, the released model, the folder of parts, and the output."""
 
     task: Task
-    bundle: "Bundle"
+    bundle: Bundle
     parts: Parts
     out: Path
 
 
 def silent(_step: str, _share: float, _rows: int) -> None:
-    """Tell nobody."""
+    """Report no progress."""
 
 
 def score_file(
     source: Path,
     out: Path,
-    bundle: "Bundle",
+    bundle: Bundle,
     mapping: Path | Mapping | None,
-    effort: Effort,
-    tell: Tell,
+    options: RunOptions,
+    progress: ProgressCallback,
 ) -> Summary:
     """Score one file; see `pfps_ml.batch.rosters.score_roster`."""
     check_output(out, ENDINGS)
-    tell("Reading", 0, 0)
-    task = open_task(source, load_mapping(mapping), out.suffix.lower(), effort)
-    if task.source.is_one_piece(effort.size):
-        task = settled(task, in_turn(task), tell)
+    progress("Reading", 0, 0)
+    task = open_task(source, load_mapping(mapping), written_format(out), options)
+    if task.source.is_one_piece(options.size):
+        task = settled(task, in_turn(task), progress)
         with written_whole(out) as file:
-            return score_in_turn(task, bundle, file, tell)
-    workers = effort.workers or cores()
+            return score_in_turn(task, bundle, file, progress)
+    workers = options.workers or cores()
     with working(workers, task) as parallel_map:
-        task = settled(task, parallel_map, tell)
-    run = {"bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"), **_run_of(task)}
+        task = settled(task, parallel_map, progress)
+    run = {
+        "input": task.source.digest,
+        "ending": task.out_format.ending,
+        **run_of(bundle, task.layout.mapping, options),
+    }
     with explained(out), parts_beside(destination(out), run) as parts:
         context = WorkerContext(task, bundle, parts, out)
         with working(workers, context) as parallel_map, written_whole(out, parts.folder) as file:
-            return _score_in_parts(context, parallel_map, file, tell)
+            return _score_in_parts(context, parallel_map, file, progress)
 
 
-def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part: bool = False) -> Task:
+def open_task(source: Path, mapping: Mapping, out_format: Format, options: RunOptions, part: bool = False) -> Task:
     """Look at a roster, or at a part of a data set (which may be empty), and decide what its columns are.
 
     Raises
@@ -136,17 +157,16 @@ def open_task(source: Path, mapping: Mapping, ending: str, effort: Effort, part:
     """
     stamp = stamp_of(source)
     opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
-    plan = plan_of(replace(opened, rows=1) if part else opened, mapping)
-    dialect = opened.dialect if ending == ".csv" else None
-    return Task(opened, plan, dialect, effort, book=ending == ".xlsx", stamp=stamp)
+    layout = column_layout(replace(opened, rows=1) if part else opened, mapping)
+    return Task(opened, layout, out_format, opened.dialect, options, stamp=stamp)
 
 
-def settled(task: Task, parallel_map: ParallelMap, tell: Tell) -> Task:
+def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -> Task:
     """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
-    place, spans = task.plan.places["runner_id"], dict[Span, None]()
+    place, spans = task.layout.places["runner_id"], dict[Span, None]()
 
     def noted() -> Iterator[Piece]:
-        for piece in pieces(task.source, task.effort.size, place):
+        for piece in pieces(task.source, task.options.size, place):
             if isinstance(piece, Span):
                 spans[piece] = None
             yield piece
@@ -154,43 +174,43 @@ def settled(task: Task, parallel_map: ParallelMap, tell: Tell) -> Task:
     def every(function: Callable[..., Any], *arguments: Any) -> Iterator[Any]:
         items = ((piece, function, arguments) for piece in noted())
         for share, result in _shares(parallel_map, of_ids, items, task.source):
-            tell("Reading", share, 0)
+            progress("Reading", share, 0)
             yield result
 
     shared = find_shared(every, task.source.digest)
     dialect = task.dialect
-    if dialect and task.plan.decimal_comma:
+    if task.out_format.is_text and task.layout.decimal_comma:
         sheets = (read_piece(task.source, span) for span in spans)
-        comma = any(has_decimal_comma(sheet, task.plan) for sheet in sheets)
+        comma = any(has_decimal_comma(sheet, task.layout) for sheet in sheets)
         dialect = replace(dialect, decimal="," if comma else ".")
     return replace(task, shared=shared, dialect=dialect, spans=tuple(spans))
 
 
 def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Apply a function to the ids of a piece; a worker's work in the first pass."""
-    column = read_piece(task.source, piece, [task.plan.places["runner_id"]]).table.column(0)
-    return function(plain_ids(id_texts(column, task.plan)), *arguments)
+    column = read_piece(task.source, piece, [task.layout.places["runner_id"]]).table.column(0)
+    return function(plain_ids(id_texts(column, task.layout)), *arguments)
 
 
-def score_in_turn(task: Task, bundle: "Bundle", file: BinaryIO, tell: Tell) -> Summary:
+def score_in_turn(task: Task, bundle: Bundle, file: BinaryIO, progress: ProgressCallback) -> Summary:
     """Score a file piece by piece in this process."""
     summaries = list[Summary]()
 
     def tables() -> Iterator[Any]:
         done = 0
-        for piece in pieces(task.source, task.effort.size):
-            tell("Scoring", done / task.source.extent, sum(part.rows for part in summaries))
+        for piece in pieces(task.source, task.options.size):
+            progress("Scoring", done / task.source.extent, sum(part.rows for part in summaries))
             table, summary = score_piece(task, bundle, piece)
             summaries.append(summary)
             done += extent(piece)
             yield table
-        tell("Writing", 1, sum(part.rows for part in summaries))
+        progress("Writing", 1, sum(part.rows for part in summaries))
 
-    join(file, tables(), task.dialect, task.book)
+    join(file, tables(), task.out_format, task.dialect)
     return total(summaries)
 
 
-def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summary]:
+def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]:
     """Return some rows of the output, and their account.
 
     Raises
@@ -198,9 +218,9 @@ def score_piece(task: Task, bundle: "Bundle", piece: Piece) -> tuple[Any, Summar
     InputError
         If the file is damaged, or was written to since it was first looked at.
     """
-    rows = read_rows(read_piece(task.source, piece), task.plan, task.shared)
+    rows = read_rows(read_piece(task.source, piece), task.layout, task.shared)
     table = rows.table
-    for name, column in scored_columns(bundle, rows.checked, task.plan.visit, task.effort.chunk).items():
+    for name, column in scored_columns(bundle, rows.checked, task.layout.visit, task.options.chunk).items():
         table = table.append_column(name, column)
     # after the reading, so that no rows of another file are ever kept
     check_steady(task.source.path, task.stamp)
@@ -221,7 +241,9 @@ def total(summaries: Iterable[Summary]) -> Summary:
     return Summary(rows, scored, rejected, dict(problems.most_common()))
 
 
-def _score_in_parts(context: WorkerContext, parallel_map: ParallelMap, file: BinaryIO, tell: Tell) -> Summary:
+def _score_in_parts(
+    context: WorkerContext, parallel_map: ParallelMap, file: BinaryIO, progress: ProgressCallback
+) -> Summary:
     """Let workers keep the parts, and put each into the output as soon as those before it are there."""
     task, summaries = context.task, list[Summary]()
 
@@ -229,11 +251,11 @@ def _score_in_parts(context: WorkerContext, parallel_map: ParallelMap, file: Bin
         for share, summary in _shares(parallel_map, keep_piece, _numbered(task), task.source):
             yield context.parts.path(len(summaries))
             summaries.append(summary)
-            tell("Scoring", share, sum(part.rows for part in summaries))
-        tell("Writing", 1, sum(part.rows for part in summaries))
+            progress("Scoring", share, sum(part.rows for part in summaries))
+        progress("Writing", 1, sum(part.rows for part in summaries))
 
-    tell("Scoring", 0, 0)
-    join(file, paths(), task.dialect, task.book)
+    progress("Scoring", 0, 0)
+    join(file, paths(), task.out_format, task.dialect)
     return total(summaries)
 
 
@@ -243,13 +265,16 @@ def keep_piece(context: WorkerContext, piece: Piece, number: int) -> Summary:
         summary = context.parts.whole(number)
         if summary is None:
             table, summary = score_piece(context.task, context.bundle, piece)
-            write = partial(write_part, table=table, dialect=context.task.dialect, first=number == 0)
+            task = context.task
+            write = partial(
+                write_part, table=table, file_format=task.out_format, dialect=task.dialect, first=number == 0
+            )
             context.parts.keep(number, write, summary)
     return summary
 
 
 def _numbered(task: Task) -> Iterator[tuple[Piece, int]]:
-    return ((piece, number) for number, piece in enumerate(task.spans or pieces(task.source, task.effort.size)))
+    return ((piece, number) for number, piece in enumerate(task.spans or pieces(task.source, task.options.size)))
 
 
 def _shares(
@@ -269,23 +294,24 @@ def _shares(
         yield done / source.extent, result
 
 
-def _run_of(task: Task) -> dict[str, Any]:
-    """Return what the parts of an output depend on, beside the bundle."""
+def run_of(bundle: Bundle, mapping: Mapping, options: RunOptions) -> dict[str, Any]:
+    """Return what the result of a run depends on, beside its input: parts of another run are never gone on with."""
     return {
-        "input": task.source.digest, "ending": ".csv" if task.dialect else ".xlsx" if task.book else ".parquet",
-        "size": asdict(task.effort.size), "map": digest_of_map(task.plan.mapping),
+        "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
+        "map": digest_of_map(mapping), "size": asdict(options.size),
     }  # fmt: skip
 
 
 __all__ = [
-    "Effort",
+    "ProgressCallback",
+    "RunOptions",
     "Task",
-    "Tell",
     "WorkerContext",
     "digest_of_map",
     "keep_piece",
     "of_ids",
     "open_task",
+    "run_of",
     "score_file",
     "score_in_turn",
     "score_piece",

@@ -31,7 +31,7 @@ def cores() -> int:
 
 @contextmanager
 def working(workers: int, context: Any) -> Iterator[ParallelMap]:
-    """Lend a function that applies `function(context, *item)` to items and yields the results in the items' order.
+    """Yield a function that applies `function(context, *item)` to items and yields the results in the items' order.
 
     Parameters
     ----------
@@ -59,7 +59,7 @@ def working(workers: int, context: Any) -> Iterator[ParallelMap]:
 
 
 def in_turn(context: Any) -> ParallelMap:
-    """Return what `working` lends, for work that is done in this process."""
+    """Return what `working` yields, for work that is done in this process."""
     return lambda function, items: (function(context, *item) for item in items)
 
 

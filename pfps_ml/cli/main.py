@@ -141,16 +141,16 @@ def score(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.batch.rosters import score_roster
-    from pfps_ml.batch.stream import Effort
+    from pfps_ml.batch.stream import RunOptions
     from pfps_ml.io.mapping import load_mapping
     from pfps_ml.io.pseudonyms import spot_in_head, warning
 
-    effort = Effort(workers, cluster=cluster_of(dask))
+    options = RunOptions(workers, cluster=cluster_of(dask))
     if personal := spot_in_head(roster):
         Console(stderr=True).print(warning(personal).text, markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
         models = _bundle(bundle)
-        summary = score_roster(roster, out, models, load_mapping(mapping, sheet), effort, tell)
+        summary = score_roster(roster, out, models, load_mapping(mapping, sheet), options, tell)
     show_account(summary, out)
     Console().print(models.notice, style="italic", soft_wrap=True)
 

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import Floats, Message
+from pfps_ml.core import Bools, Floats, Ints, Message
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.core.randomness import generator
@@ -48,11 +48,11 @@ def arms_overlap(cohort: Cohort) -> Check:
     X = cohort.values.loc[rows, list(PATHWAY_FIELDS)].reset_index(drop=True)
     share = _share_below_floor(X, arm, common)
     reasons = [Message("chances_below_floor", {"share": share, "arms": len(common), "patients": len(X)})]
-    if few := REFERENCE_ARM not in common:
+    if small_reference := REFERENCE_ARM not in common:
         reasons.append(Message("few_in_reference_arm", {"least": _FEWEST_PER_ARM, "arm": REFERENCE_ARM}))
     if share >= _FAIL:
         return failed("C07", *reasons)
-    return warned("C07", *reasons) if few or share >= _WARN else passed("C07", *reasons)
+    return warned("C07", *reasons) if small_reference or share >= _WARN else passed("C07", *reasons)
 
 
 def _share_below_floor(X: pd.DataFrame, arm: NDArray[np.object_], arms: list[str]) -> float:
@@ -116,12 +116,12 @@ def telling_gaps(cohort: Cohort) -> Check:
     return judged("C05", failures, warnings, Message("gaps_compared", {"n": len(fields)}))
 
 
-def _codes(texts: NDArray[np.object_]) -> NDArray[np.int64]:
+def _codes(texts: NDArray[np.object_]) -> Ints:
     """Return codes of levels; rows without one share a level."""
     return np.asarray(pd.factorize(texts, use_na_sentinel=False)[0], dtype=np.int64)
 
 
-def _alone(codes: NDArray[np.int64], y: Floats) -> float:
+def _alone(codes: Ints, y: Floats) -> float:
     """Return the AUROC of the level's rate, taken from other rows and drawn to the mean."""
     folds, rates = generator(0, "checks: folds").integers(0, _LEAK_FOLDS, len(y)), np.zeros(len(y))
     for fold in range(_LEAK_FOLDS):
@@ -131,7 +131,7 @@ def _alone(codes: NDArray[np.int64], y: Floats) -> float:
     return auroc(y, rates)
 
 
-def _p_of_levels(codes: NDArray[np.int64], y: Floats) -> float:
+def _p_of_levels(codes: Ints, y: Floats) -> float:
     """Return the p value of the levels' rates being one (chi-squared)."""
     from scipy.special import chdtrc
 
@@ -141,7 +141,7 @@ def _p_of_levels(codes: NDArray[np.int64], y: Floats) -> float:
     return float(chdtrc(max(len(rows) - 1, 1), ((cases - rows * rate) ** 2 / (rows * rate * (1 - rate))).sum()))
 
 
-def _of_gap(missing: NDArray[np.bool_], y: Floats, club: NDArray[np.int64]) -> tuple[float, float]:
+def _of_gap(missing: Bools, y: Floats, club: Ints) -> tuple[float, float]:
     """Return the AUROC of a field being missing, and its p value, between cases and others of the same club.
 
     What a club cannot measure is missing in all of it and tells nothing, however ill its runners fall. Exact (Fisher:
@@ -160,7 +160,7 @@ def _of_gap(missing: NDArray[np.bool_], y: Floats, club: NDArray[np.int64]) -> t
     return 0.5 + apart / max(pairs, 1) / 2, float(chance[chance <= chance[seen] * (1 + 1e-7)].sum())
 
 
-def _standing(cohort: Cohort, used: NDArray[np.bool_], codes: NDArray[np.int64]) -> Iterator[str]:
+def _standing(cohort: Cohort, used: Bools, codes: Ints) -> Iterator[str]:
     """Yield the fields most of whose variance lies between the levels."""
     for name in cohort.fields:
         column = pd.Series(cohort.values.loc[used, name].to_numpy(dtype=float))
@@ -264,21 +264,21 @@ def enough_events(cohort: Cohort) -> Check:
     rows, events = int(used.sum()), int(cohort.y[used].sum())
     known = cohort.values.loc[used, list(cohort.fields)].notna()
     fields = int(known.any().sum())
-    counted, asked = _OF_RUNNERS if cohort.arm is None else _OF_PATIENTS
+    counted, needed_message = _OF_RUNNERS if cohort.arm is None else _OF_PATIENTS
     counts = Message(counted, {"events": events, "rows": rows, "fields": fields})
     # patients: success under usual care, and for every other arm what it adds, and by every field
     parameters = fields if cohort.arm is None else (fields + 1) * len(set(cohort.arm[used])) - 1
     if min(events, rows - events) < FEWEST_EVENTS:
         return failed("C06", counts, Message("few_events", {"least": FEWEST_EVENTS}))
     needed = rows_to_train(max(parameters, 1), float(np.clip(events / rows, 1e-6, 1 - 1e-6)))
-    return (passed if rows >= needed else warned)("C06", counts, Message(asked, {"needed": needed}))
+    return (passed if rows >= needed else warned)("C06", counts, Message(needed_message, {"needed": needed}))
 
 
 _OF_RUNNERS = ("cases_for_fields", "runners_needed_to_train")
 _OF_PATIENTS = ("successes_for_fields", "patients_needed_to_train")
 
 
-_TELLING = 0.9  # AUROC of a single field that no measurement before the outcome has
+_TOO_GOOD_AUROC = 0.9  # AUROC of a single field that no measurement before the outcome has
 _IN_PAIN = 0.2  # share of the cases with knee pain at the start
 _LOST = 0.1  # share of those without an episode
 _FEWEST_DATED = 5  # cases, and others, in which a field is looked at
@@ -342,7 +342,7 @@ def _by_fields(cohort: Cohort) -> list[Message]:
         y = cohort.y[known]
         if min(y.sum(), len(y) - y.sum()) >= _FEWEST_DATED:
             area = auroc(y, value[known])
-            if max(area, 1 - area) >= _TELLING:
+            if max(area, 1 - area) >= _TOO_GOOD_AUROC:
                 reasons.append(Message("field_tells_outcome", {"field": name, "auroc": max(area, 1 - area)}))
     return reasons
 
@@ -355,7 +355,7 @@ def _by_arm(cohort: Cohort) -> list[Message]:
         return []
     rates = y.groupby(cohort.arm[cohort.used]).transform("mean")
     area = auroc(np.asarray(y, dtype=float), np.asarray(rates, dtype=float))
-    return [Message("arm_tells_outcome", {"auroc": area})] if area >= _TELLING else []
+    return [Message("arm_tells_outcome", {"auroc": area})] if area >= _TOO_GOOD_AUROC else []
 
 
 _ALL = (

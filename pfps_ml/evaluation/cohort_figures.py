@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, CohortError, Floats, Message
+from pfps_ml.core import Bools, CohortError, Floats, Ints, Message
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.numbers import normal_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
@@ -38,8 +38,8 @@ _BY_ARM = ("heterogeneity", "groups", "targeting", "areas", "sensitivity")
 def enough(treated: Treated, rows: Bools, arms: Sequence[str], fewest: int) -> bool:
     """Return whether some patients had each of some arms with enough successes, and enough others."""
     patients = treated.patients
-    had = [patients.y[rows & (patients.arm == name)] for name in arms]
-    return all(min(y.sum(), len(y) - y.sum()) >= fewest for y in had)
+    successes = [patients.y[rows & (patients.arm == name)] for name in arms]
+    return all(min(y.sum(), len(y) - y.sum()) >= fewest for y in successes)
 
 
 def compared_arms(treated: Treated, fewest: int) -> tuple[str, ...]:
@@ -63,11 +63,11 @@ def arm_table(treated: Treated, compared: Sequence[str], fewest: int) -> pd.Data
     """
     patients, eligible, rows = treated.patients, eligibility(treated.X), []
     for name in ARM_NAMES:
-        had, open_to = patients.arm == name, eligible[name].to_numpy(bool)
-        y = patients.y[had]
+        treated_with, open_to = patients.arm == name, eligible[name].to_numpy(bool)
+        y = patients.y[treated_with]
         too_few = min(y.sum(), len(y) - y.sum()) < fewest
-        observed, predicted = (np.nan, np.nan) if too_few else (y.mean(), patients.outcome[name][had].mean())
-        state = _state(name, compared, too_few, (had, open_to))
+        observed, predicted = (np.nan, np.nan) if too_few else (y.mean(), patients.outcome[name][treated_with].mean())
+        state = _state(name, compared, too_few, (treated_with, open_to))
         rows.append((ARM_LABELS[name], len(y), int(open_to.sum()), np.nan if too_few else y.sum(), observed, predicted,
                      state.text, state.code, name))  # fmt: skip
     columns = ["pathway", "had", "open_to", "successes", "observed", "predicted", "state", "state_code", "arm_code"]
@@ -142,15 +142,15 @@ def _to_level(level: float) -> float:
 
 
 def _state(name: str, compared: Sequence[str], too_few: bool, who: tuple[Bools, Bools]) -> Message:
-    had, open_to = who
-    if not had.any():
+    treated_with, open_to = who
+    if not treated_with.any():
         return Message("arm_had_by_nobody")
-    if name != REFERENCE_ARM and not (had & open_to).any():
+    if name != REFERENCE_ARM and not (treated_with & open_to).any():
         needed = ", ".join(f"{field} {level}" for field, level in next(a for a in ARMS if a.name == name).requires)
         return Message("arm_open_to_nobody", {"needed": needed})
     if too_few or (name != REFERENCE_ARM and name not in compared):
         return Message("arm_too_few_to_compare")
-    beyond = int((had & ~open_to).sum())
+    beyond = int((treated_with & ~open_to).sum())
     return Message("arm_compared_in_part", {"left_out": beyond}) if beyond else Message("arm_compared")
 
 
@@ -266,7 +266,7 @@ def resampled(cohort: Cohort, fewest_clubs: int) -> tuple[NDArray[Any], Resampli
     return _persons(cohort.person[used]), Resampling(Resampled(cohort.people), fewest_clubs)
 
 
-def _persons(who: NDArray[np.object_]) -> NDArray[np.int64]:
+def _persons(who: NDArray[np.object_]) -> Ints:
     """Return a number for each person; a row that does not say whose it is is taken to be somebody's only one."""
     codes, names = pd.factorize(who)
     unknown = codes < 0

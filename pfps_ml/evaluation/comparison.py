@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import CohortError, Floats, Message
 from pfps_ml.core.numbers import student_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.displays import BLUE, GREY, new_figure
@@ -23,7 +23,6 @@ from pfps_ml.evaluation.policy import BEST, simple_policies
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 COLUMNS = ("candidate", "metric", "label", "rounds", "value", "low", "high",
            "difference", "difference_low", "difference_high")  # fmt: skip
 _NAMES = [arm.name for arm in ARMS]
@@ -61,7 +60,7 @@ class Judged:
     clubs: int
 
 
-def onset_figures(y: Array, p: Array, truth: Array | None, weight: Array | None = None) -> dict[str, float]:
+def onset_figures(y: Floats, p: Floats, truth: Floats | None, weight: Floats | None = None) -> dict[str, float]:
     """Return every metric of predicted risks; where the true risk is known, the excess log loss over it first."""
     known = {} if truth is None else {EXCESS: excess_log_loss(truth, p, weight)}
     return known | {name: metric.compute(y, p, weight) for name, metric in METRICS.items()}
@@ -71,13 +70,13 @@ def onset_figures(y: Array, p: Array, truth: Array | None, weight: Array | None 
 class Patients:
     """Those that pathways are judged on: success, the arm they had, which arms are open, and the truth if known."""
 
-    y: Array
+    y: Floats
     arm: npt.NDArray[np.object_]
     eligible: pd.DataFrame
     truth: pd.DataFrame | None = None
 
 
-def pathway_figures(success: pd.DataFrame, patients: Patients, weight: Array | None = None) -> dict[str, float]:
+def pathway_figures(success: pd.DataFrame, patients: Patients, weight: Floats | None = None) -> dict[str, float]:
     """Return how good predicted successes are: policy share, PEHE and regret against the truth, and factual losses.
 
     Everything is among the arms open to the patient; a choice is the arm with the highest prediction, ungated.
@@ -91,20 +90,22 @@ def pathway_figures(success: pd.DataFrame, patients: Patients, weight: Array | N
     weight
         How often each patient counts.
     """
-    had = success[_NAMES].to_numpy(float)[np.arange(len(success)), pd.Index(_NAMES).get_indexer(pd.Index(patients.arm))]
-    factual = {"log_loss": log_loss(patients.y, had, weight),
-               "brier": float(np.average((patients.y - had) ** 2, weights=weight))}  # fmt: skip
+    predicted = success[_NAMES].to_numpy(float)[
+        np.arange(len(success)), pd.Index(_NAMES).get_indexer(pd.Index(patients.arm))
+    ]
+    factual = {"log_loss": log_loss(patients.y, predicted, weight),
+               "brier": float(np.average((patients.y - predicted) ** 2, weights=weight))}  # fmt: skip
     if patients.truth is None:
         return factual
     share = np.ones(len(success)) if weight is None else weight
     return _against_truth(success, patients.truth, patients.eligible, share) | factual
 
 
-def _against_truth(success: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame, w: Array) -> dict[str, float]:
-    may, true = eligible[_NAMES].to_numpy(bool), truth[_NAMES].to_numpy(float)
+def _against_truth(success: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame, w: Floats) -> dict[str, float]:
+    open_to, true = eligible[_NAMES].to_numpy(bool), truth[_NAMES].to_numpy(float)
     at = pd.Index(_NAMES).get_indexer(pd.Index(simple_policies(success, eligible)[BEST]))
     chosen, usual = true[np.arange(len(true)), at], true[:, _NAMES.index(REFERENCE_ARM)]
-    best = np.where(may, true, -np.inf).max(axis=1)
+    best = np.where(open_to, true, -np.inf).max(axis=1)
     gain = float(w @ (best - usual))
     errors, counts = {}, {}
     for name in ACTIVE_ARMS:
@@ -147,12 +148,12 @@ def compare(judged: Sequence[Judged], reference: str, labels: Mapping[str, str])
     _check_rounds(judged, reference)
     by_candidate = {name: {j.round: j for j in judged if j.candidate == name} for name in _in_order(judged)}
     rows = []
-    for name, own in by_candidate.items():
+    for name, rounds in by_candidate.items():
         for metric, label in labels.items():
-            shared = [number for number in own if number in by_candidate[reference]]
-            value = _over_rounds([own[number] for number in own], metric)
-            other = _over_rounds([own[n] for n in shared], metric, [by_candidate[reference][n] for n in shared])
-            rows.append((name, metric, label, len(own), *value, *other))
+            shared = [number for number in rounds if number in by_candidate[reference]]
+            value = _over_rounds([rounds[number] for number in rounds], metric)
+            other = _over_rounds([rounds[n] for n in shared], metric, [by_candidate[reference][n] for n in shared])
+            rows.append((name, metric, label, len(rounds), *value, *other))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -192,14 +193,14 @@ class Comparison:
         return figure
 
 
-def _over_rounds(own: Sequence[Judged], metric: str, other: Sequence[Judged] = ()) -> tuple[float, float, float]:
+def _over_rounds(rounds: Sequence[Judged], metric: str, other: Sequence[Judged] = ()) -> tuple[float, float, float]:
     """Return the mean of a metric over rounds with its interval; if others are given, of the difference from them."""
-    values = np.array([j.figures[metric] for j in own])
+    values = np.array([j.figures[metric] for j in rounds])
     if other:
         values = values - np.array([j.figures[metric] for j in other])
-    if len(values) == 1 and metric in own[0].draws:
-        draws = own[0].draws[metric].to_numpy() - (other[0].draws[metric].to_numpy() if other else 0.0)
-        return (float(values[0]), *percentiles(draws, own[0].clubs))
+    if len(values) == 1 and metric in rounds[0].draws:
+        draws = rounds[0].draws[metric].to_numpy() - (other[0].draws[metric].to_numpy() if other else 0.0)
+        return (float(values[0]), *percentiles(draws, rounds[0].clubs))
     return t_interval(values)
 
 
@@ -210,17 +211,17 @@ def _in_order(judged: Sequence[Judged]) -> list[str]:
 def _check_rounds(judged: Sequence[Judged], reference: str) -> None:
     if reference not in _in_order(judged):
         raise CohortError(Message("no_results_of_reference", {"candidate": reference}))
-    seen: dict[int, str] = {}
-    for each in judged:
-        if seen.setdefault(each.round, each.digest) != each.digest:
+    digests: dict[int, str] = {}
+    for result in judged:
+        if digests.setdefault(result.round, result.digest) != result.digest:
             raise CohortError(
                 Message(
                     "candidates_on_other_rows",
                     {
-                        "round": each.round,
-                        "digest": seen[each.round],
-                        "candidate": each.candidate,
-                        "other": each.digest,
+                        "round": result.round,
+                        "digest": digests[result.round],
+                        "candidate": result.candidate,
+                        "other": result.digest,
                     },
                 )
             )

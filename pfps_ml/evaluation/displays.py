@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Message, OutputError
+from pfps_ml.core import Floats, Message, OutputError
 from pfps_ml.core.numbers import csv_text
 from pfps_ml.domain.dictionary import ONSET, field
 from pfps_ml.domain.schemas import NOTICE
@@ -46,9 +46,9 @@ def new_figure(title: str, height: float) -> "Figure":
     return figure
 
 
-def notice(figure: "Figure", said: str) -> None:
+def notice(figure: "Figure", text: str) -> None:
     """Write what the models have to say of themselves into the figure's corner, in place of what stands there."""
-    figure.supxlabel(said, x=0.99, ha="right", fontsize=7, color="#666666")
+    figure.supxlabel(text, x=0.99, ha="right", fontsize=7, color="#666666")
 
 
 def as_percent(figure: "Figure", *sides: Any) -> "Figure":
@@ -80,7 +80,7 @@ def forest(
         axes.text(0.5, place, "too few events", color=INK, va="center", ha="center", fontsize=8,
                   transform=axes.get_yaxis_transform())  # fmt: skip
     # parse_math: a name such as "A$x^$" is no formula
-    shown = [each if len(each) <= _LONGEST else f"{each[: _LONGEST // 2]}…{each[-_LONGEST // 2 :]}" for each in names]
+    shown = [name if len(name) <= _LONGEST else f"{name[: _LONGEST // 2]}…{name[-_LONGEST // 2 :]}" for name in names]
     axes.set_yticks(places, shown, fontsize=9, parse_math=False)
     axes.tick_params(axis="x", labelsize=9)
     axes.set_ylim(-0.6, len(table) - 0.4)
@@ -91,10 +91,12 @@ def beeswarm(figure: "Figure", values: pd.DataFrame, data: pd.DataFrame, names: 
     with _quiet_import():
         import shap
     bases = np.full(len(values), base)
-    told = shap.Explanation(values.to_numpy(float), base_values=bases, data=data.to_numpy(float), feature_names=names)
+    explanation = shap.Explanation(
+        values.to_numpy(float), base_values=bases, data=data.to_numpy(float), feature_names=names
+    )
     axes: Axes = figure.subplots()
     # the rest is left out: shap would give the sum of many fields the colours of one of them
-    shap.plots.beeswarm(told, max_display=MOST_FIELDS, group_remaining_features=False, ax=axes, show=False,
+    shap.plots.beeswarm(explanation, max_display=MOST_FIELDS, group_remaining_features=False, ax=axes, show=False,
                         plot_size=None, s=8, color=_value_colours(),
                         color_bar_label="Value (grey: not measured)")  # fmt: skip
     part = f" (the {MOST_FIELDS} largest of {len(names)} fields)" if len(names) > MOST_FIELDS else ""
@@ -140,7 +142,7 @@ class Calibration:
 
     table: pd.DataFrame
     curve: pd.DataFrame
-    p: npt.NDArray[np.float64]
+    p: Floats
     label: str
     over: str = "clubs"
 
@@ -306,10 +308,10 @@ def reasons(values: pd.DataFrame, data: pd.DataFrame, base: float, label: str = 
     return Reasons(values, data[list(values)], base, label)
 
 
-def png(display: Display, said: str = NOTICE) -> bytes:
+def png(display: Display, notice_text: str = NOTICE) -> bytes:
     """Return the picture as PNG, with what the models say of themselves, and no stamp of the library that drew it."""
     stream, figure = io.BytesIO(), display.plot()
-    notice(figure, said)
+    notice(figure, notice_text)
     with warnings.catch_warnings():
         # a name in letters that the font lacks: they are boxes here, and letters in the table
         warnings.filterwarnings("ignore", "Glyph .* missing from")

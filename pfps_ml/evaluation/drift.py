@@ -66,7 +66,9 @@ def case_mix(
     values = {EXPECTED: (model_based(p), expected), OBSERVED: (auroc(y, p), observed),
               MODEL: (auroc(y, p) - model_based(p), observed - expected)}  # fmt: skip
     rows = [(TRAINING, *(trained[key] for key in ("value", "low", "high")))] if trained else []
-    rows += [(what, value, *percentiles(found, count_groups(groups))) for what, (value, found) in values.items()]
+    rows += [
+        (what, value, *percentiles(resampled, count_groups(groups))) for what, (value, resampled) in values.items()
+    ]
     return pd.DataFrame([(*row, _MEANING[row[0]]) for row in rows], columns=["what", "value", "low", "high", "meaning"])
 
 

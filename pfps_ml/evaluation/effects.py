@@ -13,13 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import Bools, CohortError, Floats, Message
 from pfps_ml.core.config import PathwayConfig
 from pfps_ml.core.numbers import student_quantile
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.metrics import LEVEL
-
-Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -29,8 +27,8 @@ class Fit:
     `covariance` is NaN where the clinics are too few to say.
     """
 
-    beta: Array
-    covariance: Array
+    beta: Floats
+    covariance: Floats
     freedom: int
 
     def contrast(self, weights: npt.ArrayLike, level: float) -> tuple[float, float, float]:
@@ -62,7 +60,7 @@ class Fit:
         return float(sums @ self.beta), float(np.sqrt(sums @ self.covariance @ sums))
 
 
-def regress(design: Array, values: Array, groups: npt.ArrayLike) -> Fit:
+def regress(design: Floats, values: Floats, groups: npt.ArrayLike) -> Fit:
     """Return the least-squares fit of values on a design, with a covariance that holds when clinics are few.
 
     The jackknife over clinics (CV3 of MacKinnon, Nielsen and Webb 2023, with Student's t): with some ten clinics the
@@ -77,16 +75,16 @@ def regress(design: Array, values: Array, groups: npt.ArrayLike) -> Fit:
     beta = _solve(total)
     if count < 2:
         return Fit(beta, np.full((width, width), np.nan), 0)
-    gaps = np.array([_solve(total - own) for own in products]) - beta
+    gaps = np.array([_solve(total - products_of_clinic) for products_of_clinic in products]) - beta
     return Fit(beta, (count - 1) / count * gaps.T @ gaps, count - 1)
 
 
-def clustered_mean(values: Array, groups: npt.ArrayLike, level: float) -> tuple[float, float, float]:
+def clustered_mean(values: Floats, groups: npt.ArrayLike, level: float) -> tuple[float, float, float]:
     """Return a mean and its interval's limits, NaN where all values are of one clinic."""
     return regress(np.ones((len(values), 1)), values, groups).contrast([1.0], level)
 
 
-def _solve(products: Array) -> Array:
+def _solve(products: Floats) -> Floats:
     return np.asarray(np.linalg.pinv(products[:, :-1]) @ products[:, -1])
 
 
@@ -119,16 +117,17 @@ def propensity_overlap(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataF
     CohortError
         If a frame lacks an arm or a row, or an arm is unknown.
     """
-    had = _arms(arm)
-    _check_frames(len(had), propensity=propensity, eligible=eligible)
+    received = _arms(arm)
+    _check_frames(len(received), propensity=propensity, eligible=eligible)
     rows: list[dict[str, Any]] = []
     for name in _ALL_ARMS:
-        own = eligible[name].to_numpy(bool)
-        chance = propensity[name].to_numpy(float)[own]
+        may_have = eligible[name].to_numpy(bool)
+        chance = propensity[name].to_numpy(float)[may_have]
         low, q05, median, q95 = np.quantile(chance, [0, 0.05, 0.5, 0.95]) if chance.size else [np.nan] * 4
         share = (chance >= RARE).mean() if chance.size else np.nan
-        rows.append({"arm": name, "eligible": chance.size, "received": int((had[own] == name).sum()), "share": share,
-                     "min": low, "q05": q05, "median": median, "q95": q95})  # fmt: skip
+        count = int((received[may_have] == name).sum())
+        rows.append({"arm": name, "eligible": chance.size, "received": count, "share": share, "min": low,
+                     "q05": q05, "median": median, "q95": q95})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -138,14 +137,14 @@ def propensity_counts(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataFr
     `low` and `high` bound an interval of chance, 5 % wide; `n_had` had the arm, `n_others` another. Arguments and
     errors as in `propensity_overlap`.
     """
-    had, edges, found = _arms(arm), np.linspace(0, 1, 21), []
-    _check_frames(len(had), propensity=propensity, eligible=eligible)
+    received, edges, tables = _arms(arm), np.linspace(0, 1, 21), []
+    _check_frames(len(received), propensity=propensity, eligible=eligible)
     for name in _ALL_ARMS:
-        own, chance = eligible[name].to_numpy(bool), propensity[name].to_numpy(float)
-        counts = {column: np.histogram(chance[own & which], edges)[0]
-                  for column, which in (("n_had", had == name), ("n_others", had != name))}  # fmt: skip
-        found.append(pd.DataFrame({"arm": name, "low": edges[:-1], "high": edges[1:], **counts}))
-    return pd.concat(found, ignore_index=True)
+        may_have, chance = eligible[name].to_numpy(bool), propensity[name].to_numpy(float)
+        counts = {column: np.histogram(chance[may_have & which], edges)[0]
+                  for column, which in (("n_had", received == name), ("n_others", received != name))}  # fmt: skip
+        tables.append(pd.DataFrame({"arm": name, "low": edges[:-1], "high": edges[1:], **counts}))
+    return pd.concat(tables, ignore_index=True)
 
 
 def arm_scores(y: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
@@ -194,11 +193,13 @@ def outcome_scores(values: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, pr
     CohortError
         If a frame lacks an arm or a row, or anything holds NaN.
     """
-    had, seen = _arms(arm), np.asarray(values, dtype=float)
-    _check_frames(len(had), outcome=outcome, propensity=propensity)
-    if len(seen) != len(had) or not np.isfinite(seen).all():
-        raise CohortError(Message("outcome_of_every_patient", {"patients": len(had)}))
-    return pd.DataFrame({name: _augmented(seen, had == name, outcome[name], propensity[name]) for name in _ALL_ARMS})
+    received, observed = _arms(arm), np.asarray(values, dtype=float)
+    _check_frames(len(received), outcome=outcome, propensity=propensity)
+    if len(observed) != len(received) or not np.isfinite(observed).all():
+        raise CohortError(Message("outcome_of_every_patient", {"patients": len(received)}))
+    return pd.DataFrame(
+        {name: _augmented(observed, received == name, outcome[name], propensity[name]) for name in _ALL_ARMS}
+    )
 
 
 def adjusted_effects(
@@ -255,20 +256,20 @@ def mean_effects(
     CohortError
         If a frame lacks an arm or a row, or an arm is unknown.
     """
-    had, seen_values = _arms(arm), np.asarray(values, dtype=float)
-    _check_frames(len(had), eligible=eligible, scores=scores)
+    received, observed = _arms(arm), np.asarray(values, dtype=float)
+    _check_frames(len(received), eligible=eligible, scores=scores)
     clinic = np.asarray(groups)
-    if len(clinic) != len(had):
-        raise CohortError(Message("group_of_every_patient", {"patients": len(had), "groups": len(clinic)}))
+    if len(clinic) != len(received):
+        raise CohortError(Message("group_of_every_patient", {"patients": len(received), "groups": len(clinic)}))
     rows = []
     for name in ACTIVE_ARMS:
-        own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
-        treated, usual = seen_values[own & (had == name)], seen_values[own & (had == REFERENCE_ARM)]
-        seen = bool(treated.size and usual.size)
-        gain = (scores[name] - scores[REFERENCE_ARM]).to_numpy()[own]
-        effect, low, high = clustered_mean(gain, clinic[own], LEVEL) if seen else (np.nan,) * 3
-        naive = treated.mean() - usual.mean() if seen else np.nan
-        rows.append({"arm": name, "effect": effect, "low": low, "high": high, "n": int(own.sum()), "naive": naive})
+        may_have = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
+        treated, usual = observed[may_have & (received == name)], observed[may_have & (received == REFERENCE_ARM)]
+        both_arms = bool(treated.size and usual.size)
+        gain = (scores[name] - scores[REFERENCE_ARM]).to_numpy()[may_have]
+        effect, low, high = clustered_mean(gain, clinic[may_have], LEVEL) if both_arms else (np.nan,) * 3
+        naive = treated.mean() - usual.mean() if both_arms else np.nan
+        rows.append({"arm": name, "effect": effect, "low": low, "high": high, "n": int(may_have.sum()), "naive": naive})
     return pd.DataFrame(rows)
 
 
@@ -299,9 +300,9 @@ def pehe(effects: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame) -> 
     _check_frames(len(truth), ACTIVE_ARMS, effects=effects)
     rows = []
     for name in ACTIVE_ARMS:
-        own = eligible[name].to_numpy(bool)
-        true = (truth[name].to_numpy() - truth[REFERENCE_ARM].to_numpy())[own]
-        error = effects[name].to_numpy()[own] - true
+        may_have = eligible[name].to_numpy(bool)
+        true = (truth[name].to_numpy() - truth[REFERENCE_ARM].to_numpy())[may_have]
+        error = effects[name].to_numpy()[may_have] - true
         constant = _mean((true - _mean(true)) ** 2) ** 0.5
         rows.append({"arm": name, "n": true.size, "bias": _mean(error), "pehe": _mean(error**2) ** 0.5,
                      "no_effect": _mean(true**2) ** 0.5, "same_effect": constant})  # fmt: skip
@@ -322,30 +323,34 @@ def policy_share(chosen: Labels, truth: pd.DataFrame, eligible: pd.DataFrame) ->
     """
     picked = _arms(chosen)
     _check_frames(len(picked), truth=truth, eligible=eligible)
-    may = eligible[list(_ALL_ARMS)].to_numpy(bool)
-    own = pd.Index(_ALL_ARMS).get_indexer(pd.Index(picked))
-    if refused := int((~may[np.arange(len(own)), own]).sum()):
+    may_have = eligible[list(_ALL_ARMS)].to_numpy(bool)
+    columns = pd.Index(_ALL_ARMS).get_indexer(pd.Index(picked))
+    if refused := int((~may_have[np.arange(len(columns)), columns]).sum()):
         raise CohortError(Message("choices_not_open", {"refused": refused}))
     value = truth[list(_ALL_ARMS)].to_numpy(float)
     usual = value[:, _ALL_ARMS.index(REFERENCE_ARM)].mean()
-    best = np.where(may, value, -np.inf).max(axis=1).mean()
-    return float((value[np.arange(len(own)), own].mean() - usual) / (best - usual)) if best > usual else float("nan")
+    best = np.where(may_have, value, -np.inf).max(axis=1).mean()
+    return (
+        float((value[np.arange(len(columns)), columns].mean() - usual) / (best - usual))
+        if best > usual
+        else float("nan")
+    )
 
 
-def _augmented(y: Array, treated: npt.NDArray[np.bool_], outcome: pd.Series, propensity: pd.Series) -> Array:
+def _augmented(y: Floats, treated: Bools, outcome: pd.Series, propensity: pd.Series) -> Floats:
     expected, chance = outcome.to_numpy(float), np.maximum(propensity.to_numpy(float), RARE)
     return expected + np.where(treated, (y - expected) / chance, 0.0)
 
 
-def _mean(values: Array) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
 def _arms(arm: Labels) -> npt.NDArray[np.object_]:
-    had = np.asarray(arm, dtype=object)
-    if odd := int((~np.isin(had.astype(str), _ALL_ARMS)).sum()):
+    received = np.asarray(arm, dtype=object)
+    if odd := int((~np.isin(received.astype(str), _ALL_ARMS)).sum()):
         raise CohortError(Message("arm_not_in_dictionary", {"arms": list(_ALL_ARMS), "others": odd}))
-    return had
+    return received
 
 
 def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.DataFrame) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import CohortError, Floats, Message
+from pfps_ml.core import CohortError, Floats, Ints, Message
 from pfps_ml.core.config import Config, EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.core.records import Metric
@@ -44,7 +44,14 @@ from pfps_ml.evaluation.cohort_figures import (
 )
 from pfps_ml.evaluation.drift import case_mix, drift_table
 from pfps_ml.evaluation.metrics import decision_table, thresholds_up_to
-from pfps_ml.evaluation.pathway_validation import ARM_NAMES, Given, Treated, earned_tables, gate_here, pathway_pictures
+from pfps_ml.evaluation.pathway_validation import (
+    ARM_NAMES,
+    Treated,
+    TreatmentRecord,
+    earned_tables,
+    gate_here,
+    pathway_pictures,
+)
 from pfps_ml.evaluation.subgroups import compare_parts, groups_of
 from pfps_ml.evaluation.verdict import Verdict, pathway_verdict, size_table, verdict_of
 from pfps_ml.io.study_data import Cohort
@@ -170,17 +177,17 @@ def _threshold(y: Floats, highest: float) -> float:
 _CELLS, _PICTURE = "cells", "subgroups"
 
 
-def unnamed(found: Validation) -> Validation:
+def unnamed(validation: Validation) -> Validation:
     """Return a validation with its clubs numbered, the largest first, in the table of cells and in its picture."""
-    cells = found.tables[_CELLS]
+    cells = validation.tables[_CELLS]
     clubs = cells[cells["field"] == "club"].drop_duplicates("level").sort_values("n", ascending=False, kind="stable")
     numbers = {name: f"Club {at}" for at, name in enumerate(clubs["level"], 1)}
-    tables = {**found.tables, _CELLS: _renamed(cells, numbers)}
-    pictures = dict(found.pictures)
+    tables = {**validation.tables, _CELLS: _renamed(cells, numbers)}
+    pictures = dict(validation.pictures)
     if _PICTURE in pictures:
         drawn: Any = pictures[_PICTURE]
         pictures[_PICTURE] = replace(drawn, table=_renamed(drawn.table, numbers))
-    return replace(found, tables=tables, pictures=pictures)
+    return replace(validation, tables=tables, pictures=pictures)
 
 
 def _renamed(table: pd.DataFrame, numbers: dict[str, str]) -> pd.DataFrame:
@@ -308,20 +315,22 @@ def _treated(bundle: Bundle, cohort: Cohort, config: Config, randomised: bool) -
     X = cohort.values.loc[used, list(PATHWAY_FIELDS)].reset_index(drop=True)
     arm = np.asarray(cohort.arm)[used]
     if randomised:
-        return Treated.of(bundle.predictor, X, Given(cohort.y[used], arm, groups, observed_shares(X, arm)), None), over
+        return Treated.of(
+            bundle.predictor, X, TreatmentRecord(cohort.y[used], arm, groups, observed_shares(X, arm)), None
+        ), over
     knots = basis(X, config.pathways.knots)
     chance = cross_fitted(X, pd.Series(arm), _folds(groups, config), knots)
     chosen = fit_propensity(X, pd.Series(arm), knots)
-    return Treated.of(bundle.predictor, X, Given(cohort.y[used], arm, groups, chance), chosen), over
+    return Treated.of(bundle.predictor, X, TreatmentRecord(cohort.y[used], arm, groups, chance), chosen), over
 
 
 def observed_shares(X: pd.DataFrame, arm: Objects) -> pd.DataFrame:
     """Return the share that had each arm, among patients to whom the same arms are open: the chances of a trial."""
-    had = pd.get_dummies(pd.Series(arm)).reindex(columns=ARM_NAMES, fill_value=False).astype(float)
-    return had.groupby([column for _, column in eligibility(X).items()]).transform("mean")
+    received = pd.get_dummies(pd.Series(arm)).reindex(columns=ARM_NAMES, fill_value=False).astype(float)
+    return received.groupby([column for _, column in eligibility(X).items()]).transform("mean")
 
 
-def _folds(groups: NDArray[Any], config: Config) -> NDArray[np.int64]:
+def _folds(groups: NDArray[Any], config: Config) -> Ints:
     """Put whole clinics into folds of about the same number of clinics."""
     codes, names = pd.factorize(groups)
     order = generator(config.evaluation.seed, "validation: folds of clinics").permutation(len(names))
@@ -353,10 +362,12 @@ def _success(
 def _drift(bundle: Bundle, X: pd.DataFrame, config: Config) -> pd.DataFrame:
     """Return the drift of what is asked at a visit against the training's patients, and of the rest against runners."""
     trained, fields = bundle.manifest["trained_on"], bundle.reference["fields"]
-    asked = {name: about for name, about in fields.items() if name not in ONSET_FIELDS}
-    others = {name: about for name, about in fields.items() if name in ONSET_FIELDS}
-    of_visit = drift_table(X, {"fields": asked}, trained["patients"], config.validation).assign(against="patients")
-    of_rest = drift_table(X, {"fields": others}, trained["runners"], config.validation)
+    visit_fields = {name: about for name, about in fields.items() if name not in ONSET_FIELDS}
+    onset_fields = {name: about for name, about in fields.items() if name in ONSET_FIELDS}
+    of_visit = drift_table(X, {"fields": visit_fields}, trained["patients"], config.validation).assign(
+        against="patients"
+    )
+    of_rest = drift_table(X, {"fields": onset_fields}, trained["runners"], config.validation)
     of_rest = of_rest.assign(drift="not judged", against="runners")
     return pd.concat([table for table in (of_visit, of_rest) if len(table)], ignore_index=True)
 

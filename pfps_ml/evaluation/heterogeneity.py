@@ -19,23 +19,23 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import Bools, Floats, Ints
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, regress
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
-Array = npt.NDArray[np.float64]
 _SAME = 1e-9  # a spread of predicted effects below this is none
 
 
 def effect_scores(
     effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, name: str
-) -> tuple[npt.NDArray[np.bool_], Array, Array]:
+) -> tuple[Bools, Floats, Floats]:
     """Return who may have an arm and usual care, their predicted effects, and the scores of their effects."""
-    own = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
+    may_have = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
     score = (scores[name] - scores[REFERENCE_ARM]).to_numpy(float)
-    return own, effects[name].to_numpy(float)[own], score[own]
+    return may_have, effects[name].to_numpy(float)[may_have], score[may_have]
 
 
 def best_linear_predictor(
@@ -64,10 +64,10 @@ def best_linear_predictor(
     """
     rows = []
     for name in ACTIVE_ARMS:
-        own, predicted, score = effect_scores(effects, scores, eligible, name)
-        row: dict[str, Any] = {"arm": name, "n": int(own.sum()), **dict.fromkeys(_BLP, np.nan)}
-        if own.any():
-            clinic = np.asarray(groups)[own]
+        may_have, predicted, score = effect_scores(effects, scores, eligible, name)
+        row: dict[str, Any] = {"arm": name, "n": int(may_have.sum()), **dict.fromkeys(_BLP, np.nan)}
+        if may_have.any():
+            clinic = np.asarray(groups)[may_have]
             row |= zip(_BLP, clustered_mean(score, clinic, LEVEL), strict=False)
             if np.ptp(predicted) > _SAME:
                 row |= zip(_BLP[3:], _slope(predicted, score, clinic), strict=True)
@@ -78,13 +78,13 @@ def best_linear_predictor(
 _BLP = ("mean", "mean_low", "mean_high", "slope", "slope_low", "slope_high", "p_differs", "p_calibrated")
 
 
-def _slope(predicted: Array, score: Array, clinic: npt.ArrayLike) -> tuple[float, ...]:
+def _slope(predicted: Floats, score: Floats, clinic: npt.ArrayLike) -> tuple[float, ...]:
     fit = regress(np.column_stack((np.ones_like(predicted), predicted - predicted.mean())), score, clinic)
     above = fit.above([0, 1], 1.0)
     return *fit.contrast([0, 1], LEVEL), fit.above([0, 1]), 2 * min(above, 1 - above)
 
 
-def group_members(predicted: Array, count: int) -> npt.NDArray[np.int64]:
+def group_members(predicted: Floats, count: int) -> Ints:
     """Return the group of each patient, from 0 (the least was predicted) on; equal groups, fewer where many tie."""
     edges = np.unique(np.quantile(predicted, np.arange(1, count) / count))
     return np.asarray(np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1], dtype=np.int64)
@@ -111,9 +111,9 @@ def group_effects(
     """
     rows: list[dict[str, Any]] = []
     for name in ACTIVE_ARMS:
-        own, predicted, score = effect_scores(effects, scores, eligible, name)
-        if own.any():
-            rows += [{"arm": name, **row} for row in _groups(predicted, score, np.asarray(groups)[own], count)]
+        may_have, predicted, score = effect_scores(effects, scores, eligible, name)
+        if may_have.any():
+            rows += [{"arm": name, **row} for row in _groups(predicted, score, np.asarray(groups)[may_have], count)]
     return pd.DataFrame(rows, columns=["arm", *_GROUP])
 
 
@@ -121,19 +121,19 @@ _GROUP = ("group", "n", "predicted", "observed", "low", "high",
           "spread", "spread_low", "spread_high", "p_spread", "p_calibrated")  # fmt: skip
 
 
-def _groups(predicted: Array, score: Array, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
+def _groups(predicted: Floats, score: Floats, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
     member = group_members(predicted, count)
     design = (member[:, None] == np.arange(member.max() + 1)).astype(float)
-    means, own = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
+    means, one_group = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
     # the distance from the predictions, not the effect, is what is tested: predictions differ within a group too
     fit, gap = regress(design, score, clinic), regress(design, score - predicted, clinic)
     tests: tuple[float, ...] = (np.nan,) * 4
-    if len(own) > 1:
-        tests = (*fit.contrast(own[-1] - own[0], LEVEL), fit.above(own[-1] - own[0]))
-    both = (*tests, gap.all_equal(np.zeros(len(own))))
+    if len(one_group) > 1:
+        tests = (*fit.contrast(one_group[-1] - one_group[0], LEVEL), fit.above(one_group[-1] - one_group[0]))
+    both = (*tests, gap.all_equal(np.zeros(len(one_group))))
     return [
-        dict(zip(_GROUP, (at + 1, int(design[:, at].sum()), means[at], *fit.contrast(own[at], LEVEL), *both),
-                 strict=True)) for at in range(len(own))
+        dict(zip(_GROUP, (at + 1, int(design[:, at].sum()), means[at], *fit.contrast(one_group[at], LEVEL), *both),
+                 strict=True)) for at in range(len(one_group))
     ]  # fmt: skip
 
 
@@ -169,22 +169,22 @@ def targeting_curves(
     """
     curves, areas = [], []
     for name in ACTIVE_ARMS:
-        own, predicted, score = effect_scores(effects, scores, eligible, name)
-        if not own.any():
+        may_have, predicted, score = effect_scores(effects, scores, eligible, name)
+        if not may_have.any():
             continue
-        clinic = np.asarray(groups)[own]
-        found = _curves(predicted, score, np.ones_like(score))
+        clinic = np.asarray(groups)[may_have]
+        observed = _curves(predicted, score, np.ones_like(score))
         weights = _resamples(clinic, settings)
         draws = [_curves(predicted, score, weight) for weight in weights]
         clinics = count_groups(clinic)
-        curves.append(_curve_table(name, found, draws, clinics))
-        areas.append({"arm": name, "n": int(own.sum()), **_areas(found, draws, clinics)})
+        curves.append(_curve_table(name, observed, draws, clinics))
+        areas.append({"arm": name, "n": int(may_have.sum()), **_areas(observed, draws, clinics)})
     columns = ["arm", "share", "random", "gain", "gain_low", "gain_high", "toc", "toc_low", "toc_high"]
     table = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)
     return table, pd.DataFrame(areas)
 
 
-def _curves(predicted: Array, score: Array, weight: Array) -> dict[str, Array]:
+def _curves(predicted: Floats, score: Floats, weight: Floats) -> dict[str, Floats]:
     """Return both curves and both areas of patients counted as given; patients with one prediction are not ranked."""
     order = np.argsort(-predicted, kind="stable")
     starts = np.flatnonzero(np.concatenate(([True], np.diff(predicted[order]) != 0)))
@@ -196,23 +196,23 @@ def _curves(predicted: Array, score: Array, weight: Array) -> dict[str, Array]:
             "autoc": np.array((excess / _FINE).mean()), "qini": np.array(excess.mean())}  # fmt: skip
 
 
-def _resamples(clinic: npt.ArrayLike, settings: EvaluationConfig) -> Iterator[Array]:
+def _resamples(clinic: npt.ArrayLike, settings: EvaluationConfig) -> Iterator[Floats]:
     codes, names = pd.factorize(np.asarray(clinic), sort=True)
     stream = generator(settings.seed, "evaluation: resampled clinics")
     for _ in range(settings.bootstraps if len(names) > 1 else 0):
         yield np.bincount(stream.integers(0, len(names), len(names)), minlength=len(names))[codes].astype(float)
 
 
-def _curve_table(name: str, found: dict[str, Array], draws: list[dict[str, Array]], clinics: int) -> pd.DataFrame:
-    table = pd.DataFrame({"arm": name, "share": _SHARES, "random": _SHARES * found["gain"][-1]})
+def _curve_table(name: str, observed: dict[str, Floats], draws: list[dict[str, Floats]], clinics: int) -> pd.DataFrame:
+    table = pd.DataFrame({"arm": name, "share": _SHARES, "random": _SHARES * observed["gain"][-1]})
     for curve in ("gain", "toc"):
         columns = np.array([draw[curve] for draw in draws]).T if draws else np.full((len(_SHARES), 1), np.nan)
         limits = np.array([percentiles(column, max(clinics, 2)) for column in columns])
-        table = table.assign(**{curve: found[curve], f"{curve}_low": limits[:, 0], f"{curve}_high": limits[:, 1]})
+        table = table.assign(**{curve: observed[curve], f"{curve}_low": limits[:, 0], f"{curve}_high": limits[:, 1]})
     return table
 
 
-def _areas(found: dict[str, Array], draws: list[dict[str, Array]], clinics: int) -> dict[str, float]:
+def _areas(observed: dict[str, Floats], draws: list[dict[str, Floats]], clinics: int) -> dict[str, float]:
     from scipy.special import stdtr
 
     row: dict[str, float] = {}
@@ -220,8 +220,8 @@ def _areas(found: dict[str, Array], draws: list[dict[str, Array]], clinics: int)
         values = np.array([float(draw[area]) for draw in draws]) if draws else np.full(1, np.nan)
         low, high = percentiles(values, max(clinics, 2))
         error = values.std() * np.sqrt(clinics / max(clinics - 1, 1))
-        p = float(stdtr(clinics - 1, -found[area] / error)) if error > _NOISE else float("nan")
-        row |= {area: float(found[area]), f"{area}_low": low, f"{area}_high": high, f"p_{area}": p}
+        p = float(stdtr(clinics - 1, -observed[area] / error)) if error > _NOISE else float("nan")
+        row |= {area: float(observed[area]), f"{area}_low": low, f"{area}_high": high, f"p_{area}": p}
     return row
 
 

@@ -20,13 +20,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import CohortError, Floats, Message
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
 from pfps_ml.core.numbers import normal_quantile, student_quantile
 from pfps_ml.core.randomness import generator
 
-Array = npt.NDArray[np.float64]
 LEVEL = 0.95
 _FEWEST_USABLE = 0.9  # of the resamples: below this a percentile would describe the lucky ones
 
@@ -41,10 +40,10 @@ class Metric:
     label: str
     better: Literal["higher", "lower", "target"]
     ideal: float
-    compute: Callable[[Array, Array, Array | None], float]
+    compute: Callable[[Floats, Floats, Floats | None], float]
 
 
-def cases_by_risk(y: Array, p: Array, weight: Array | None = None) -> tuple[Array, Array, Array]:
+def cases_by_risk(y: Floats, p: Floats, weight: Floats | None = None) -> tuple[Floats, Floats, Floats]:
     """Return each distinct risk from the highest down, with the weight of cases and of non-cases who have it."""
     order = np.argsort(-p, kind="stable")
     risk, case = p[order], y[order]
@@ -53,14 +52,14 @@ def cases_by_risk(y: Array, p: Array, weight: Array | None = None) -> tuple[Arra
     return risk[starts], np.add.reduceat(share * case, starts), np.add.reduceat(share * (1 - case), starts)
 
 
-def auroc(y: Array, p: Array, weight: Array | None = None) -> float:
+def auroc(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the chance that a random case has a higher risk than a random non-case; a tie counts one half."""
     _, cases, others = cases_by_risk(y, p, weight)
     below = others.sum() - np.cumsum(others)
     return float((cases * (below + others / 2)).sum() / (cases.sum() * others.sum()))
 
 
-def average_precision(y: Array, p: Array, weight: Array | None = None) -> float:
+def average_precision(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the mean share of true cases among those above each threshold; a useless model gives the base rate."""
     _, cases, others = cases_by_risk(y, p, weight)
     above = np.cumsum(cases + others)
@@ -68,23 +67,23 @@ def average_precision(y: Array, p: Array, weight: Array | None = None) -> float:
     return float((cases * precision).sum() / cases.sum())
 
 
-def log_loss(y: Array, p: Array, weight: Array | None = None) -> float:
+def log_loss(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the mean surprise at what happened, in nats."""
     return float(np.average(-np.log(np.where(y == 1, p, 1 - p)), weights=weight))
 
 
-def brier(y: Array, p: Array, weight: Array | None = None) -> float:
+def brier(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the mean squared distance of the risk from what happened."""
     return float(np.average((y - p) ** 2, weights=weight))
 
 
-def scaled_brier(y: Array, p: Array, weight: Array | None = None) -> float:
+def scaled_brier(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the share of the base rate's Brier score that the model removes: 1 perfect, 0 no better than the rate."""
     rate = np.average(y, weights=weight)
     return float(1 - brier(y, p, weight) / (rate * (1 - rate)))
 
 
-def excess_log_loss(truth: Array, p: Array, weight: Array | None = None) -> float:
+def excess_log_loss(truth: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return how much log loss the risks cost beyond the true ones, in nats: 0 is perfect, and no chance is in it.
 
     The mean divergence of Kullback and Leibler of `p` from `truth`, the risk that each row's outcome was drawn with.
@@ -94,17 +93,17 @@ def excess_log_loss(truth: Array, p: Array, weight: Array | None = None) -> floa
     return float(np.average(odds, weights=weight))
 
 
-def observed_expected(y: Array, p: Array, weight: Array | None = None) -> float:
+def observed_expected(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the cases that happened for each one expected; above 1 the risks are too low."""
     return float(np.average(y, weights=weight) / np.average(p, weights=weight))
 
 
-def calibration_intercept(y: Array, p: Array, weight: Array | None = None) -> float:
+def calibration_intercept(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the log-odds to add to every risk so that the mean is right (slope fixed at 1)."""
     return float(fit_logistic(np.ones((len(y), 1)), y, logit(p), weight)[0])
 
 
-def calibration_slope(y: Array, p: Array, weight: Array | None = None) -> float:
+def calibration_slope(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the factor by which log-odds should be stretched; below 1 the risks are too extreme.
 
     NaN where it is not defined: every risk is the same, or the risks separate cases from non-cases.
@@ -115,7 +114,7 @@ def calibration_slope(y: Array, p: Array, weight: Array | None = None) -> float:
     return float(1 + fit_logistic(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
 
 
-def smoothed_calibration(y: Array, p: Array, weight: Array | None = None) -> Array:
+def smoothed_calibration(y: Floats, p: Floats, weight: Floats | None = None) -> Floats:
     """Return the observed risk at each predicted risk, smoothed.
 
     A logistic regression on a natural cubic spline of the log-odds (five knots; fewer where quantiles coincide),
@@ -128,7 +127,7 @@ def smoothed_calibration(y: Array, p: Array, weight: Array | None = None) -> Arr
     return expit(margin + design @ fit_logistic(design, y, margin, weight, RIDGE))
 
 
-def ici(y: Array, p: Array, weight: Array | None = None) -> float:
+def ici(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the integrated calibration index: the mean distance of the risk from the smoothed observed risk.
 
     It is never negative, so a perfectly calibrated model shows a little more than 0, and its bootstrap interval lies
@@ -184,7 +183,7 @@ def measure_with_intervals(
     return pd.DataFrame(rows)
 
 
-def club_resamples(y: Array, groups: npt.ArrayLike, seed: int, repeats: int) -> Iterator[Array]:
+def club_resamples(y: Floats, groups: npt.ArrayLike, seed: int, repeats: int) -> Iterator[Floats]:
     """Yield `repeats` weights a row: how often its club was drawn, when as many clubs are drawn with replacement.
 
     The same seed and clubs give the same resamples, in any order of rows, so that two models can be compared on
@@ -217,11 +216,11 @@ def count_groups(groups: npt.ArrayLike) -> int:
     return len(names) + int((codes < 0).sum())
 
 
-def _measure(y: Array, p: Array, weight: Array | None = None) -> dict[str, float]:
+def _measure(y: Floats, p: Floats, weight: Floats | None = None) -> dict[str, float]:
     return {name: metric.compute(y, p, weight) for name, metric in METRICS.items()}
 
 
-def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[Array, Array]:
+def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[Floats, Floats]:
     """Return outcomes and risks as numbers, refused with their counts where figures cannot be computed from them."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     if case.shape != risk.shape or case.ndim != 1 or not case.size:
@@ -235,13 +234,13 @@ def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[A
     return case, risk
 
 
-def _expect_both(y: Array) -> None:
+def _expect_both(y: Floats) -> None:
     events = int(y.sum())
     if not 0 < events < y.size:
         raise CohortError(Message("one_class_to_evaluate", {"events": events, "others": int(y.size - events)}))
 
 
-def percentiles(draws: Array, groups: int, level: float = LEVEL) -> tuple[float, float]:
+def percentiles(draws: Floats, groups: int, level: float = LEVEL) -> tuple[float, float]:
     """Return the limits of an interval from what resamples of so many clubs gave.
 
     Few clubs make plain percentiles too narrow, so they are moved outwards by as much as Student's t with one degree
@@ -256,12 +255,12 @@ def percentiles(draws: Array, groups: int, level: float = LEVEL) -> tuple[float,
     return float(low), float(high)
 
 
-def thresholds_up_to(highest: float) -> Array:
+def thresholds_up_to(highest: float) -> Floats:
     """Return the thresholds of a decision curve: every whole per cent up to the highest."""
     return np.arange(1, round(100 * highest) + 1) / 100
 
 
-def net_benefit(y: Array, p: Array, thresholds: Sequence[float] | Array, weight: Array | None = None) -> Array:
+def net_benefit(y: Floats, p: Floats, thresholds: Sequence[float] | Floats, weight: Floats | None = None) -> Floats:
     """Return the net benefit of acting where the risk reaches each threshold, shape (thresholds,).
 
     For acting on everybody give a risk of 1; acting on nobody has a net benefit of 0.
@@ -292,9 +291,9 @@ def decision_table(
     case, risk = checked(y, p)
     thresholds, all_at_risk = thresholds_up_to(settings.highest_threshold), np.ones_like(risk)
 
-    def both(weight: Array | None) -> tuple[Array, Array]:
-        own, everybody = (net_benefit(case, each, thresholds, weight) for each in (risk, all_at_risk))
-        return own, own - np.maximum(everybody, 0)
+    def both(weight: Floats | None) -> tuple[Floats, Floats]:
+        by_risk, everybody = (net_benefit(case, score, thresholds, weight) for score in (risk, all_at_risk))
+        return by_risk, by_risk - np.maximum(everybody, 0)
 
     value, gain = both(None)
     groups, limits = count_groups(clubs), np.full((2, len(thresholds), 2), np.nan)
@@ -352,7 +351,7 @@ def calibration_curve(
     )
 
 
-def _wilson(share: Array, n: Array, level: float = LEVEL) -> tuple[Array, Array]:
+def _wilson(share: Floats, n: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     z = normal_quantile(level)
     middle = (share + z**2 / (2 * n)) / (1 + z**2 / n)
     half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))

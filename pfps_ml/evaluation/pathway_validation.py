@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from pfps_ml.core import Floats, Message
+from pfps_ml.core import Bools, Floats, Message
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit, logit
 from pfps_ml.core.messages import sentence
@@ -47,7 +47,7 @@ GROUP_TESTS = {
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class TreatmentRecord:
     """What patients had and how it went: success (0 or 1), arm, clinic, and the estimated chance of each arm."""
 
     y: Floats
@@ -84,16 +84,16 @@ class Treated:
 
     @classmethod
     def of(
-        cls, predictor: Predictor, X: pd.DataFrame, given: Given,
+        cls, predictor: Predictor, X: pd.DataFrame, record: TreatmentRecord,
         chosen: PropensityModel | None, truth: pd.DataFrame | None = None,
     ) -> "Treated":  # fmt: skip
         """Predict patients by their coded fields."""
         # the predictor answers on onset, too, and wants its fields, known or not
-        found, may = predictor.predict(X.reindex(columns=list(BY_NAME))), eligibility(X)
-        outcome = pd.DataFrame({name: estimate.value for name, estimate in found.success.items()})
-        patients = Patients(given.y, given.arm, outcome, given.chance, may, given.groups)
-        narrowed = preferences(found.better, may[ARM_NAMES].to_numpy(bool).T, predictor.gate)
-        return cls(X, patients, found.effect, narrowed, predictor.gate, chosen, truth)
+        estimates, open_to = predictor.predict(X.reindex(columns=list(BY_NAME))), eligibility(X)
+        outcome = pd.DataFrame({name: estimate.value for name, estimate in estimates.success.items()})
+        patients = Patients(record.y, record.arm, outcome, record.chance, open_to, record.groups)
+        narrowed = preferences(estimates.better, open_to[ARM_NAMES].to_numpy(bool).T, predictor.gate)
+        return cls(X, patients, estimates.effect, narrowed, predictor.gate, chosen, truth)
 
     @property
     def predicted(self) -> pd.DataFrame:
@@ -103,8 +103,8 @@ class Treated:
     @property
     def scores(self) -> pd.DataFrame:
         """The doubly robust score of each arm."""
-        own = self.patients
-        return arm_scores(own.y, own.arm, own.outcome, own.propensity)
+        patients = self.patients
+        return arm_scores(patients.y, patients.arm, patients.outcome, patients.propensity)
 
     @property
     def preferred(self) -> NDArray[np.object_]:
@@ -114,33 +114,35 @@ class Treated:
 
 def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd.DataFrame]:
     """Return every table, those behind pictures too; those of what is hidden only where clinics chose."""
-    own = treated.patients
+    patients = treated.patients
     about: dict[str, Any] = {
         "effects": treated.predicted,
         "scores": treated.scores,
-        "eligible": own.eligible,
-        "groups": own.groups,
+        "eligible": patients.eligible,
+        "groups": patients.groups,
     }
-    choices = simple_policies(own.outcome, own.eligible)
+    choices = simple_policies(patients.outcome, patients.eligible)
     grouped = group_effects(**about, count=settings.groups)
     curves, areas = targeting_curves(**about, settings=settings)
     tests = grouped.drop_duplicates("arm").rename(columns=GROUP_TESTS)[["arm", *GROUP_TESTS.values()]]
     tables = {
-        "effects": adjusted_effects(own.y, own.arm, own.outcome, own.propensity, own.eligible, own.groups),
-        "policies": policy_values(own.y, treated.scores, choices, own.groups),
+        "effects": adjusted_effects(
+            patients.y, patients.arm, patients.outcome, patients.propensity, patients.eligible, patients.groups
+        ),
+        "policies": policy_values(patients.y, treated.scores, choices, patients.groups),
         "heterogeneity": best_linear_predictor(**about).merge(tests, how="left"),
         "groups": grouped, "targeting": curves, "areas": areas,
-        "propensities": propensity_counts(own.propensity, own.arm, own.eligible),
-        "overlap": propensity_overlap(own.propensity, own.arm, own.eligible),
-        "preferences": narrowed(treated, own.eligible),
+        "propensities": propensity_counts(patients.propensity, patients.arm, patients.eligible),
+        "overlap": propensity_overlap(patients.propensity, patients.arm, patients.eligible),
+        "preferences": narrowed(treated, patients.eligible),
     }  # fmt: skip
     if treated.chosen is not None:
         tables |= _hidden(treated, treated.chosen, settings)
     if treated.gate is not None:
         tables["gate"] = gate_table(treated.gate)
     if treated.truth is not None:
-        tables["truth"] = pehe(treated.predicted, treated.truth, own.eligible)
-        tables["truth_policies"] = policy_regret(choices, treated.truth, own.eligible)
+        tables["truth"] = pehe(treated.predicted, treated.truth, patients.eligible)
+        tables["truth_policies"] = policy_regret(choices, treated.truth, patients.eligible)
     return tables
 
 
@@ -163,12 +165,12 @@ def narrowed(treated: Treated, open_to: pd.DataFrame) -> pd.DataFrame:
 
 
 def _hidden(treated: Treated, chosen: PropensityModel, settings: EvaluationConfig) -> dict[str, pd.DataFrame]:
-    own = treated.patients
-    bounds = [sensitivity_bounds(own, name, REFERENCE_ARM, settings).assign(arm=name) for name in ACTIVE_ARMS]
+    patients = treated.patients
+    bounds = [sensitivity_bounds(patients, name, REFERENCE_ARM, settings).assign(arm=name) for name in ACTIVE_ARMS]
     return {
         "sensitivity": pd.concat(bounds, ignore_index=True),
-        "strength": strength_to_overturn(own, settings),
-        "yardstick": _yardstick(treated.X, chosen, own.eligible),
+        "strength": strength_to_overturn(patients, settings),
+        "yardstick": _yardstick(treated.X, chosen, patients.eligible),
     }
 
 
@@ -188,13 +190,13 @@ def gate_here(treated: Treated) -> Gate:
     patients, predicted = treated.patients, treated.predicted
     usual, same, flat = patients.outcome[REFERENCE_ARM].to_numpy(float), patients.outcome.copy(), predicted.copy()
     for name in ACTIVE_ARMS:
-        may = patients.eligible[name].to_numpy(bool)
-        if may.any():
-            flat[name] = predicted[name][may].mean()
-            ratio = (logit(patients.outcome[name].to_numpy(float)) - logit(usual))[may].mean()
+        open_to = patients.eligible[name].to_numpy(bool)
+        if open_to.any():
+            flat[name] = predicted[name][open_to].mean()
+            ratio = (logit(patients.outcome[name].to_numpy(float)) - logit(usual))[open_to].mean()
             same[name] = expit(logit(usual) + ratio)
-    held = Held(patients.y, patients.arm, patients.eligible, patients.propensity.clip(lower=RARE), patients.groups)
-    return judge(held, patients.outcome, same, flat)
+    held_out = Held(patients.y, patients.arm, patients.eligible, patients.propensity.clip(lower=RARE), patients.groups)
+    return judge(held_out, patients.outcome, same, flat)
 
 
 def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str, pd.DataFrame]:
@@ -220,7 +222,7 @@ def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str,
         rows.append(("lead_of_preferred", _lead(treated, named, fewest)))
     rows.append((EARNED, _earned(named, here)))
     tables = {"earned": pd.DataFrame(
-        [(sentence(what), found.text, what, found.code) for what, found in rows],
+        [(sentence(what), message.text, what, message.code) for what, message in rows],
         columns=["what", "found", "what_code", "found_code"],
     )}  # fmt: skip
     if here is not None:
@@ -229,7 +231,7 @@ def earned_tables(treated: Treated, here: Gate | None, fewest: int) -> dict[str,
     return tables
 
 
-def _earned(named: NDArray[np.bool_], here: Gate | None) -> Message:
+def _earned(named: Bools, here: Gate | None) -> Message:
     if not named.any():
         return Message("no_preference_to_earn")
     return Message("preference_earned" if here is not None and here.passed else "preference_not_shown")
@@ -243,23 +245,33 @@ def _gate_message(gate: Gate | None) -> Message:
     return Message("gate_passed" if gate.passed else "gate_not_passed", counts)
 
 
-def _lead(treated: Treated, named: NDArray[np.bool_], fewest: int) -> Message:
+def _lead(treated: Treated, named: Bools, fewest: int) -> Message:
     """Return by how much the preferred pathway leads the mean of the others, among patients with a preferred one."""
     patients, scores = treated.patients, treated.scores[ARM_NAMES].to_numpy(float)
-    may, at = patients.eligible[ARM_NAMES].to_numpy(bool), treated.preferences.preferred
+    open_to, at = patients.eligible[ARM_NAMES].to_numpy(bool), treated.preferences.preferred
     rows = np.flatnonzero(named)
-    rows = rows[may[rows, at[rows]] & (may[rows].sum(axis=1) > 1)]
-    y, had = patients.y[rows], patients.arm[rows] == treated.preferred[rows]
-    cells = [y[had], y[~had]]
+    rows = rows[open_to[rows, at[rows]] & (open_to[rows].sum(axis=1) > 1)]
+    y, had_preferred = patients.y[rows], patients.arm[rows] == treated.preferred[rows]
+    cells = [y[had_preferred], y[~had_preferred]]
     if any(min(cell.sum(), len(cell) - cell.sum()) < fewest for cell in cells):
         return Message("lead_too_few")
     best = scores[rows, at[rows]]
-    others = (np.where(may[rows], scores[rows], 0).sum(axis=1) - best) / (may[rows].sum(axis=1) - 1)
+    others = (np.where(open_to[rows], scores[rows], 0).sum(axis=1) - best) / (open_to[rows].sum(axis=1) - 1)
     value, low, high = clustered_mean(best - others, patients.groups[rows], LEVEL)
     return Message("lead_with_interval", {"value": float(value), "low": float(low), "high": float(high)})
 
 
 __all__ = [
-    "ARM_NAMES", "EARNED", "GROUP_TESTS", "PICTURED", "Given", "Treated", "earned_tables", "gate_here", "gate_table",
-    "narrowed", "pathway_pictures", "pathway_tables",
+    "ARM_NAMES",
+    "EARNED",
+    "GROUP_TESTS",
+    "PICTURED",
+    "Treated",
+    "TreatmentRecord",
+    "earned_tables",
+    "gate_here",
+    "gate_table",
+    "narrowed",
+    "pathway_pictures",
+    "pathway_tables",
 ]  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Message
+from pfps_ml.core import CohortError, Floats, Message
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, policy_share
 from pfps_ml.evaluation.metrics import LEVEL
@@ -34,10 +34,10 @@ def simple_policies(outcome: pd.DataFrame, eligible: pd.DataFrame) -> dict[str, 
     """
     names = [arm.name for arm in ARMS]
     predicted = np.where(eligible[names].to_numpy(bool), outcome[names].to_numpy(float), -np.inf)
-    found = {BEST: np.array(names, dtype=object)[predicted.argmax(axis=1)]}
+    policies = {BEST: np.array(names, dtype=object)[predicted.argmax(axis=1)]}
     for name in names:
-        found[name] = np.where(eligible[name].to_numpy(bool), name, REFERENCE_ARM).astype(object)
-    return found
+        policies[name] = np.where(eligible[name].to_numpy(bool), name, REFERENCE_ARM).astype(object)
+    return policies
 
 
 def policy_values(
@@ -98,14 +98,13 @@ def policy_regret(choices: Mapping[str, Choices], truth: pd.DataFrame, eligible:
     return pd.DataFrame(rows)
 
 
-def _picked(frame: pd.DataFrame, names: list[str], chosen: Choices) -> npt.NDArray[np.float64]:
+def _picked(frame: pd.DataFrame, names: list[str], chosen: Choices) -> Floats:
     at = pd.Index(names).get_indexer(pd.Index(chosen))
     if odd := int((at < 0).sum()):
         raise CohortError(Message("choices_not_arms", {"arms": list(names), "others": odd}))
     return np.asarray(frame[names].to_numpy(float)[np.arange(len(at)), at])
 
 
-Array = npt.NDArray[np.float64]
 _NAMES = [arm.name for arm in ARMS]
 _THIRDS = ("All patients", "Least overlap", "Middle third of overlap", "Most overlap")
 
@@ -139,20 +138,30 @@ def preference_table(
         preferred), and with the truth: best_kept (share for whom a truly best eligible arm stays acceptable), right
         (share of the preferred arms that are truly best; NaN where none is named).
     """
-    may, kept, chosen = eligible[_NAMES].to_numpy(bool), acceptable[_NAMES].to_numpy(bool), np.asarray(preferred)
+    open_to, still_acceptable, chosen = (
+        eligible[_NAMES].to_numpy(bool),
+        acceptable[_NAMES].to_numpy(bool),
+        np.asarray(preferred),
+    )
     at = pd.Index(_NAMES).get_indexer(pd.Index(chosen))
-    columns = {"kept": (kept & may).sum(axis=1) / may.sum(axis=1), "named": (at >= 0).astype(float)}
+    columns = {"kept": (still_acceptable & open_to).sum(axis=1) / open_to.sum(axis=1), "named": (at >= 0).astype(float)}
     if truth is not None:
-        success = np.where(may, truth[_NAMES].to_numpy(float), -np.inf)
+        success = np.where(open_to, truth[_NAMES].to_numpy(float), -np.inf)
         best = success >= success.max(axis=1, keepdims=True)
         right = best[np.arange(len(at)), np.maximum(at, 0)]
-        columns |= {"best_kept": (best & kept).any(axis=1).astype(float), "right": np.where(at >= 0, right, np.nan)}
-    overlap = np.where(may, propensity[_NAMES].to_numpy(float), np.inf).min(axis=1)
+        columns |= {
+            "best_kept": (best & still_acceptable).any(axis=1).astype(float),
+            "right": np.where(at >= 0, right, np.nan),
+        }
+    overlap = np.where(open_to, propensity[_NAMES].to_numpy(float), np.inf).min(axis=1)
     third = np.searchsorted(np.quantile(overlap, [1 / 3, 2 / 3]), overlap) + 1
     rows = pd.DataFrame(columns)
     parts = [np.ones(len(rows), dtype=bool), *(third == part for part in (1, 2, 3))]
     return pd.DataFrame(
-        [{"patients": name, "n": int(own.sum()), **rows[own].mean()} for name, own in zip(_THIRDS, parts, strict=True)]
+        [
+            {"patients": name, "n": int(members.sum()), **rows[members].mean()}
+            for name, members in zip(_THIRDS, parts, strict=True)
+        ]
     )
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import Bools, Floats
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.dictionary import ARMS, field
 from pfps_ml.evaluation.effects import RARE
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
-Array = npt.NDArray[np.float64]
 STRENGTHS = (1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 _STRONGEST = 50.0
 _HALVINGS = 12  # of the range of log strengths: to a thousandth
@@ -47,7 +47,7 @@ class Patients:
         The clinic or club.
     """
 
-    y: Array
+    y: Floats
     arm: npt.NDArray[np.object_]
     outcome: pd.DataFrame
     propensity: pd.DataFrame
@@ -124,8 +124,10 @@ def measured_strengths(
     for name, typical in without.items():
         ratios = []
         for arm in propensity:
-            own = eligible[arm].to_numpy(bool)
-            with_it, plain = (each[arm].to_numpy(float)[own].clip(RARE, 1 - RARE) for each in (propensity, typical))
+            may_have = eligible[arm].to_numpy(bool)
+            with_it, plain = (
+                chances[arm].to_numpy(float)[may_have].clip(RARE, 1 - RARE) for chances in (propensity, typical)
+            )
             ratios.append(np.abs(np.log(with_it / (1 - with_it)) - np.log(plain / (1 - plain))))
         strength = float(np.exp(np.quantile(np.concatenate(ratios), LEVEL)))
         rows.append({"field": name, "label": field(name).label, "strength": strength})
@@ -140,25 +142,25 @@ class _Arm:
     all patients, for each column.
     """
 
-    residual: Array
-    inverse: Array
-    weight: Array
-    expected: Array
+    residual: Floats
+    inverse: Floats
+    weight: Floats
+    expected: Floats
 
-    def extreme(self, strength: float, sign: int) -> Array:
+    def extreme(self, strength: float, sign: int) -> Floats:
         """Return the largest (sign 1) or smallest (-1) mean success that agrees with a strength, for each column."""
         near, far = 1 + (self.inverse - 1) / strength, 1 + (self.inverse - 1) * strength
         # the extreme weights are high for the best residuals and low for the rest: try every place of the change
         order = slice(None) if sign > 0 else slice(None, None, -1)
         residual = sign * self.residual[order, None]
-        up, down = ((self.weight * each[:, None])[order] for each in (far, near))
-        top, mass = (_by_change(each * up, each * down) for each in (residual, np.ones_like(residual)))
+        up, down = ((self.weight * values[:, None])[order] for values in (far, near))
+        top, mass = (_by_change(values * up, values * down) for values in (residual, np.ones_like(residual)))
         with np.errstate(invalid="ignore", divide="ignore"):
             ratio = np.where(mass > 0, top / mass, np.nan)
         return np.asarray(self.expected + sign * ratio.max(axis=0))
 
 
-def _by_change(before: Array, after: Array) -> Array:
+def _by_change(before: Floats, after: Floats) -> Floats:
     """Return, for every place of a change (the first is before all rows), the sum of what counts there."""
     start = np.zeros((1, before.shape[1]))
     return np.asarray(np.vstack((start, (before - after).cumsum(axis=0))) + after.sum(axis=0))
@@ -176,20 +178,20 @@ class _Pair:
     @classmethod
     def of(cls, patients: Patients, first: str, second: str, settings: EvaluationConfig) -> "_Pair | None":
         """Gather both arms among the patients who may have both; None where one of them was had by nobody."""
-        own = _both(patients, first, second)
-        arm, groups = patients.arm[own], patients.groups[own]
+        may_have_both = _both(patients, first, second)
+        arm, groups = patients.arm[may_have_both], patients.groups[may_have_both]
         clinics = count_groups(groups)
         if clinics < 2 or not ((arm == first).any() and (arm == second).any()):
             return None
         weight = _counts(groups, settings)
-        one, other = (_arm(patients, own, name, weight) for name in (first, second))
-        return cls(one, other, int(own.sum()), clinics)
+        one, other = (_arm(patients, may_have_both, name, weight) for name in (first, second))
+        return cls(one, other, int(may_have_both.sum()), clinics)
 
     def swapped(self) -> "_Pair":
         """Return the same two arms the other way round."""
         return _Pair(self.second, self.first, self.count, self.clinics)
 
-    def bounds(self, strength: float) -> tuple[Array, float]:
+    def bounds(self, strength: float) -> tuple[Floats, float]:
         """Return the smallest difference that agrees with a strength for each resample, and its lower 95 % limit."""
         smallest = self.first.extreme(strength, -1) - self.second.extreme(strength, 1)
         return smallest, percentiles(smallest[1:], self.clinics)[0]
@@ -212,26 +214,26 @@ class _Pair:
         return float(np.exp((low + high) / 2))
 
 
-def _both(patients: Patients, first: str, second: str) -> npt.NDArray[np.bool_]:
+def _both(patients: Patients, first: str, second: str) -> Bools:
     return (patients.eligible[first] & patients.eligible[second]).to_numpy(bool)
 
 
-def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Array:
+def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Floats:
     """Return how often each patient counts: once, and as often as their clinic was drawn in each resample."""
     codes, names = pd.factorize(groups, sort=True, use_na_sentinel=False)
     stream = generator(settings.seed, "evaluation: resampled clinics")
     drawn = stream.integers(0, len(names), (settings.bootstraps, len(names)))
-    times = np.array([np.bincount(each, minlength=len(names)) for each in drawn]).reshape(-1, len(names))
+    times = np.array([np.bincount(clinics, minlength=len(names)) for clinics in drawn]).reshape(-1, len(names))
     return np.column_stack((np.ones(len(codes)), times[:, codes].T)).astype(float)
 
 
-def _arm(patients: Patients, own: npt.NDArray[np.bool_], name: str, weight: Array) -> _Arm:
-    expected, had = patients.outcome[name].to_numpy(float)[own], patients.arm[own] == name
-    residual = (patients.y[own] - expected)[had]
+def _arm(patients: Patients, may_have_both: Bools, name: str, weight: Floats) -> _Arm:
+    expected, received = patients.outcome[name].to_numpy(float)[may_have_both], patients.arm[may_have_both] == name
+    residual = (patients.y[may_have_both] - expected)[received]
     order = np.argsort(-residual, kind="stable")
-    inverse = 1 / np.maximum(patients.propensity[name].to_numpy(float)[own][had], RARE)
+    inverse = 1 / np.maximum(patients.propensity[name].to_numpy(float)[may_have_both][received], RARE)
     means = (weight * expected[:, None]).sum(axis=0) / weight.sum(axis=0)
-    return _Arm(residual[order], inverse[order], weight[had][order], means)
+    return _Arm(residual[order], inverse[order], weight[received][order], means)
 
 
 __all__ = ["STRENGTHS", "Patients", "measured_strengths", "sensitivity_bounds", "strength_to_overturn"]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from pfps_ml.core import Bools, Floats
 from pfps_ml.core.config import Config, EvaluationConfig
 from pfps_ml.domain.dictionary import BY_NAME, TIERS
 from pfps_ml.evaluation.metrics import (
@@ -41,8 +42,8 @@ def groups_of(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
     names = [f"{low} to {high - 1} years" for low, high in pairwise(edges)]
     reached = np.zeros(len(X), dtype=int)
     for at, tier in enumerate(TIERS):
-        own = [name for name in X if BY_NAME[str(name)].obtained == tier]
-        reached[X[own].notna().any(axis=1).to_numpy()] = at
+        columns = [name for name in X if BY_NAME[str(name)].obtained == tier]
+        reached[X[columns].notna().any(axis=1).to_numpy()] = at
     labels = [TIER_LABELS[tier] for tier in TIERS]
     return {
         "sex": X["sex"].map(dict(enumerate(BY_NAME["sex"].levels))),
@@ -51,7 +52,6 @@ def groups_of(X: pd.DataFrame, config: Config) -> dict[str, pd.Series]:
     }
 
 
-Array = npt.NDArray[np.float64]
 _COLUMNS = ["field", "level", "n", "events", "metric", "label", "value", "low", "high"]
 _CURVE = ["threshold", "flagged", "net_benefit", "low", "high", "everybody", "nobody", "gain", "gain_low", "gain_high"]
 _GAINS = ("auroc", "scaled_brier", "log_loss")
@@ -90,11 +90,11 @@ def subgroup_table(
         As `measure`.
     """
     case, risk = checked(y, p, both=False)
-    found = []
-    for own, about in _levels(by, case):
-        figures = part_figures(case[own], risk[own], np.asarray(clubs)[own], settings)
-        found.append(figures.assign(**about)[_COLUMNS])
-    return pd.concat(found, ignore_index=True)
+    tables = []
+    for members, about in _levels(by, case):
+        figures = part_figures(case[members], risk[members], np.asarray(clubs)[members], settings)
+        tables.append(figures.assign(**about)[_COLUMNS])
+    return pd.concat(tables, ignore_index=True)
 
 
 def decision_parts(
@@ -123,32 +123,40 @@ def decision_parts(
         As `measure`.
     """
     case, risk = checked(y, p, both=False)
-    found = []
-    for own, about in _levels(by, case):
-        if _too_few(case[own], settings):
+    tables = []
+    for members, about in _levels(by, case):
+        if _too_few(case[members], settings):
             table = pd.DataFrame({"threshold": thresholds_up_to(settings.highest_threshold)})
         else:
-            mine = np.asarray(clubs)[own]
-            few = count_groups(mine) < settings.fewest_clubs
-            table = decision_table(case[own], risk[own], mine, replace(settings, bootstraps=0) if few else settings)
-        found.append(table.assign(**about))
-    return pd.concat(found, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
+            member_clubs = np.asarray(clubs)[members]
+            too_few_clubs = count_groups(member_clubs) < settings.fewest_clubs
+            table = decision_table(
+                case[members],
+                risk[members],
+                member_clubs,
+                replace(settings, bootstraps=0) if too_few_clubs else settings,
+            )
+        tables.append(table.assign(**about))
+    return pd.concat(tables, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
 
 
-def _levels(by: Mapping[str, npt.ArrayLike], y: Array) -> Iterator[tuple[npt.NDArray[np.bool_], dict[str, Any]]]:
+def _levels(by: Mapping[str, npt.ArrayLike], y: Floats) -> Iterator[tuple[Bools, dict[str, Any]]]:
     """Yield who is in each level of each grouping, with its name, its size and its cases."""
     for field, labels in by.items():
         codes, levels = pd.factorize(pd.Series(labels), sort=True)
         for code, level in [*enumerate(levels), (-1, "not recorded")]:
-            if (own := codes == code).any():
-                yield own, {"field": field, "level": str(level), "n": int(own.sum()), "events": int(y[own].sum())}
+            if (members := codes == code).any():
+                yield (
+                    members,
+                    {"field": field, "level": str(level), "n": int(members.sum()), "events": int(y[members].sum())},
+                )
 
 
-def _too_few(y: Array, settings: EvaluationConfig) -> bool:
+def _too_few(y: Floats, settings: EvaluationConfig) -> bool:
     return bool(min(y.sum(), len(y) - y.sum()) < settings.fewest_events)
 
 
-def part_figures(y: Array, p: Array, clubs: npt.ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
+def part_figures(y: Floats, p: Floats, clubs: npt.ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
     """Return metric, label, value, low and high of some runners, NaN where they are too few to be reported."""
     labels = [metric.label for metric in METRICS.values()]
     blank = pd.DataFrame({"metric": list(METRICS), "label": labels, "value": np.nan, "low": np.nan, "high": np.nan})
@@ -160,7 +168,7 @@ def part_figures(y: Array, p: Array, clubs: npt.ArrayLike, settings: EvaluationC
 
 
 def compare_parts(
-    y: npt.ArrayLike, risks: Mapping[str, Array], clubs: npt.ArrayLike, settings: EvaluationConfig
+    y: npt.ArrayLike, risks: Mapping[str, Floats], clubs: npt.ArrayLike, settings: EvaluationConfig
 ) -> pd.DataFrame:
     """Return the figures of several predictions of the same runners, and what each gains over the first, paired.
 
@@ -197,12 +205,12 @@ def compare_parts(
     return pd.DataFrame(rows)
 
 
-def _with_limits(values: Array, clubs: int) -> tuple[float, float, float]:
+def _with_limits(values: Floats, clubs: int) -> tuple[float, float, float]:
     """Return the first, which is of all runners, and the limits that the others, of resamples, give."""
     return float(values[0]), *(percentiles(values[1:], clubs) if len(values) > 1 else (np.nan, np.nan))
 
 
-def _row(part: str, y: Array, metric: str, figures: tuple[float, ...] = (np.nan,) * 6) -> dict[str, Any]:
+def _row(part: str, y: Floats, metric: str, figures: tuple[float, ...] = (np.nan,) * 6) -> dict[str, Any]:
     counts = {"part": part, "n": len(y), "events": int(y.sum()), "metric": metric, "label": METRICS[metric].label}
     return counts | dict(zip(("value", "low", "high", "gain", "gain_low", "gain_high"), figures, strict=True))
 

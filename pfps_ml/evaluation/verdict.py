@@ -65,12 +65,12 @@ def rows_for_slope(p: Floats, width: float) -> float:
 
 def rows_for_auroc(area: float, rate: float, width: float) -> int:
     """Return the runners at which the 95 % interval of the AUROC is `width` wide."""
-    low, high, wanted = 2, _MOST, width / 2 / _Z
+    low, high, half_width = 2, _MOST, width / 2 / _Z
     while low < high:
         rows = (low + high) // 2
         half = rows / 2 - 1
         inside = 1 + half * (1 - area) / (2 - area) + half * area / (1 + area)
-        if np.sqrt(area * (1 - area) * inside / (rows**2 * rate * (1 - rate))) <= wanted:
+        if np.sqrt(area * (1 - area) * inside / (rows**2 * rate * (1 - rate))) <= half_width:
             high = rows
         else:
             low = rows + 1

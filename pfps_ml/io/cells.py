@@ -138,9 +138,9 @@ def _begins_with(column: Any, first: bytes) -> Any:
     filled = ends[1:] > ends[:-1]
     begins = np.zeros(len(column), dtype=bool)
     if data is not None and filled.any():
-        wanted = np.zeros(256, dtype=bool)
-        wanted[list(first)] = True
-        begins[filled] = wanted[np.frombuffer(data, np.uint8)[ends[:-1][filled]]]
+        first_bytes = np.zeros(256, dtype=bool)
+        first_bytes[list(first)] = True
+        begins[filled] = first_bytes[np.frombuffer(data, np.uint8)[ends[:-1][filled]]]
     return begins
 
 

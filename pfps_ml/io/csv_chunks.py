@@ -140,9 +140,9 @@ def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
         line = _breaks(file.read(start)) + 1
         rest, ended = b"", False
         while not ended:
-            wanted = max(size, len(rest))
-            block = file.read(wanted)
-            data, ended = rest + block, len(block) < wanted
+            bytes_to_read = max(size, len(rest))
+            block = file.read(bytes_to_read)
+            data, ended = rest + block, len(block) < bytes_to_read
             length, plain = _whole_rows(data, delimiter, ended)
             if length:
                 yield Span(start, length, line, plain)
@@ -158,7 +158,7 @@ def read_span(path: Path, span: Span) -> bytes:
         return file.read(span.length)
 
 
-def parse(text: bytes, delimiter: str, width: int, span: Span, wanted: list[int]) -> Block:
+def parse(text: bytes, delimiter: str, width: int, span: Span, places: list[int]) -> Block:
     """Read a block of UTF-8 text.
 
     Parameters
@@ -180,13 +180,13 @@ def parse(text: bytes, delimiter: str, width: int, span: Span, wanted: list[int]
     lone = b"\r" in text and text.count(b"\r") > text.count(b"\r\n")
     if width > 1 and span.plain and not lone:
         try:
-            return _parse_fast(text, delimiter, width, wanted)
+            return _parse_fast(text, delimiter, width, places)
         except pa.ArrowInvalid:
             pass  # a row that does not fit the header
     rows = [row for row, _ in records(text.decode(), delimiter, span.line)]
     faults = tuple(_shape_fault(place, row, width) for place, row in enumerate(rows) if len(row) != width)
     fitted = [_fit(row, width, delimiter) for row in rows]
-    columns = {at: pa.array([row[at] if at < len(row) else "" for row in fitted], pa.string()) for at in wanted}
+    columns = {at: pa.array([row[at] if at < len(row) else "" for row in fitted], pa.string()) for at in places}
     return Block({at: unguarded(column) for at, column in columns.items()}, len(rows), faults)
 
 
@@ -200,7 +200,7 @@ def cells_up_to(characters: int) -> Iterator[None]:
         csv.field_size_limit(before)
 
 
-def _parse_fast(text: bytes, delimiter: str, width: int, wanted: list[int]) -> Block:
+def _parse_fast(text: bytes, delimiter: str, width: int, places: list[int]) -> Block:
     names = [str(place) for place in range(width)]
     quoted = b'"' in text
     table = pacsv.read_csv(
@@ -208,10 +208,10 @@ def _parse_fast(text: bytes, delimiter: str, width: int, wanted: list[int]) -> B
         pacsv.ReadOptions(use_threads=False, block_size=len(text) + 1, column_names=names),
         pacsv.ParseOptions(delimiter=delimiter, quote_char='"' if quoted else False, newlines_in_values=quoted),
         pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), include_columns=[names[at] for at in wanted]
+            column_types=dict.fromkeys(names, pa.string()), include_columns=[names[at] for at in places]
         ),
     ).combine_chunks()
-    columns = {at: _only(table.column(names[at])) for at in wanted}
+    columns = {at: _only(table.column(names[at])) for at in places}
     return Block({at: unguarded(column) for at, column in columns.items()}, table.num_rows)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from pfps_ml.core import Bools
 from pfps_ml.domain.input_validation import is_missing
 
 Hashes = NDArray[np.uint64]
@@ -104,10 +105,10 @@ def repeated_hashes(pieces: Iterable[Hashes]) -> Hashes:
     return np.concatenate([_twice([block[_part(block, parts) == part] for block in blocks]) for part in range(parts)])
 
 
-def isin_sorted(hashes: Hashes, wanted: Hashes) -> NDArray[np.bool_]:
+def isin_sorted(hashes: Hashes, lookup: Hashes) -> Bools:
     """Return which hashes are among some sorted ones."""
-    place = np.minimum(np.searchsorted(wanted, hashes), len(wanted) - 1)
-    return np.asarray(wanted[place] == hashes) if len(wanted) else np.zeros(len(hashes), dtype=bool)
+    place = np.minimum(np.searchsorted(lookup, hashes), len(lookup) - 1)
+    return np.asarray(lookup[place] == hashes) if len(lookup) else np.zeros(len(hashes), dtype=bool)
 
 
 def _part(hashes: Hashes, parts: int) -> Hashes:

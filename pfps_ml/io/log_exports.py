@@ -318,8 +318,8 @@ def _table(path: Path) -> Table:
     return Table(source.header, filled, source.decimal_comma)
 
 
-def _first(names: set[str], *wanted: str) -> str:
-    return next((name for name in wanted if name in names), wanted[0])
+def _first(names: set[str], *candidates: str) -> str:
+    return next((name for name in candidates if name in names), candidates[0])
 
 
 __all__ = ["Layout", "Moment", "Table", "duration", "is_blank", "layout_of", "moments", "number", "read_export"]

@@ -366,7 +366,7 @@ def _filled(table: Any, at: int, numbers: list[float | None], draft: Draft, repl
         return in_unit if numeric else f"{in_unit:g}".replace(".", decimal)
 
     new = [None if number is None else cell(number) for number in numbers]
-    filled = [mine if taken else theirs for mine, theirs, taken in zip(new, old.to_pylist(), take, strict=True)]
+    filled = [own_rows if taken else theirs for own_rows, theirs, taken in zip(new, old.to_pylist(), take, strict=True)]
     column = pa.array(filled, pa.float64() if numeric else pa.string())
     return table.set_column(at, name, column), sum(take), unchanged
 

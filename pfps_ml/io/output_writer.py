@@ -22,19 +22,19 @@ from pfps_ml.domain.schemas import added_by_scoring
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping
-from pfps_ml.io.readers import ENDINGS, open_source, read_all
-from pfps_ml.io.roster import NAMES, has_decimal_comma, id_texts, plan_of
+from pfps_ml.io.readers import CSV, ENDINGS, Format, open_source, read_all, written_format
+from pfps_ml.io.roster import NAMES, column_layout, has_decimal_comma, id_texts
 from pfps_ml.io.xlsx_tables import write_book
 
 _BLOCK = 1 << 20  # bytes that are copied at once
 
 
-def write_part(file: BinaryIO, table: Any, dialect: Dialect | None, first: bool) -> None:
-    """Write some rows of an output: as CSV, the first with the header, or without a dialect in Arrow's own format.
+def write_part(file: BinaryIO, table: Any, file_format: Format, dialect: Dialect, first: bool) -> None:
+    """Write some rows of an output: as lines of text, the first part with the header, else in Arrow's own format.
 
     Parquet is written when the parts are put together, since row groups cannot be copied from file to file.
     """
-    if dialect is None:
+    if not file_format.is_text:
         with pa.ipc.new_stream(file, table.schema) as writer:
             writer.write_table(table)
         return
@@ -44,7 +44,7 @@ def write_part(file: BinaryIO, table: Any, dialect: Dialect | None, first: bool)
         file.write(lines)
 
 
-def join(file: BinaryIO, parts: Iterable[Any], dialect: Dialect | None, book: bool = False) -> None:
+def join(file: BinaryIO, parts: Iterable[Any], file_format: Format, dialect: Dialect) -> None:
     """Put parts together, in order.
 
     Parameters
@@ -53,29 +53,34 @@ def join(file: BinaryIO, parts: Iterable[Any], dialect: Dialect | None, book: bo
         Where they go.
     parts
         Tables, or the paths of what `write_part` wrote.
+    file_format
+        The format of the file.
     dialect
-        How CSV is written; Parquet, or a workbook, if there is none.
-    book
-        Whether it is a workbook.
+        How CSV is written; no other format has a dialect.
     """
-    if book:
-        write_book(file, (_read(part) if isinstance(part, Path) else part for part in parts))
+    if file_format.is_text:
+        _join_lines(file, parts, dialect)
         return
-    if dialect is None:
-        _join_tables(file, parts)
-        return
+    tables = (_read(part) if isinstance(part, Path) else part for part in parts)
+    if file_format.has_sheets:
+        write_book(file, tables)
+    else:
+        _write_parquet(file, tables)
+
+
+def _join_lines(file: BinaryIO, parts: Iterable[Any], dialect: Dialect) -> None:
     for number, part in enumerate(parts):
         if isinstance(part, Path):
             _copy(part, file)
         else:
-            write_part(file, part, dialect, number == 0)
+            write_part(file, part, CSV, dialect, number == 0)
 
 
-def _join_tables(file: BinaryIO, parts: Iterable[Any]) -> None:
+def _write_parquet(file: BinaryIO, tables: Iterable[Any]) -> None:
     with ExitStack() as stack:
         writer = None
-        for part in parts:
-            table = (_read(part) if isinstance(part, Path) else part).combine_chunks()
+        for chunked in tables:
+            table = chunked.combine_chunks()
             if writer is None:
                 writer = stack.enter_context(pq.ParquetWriter(file, table.schema, store_schema=False))
                 writer.add_key_value_metadata(_schema_metadata(table.schema))
@@ -146,18 +151,18 @@ def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
     """
     declared = load_mapping(mapping)
     source = open_source(roster, NAMES.union(declared.sources), sheet=declared.sheet)
-    plan = plan_of(source, declared)
+    layout = column_layout(source, declared)
     sheet = read_all(source)
     if sheet.faults:
         rows = [fault.row for fault in sheet.faults if fault.row is not None]
         fault = Fault(None, (), "rows_of_other_columns", {"n": len(rows), "rows": rows_shown(rows)})
         raise InvalidInput(Message("rows_misfit"), [fault])
-    place = plan.places["runner_id"]
-    ids = plain_ids(id_texts(sheet.table.column(place), plan))
-    comma = source.decimal_comma and has_decimal_comma(sheet, plan)
+    place = layout.places["runner_id"]
+    ids = plain_ids(id_texts(sheet.table.column(place), layout))
+    comma = source.decimal_comma and has_decimal_comma(sheet, layout)
     dialect = Dialect(source.dialect.delimiter, "," if comma else ".", source.dialect.bom)
-    known = tuple(name or file_name for name, file_name in zip(plan.header, source.header, strict=True))
-    return Draft(sheet.table, ids, place, known, declared, plan.passing, dialect)
+    known = tuple(name or file_name for name, file_name in zip(layout.header, source.header, strict=True))
+    return Draft(sheet.table, ids, place, known, declared, layout.passing, dialect)
 
 
 def write_draft(out: Path, table: Any, dialect: Dialect) -> None:
@@ -169,9 +174,8 @@ def write_draft(out: Path, table: Any, dialect: Dialect) -> None:
         If it cannot be written; what was there before is whole.
     """
     check_output(out, ENDINGS)
-    ending = out.suffix.lower()
     with written_whole(out) as file:
-        join(file, [table], dialect if ending == ".csv" else None, book=ending == ".xlsx")
+        join(file, [table], written_format(out), dialect)
 
 
 __all__ = ["Draft", "join", "read_draft", "write_draft", "write_part"]

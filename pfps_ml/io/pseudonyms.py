@@ -78,7 +78,7 @@ _DATE = re.compile(r"\d{1,2}[-./ ]\d{1,2}[-./ ](\d{4})|(\d{4})[-./]\d{1,2}[-./]\
 _ISO = re.compile(r"\d{4}-\d\d-\d\d")
 _DECIMAL = re.compile(r"(0|[1-9]\d*)\.\d+")
 _PHONE = re.compile(r"(?=[+(0]|\d+[ ()/-])\+?[\d ()/.-]{7,20}")
-_GIVEN = re.compile(r"[^\W\d_][\w'\u2019.-]*(,? [^\W\d_][\w'\u2019.-]*){1,3}")
+_GIVEN_NAMES = re.compile(r"[^\W\d_][\w'\u2019.-]*(,? [^\W\d_][\w'\u2019.-]*){1,3}")
 _LOOKED_AT = 1_000  # rows of a roster that shall be scored
 _HEAD = 1 << 20  # bytes of it
 _YOUNGEST = 10  # years, of the dictionary; later dates are of screenings
@@ -178,7 +178,7 @@ def _is_phone(cell: str) -> bool:
 
 
 def _is_name(cell: str) -> bool:
-    return _GIVEN.fullmatch(cell) is not None and all(word[0].isupper() for word in re.split(r",? ", cell))
+    return _GIVEN_NAMES.fullmatch(cell) is not None and all(word[0].isupper() for word in re.split(r",? ", cell))
 
 
 def _csv_head(path: Path) -> tuple[list[str], list[list[str]]]:

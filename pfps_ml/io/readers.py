@@ -119,14 +119,34 @@ def _undamaged() -> Iterator[None]:
         raise InputError(Message("parquet_damaged")) from error
 
 
-ENDINGS = (".csv", ".parquet", ".xlsx")  # that are written, too
-_BOOKS = (".xlsx", ".xlsm")
 MAX_COLUMNS = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
 _CELLS = 1 << 22  # of a piece of Parquet
 
 Piece = Any  # a Span of a CSV file; of Parquet some Groups, or the rows themselves as an Arrow table
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of roster files.
+
+    Attributes
+    ----------
+    ending
+        The ending of the files that are written.
+    also_read
+        Other endings that files of this format may have.
+    is_text
+        Whether a file is lines of text, so that parts of it can be put together byte by byte.
+    has_sheets
+        Whether a file has sheets, and is read whole; the others are read in pieces.
+    """
+
+    ending: str
+    also_read: tuple[str, ...] = ()
+    is_text: bool = False
+    has_sheets: bool = False
 
 
 @dataclass(frozen=True)
@@ -208,6 +228,23 @@ class Sheet:
     faults: tuple[Fault, ...] = field(default=())
 
 
+CSV = Format(".csv", is_text=True)
+PARQUET = Format(".parquet")
+WORKBOOK = Format(".xlsx", also_read=(".xlsm",), has_sheets=True)
+ENDINGS = (CSV.ending, PARQUET.ending, WORKBOOK.ending)  # of what is written
+_BY_ENDING = {ending: one for one in (CSV, PARQUET, WORKBOOK) for ending in (one.ending, *one.also_read)}
+
+
+def format_of(path: Path) -> Format | None:
+    """Return the format of a roster file by its ending; None if it is none that is read."""
+    return _BY_ENDING.get(path.suffix.lower())
+
+
+def written_format(out: Path) -> Format:
+    """Return the format of an output, whose ending `check_output` has found to be one of `ENDINGS`."""
+    return _BY_ENDING[out.suffix.lower()]
+
+
 def open_source(path: Path, known: frozenset[str], whole: bool = True, sheet: str | None = None) -> Source:
     """Look at a roster file.
 
@@ -228,17 +265,17 @@ def open_source(path: Path, known: frozenset[str], whole: bool = True, sheet: st
     InputError
         If the file is not there, empty, binary, or in a format that is not read.
     """
-    ending = path.suffix.lower()
-    if ending not in (*ENDINGS, *_BOOKS):
+    file_format = format_of(path)
+    if file_format is None:
         raise InputError(Message("roster_ending_unknown", {"endings": (".csv", ".xlsx", ".parquet")}))
-    if sheet is not None and ending not in _BOOKS:
-        raise InputError(Message("sheet_of_no_workbook", {"ending": ending}))
+    if sheet is not None and not file_format.has_sheets:
+        raise InputError(Message("sheet_of_no_workbook", {"ending": file_format.ending}))
     with _readable(path):
         if path.stat().st_size == 0:
             raise InputError(Message("roster_empty"))
-        if ending in _BOOKS:
+        if file_format.has_sheets:
             return _open_book(path, known, sheet)
-        return _open_parquet(path, whole) if ending == ".parquet" else _open_csv(path, known)
+        return _open_csv(path, known) if file_format.is_text else _open_parquet(path, whole)
 
 
 def pieces(source: Source, size: Size, only: int | None = None) -> Iterator[Piece]:
@@ -260,7 +297,7 @@ def pieces(source: Source, size: Size, only: int | None = None) -> Iterator[Piec
         yield source.sheet.table
         return
     with _readable(source.path):
-        if source.path.suffix.lower() == ".csv":
+        if format_of(source.path) == CSV:
             yield from spans(source.path, source.start, source.dialect.delimiter, size.characters)
             return
         name = None if only is None else source.header[only]
@@ -274,7 +311,7 @@ def extent(piece: Piece) -> int:
     return piece.rows if isinstance(piece, Groups) else int(piece.num_rows)
 
 
-def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) -> Sheet:
+def read_piece(source: Source, piece: Piece, only: list[int] | None = None) -> Sheet:
     """Read a piece: all columns, or those at some places.
 
     Raises
@@ -282,8 +319,8 @@ def read_piece(source: Source, piece: Piece, wanted: list[int] | None = None) ->
     InputError
         If the quotes of a CSV file do not match, or a Parquet file is damaged.
     """
-    places = list(range(len(source.header))) if wanted is None else wanted
-    names = None if wanted is None else [source.header[at] for at in wanted]
+    places = list(range(len(source.header))) if only is None else only
+    names = None if only is None else [source.header[at] for at in only]
     if isinstance(piece, Groups):
         with _readable(source.path):
             return Sheet(read_groups(source.path, source.digest, piece, names))
@@ -375,6 +412,8 @@ def _check_width(columns: int) -> None:
 
 
 __all__ = [
-    "ENDINGS", "Groups", "Piece", "Sheet", "Size", "Source", "extent", "look", "open_source", "pieces", "read_all",
-    "read_groups", "read_piece", "read_sheet", "row_pieces",
+    "CSV", "ENDINGS", "PARQUET", "WORKBOOK",
+    "Format", "Groups", "Piece", "Sheet", "Size", "Source",
+    "extent", "format_of", "look", "open_source", "pieces", "read_all",
+    "read_groups", "read_piece", "read_sheet", "row_pieces", "written_format",
 ]  # fmt: skip

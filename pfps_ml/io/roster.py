@@ -21,7 +21,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pfps_ml.core import Fault, InvalidInput, Message
+from pfps_ml.core import Fault, Floats, InvalidInput, Message
 from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT, Field
 from pfps_ml.domain.dictionary import field as field_of
 from pfps_ml.domain.input_validation import Checked, check
@@ -42,7 +42,7 @@ _ARMS = tuple(arm.name for arm in ARMS)
 
 
 @dataclass(frozen=True)
-class Plan:
+class ColumnLayout:
     """What the header of a file and a map decide for all of its rows.
 
     Attributes
@@ -71,7 +71,7 @@ class Plan:
         return {self.header[at]: at for at in self.passing if self.header[at] in NAMES}
 
 
-def plan_of(source: Source, mapping: Mapping) -> Plan:
+def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
     """Decide what the columns of a file are.
 
     Raises
@@ -89,7 +89,7 @@ def plan_of(source: Source, mapping: Mapping) -> Plan:
     for at, name in zip(passing, renamed, strict=True):
         header[at] = name if name not in mapping.leave else ""
     visit = any(field.name in read for field in VISIT)
-    return Plan(tuple(header), tuple(passing), mapping, source.decimal_comma, visit)
+    return ColumnLayout(tuple(header), tuple(passing), mapping, source.decimal_comma, visit)
 
 
 def scored_before(header: Sequence[str]) -> bool:
@@ -172,68 +172,68 @@ class Rows:
     checked: Checked
 
 
-def read_rows(sheet: Sheet, plan: Plan, shared: Shared) -> Rows:
+def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
     """Read some rows: every fault of a row is found, and none costs another row anything.
 
     Parameters
     ----------
     sheet
         All columns of the file.
-    plan
+    layout
         What the columns are.
     shared
         The ids that more than one row of the whole file has.
     """
-    misfits = _misfits(sheet, plan)
+    misfits = _misfits(sheet, layout)
     # in a row that does not fit the header, other faults are consequences
     beyond = {fault.row for fault in misfits}
-    values, faults = _values(sheet, plan)
+    values, faults = _values(sheet, layout)
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
-    ids = id_texts(sheet.table.column(plan.places["runner_id"]), plan)
+    ids = id_texts(sheet.table.column(layout.places["runner_id"]), layout)
     if len(shared.hashes):
         faults += [Fault(int(row), ("runner_id",), "shared_id") for row in shared.rows(plain_ids(ids))]
     faults += _unexplained(sheet, {fault.row for fault in faults})
     faults.sort(key=lambda fault: fault.row or 0)
-    table = sheet.table.select(list(plan.passing))
+    table = sheet.table.select(list(layout.passing))
     if "runner_id" not in table.column_names:
         table = table.append_column("runner_id", pa.array(ids.where(plain_ids(ids).notna()), pa.string()))
     frame = pd.DataFrame(values, index=pd.RangeIndex(sheet.table.num_rows))
     return Rows(table, ids, Checked(frame, tuple(faults)))
 
 
-def _values(sheet: Sheet, plan: Plan) -> tuple[dict[str, NDArray[np.float64]], list[Fault]]:
+def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list[Fault]]:
     """Return the coded numbers of every field, and what is wrong with its cells."""
-    values, faults = dict[str, NDArray[np.float64]](), list[Fault]()
+    values, faults = dict[str, Floats](), list[Fault]()
     for field in INPUTS:
-        if field.name in plan.places:
-            numbers, wrong = _judge(sheet.table.column(plan.places[field.name]), field, plan)
+        if field.name in layout.places:
+            numbers, wrong = _judge(sheet.table.column(layout.places[field.name]), field, layout)
             faults += wrong
         else:
-            numbers = np.full(sheet.table.num_rows, _constant(field, plan))
+            numbers = np.full(sheet.table.num_rows, _constant(field, layout))
         if field.kind != "text":
             values[field.name] = numbers
-    for field in _per_kg(plan):
+    for field in _per_kg(layout):
         values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
         faults += wrong
     return values, faults
 
 
-def id_texts(column: Any, plan: Plan) -> pd.Series:
+def id_texts(column: Any, layout: ColumnLayout) -> pd.Series:
     """Return the pseudonyms of some rows as the file writes them, or as the map translates them."""
-    return _translated(_as_text(column).to_pandas(), plan.mapping.target("runner_id"), plan)
+    return _translated(_as_text(column).to_pandas(), layout.mapping.target("runner_id"), layout)
 
 
-def has_decimal_comma(sheet: Sheet, plan: Plan) -> bool:
+def has_decimal_comma(sheet: Sheet, layout: ColumnLayout) -> bool:
     """Return whether any number of a table is written with a comma."""
     for name in _NUMBERS:
-        if name in plan.places:
-            _, cells = _distinct(sheet.table.column(plan.places[name]), name, plan)
+        if name in layout.places:
+            _, cells = _distinct(sheet.table.column(layout.places[name]), name, layout)
             if cells.astype(str).str.contains(",", regex=False).any():
                 return True
     return False
 
 
-def _misfits(sheet: Sheet, plan: Plan) -> list[Fault]:
+def _misfits(sheet: Sheet, layout: ColumnLayout) -> list[Fault]:
     """Return the rows that do not fit the header, or did not when they were first scored: they fit only since then."""
     faults = {fault.row: fault for fault in sheet.faults}
     status, codes = _account(sheet, _STATUS), _account(sheet, _CODES)
@@ -241,7 +241,7 @@ def _misfits(sheet: Sheet, plan: Plan) -> list[Fault]:
         shapes = {text: next((code for code in SHAPE_CODES if code in text.split(", ")), "") for text in codes.unique()}
         shape = codes.map(shapes).where(status == "rejected", "")
         for row in np.flatnonzero(shape.to_numpy(dtype=object) != ""):
-            faults.setdefault(int(row), shape_fault(int(row), shape.iloc[row], len(plan.passing)))
+            faults.setdefault(int(row), shape_fault(int(row), shape.iloc[row], len(layout.passing)))
     return sorted(faults.values(), key=lambda fault: fault.row or 0)
 
 
@@ -266,16 +266,16 @@ def _account(sheet: Sheet, name: str) -> pd.Series | None:
     return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
 
 
-def _judge(column: Any, field: Field, plan: Plan) -> tuple[NDArray[np.float64], list[Fault]]:
+def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
     """Check a column: numbers as they are, text once for each distinct cell."""
-    if plan.mapping.columns and field in _per_kg(plan):
+    if layout.mapping.columns and field in _per_kg(layout):
         field = replace(field, low=-np.inf, high=np.inf)  # the limits are those of the number once it is divided
-    if _is_numeric(column.type) and plan.mapping.target(field.name) is None:
+    if _is_numeric(column.type) and layout.mapping.target(field.name) is None:
         codes, cells = None, pd.Series(column.to_pandas())
-        checked = check(pd.DataFrame({field.name: cells}), (field,), plan.decimal_comma)
+        checked = check(pd.DataFrame({field.name: cells}), (field,), layout.decimal_comma)
     else:
-        codes, cells = _distinct(column, field.name, plan)
-        checked = check_spelt(cells, field, plan.decimal_comma)
+        codes, cells = _distinct(column, field.name, layout)
+        checked = check_spelt(cells, field, layout.decimal_comma)
     numbers = checked.values[field.name].to_numpy() if field.name in checked.values else np.zeros(len(cells))
     if codes is None:
         return numbers, list(checked.faults)
@@ -290,22 +290,22 @@ def _at(row: int, fault: Fault) -> Fault:
     return Fault(row, fault.fields, fault.code, fault.parameters)
 
 
-def _constant(field: Field, plan: Plan) -> float:
+def _constant(field: Field, layout: ColumnLayout) -> float:
     """Return the value of a field that the map gives to every row, or NaN."""
-    value = dict(plan.mapping.constants).get(field.name)
+    value = dict(layout.mapping.constants).get(field.name)
     if value is None or field.kind == "text":
         return np.nan
-    checked = check_spelt(pd.Series([value], dtype=object), field, plan.decimal_comma)
+    checked = check_spelt(pd.Series([value], dtype=object), field, layout.decimal_comma)
     if checked.faults:
         raise InvalidInput(Message("map_value_invalid"), checked.faults)
     return float(checked.values[field.name].iloc[0])
 
 
-def _per_kg(plan: Plan) -> list[Field]:
-    return [field_of(column.field) for column in plan.mapping.columns if column.per_kg]
+def _per_kg(layout: ColumnLayout) -> list[Field]:
+    return [field_of(column.field) for column in layout.mapping.columns if column.per_kg]
 
 
-def _by_weight(torques: NDArray[np.float64], kg: NDArray[np.float64], field: Field) -> tuple[Any, list[Fault]]:
+def _by_weight(torques: Floats, kg: Floats, field: Field) -> tuple[Any, list[Fault]]:
     """Divide torques by the runners' weights."""
     lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
     checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
@@ -317,11 +317,11 @@ def _is_numeric(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind))
 
 
-def _distinct(column: Any, name: str, plan: Plan) -> tuple[NDArray[np.intp], pd.Series]:
+def _distinct(column: Any, name: str, layout: ColumnLayout) -> tuple[NDArray[np.intp], pd.Series]:
     """Return the distinct cells of a column as text, translated, and which of them each row has."""
     encoded = _as_text(column).dictionary_encode(null_encoding="encode")
     codes = encoded.indices.to_numpy(zero_copy_only=False)
-    return codes, _translated(encoded.dictionary.to_pandas(), plan.mapping.target(name), plan)
+    return codes, _translated(encoded.dictionary.to_pandas(), layout.mapping.target(name), layout)
 
 
 def _as_text(column: Any) -> Any:
@@ -329,8 +329,8 @@ def _as_text(column: Any) -> Any:
     return texts(whole.dictionary_decode() if pa.types.is_dictionary(whole.type) else whole)
 
 
-def _translated(cells: pd.Series, column: Any, plan: Plan) -> pd.Series:
-    return cells if column is None else translate(cells, column, plan.decimal_comma)
+def _translated(cells: pd.Series, column: Any, layout: ColumnLayout) -> pd.Series:
+    return cells if column is None else translate(cells, column, layout.decimal_comma)
 
 
 @dataclass(frozen=True)
@@ -425,14 +425,26 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     declared = load_mapping(mapping)
     opened = open_source(source, NAMES.union(declared.sources), sheet=declared.sheet)
     sheet = read_all(opened)
-    plan = plan_of(opened, declared)
-    ids = plain_ids(id_texts(sheet.table.column(plan.places["runner_id"]), plan))
+    layout = column_layout(opened, declared)
+    ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
-    rows = read_rows(sheet, plan, shared)
+    rows = read_rows(sheet, layout, shared)
     return Roster(rows.table, rows.ids, rows.checked)
 
 
 __all__ = [
-    "NAMES", "Plan", "Roster", "Rows", "Summary", "check_spelt", "has_decimal_comma", "id_texts", "plan_of",
-    "propose_map", "read_roster", "read_rows", "scored_before", "summary_of",
+    "NAMES",
+    "ColumnLayout",
+    "Roster",
+    "Rows",
+    "Summary",
+    "check_spelt",
+    "column_layout",
+    "has_decimal_comma",
+    "id_texts",
+    "propose_map",
+    "read_roster",
+    "read_rows",
+    "scored_before",
+    "summary_of",
 ]  # fmt: skip

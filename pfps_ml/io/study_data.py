@@ -56,9 +56,9 @@ def outcome_codes(cells: Sequence[object], name: str, event: str | None = None, 
     """
     texts = level_texts(cells)
     levels = sorted(set(texts.dropna()))
-    wanted = None if event is None else _canonical(event)
-    codes = _KNOWN if wanted is None else {level: float(level == wanted) for level in levels}
-    if len(levels) > 2 or not set(levels) <= set(codes) or (wanted is not None and wanted not in levels):
+    event_code = None if event is None else _canonical(event)
+    codes = _KNOWN if event_code is None else {level: float(level == event_code) for level in levels}
+    if len(levels) > 2 or not set(levels) <= set(codes) or (event_code is not None and event_code not in levels):
         raise InvalidInput(_levels_fault(name, texts, event, advice))
     outcome = texts.map(codes).to_numpy(dtype=float, na_value=np.nan)
     cases, others = int((outcome == 1).sum()), int((outcome == 0).sum())
@@ -246,10 +246,10 @@ class Columns:
         """The columns that must be in the file."""
         others = (self.follow_up, self.period, self.person, self.measured_on, self.happened_on,
                   self.second, self.arm)  # fmt: skip
-        return [name for name in (self.asked, *others) if name is not None]
+        return [name for name in (self.outcome_column, *others) if name is not None]
 
     @property
-    def asked(self) -> str:
+    def outcome_column(self) -> str:
         """The column of the outcome."""
         return self.outcome or self.about.column
 
@@ -390,7 +390,7 @@ def read_cohort(
     months, second, (first, last) = columns.follow_up, columns.second, (columns.measured_on, columns.happened_on)
     return Cohort(
         values=derive(roster.values),
-        y=outcome_codes(table.cells(columns.asked), columns.asked, columns.event, advice),
+        y=outcome_codes(table.cells(columns.outcome_column), columns.outcome_column, columns.event, advice),
         rejected=roster.checked.rejected,
         faults=roster.faults,
         club=np.full(len(roster.ids), None, dtype=object) if club is None else club,

@@ -216,7 +216,7 @@ class Book:
 
 @contextmanager
 def opened_book(path: Path) -> Iterator[Book]:
-    """Lend an open workbook.
+    """Yield an open workbook.
 
     Raises
     ------

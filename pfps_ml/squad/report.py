@@ -23,7 +23,6 @@ from pfps_ml.domain.schemas import updates_clause
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.squad import formatting, report_tables
 from pfps_ml.squad.forecast import WORLDS, club_spread
-from pfps_ml.squad.formatting import count_bars
 from pfps_ml.squad.report_data import ReportData, ReportOptions
 from pfps_ml.squad.screening import screen
 
@@ -159,7 +158,7 @@ _FILTERS = ("cases", "gained", "hours", "percent", "points", "runners", "signed"
 _FUNCTIONS = ("count_range", "out_of")
 _TABLES = SimpleNamespace(
     **{name: getattr(report_tables, name) for name in report_tables.__all__},
-    ASSUMPTION=ASSUMPTION, WORLDS=WORLDS, club_spread=club_spread, count_bars=count_bars,
+    ASSUMPTION=ASSUMPTION, WORLDS=WORLDS, club_spread=club_spread, count_bars=formatting.count_bars,
     updates_clause=updates_clause,
 )  # fmt: skip
 

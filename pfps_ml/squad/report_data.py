@@ -19,8 +19,7 @@ from pfps_ml.io.readers import read_sheet
 from pfps_ml.io.roster import NAMES
 from pfps_ml.squad.forecast import Forecast, Triage, forecast, triage, worlds
 from pfps_ml.squad.formatting import cases, count_range, runners
-from pfps_ml.squad.measurement_plan import MeasurementPlan, plan_measurements
-from pfps_ml.squad.measurements import Squad, missing_measurements
+from pfps_ml.squad.measurements import MeasurementPlan, Squad, missing_measurements, plan_measurements
 from pfps_ml.squad.screening import Screening, screen
 
 AS_IT_IS = Mapping()

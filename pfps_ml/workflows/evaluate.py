@@ -40,7 +40,7 @@ from pfps_ml.evaluation.metrics import (
     measure_with_intervals,
     percentiles,
 )
-from pfps_ml.evaluation.pathway_validation import PICTURED, Given, Treated, pathway_pictures, pathway_tables
+from pfps_ml.evaluation.pathway_validation import PICTURED, Treated, TreatmentRecord, pathway_pictures, pathway_tables
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.subgroups import TIER_LABELS, compare_parts, decision_parts, groups_of, subgroup_table
 from pfps_ml.evaluation.validation_report import PATHWAY_TEXTS, PREFERENCES
@@ -228,7 +228,7 @@ def held_out_patients(frames: Frames, held_out: np.ndarray, predictor: Predictor
     chosen = fit_propensity(X[~held_out], arm[~held_out], basis(X[~held_out], config.pathways.knots))
     X, rows, truth = X[held_out].reset_index(drop=True), frames.treatment[held_out], frames.truth_treatment
     had, clubs = (rows[name].to_numpy(dtype=object) for name in ("arm", "club"))
-    given = Given(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
+    given = TreatmentRecord(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
     if truth is not None:
         truth = truth[held_out].reset_index(drop=True).rename(columns={f"p_{a.name}": a.name for a in ARMS})
     return Treated.of(predictor, X, given, chosen, truth)

@@ -12,7 +12,7 @@ from pfps_ml.core.errors import OutputError, PartlyDone
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.readers import Size
 from tests.batch.test_datasets import dataset, manifest, names
-from tests.streams import digest, effort
+from tests.streams import digest, run_options
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +20,7 @@ def done(bundle, tmp_path_factory):
     """Return a data set, what it was scored into, and the bytes of that."""
     home = tmp_path_factory.mktemp("done")
     dataset(home / "in", 200, 2)
-    score_roster(home / "in", home / "out", bundle, effort=effort())
+    score_roster(home / "in", home / "out", bundle, options=run_options())
     return home / "in", home / "out", bytes_of(home / "out")
 
 
@@ -65,7 +65,7 @@ def with_(**values):
 def test_accounts_that_were_changed_by_hand_are_none(copied, bundle, change):
     source, out, before = copied
     (out / "manifest.json").write_text(json.dumps(change(manifest(out))))
-    score_roster(source, out, bundle, effort=effort())
+    score_roster(source, out, bundle, options=run_options())
     assert bytes_of(out) == before
 
 
@@ -74,14 +74,14 @@ def test_a_manifest_that_is_none_makes_the_folder_a_strangers(copied, bundle, co
     source, out, before = copied
     (out / "manifest.json").write_text(content)
     with pytest.raises(OutputError, match="empty folder"):
-        score_roster(source, out, bundle, effort=effort())
+        score_roster(source, out, bundle, options=run_options())
     assert bytes_of(out) == before | {"manifest.json": digest(out / "manifest.json")}
 
 
 def test_a_partition_whose_bytes_are_no_longer_what_they_were_is_scored_again(copied, bundle):
     source, out, before = copied
     (out / "p0.parquet").write_bytes(bytes((out / "p0.parquet").stat().st_size))
-    score_roster(source, out, bundle, effort=effort())
+    score_roster(source, out, bundle, options=run_options())
     assert bytes_of(out) == before
 
 
@@ -91,7 +91,7 @@ def test_a_run_with_a_broken_partition_may_be_repeated_with_the_same_end(tmp_pat
     told = []
     for _ in range(2):
         with pytest.raises(PartlyDone, match="got 1 that cannot"):
-            score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
+            score_roster(tmp_path / "in", tmp_path / "out", bundle, options=run_options())
         told.append(bytes_of(tmp_path / "out"))
     assert told[0] == told[1]
 
@@ -102,7 +102,7 @@ def test_what_another_run_made_is_not_gone_on_with(copied, bundle, monkeypatch, 
     mapping = Mapping(leave=frozenset(["club"])) if what == "map" else None
     if what == "version":
         monkeypatch.setattr("pfps_ml.batch.rosters.version", lambda _: "99")
-    how = effort(size=Size(rows=50)) if what == "size" else effort()
+    how = run_options(size=Size(rows=50)) if what == "size" else run_options()
     with pytest.raises(OutputError, match="another run's manifest"):
         score_roster(source, out, bundle, mapping, how)
     assert bytes_of(out) == before
@@ -112,7 +112,7 @@ def test_what_another_bundle_made_is_not_gone_on_with(copied, bundle):
     source, out, before = copied
     other = replace(bundle, manifest={**bundle.manifest, "created": "another day"})
     with pytest.raises(OutputError, match="another run's manifest"):
-        score_roster(source, out, other, effort=effort())
+        score_roster(source, out, other, options=run_options())
     assert bytes_of(out) == before
 
 

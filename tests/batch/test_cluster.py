@@ -13,15 +13,15 @@ pytest.importorskip("distributed")
 
 from pfps_ml.batch.cluster import connected, on_cluster
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.batch.stream import Effort
+from pfps_ml.batch.stream import RunOptions
 from pfps_ml.cli.main import main
 from pfps_ml.core.console import spelt_out
 from pfps_ml.core.errors import ClusterError, InputError, MissingLibrary, PartlyDone
 from tests.batch.test_datasets import dataset, manifest, names
 from tests.rosters import EXAMPLE
-from tests.streams import SMALL, digest, effort
+from tests.streams import SMALL, digest, run_options
 
-HERE = Effort(2, 64, SMALL, (None,))
+HERE = RunOptions(2, 64, SMALL, (None,))
 
 
 def same(one, other):
@@ -32,8 +32,8 @@ def same(one, other):
 @pytest.mark.slow
 def test_a_cluster_gives_the_bytes_that_this_machine_gives(tmp_path, bundle):
     dataset(tmp_path / "in", 2_000, 20)
-    score_roster(tmp_path / "in", tmp_path / "here", bundle, effort=effort())
-    score_roster(tmp_path / "in", tmp_path / "there", bundle, effort=HERE)
+    score_roster(tmp_path / "in", tmp_path / "here", bundle, options=run_options())
+    score_roster(tmp_path / "in", tmp_path / "there", bundle, options=HERE)
     same(tmp_path / "here", tmp_path / "there")
 
 
@@ -53,9 +53,9 @@ def test_a_worker_that_dies_in_the_middle_has_its_partitions_redone_and_nothing_
     tmp_path, bundle, monkeypatch
 ):
     dataset(tmp_path / "in", 2_000, 20)
-    score_roster(tmp_path / "in", tmp_path / "never", bundle, effort=effort())
+    score_roster(tmp_path / "in", tmp_path / "never", bundle, options=run_options())
     monkeypatch.setattr("pfps_ml.batch.rosters.score_partition", _once_killed)
-    summary = score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=HERE)
+    summary = score_roster(tmp_path / "in", tmp_path / "out", bundle, options=HERE)
     assert summary.rows == 2_000
     same(tmp_path / "never", tmp_path / "out")
 
@@ -63,7 +63,7 @@ def test_a_worker_that_dies_in_the_middle_has_its_partitions_redone_and_nothing_
 @pytest.mark.slow
 def test_a_worker_that_is_killed_from_outside_has_its_partitions_redone(tmp_path, bundle):
     dataset(tmp_path / "in", 2_000, 20)
-    score_roster(tmp_path / "in", tmp_path / "never", bundle, effort=effort())
+    score_roster(tmp_path / "in", tmp_path / "never", bundle, options=run_options())
     killed = []
 
     def tell(step, share, rows):
@@ -136,7 +136,7 @@ def test_an_address_that_does_not_answer_is_an_explained_error(tmp_path, bundle,
         free.bind(("127.0.0.1", 0))
         there = address.format(port=free.getsockname()[1])
     with pytest.raises(ClusterError, match="expected a Dask scheduler that answers"):
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=Effort(1, cluster=(there,)))
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, options=RunOptions(1, cluster=(there,)))
     assert not (tmp_path / "out").exists()
 
 
@@ -168,14 +168,14 @@ def test_the_address_has_fifteen_seconds_at_most():
 
 def test_a_single_file_needs_no_cluster(tmp_path, bundle):
     with pytest.raises(InputError, match="expected a folder"):
-        score_roster(EXAMPLE, tmp_path / "out.csv", bundle, effort=HERE)
+        score_roster(EXAMPLE, tmp_path / "out.csv", bundle, options=HERE)
 
 
 def test_without_dask_the_extra_is_named(tmp_path, bundle, monkeypatch):
     dataset(tmp_path / "in", 100, 1)
     monkeypatch.setitem(sys.modules, "pfps_ml.batch.cluster", None)
     with pytest.raises(MissingLibrary, match=r"pfps-ml\[scale\]"):
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=HERE)
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, options=HERE)
 
 
 def test_the_option_may_stand_with_an_address_or_alone(subtests):

@@ -16,11 +16,11 @@ from distributed.comm.core import CommClosedError
 
 from pfps_ml.batch.cluster import on_cluster
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.batch.stream import Effort
+from pfps_ml.batch.stream import RunOptions
 from pfps_ml.core.errors import ClusterError, PartlyDone
 from tests.batch.test_cluster import same
 from tests.batch.test_datasets import dataset
-from tests.streams import SMALL, effort
+from tests.streams import SMALL, run_options
 from tests.waiting import until
 
 
@@ -122,8 +122,8 @@ def test_a_scheduler_that_is_killed_in_the_middle_is_an_explained_error_and_the_
 
         lost = pytest.raises(PartlyDone, match="scheduler of the cluster to stay")
         with _dask("worker", address, "--no-dashboard", "--nthreads", "1"), lost:
-            score_roster(tmp_path / "in", tmp_path / "out", bundle, None, Effort(1, 64, SMALL, (address,)), tell)
+            score_roster(tmp_path / "in", tmp_path / "out", bundle, None, RunOptions(1, 64, SMALL, (address,)), tell)
     assert killed
-    score_roster(tmp_path / "in", tmp_path / "never", bundle, effort=effort())
-    score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
+    score_roster(tmp_path / "in", tmp_path / "never", bundle, options=run_options())
+    score_roster(tmp_path / "in", tmp_path / "out", bundle, options=run_options())
     same(tmp_path / "never", tmp_path / "out")

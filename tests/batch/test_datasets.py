@@ -14,7 +14,8 @@ from pfps_ml.batch.stream import open_task
 from pfps_ml.cli.main import main
 from pfps_ml.core.errors import InputError, OutputError, PartlyDone
 from pfps_ml.io.mapping import Mapping
-from tests.streams import digest, effort, left, runners, written
+from pfps_ml.io.readers import PARQUET
+from tests.streams import digest, left, run_options, runners, written
 
 
 def dataset(folder, rows=600, parts=4):
@@ -53,7 +54,7 @@ def source(tmp_path_factory):
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_partitions_give_what_one_file_gives_with_ids_unique_over_all_of_them(tmp_path, bundle, source, workers):
-    summary = score_roster(source, tmp_path / "out", bundle, effort=effort(workers))
+    summary = score_roster(source, tmp_path / "out", bundle, options=run_options(workers))
     one = score_roster(written(table(source), tmp_path / "one.parquet"), tmp_path / "one.parquet", bundle)
     pd.testing.assert_frame_equal(table(tmp_path / "out"), pd.read_parquet(tmp_path / "one.parquet"))
     assert (summary.rows, summary.scored, summary.problems) == (one.rows, one.scored, one.problems)
@@ -61,7 +62,7 @@ def test_partitions_give_what_one_file_gives_with_ids_unique_over_all_of_them(tm
 
 
 def test_the_manifest_reconciles_the_rows_of_every_partition_and_of_all(tmp_path, bundle, source):
-    score_roster(source, tmp_path / "out", bundle, effort=effort())
+    score_roster(source, tmp_path / "out", bundle, options=run_options())
     told = manifest(tmp_path / "out")
     assert told["rows"] == sum(each["rows"] for each in told["partitions"]) == 600
     assert told["rejected"] == sum(each["rejected"] for each in told["partitions"]) == 5
@@ -76,7 +77,7 @@ def test_a_broken_partition_is_reported_and_the_others_are_scored(tmp_path, bund
     (tmp_path / "in" / "p1.parquet").write_bytes(b"PAR1 broken PAR1")
     written(runners(100).drop(columns="sex"), tmp_path / "in" / "p8.parquet")
     with pytest.raises(PartlyDone, match="got 2 that cannot") as caught:
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, options=run_options())
     assert [(fault.parameters["partition"], fault.field) for fault in caught.value.faults] == [
         ("p1.parquet", None), ("p8.parquet", None), ("p8.parquet", "sex")]  # fmt: skip
     told = {each["name"]: each for each in manifest(tmp_path / "out")["partitions"]}
@@ -99,7 +100,7 @@ def test_a_partition_that_breaks_off_in_the_middle_leaves_nothing_of_itself(tmp_
     content[1_000:3_000] = bytes(2_000)
     path.write_bytes(content)
     with pytest.raises(PartlyDone):
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, options=run_options())
     assert left(tmp_path / "out") == ["deep", "manifest.json", "p0.parquet", "p2.parquet"]
 
 
@@ -108,7 +109,7 @@ def test_an_empty_partition_comes_back_empty_and_all_have_the_same_columns(tmp_p
     written(runners(10).iloc[:0], tmp_path / "in" / "p7.parquet")
     visits = runners(10).assign(worst_pain_mm=50.0, runner_id=[f"V-{i}" for i in range(10)])
     written(visits, tmp_path / "in" / "p8.parquet")
-    score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
+    score_roster(tmp_path / "in", tmp_path / "out", bundle, options=run_options())
     schemas = {name: pq.read_schema(tmp_path / "out" / f"{name}.parquet").names for name in ("p0", "p7", "p8")}
     assert schemas["p0"] == schemas["p7"]
     assert set(schemas["p8"]) - set(schemas["p0"]) == {"worst_pain_mm"}
@@ -116,7 +117,7 @@ def test_an_empty_partition_comes_back_empty_and_all_have_the_same_columns(tmp_p
 
 
 def test_the_same_command_goes_on_from_the_partitions_that_are_whole(tmp_path, bundle, source):
-    score_roster(source, tmp_path / "never", bundle, effort=effort())
+    score_roster(source, tmp_path / "never", bundle, options=run_options())
 
     class Stop(Exception):
         """The run ends in the middle."""
@@ -126,12 +127,12 @@ def test_the_same_command_goes_on_from_the_partitions_that_are_whole(tmp_path, b
             raise Stop
 
     with pytest.raises(Stop):
-        score_roster(source, tmp_path / "out", bundle, None, effort(), tell)
+        score_roster(source, tmp_path / "out", bundle, None, run_options(), tell)
     before = {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in ("deep/p3.parquet", "p0.parquet")}
     assert not (tmp_path / "out" / "manifest.json").exists()
     (tmp_path / "out" / ".pfps" / "half.part").write_text("left over")
-    score_roster(source, tmp_path / "out", bundle, effort=effort())
-    again = score_roster(source, tmp_path / "out", bundle, effort=effort())
+    score_roster(source, tmp_path / "out", bundle, options=run_options())
+    again = score_roster(source, tmp_path / "out", bundle, options=run_options())
     assert {name: (tmp_path / "out" / name).stat().st_mtime_ns for name in before} == before
     assert manifest(tmp_path / "out") == manifest(tmp_path / "never")
     assert again.rows == 600
@@ -141,23 +142,23 @@ def test_the_same_command_goes_on_from_the_partitions_that_are_whole(tmp_path, b
 
 
 def test_a_partition_that_was_taken_away_is_scored_again(tmp_path, bundle, source):
-    score_roster(source, tmp_path / "out", bundle, effort=effort())
+    score_roster(source, tmp_path / "out", bundle, options=run_options())
     before = digest(tmp_path / "out" / "p0.parquet")
     (tmp_path / "out" / "p0.parquet").unlink()
-    score_roster(source, tmp_path / "out", bundle, effort=effort())
+    score_roster(source, tmp_path / "out", bundle, options=run_options())
     assert digest(tmp_path / "out" / "p0.parquet") == before
 
 
 @pytest.mark.parametrize("done", [True, False])
 def test_a_folder_of_another_run_is_refused_in_words(tmp_path, bundle, source, done):
-    score_roster(source, tmp_path / "out", bundle, effort=effort())
+    score_roster(source, tmp_path / "out", bundle, options=run_options())
     if not done:
         (tmp_path / "out" / ".pfps").mkdir()
         (tmp_path / "out" / "manifest.json").rename(tmp_path / "out" / ".pfps" / "run.json")
     dataset(tmp_path / "in", 400)
     before = {name: digest(tmp_path / "out" / name) for name in names(tmp_path / "out")}
     with pytest.raises(OutputError, match="another run's manifest"):
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, effort=effort())
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, options=run_options())
     assert {name: digest(tmp_path / "out" / name) for name in names(tmp_path / "out")} == before
 
 
@@ -216,12 +217,12 @@ def test_a_map_renames_the_columns_of_every_partition(tmp_path, bundle):
         (tmp_path / "in").mkdir(exist_ok=True)
         written(frame, tmp_path / "in" / f"p{at}.parquet")
     (tmp_path / "m.toml").write_text('[columns.runner_id]\nfrom = "athlete"\n')
-    score_roster(tmp_path / "in", tmp_path / "out", bundle, Path(tmp_path / "m.toml"), effort())
+    score_roster(tmp_path / "in", tmp_path / "out", bundle, Path(tmp_path / "m.toml"), run_options())
     assert table(tmp_path / "out")["runner_id"].tolist() == table(tmp_path / "out")["athlete"].tolist()
 
 
 def test_a_partition_that_comes_back_with_other_rows_is_an_error(source):
-    task = open_task(source / "p0.parquet", Mapping(), ".parquet", effort(), part=True)
+    task = open_task(source / "p0.parquet", Mapping(), PARQUET, run_options(), part=True)
     account = {"name": "p0.parquet", "rows": 149, "scored": 149, "rejected": 0, "problems": {}}
     with pytest.raises(OutputError, match="expected 150 rows of p0"):
         _reconciled({"p0.parquet": task}, [account])

@@ -16,13 +16,13 @@ from pfps_ml.core.errors import OutputError, PartlyDone
 from pfps_ml.core.randomness import generator
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.output_writer import write_part
-from tests.streams import digest, effort, left, runners, written
+from tests.streams import digest, left, run_options, runners, written
 from tests.waiting import until
 
 ENDINGS = (".csv", ".parquet")
 
 
-def _dies(desk, piece, number):
+def _dies(context, piece, number):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -31,10 +31,10 @@ def test_a_worker_that_is_ended_from_outside_is_an_explained_error(monkeypatch, 
     with monkeypatch.context() as patched:
         patched.setattr("pfps_ml.batch.stream.keep_piece", _dies)
         with pytest.raises(PartlyDone, match="Run the same command again") as caught:
-            score_roster(source, tmp_path / "out.csv", bundle, effort=effort(2))
+            score_roster(source, tmp_path / "out.csv", bundle, options=run_options(2))
     assert caught.value.exit_code == 5
     assert left(tmp_path) == [".out.csv.parts", "in.csv"]
-    score_roster(source, tmp_path / "out.csv", bundle, effort=effort(2))
+    score_roster(source, tmp_path / "out.csv", bundle, options=run_options(2))
     assert left(tmp_path) == ["in.csv", "out.csv"]
 
 
@@ -52,20 +52,20 @@ def _stopped(source, out, bundle, after):
             raise _Stop
 
     with pytest.raises(_Stop):
-        score_roster(source, out, bundle, None, effort(), tell)
+        score_roster(source, out, bundle, None, run_options(), tell)
     return out.with_name(f".{out.name}.parts")
 
 
 def test_the_same_command_goes_on_from_the_parts_that_are_whole(tmp_path, bundle):
     source, out = written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv"
-    score_roster(source, tmp_path / "never.csv", bundle, effort=effort())
+    score_roster(source, tmp_path / "never.csv", bundle, options=run_options())
     parts = _stopped(source, out, bundle, 3)
     assert not out.exists()
     assert {path.name for path in parts.glob("*.json")} == {"000000.json", "000001.json", "000002.json", "run.json"}
     before = {path.name: path.stat().st_mtime_ns for path in parts.glob("*.part") if path.name[0] == "0"}
     _stopped(source, out, bundle, 5)
     assert {name: (parts / name).stat().st_mtime_ns for name in before} == before
-    summary = score_roster(source, out, bundle, effort=effort())
+    summary = score_roster(source, out, bundle, options=run_options())
     assert digest(out) == digest(tmp_path / "never.csv")
     assert (summary.rows, summary.rejected) == (1_000, 5)
     assert not parts.exists()
@@ -81,12 +81,12 @@ HARMS = {
 
 def test_a_part_that_is_not_whole_is_made_again(tmp_path, bundle, subtests):
     source = written(runners(600), tmp_path / "in.csv")
-    score_roster(source, tmp_path / "never.csv", bundle, effort=effort())
+    score_roster(source, tmp_path / "never.csv", bundle, options=run_options())
     for harm, spoil in HARMS.items():
         with subtests.test(harm=harm):
             out = tmp_path / f"{harm}.csv"
             spoil(_stopped(source, out, bundle, 3) / "000001.part")
-            score_roster(source, out, bundle, effort=effort())
+            score_roster(source, out, bundle, options=run_options())
             assert digest(out) == digest(tmp_path / "never.csv")
 
 
@@ -96,8 +96,8 @@ def test_the_parts_of_another_run_are_thrown_away(tmp_path, bundle):
     changed = runners()
     changed["weight_kg"] += 5
     source = written(changed, tmp_path / "in.csv")
-    score_roster(source, out, bundle, effort=effort())
-    score_roster(source, tmp_path / "never.csv", bundle, effort=effort())
+    score_roster(source, out, bundle, options=run_options())
+    score_roster(source, tmp_path / "never.csv", bundle, options=run_options())
     assert digest(out) == digest(tmp_path / "never.csv")
     assert left(tmp_path) == ["in.csv", "never.csv", "out.csv"]
 
@@ -107,7 +107,7 @@ def test_two_runs_never_write_the_same_output(monkeypatch, tmp_path, bundle):
     source, out = written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv"
     (tmp_path / ".out.csv.parts").mkdir()
     with only_run(tmp_path / ".out.csv.parts" / "lock", out), pytest.raises(OutputError, match="only run"):
-        score_roster(source, out, bundle, effort=effort())
+        score_roster(source, out, bundle, options=run_options())
     assert not out.exists()
 
 
@@ -137,26 +137,26 @@ def test_half_an_output_of_a_run_that_was_killed_does_not_stay(tmp_path, bundle)
 def test_what_a_full_disk_refuses_is_an_output_error_and_the_same_command_goes_on(tmp_path, bundle, monkeypatch, kind):
     source, out, limit = written(runners(), tmp_path / "in.csv"), tmp_path / f"out{kind}", 3
 
-    def full(file, table, dialect, first):
+    def full(file, table, **how):
         if len(list((tmp_path / f".{out.name}.parts").glob("0*.part"))) > limit:
             raise OSError(errno.ENOSPC, "No space left on device")
-        write_part(file, table, dialect, first)
+        write_part(file, table, **how)
 
     with monkeypatch.context() as patched:
         patched.setattr("pfps_ml.batch.stream.write_part", full)
         with pytest.raises(OutputError, match=r"No space left on device.*goes on") as caught:
-            score_roster(source, out, bundle, effort=effort(2))
+            score_roster(source, out, bundle, options=run_options(2))
     assert caught.value.exit_code == 4
     assert not out.exists()
-    score_roster(source, out, bundle, effort=effort(2))
-    score_roster(source, tmp_path / f"never{kind}", bundle, effort=effort())
+    score_roster(source, out, bundle, options=run_options(2))
+    score_roster(source, tmp_path / f"never{kind}", bundle, options=run_options())
     assert digest(out) == digest(tmp_path / f"never{kind}")
 
 
 def test_parts_that_cannot_be_written_are_an_output_error(tmp_path, bundle):
     (tmp_path / ".out.csv.parts").write_text("in the way")
     with pytest.raises(OutputError, match="expected to write"):
-        score_roster(written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv", bundle, effort=effort())
+        score_roster(written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv", bundle, options=run_options())
 
 
 def test_a_mistake_while_writing_leaves_nothing(tmp_path):
@@ -180,9 +180,9 @@ def test_a_map_is_known_again_in_any_process():
 COMMAND = (
     "import sys; from pathlib import Path; from pfps_ml.model.bundle import load_bundle;"
     "from pfps_ml.io.readers import Size;"
-    "from pfps_ml.io.roster import score_roster; from pfps_ml.batch.stream import Effort;"
+    "from pfps_ml.batch.rosters import score_roster; from pfps_ml.batch.stream import RunOptions;"
     "score_roster(Path(sys.argv[1]), Path(sys.argv[2]), load_bundle(Path(sys.argv[3])), None,"
-    "Effort(2, 64, Size(200, 20_000)))"
+    "RunOptions(2, 64, Size(200, 20_000)))"
 )
 
 

@@ -8,7 +8,7 @@ import pytest
 from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError, PartlyDone
 from tests.batch.test_datasets import dataset, manifest
-from tests.streams import digest, effort, runners, written
+from tests.streams import digest, run_options, runners, written
 
 
 def meanwhile(act, step="Scoring", share=0.3):
@@ -44,19 +44,19 @@ def test_a_file_that_is_written_to_while_it_is_scored_is_an_error_and_nothing_is
 ):
     source, out = written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv"
     with pytest.raises(InputError):
-        score_roster(source, out, bundle, None, effort(workers), meanwhile(lambda: change(source)))
+        score_roster(source, out, bundle, None, run_options(workers), meanwhile(lambda: change(source)))
     assert not out.exists()
 
 
 def test_no_part_is_kept_of_a_file_that_is_another_one_by_now(tmp_path, bundle):
     source, out = written(runners(), tmp_path / "in.csv"), tmp_path / "out.csv"
     shutil.copy2(source, tmp_path / "before.csv")
-    score_roster(source, tmp_path / "never.csv", bundle, effort=effort())
+    score_roster(source, tmp_path / "never.csv", bundle, options=run_options())
     with pytest.raises(InputError, match="stays as it is"):
-        score_roster(source, out, bundle, None, effort(), meanwhile(lambda: of_the_same_size(source)))
+        score_roster(source, out, bundle, None, run_options(), meanwhile(lambda: of_the_same_size(source)))
     assert (tmp_path / ".out.csv.parts" / "000000.json").exists()
     shutil.copy2(tmp_path / "before.csv", source)
-    score_roster(source, out, bundle, effort=effort())
+    score_roster(source, out, bundle, options=run_options())
     assert digest(out) == digest(tmp_path / "never.csv")
 
 
@@ -66,7 +66,7 @@ def test_a_partition_that_becomes_another_one_is_reported_and_the_others_are_sco
     late = tmp_path / "in" / "p2.parquet"
     tell = meanwhile(lambda: written(runners(600).iloc[-rows:], late))
     with pytest.raises(PartlyDone) as caught:
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, None, effort(), tell)
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, None, run_options(), tell)
     (fault,) = caught.value.faults
     assert fault.parameters["partition"] == "p2.parquet" and fault.parameters["fault"]["code"] == "file_changed"
     assert manifest(tmp_path / "out")["rows"] == 450
@@ -79,6 +79,6 @@ def test_a_partition_that_is_whole_only_later_is_none_of_this_run(tmp_path, bund
     late.write_bytes(b"PAR1 half")
     tell = meanwhile(lambda: written(runners(100), late), share=0)
     with pytest.raises(PartlyDone) as caught:
-        score_roster(tmp_path / "in", tmp_path / "out", bundle, None, effort(), tell)
+        score_roster(tmp_path / "in", tmp_path / "out", bundle, None, run_options(), tell)
     assert [fault.parameters["partition"] for fault in caught.value.faults] == ["p7.parquet"]
     assert manifest(tmp_path / "out")["rows"] == 200

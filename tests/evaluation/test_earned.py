@@ -7,7 +7,7 @@ import numpy as np
 
 from pfps_ml.core.config import Config
 from pfps_ml.evaluation.external_validation import observed_shares, validate_pathways
-from pfps_ml.evaluation.pathway_validation import EARNED, Given, Treated, earned_tables, gate_here
+from pfps_ml.evaluation.pathway_validation import EARNED, Treated, TreatmentRecord, earned_tables, gate_here
 from pfps_ml.evaluation.validation_report import as_json
 from pfps_ml.io.study_data import read_patients
 from pfps_ml.model.preference import NONE, Comparison, Gate, Preferences, Rival
@@ -49,7 +49,7 @@ def test_of_a_bundle_that_tells_no_patients_apart_no_number_of_patients_would_te
 
 def test_a_preference_for_a_few_patients_is_not_held_to_them(bundle, patients):
     X = patients.values[list(patients.fields)]
-    given = Given(patients.y, patients.arm, patients.club, observed_shares(X, patients.arm))
+    given = TreatmentRecord(patients.y, patients.arm, patients.club, observed_shares(X, patients.arm))
     treated = Treated.of(bundle.predictor, X, given, None)
     preferred = np.full(len(X), NONE)
     preferred[:6] = 1

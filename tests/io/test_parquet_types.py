@@ -13,7 +13,7 @@ from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
 from pfps_ml.io.roster import read_roster
 from tests.rosters import cells
-from tests.streams import effort, table
+from tests.streams import run_options, table
 
 SECONDS = pa.array([30, None], pa.duration("s"))
 
@@ -102,7 +102,7 @@ def test_what_a_row_says_does_not_depend_on_the_rows_beside_it(tmp_path, bundle)
     pq.write_table(table(**columns), tmp_path / "in.parquet")
     for kind in ("csv", "parquet"):
         score_roster(tmp_path / "in.parquet", tmp_path / f"one.{kind}", bundle)
-        score_roster(tmp_path / "in.parquet", tmp_path / f"many.{kind}", bundle, effort=effort())
+        score_roster(tmp_path / "in.parquet", tmp_path / f"many.{kind}", bundle, options=run_options())
     assert (tmp_path / "one.csv").read_bytes() == (tmp_path / "many.csv").read_bytes()
     assert pq.read_table(tmp_path / "one.parquet").equals(pq.read_table(tmp_path / "many.parquet"))
     assert pd.read_parquet(tmp_path / "one.parquet")["status"].value_counts().to_dict() == {

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.batch.stream import Effort
+from pfps_ml.batch.stream import RunOptions
 from pfps_ml.core.errors import PfpsError
 from pfps_ml.domain.dictionary import INPUTS
 from pfps_ml.domain.input_validation import check
@@ -126,7 +126,7 @@ def test_a_row_too_long_is_rejected_and_none_of_its_text_is_lost(tmp_path, bundl
 def test_many_chunks_give_what_one_row_at_a_time_gives(tmp_path, bundle):
     rows = [f"R-{i},Club,{10 + i % 80},{'male' if i % 3 else 'female'},170,{i % 90},no,\n" for i in range(900)]
     source = roster(tmp_path, HEADER + "".join(rows))
-    score_roster(source, tmp_path / "out.csv", bundle, effort=Effort(chunk=64))
+    score_roster(source, tmp_path / "out.csv", bundle, options=RunOptions(chunk=64))
     found = cells(tmp_path / "out.csv")
     assert [row["runner_id"] for row in found] == [f"R-{i}" for i in range(900)]
     scored(tmp_path, HEADER + rows[850], bundle, "one.csv")

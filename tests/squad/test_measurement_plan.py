@@ -9,8 +9,7 @@ from pfps_ml.domain.dictionary import ONSET_FIELDS
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.domain.measurement_protocols import minutes_of
 from pfps_ml.model.additive import probability
-from pfps_ml.squad.measurement_plan import plan_measurements
-from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements, outcomes
+from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements, outcomes, plan_measurements
 
 EXACT = 10**9  # outcomes: none are merged
 
