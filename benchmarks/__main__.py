@@ -4,7 +4,7 @@ import os
 
 from benchmarks import intervals, speed, throughput
 from benchmarks.fresh import best_auroc, cohort_speed, effect_coverage, figures, fresh_clubs, same_clubs
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import say, steps, table
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.model.bundle import released_bundle

@@ -19,9 +19,9 @@ import typer
 
 from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
 from pfps_ml.batch.stream import RunOptions
+from pfps_ml.core import generator
 from pfps_ml.core.console import command, say, table
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import INPUTS, Field
+from pfps_ml.domain import INPUTS, Field
 from pfps_ml.io.readers import Size
 from pfps_ml.io.roster import Summary
 from pfps_ml.io.xlsx_tables import write_book

@@ -10,11 +10,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.intervals import risk_given_observed
-from pfps_ml.core import Floats
-from pfps_ml.core.config import CohortConfig, RecalibrationConfig
-from pfps_ml.core.logistic import expit, logit
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
+from pfps_ml.core import CohortConfig, Floats, RecalibrationConfig, expit, generator, logit
+from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.evaluation.verdict import rows_for_ratio

@@ -10,8 +10,8 @@ import lightgbm
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.domain.dictionary import ONSET, REFERENCE_ARM
+from pfps_ml.core import CohortConfig
+from pfps_ml.domain import ONSET, REFERENCE_ARM
 from pfps_ml.evaluation.metrics import auroc, measure
 from pfps_ml.model.additive import probability
 from pfps_ml.model.bundle import Bundle

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.model.additive import AdditiveModel, probability

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 from urllib.request import Request, urlopen
 
+from pfps_ml.core import generator
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import INPUTS, VISIT, Field
+from pfps_ml.domain import INPUTS, VISIT, Field
 from pfps_ml.workflows.pictures import HOUSE, PATIENT, answered, browsing, opened, served
 
 FILES = HOUSE / "serving" / "page"

@@ -13,10 +13,9 @@ import pandas as pd
 import typer
 
 from benchmarks.skill import SEED, versions
-from pfps_ml.core import FactError
-from pfps_ml.core.config import PathwayConfig, ProductConfig
+from pfps_ml.core import FactError, PathwayConfig, ProductConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.domain import ARMS
 from pfps_ml.evaluation.comparison import t_interval
 from pfps_ml.evaluation.policy import preference_table
 from pfps_ml.model.prediction import Predictor

@@ -19,10 +19,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from pfps_ml.core.config import CohortConfig, OnsetConfig
+from pfps_ml.core import CohortConfig, OnsetConfig, generator
 from pfps_ml.core.console import say, table
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
+from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import check, check_columns
 from pfps_ml.model.additive import AdditiveModel, explainer
 from pfps_ml.model.assess import assess

@@ -19,13 +19,10 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 
-from pfps_ml.core import FactError
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import CohortConfig, FactError, NDArray, generator
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import SCREENING
+from pfps_ml.domain import SCREENING
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.bundle import Bundle, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset

@@ -21,7 +21,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import typer
 
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import command, say, table
 from pfps_ml.simulation.cohort import simulate_onset
 

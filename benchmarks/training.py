@@ -14,13 +14,11 @@ from typing import Annotated
 import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 
 from benchmarks.intervals import risk_given_observed
-from pfps_ml.core import Floats, PfpsError
-from pfps_ml.core.config import CohortConfig, TrainingConfig
+from pfps_ml.core import CohortConfig, Floats, NDArray, PfpsError, TrainingConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS
+from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model.bundle import Bundle, released_bundle

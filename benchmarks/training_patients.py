@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model.bundle import Bundle, released_bundle

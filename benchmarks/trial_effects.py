@@ -6,14 +6,11 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.preference import preferred
 from benchmarks.trials import Known, Trial
-from pfps_ml.core import Floats, Ints
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
+from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, generator
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
 from pfps_ml.evaluation.effects import mean_effects, outcome_scores
 from pfps_ml.evaluation.heterogeneity import best_linear_predictor
 from pfps_ml.evaluation.policy import BEST, policy_values, simple_policies

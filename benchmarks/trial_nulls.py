@@ -9,12 +9,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from benchmarks.trial_effects import SEED, Patients, decided
-from pfps_ml.core import Ints
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ARMS, REFERENCE_ARM, SUCCESS
+from pfps_ml.core import Ints, NDArray, generator
+from pfps_ml.domain import ARMS, REFERENCE_ARM, SUCCESS
 from pfps_ml.model.preference import NONE
 from pfps_ml.training.candidates import quiet
 

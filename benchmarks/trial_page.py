@@ -13,7 +13,7 @@ from benchmarks.trial_effects import Tried, tried
 from benchmarks.trial_nulls import Dealt, dealt
 from benchmarks.trials import TRIALS, Trial
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, SUCCESS
+from pfps_ml.domain import ARMS, BY_NAME, SUCCESS
 from pfps_ml.evaluation.displays import BLUE, GREY, ORANGE, new_figure, notice
 from pfps_ml.evaluation.policy import BEST
 from pfps_ml.io.mapping import load_mapping

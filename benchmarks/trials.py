@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfps_ml.domain.dictionary import SUCCESS
+from pfps_ml.domain import SUCCESS
 from pfps_ml.io.study_data import ARM
 
 MAPS = Path("data/mappings")

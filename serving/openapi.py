@@ -10,8 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 from pfps_ml import __version__
-from pfps_ml.domain.dictionary import ARMS, Driver
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain import ARMS, NOTICE, Driver
 from pfps_ml.io.readers import ENDINGS
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import Bundle

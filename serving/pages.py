@@ -14,8 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pfps_ml import __version__
-from pfps_ml.domain.dictionary import DRIVERS, FIELDS, Arm, Field
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain import DRIVERS, FIELDS, NOTICE, Arm, Field
 from pfps_ml.model.bundle import Bundle, digest, dump
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle

@@ -11,9 +11,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, cre
 from pydantic import Field as PydanticField
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
-from pfps_ml.domain.dictionary import INPUTS, Field
+from pfps_ml.domain import CARE, INPUTS, Field, request_model
 from pfps_ml.domain.input_validation import check_columns
-from pfps_ml.domain.schemas import CARE, request_model
 from pfps_ml.io.column_matching import closest_field
 
 JSON = "application/json"

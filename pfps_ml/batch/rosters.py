@@ -33,8 +33,19 @@ from pfps_ml.batch.stream import (
     total,
 )
 from pfps_ml.batch.workers import ParallelMap, cores, working
-from pfps_ml.core import Fault, InputError, Message, MissingLibrary, OutputError, PartlyDone
-from pfps_ml.core.atomic_output import GO_ON, destination, explained, write_whole, written_whole
+from pfps_ml.core import (
+    GO_ON,
+    Fault,
+    InputError,
+    Message,
+    MissingLibrary,
+    OutputError,
+    PartlyDone,
+    destination,
+    explained,
+    write_whole,
+    written_whole,
+)
 from pfps_ml.io import mapping as maps
 from pfps_ml.io.duplicates import Shared, find_shared
 from pfps_ml.io.readers import CSV, PARQUET, WORKBOOK, pieces

@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 from pfps_ml.batch.checkpoints import Parts, Stamp, check_steady, parts_beside, stamp_of
 from pfps_ml.batch.scoring import CHUNK, scored_columns
 from pfps_ml.batch.workers import ParallelMap, cores, in_turn, working
-from pfps_ml.core.atomic_output import GO_ON, check_output, destination, explained, written_whole
+from pfps_ml.core import GO_ON, check_output, destination, explained, written_whole
 from pfps_ml.io.cells import Dialect
 from pfps_ml.io.csv_chunks import Span
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids

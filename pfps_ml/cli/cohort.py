@@ -12,7 +12,7 @@ from rich.table import Column, Table
 from pfps_ml.cli.options import RESEARCHER
 from pfps_ml.core import InputError, MissingLibrary
 from pfps_ml.core.console import waiting
-from pfps_ml.domain.dictionary import ONSET
+from pfps_ml.domain import ONSET
 from pfps_ml.workflows.tables import show_lines
 
 if TYPE_CHECKING:

@@ -1,9 +1,33 @@
 """The floor of the house: what every room may use, and what imports none of them.
 
-Errors, messages and the types of arrays are so common that they can be imported from here.
+What most rooms use is imported from here: errors, messages, types of arrays, numbers, choices, randomness, whole files.
 """
 
-from pfps_ml.core.arrays import Bools, Floats, Ints
+from pfps_ml.core.arrays import Bools, Floats, Ints, NDArray
+from pfps_ml.core.atomic_output import (
+    GO_ON,
+    check_apart,
+    check_output,
+    destination,
+    explained,
+    made_folder,
+    write_whole,
+    written_whole,
+)
+from pfps_ml.core.config import (
+    CohortConfig,
+    Config,
+    EvaluationConfig,
+    OnsetConfig,
+    PathwayConfig,
+    ProductConfig,
+    RecalibrationConfig,
+    ReleaseConfig,
+    SplitConfig,
+    TrainingConfig,
+    ValidationConfig,
+    load_config,
+)
 from pfps_ml.core.errors import (
     BundleError,
     BundleFormat,
@@ -24,29 +48,34 @@ from pfps_ml.core.errors import (
     ReleaseRefused,
     rows_shown,
 )
+from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
 from pfps_ml.core.messages import Message
+from pfps_ml.core.numbers import (
+    ABSOLUTE,
+    DIGITS,
+    LEVEL,
+    RELATIVE,
+    SHOWN,
+    at_least,
+    csv_text,
+    distinct,
+    normal_quantile,
+    percent,
+    rounded,
+    same,
+    student_quantile,
+)
+from pfps_ml.core.randomness import generator, uniforms
+from pfps_ml.core.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
 
 __all__ = [
-    "Bools",
-    "BundleError",
-    "BundleFormat",
-    "BundleGolden",
-    "BundleMissing",
-    "BundleOutdated",
-    "BundleTampered",
-    "ClusterError",
-    "CohortError",
-    "FactError",
-    "Fault",
-    "Floats",
-    "InputError",
-    "Ints",
-    "InvalidInput",
-    "Message",
-    "MissingLibrary",
-    "OutputError",
-    "PartlyDone",
-    "PfpsError",
-    "ReleaseRefused",
-    "rows_shown",
-]
+    "ABSOLUTE", "DIGITS", "GO_ON", "LEVEL", "RELATIVE", "RIDGE", "SHOWN", "Artifact", "Bools", "BundleError",
+    "BundleFormat", "BundleGolden", "BundleMissing", "BundleOutdated", "BundleTampered", "Child", "ClusterError",
+    "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault", "Floats",
+    "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray", "OnsetConfig",
+    "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig", "RecalibrationConfig",
+    "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
+    "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit", "explained",
+    "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent", "rounded",
+    "rows_shown", "same", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
+]  # fmt: skip

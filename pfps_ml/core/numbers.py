@@ -9,11 +9,14 @@ import math
 from collections.abc import Mapping
 from itertools import starmap
 from statistics import NormalDist
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
 
 Floats = NDArray[np.float64]
 # significant digits: what a number below 10 loses is at most 5e-13, far below what an answer may differ by (1e-9)
@@ -79,7 +82,7 @@ def same(first: Any, second: Any) -> bool:
     return type(first) is type(second) and bool(first == second)
 
 
-def csv_text(frame: pd.DataFrame, digits: int = DIGITS) -> str:
+def csv_text(frame: "pd.DataFrame", digits: int = DIGITS) -> str:
     """Return a frame as CSV with its numbers rounded; see `rounded`."""
     # an empty column has no number to round, and pandas would guess its kind anew
     columns = {name: column for name, column in frame.items() if column.dtype.kind in "fO" and len(column)}

@@ -1,1 +1,82 @@
-"""What the product is about: outcomes and their horizons, links, and the columns of a roster."""
+"""What the product is about: outcomes and their horizons, links, and the columns of a roster.
+
+The dictionary, the outcomes, the ledger and what is derived from them are imported from here.
+"""
+
+from pfps_ml.domain.dictionary import (
+    ACTIVE_ARMS,
+    ARMS,
+    BY_NAME,
+    DRIVERS,
+    FIELDS,
+    INPUTS,
+    ONSET_FIELDS,
+    PATHWAY_FIELDS,
+    REFERENCE_ARM,
+    SCREENING,
+    TIERS,
+    VISIT,
+    YES_NO,
+    Arm,
+    Driver,
+    Field,
+    choice,
+    field,
+    number,
+    section,
+    text,
+    tier_fields,
+)
+from pfps_ml.domain.evidence import Z95, Evidence, ledger, ledger_fingerprint, numbers, studies_of
+from pfps_ml.domain.outcomes import (
+    DAYS_A_MONTH,
+    LINKS,
+    ONSET,
+    OUTCOME,
+    OUTCOMES,
+    SUCCESS,
+    Horizon,
+    Link,
+    Outcome,
+    Unit,
+    inverse_cloglog,
+    inverse_logit,
+)
+from pfps_ml.domain.schemas import (
+    ACCOUNT,
+    CARE,
+    NOTICE,
+    REASONS,
+    added_by_scoring,
+    dictionary_facts,
+    dictionary_page,
+    fingerprint,
+    frame_schema,
+    has_seen,
+    notice_message,
+    notice_of,
+    origin_message,
+    origin_of,
+    people_of,
+    request_model,
+    risk_column,
+    risk_columns,
+    risk_columns_in,
+    roster_columns,
+    scored_before,
+    size_of,
+    template,
+    updates_clause,
+    visit_columns,
+)
+
+__all__ = [
+    "ACCOUNT", "ACTIVE_ARMS", "ARMS", "BY_NAME", "CARE", "DAYS_A_MONTH", "DRIVERS", "FIELDS", "INPUTS", "LINKS",
+    "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PATHWAY_FIELDS", "REASONS", "REFERENCE_ARM",
+    "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Driver", "Evidence", "Field", "Horizon", "Link",
+    "Outcome", "Unit", "added_by_scoring", "choice", "dictionary_facts", "dictionary_page", "field", "fingerprint",
+    "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "ledger", "ledger_fingerprint", "notice_message",
+    "notice_of", "number", "numbers", "origin_message", "origin_of", "people_of", "request_model", "risk_column",
+    "risk_columns", "risk_columns_in", "roster_columns", "scored_before", "section", "size_of", "studies_of",
+    "template", "text", "tier_fields", "updates_clause", "visit_columns",
+]  # fmt: skip

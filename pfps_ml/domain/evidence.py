@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from pfps_ml.core import FactError
-from pfps_ml.core.numbers import normal_quantile
+from pfps_ml.core import FactError, normal_quantile
 
 Z95 = normal_quantile(0.95)  # standard errors from an estimate to either end of its 95 % interval
 _HOME = files("pfps_ml.domain")

@@ -19,8 +19,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Literal
 
-from pfps_ml.core import FactError
-from pfps_ml.core.randomness import uniforms
+from pfps_ml.core import FactError, uniforms
 from pfps_ml.domain.evidence import Z95, ledger, numbers
 
 Scale = Literal["linear", "log", "logit"]

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from pfps_ml.core import Message
 from pfps_ml.core.messages import sentence
-from pfps_ml.domain.outcomes import ONSET, SUCCESS
+from pfps_ml.domain import ONSET, SUCCESS
 
 PAGE = "docs/CHECKS.md"
 

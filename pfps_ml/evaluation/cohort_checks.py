@@ -16,13 +16,9 @@ from math import ceil, log
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, Floats, Ints, Message
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.numbers import normal_quantile
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.core import Bools, Floats, Ints, Message, NDArray, PathwayConfig, generator, normal_quantile
+from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
 from pfps_ml.evaluation.check_catalogue import Check, failed, judged, not_applicable, passed, warned
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.io.study_data import Cohort

@@ -11,12 +11,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, CohortError, Floats, Ints, Message
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.numbers import normal_quantile
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
+from pfps_ml.core import Bools, CohortError, EvaluationConfig, Floats, Ints, Message, NDArray, normal_quantile
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.heterogeneity import group_members

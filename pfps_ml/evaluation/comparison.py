@@ -13,9 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Floats, Message
-from pfps_ml.core.numbers import student_quantile
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
+from pfps_ml.core import CohortError, Floats, Message, student_quantile
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.displays import BLUE, GREY, new_figure
 from pfps_ml.evaluation.metrics import LEVEL, METRICS, excess_log_loss, log_loss, percentiles
 from pfps_ml.evaluation.policy import BEST, simple_policies

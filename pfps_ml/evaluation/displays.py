@@ -18,10 +18,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Floats, Message, OutputError
-from pfps_ml.core.numbers import csv_text
-from pfps_ml.domain.dictionary import ONSET, field
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.core import Floats, Message, OutputError, csv_text
+from pfps_ml.domain import NOTICE, ONSET, field
 from pfps_ml.evaluation.metrics import auroc, calibration_table, cases_by_risk, smoothed_calibration
 
 if TYPE_CHECKING:

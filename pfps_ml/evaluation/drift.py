@@ -18,9 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from pfps_ml.core import Floats
-from pfps_ml.core.config import EvaluationConfig, ValidationConfig
-from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.core import EvaluationConfig, Floats, ValidationConfig
+from pfps_ml.domain import BY_NAME
 from pfps_ml.evaluation.metrics import auroc, club_resamples, count_groups, percentiles
 
 TRAINING, EXPECTED, OBSERVED, MODEL = "training", "expected here", "observed here", "observed less expected"

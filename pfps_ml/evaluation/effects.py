@@ -13,10 +13,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, CohortError, Floats, Message
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.numbers import student_quantile
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
+from pfps_ml.core import Bools, CohortError, Floats, Message, PathwayConfig, student_quantile
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.metrics import LEVEL
 
 

@@ -16,15 +16,10 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import CohortError, Floats, Ints, Message
-from pfps_ml.core.config import Config, EvaluationConfig
-from pfps_ml.core.randomness import generator
-from pfps_ml.core.records import Metric
-from pfps_ml.domain.dictionary import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.core import CohortError, Config, EvaluationConfig, Floats, Ints, Message, Metric, NDArray, generator
+from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, has_seen
 from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.schemas import has_seen
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit, checks_table

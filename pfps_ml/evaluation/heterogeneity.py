@@ -19,10 +19,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, Floats, Ints
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+from pfps_ml.core import Bools, EvaluationConfig, Floats, Ints, generator
+from pfps_ml.domain import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, regress
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 

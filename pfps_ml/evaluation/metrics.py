@@ -20,11 +20,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Floats, Message
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
-from pfps_ml.core.numbers import normal_quantile, student_quantile
-from pfps_ml.core.randomness import generator
+from pfps_ml.core import (
+    RIDGE,
+    CohortError,
+    EvaluationConfig,
+    Floats,
+    Message,
+    expit,
+    fit_logistic,
+    generator,
+    logit,
+    normal_quantile,
+    spline,
+    student_quantile,
+)
 
 LEVEL = 0.95
 _FEWEST_USABLE = 0.9  # of the resamples: below this a percentile would describe the lucky ones

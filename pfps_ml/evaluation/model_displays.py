@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pfps_ml.domain.dictionary import ARMS, SUCCESS
+from pfps_ml.domain import ARMS, SUCCESS
 from pfps_ml.evaluation.displays import BLUE, GREY, INK, ORANGE, as_percent, forest, new_figure
 from pfps_ml.evaluation.metrics import METRICS
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core import CohortError, Floats, Message
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, policy_share
 from pfps_ml.evaluation.metrics import LEVEL
 

@@ -12,8 +12,7 @@ import pandas as pd
 
 from pfps_ml.core import Message, OutputError
 from pfps_ml.core.markup import templates_of
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain import BY_NAME, NOTICE
 from pfps_ml.evaluation.displays import Display, png
 
 

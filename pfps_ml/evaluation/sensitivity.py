@@ -17,10 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, Floats
-from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ARMS, field
+from pfps_ml.core import Bools, EvaluationConfig, Floats, generator
+from pfps_ml.domain import ARMS, field
 from pfps_ml.evaluation.effects import RARE
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 

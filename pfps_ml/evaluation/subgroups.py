@@ -15,9 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, Floats
-from pfps_ml.core.config import Config, EvaluationConfig
-from pfps_ml.domain.dictionary import BY_NAME, TIERS
+from pfps_ml.core import Bools, Config, EvaluationConfig, Floats
+from pfps_ml.domain import BY_NAME, TIERS
 from pfps_ml.evaluation.metrics import (
     METRICS,
     checked,

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core.atomic_output import write_whole
-from pfps_ml.core.numbers import rounded
-from pfps_ml.core.records import Artifact, Metric, Param, Record, Tag
-from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.core import Artifact, Metric, Param, Record, Tag, rounded, write_whole
+from pfps_ml.domain import Horizon
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
 from pfps_ml.evaluation.external_validation import AGAINST, Validation

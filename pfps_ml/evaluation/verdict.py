@@ -23,11 +23,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Floats, Message
-from pfps_ml.core.config import Config, ReleaseConfig, ValidationConfig
-from pfps_ml.core.logistic import logit
-from pfps_ml.core.numbers import normal_quantile
-from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.core import Config, Floats, Message, ReleaseConfig, ValidationConfig, logit, normal_quantile
+from pfps_ml.domain import Horizon
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.cohort_checks import NOT_ONSET
 from pfps_ml.evaluation.cohort_figures import Scored

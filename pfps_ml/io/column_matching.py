@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from pfps_ml.core import Fault, InvalidInput, Message
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, SUCCESS, Field
+from pfps_ml.domain import BY_NAME, INPUTS, ONSET, SUCCESS, Field
 from pfps_ml.domain.synonyms import Unit, facts, plain, units_of
 
 HEAD_ROWS = 30  # looked at for a header

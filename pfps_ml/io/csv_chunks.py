@@ -21,9 +21,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
-from numpy.typing import NDArray
 
-from pfps_ml.core import Fault, InputError, Message
+from pfps_ml.core import Fault, InputError, Message, NDArray
 from pfps_ml.io.cells import unguarded
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at
 

@@ -11,9 +11,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Bools
+from pfps_ml.core import Bools, NDArray
 from pfps_ml.domain.input_validation import is_missing
 
 Hashes = NDArray[np.uint64]

@@ -15,8 +15,7 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from pfps_ml.core import Fault, InputError, InvalidInput, Message, MissingLibrary
-from pfps_ml.core.atomic_output import check_apart, check_output
+from pfps_ml.core import Fault, InputError, InvalidInput, Message, MissingLibrary, check_apart, check_output
 from pfps_ml.domain.input_validation import is_missing
 from pfps_ml.io.cells import Dialect, texts
 from pfps_ml.io.log_exports import read_export

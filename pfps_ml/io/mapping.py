@@ -42,7 +42,7 @@ from typing import Any
 import pandas as pd
 
 from pfps_ml.core import Fault, InputError, InvalidInput, Message
-from pfps_ml.domain.dictionary import INPUTS, Field
+from pfps_ml.domain import INPUTS, Field
 from pfps_ml.domain.synonyms import read_number
 
 _FIELDS = {field.name: field for field in INPUTS}

@@ -15,10 +15,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfps_ml.core import Fault, InvalidInput, Message, rows_shown
-from pfps_ml.core.atomic_output import check_output, written_whole
-from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.domain.schemas import added_by_scoring
+from pfps_ml.core import Fault, InvalidInput, Message, check_output, rows_shown, written_whole
+from pfps_ml.domain import ARMS, added_by_scoring
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping, load_mapping

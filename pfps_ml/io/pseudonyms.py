@@ -30,8 +30,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfps_ml.core import InputError, Message, OutputError
-from pfps_ml.core.atomic_output import check_apart, check_output, explained
+from pfps_ml.core import InputError, Message, OutputError, check_apart, check_output, explained
 from pfps_ml.domain.synonyms import plain
 from pfps_ml.io.cells import texts
 from pfps_ml.io.csv_chunks import delimiter_of, head_of

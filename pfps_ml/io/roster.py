@@ -19,14 +19,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from pfps_ml.core import Fault, Floats, InvalidInput, Message
-from pfps_ml.domain.dictionary import ARMS, INPUTS, VISIT, Field
-from pfps_ml.domain.dictionary import field as field_of
+from pfps_ml.core import Fault, Floats, InvalidInput, Message, NDArray
+from pfps_ml.domain import ACCOUNT, ARMS, INPUTS, VISIT, Field, added_by_scoring
+from pfps_ml.domain import field as field_of
+from pfps_ml.domain import scored_before as scored
 from pfps_ml.domain.input_validation import Checked, check
-from pfps_ml.domain.schemas import ACCOUNT, added_by_scoring
-from pfps_ml.domain.schemas import scored_before as scored
 from pfps_ml.domain.synonyms import level_of, read_number
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header

@@ -18,12 +18,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, OutputError
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, NDArray, OutputError
+from pfps_ml.domain import ARMS, BY_NAME, DAYS_A_MONTH, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, Horizon, Outcome
 from pfps_ml.domain.input_validation import derive, is_missing
-from pfps_ml.domain.outcomes import DAYS_A_MONTH, Horizon, Outcome
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.roster import Roster, read_roster
 

@@ -15,7 +15,7 @@ from itertools import pairwise, takewhile
 from statistics import median
 
 from pfps_ml.core import Fault, Message
-from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain import BY_NAME
 
 KM = {"km": 1.0, "mi": 1.609344, "m": 0.001}
 PACES = (150.0, 720.0)  # seconds a kilometre: nobody's usual run is faster or slower

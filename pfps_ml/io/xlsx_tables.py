@@ -22,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfps_ml.core import Fault, InputError, Message, OutputError
-from pfps_ml.domain.dictionary import INPUTS, Field
+from pfps_ml.domain import INPUTS, Field
 from pfps_ml.io.cells import guarded, texts, unguard
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, surely_named
 from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of

@@ -19,11 +19,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import BundleFormat, Floats, Message
-from pfps_ml.core.numbers import at_least
-from pfps_ml.domain.outcomes import LINKS, inverse_logit
+from pfps_ml.core import BundleFormat, Floats, Message, NDArray, at_least
+from pfps_ml.domain import LINKS, inverse_logit
 
 Codes = NDArray[np.intp]
 Values = pd.DataFrame | Mapping[str, Floats]

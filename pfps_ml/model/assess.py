@@ -14,10 +14,22 @@ import pandas as pd
 
 from pfps_ml.core import Bools, Floats, Ints, Message
 from pfps_ml.core.messages import sentence
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, DRIVERS, ONSET, VISIT, Arm
+from pfps_ml.domain import (
+    ARMS,
+    BY_NAME,
+    DRIVERS,
+    LINKS,
+    ONSET,
+    REASONS,
+    VISIT,
+    Arm,
+    Link,
+    origin_message,
+    risk_columns,
+    roster_columns,
+    visit_columns,
+)
 from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.outcomes import LINKS, Link
-from pfps_ml.domain.schemas import REASONS, origin_message, risk_columns, roster_columns, visit_columns
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.prediction import Estimate, Prediction
 from pfps_ml.model.preference import NONE, Preferences, preference_message, preferences

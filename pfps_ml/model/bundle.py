@@ -14,14 +14,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import BundleFormat, BundleGolden, BundleMissing
-from pfps_ml.core.numbers import rounded
-from pfps_ml.domain.dictionary import ARMS, INPUTS, Arm
+from pfps_ml.core import BundleFormat, BundleGolden, BundleMissing, NDArray, rounded
+from pfps_ml.domain import ARMS, INPUTS, OUTCOME, Arm, Horizon, fingerprint, notice_message, notice_of
 from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.outcomes import OUTCOME, Horizon
-from pfps_ml.domain.schemas import fingerprint, notice_message, notice_of
 from pfps_ml.model import bundle_files
 from pfps_ml.model.bundle_files import FORMAT, MISSHAPEN, Contents, file_of, read_contents
 from pfps_ml.model.bundle_schema import (

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pfps_ml.core import BundleFormat, BundleMissing, BundleOutdated, BundleTampered
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
-from pfps_ml.domain.outcomes import ONSET, SUCCESS
-from pfps_ml.domain.schemas import notice_of
+from pfps_ml.domain import ACTIVE_ARMS, ONSET, REFERENCE_ARM, SUCCESS, notice_of
 from pfps_ml.model.bundle_schema import (
     Dictionary,
     Schema,

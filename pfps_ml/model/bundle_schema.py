@@ -16,8 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from pfps_ml.core import BundleFormat
-from pfps_ml.domain import schemas
-from pfps_ml.domain.outcomes import LINKS, OUTCOME, OUTCOMES, Horizon
+from pfps_ml.domain import LINKS, OUTCOME, OUTCOMES, Horizon, schemas
 from pfps_ml.model.additive import from_json, to_json
 from pfps_ml.model.prediction import Predictor, interval_from_json, onset_to_json, pathways_to_json, predictor_from_json
 

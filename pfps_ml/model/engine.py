@@ -15,9 +15,8 @@ from itertools import pairwise
 from operator import add
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pfps_ml.core import Floats
+from pfps_ml.core import Floats, NDArray
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, Term, Values, count
 
 Codes = NDArray[np.intp]

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pfps_ml.core import Bools, BundleFormat, Floats
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, REFERENCE_ARM
+from pfps_ml.domain import ARMS, BY_NAME, ONSET, REFERENCE_ARM
 from pfps_ml.model.additive import (
     AdditiveModel,
     Explainer,

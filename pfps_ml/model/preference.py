@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, Floats, Ints, Message
+from pfps_ml.core import Bools, Floats, Ints, Message, NDArray
 from pfps_ml.core.messages import sentence
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, REFERENCE_ARM
+from pfps_ml.domain import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.model.additive import DECIMALS
 
 LEVEL = 0.05  # one-sided, of each comparison; all are required

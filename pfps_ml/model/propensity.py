@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Floats
-from pfps_ml.domain.dictionary import ARMS, BY_NAME
+from pfps_ml.core import Floats, NDArray
+from pfps_ml.domain import ARMS, BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Values, count, from_json, to_json
 from pfps_ml.model.engine import Compiled, compile_models
 from pfps_ml.model.spline_basis import Basis, fit_logistic

@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Bools, BundleError, BundleFormat, Floats, Message
-from pfps_ml.core.config import ProductConfig
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.outcomes import LINKS
+from pfps_ml.core import Bools, BundleError, BundleFormat, Floats, Message, NDArray, ProductConfig
+from pfps_ml.domain import BY_NAME, LINKS
 from pfps_ml.model.additive import AdditiveModel, Pair, codes
 from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
 

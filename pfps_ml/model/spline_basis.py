@@ -7,9 +7,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import FactError, Floats, Message
-from pfps_ml.core.numbers import distinct
-from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.core import FactError, Floats, Message, distinct
+from pfps_ml.domain import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Line, probability
 
 _UNMEASURED = 100.0

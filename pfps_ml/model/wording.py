@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Floats, Ints, Message
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field
+from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field
 from pfps_ml.model.prediction import Prediction
 
 _ENOUGH_FIELDS = 0.4  # share of the onset fields below which a risk is little more than an average

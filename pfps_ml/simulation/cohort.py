@@ -17,9 +17,8 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit
 
-from pfps_ml.core import FactError
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, ONSET, SCREENING, SUCCESS, VISIT
+from pfps_ml.core import CohortConfig, FactError
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.domain.scenario import PARTS, Scenario, load_scenario
 from pfps_ml.simulation import patients, runners
 from pfps_ml.simulation.world import World, mechanisms, observe

@@ -7,8 +7,7 @@ one uniform, so that the potential outcomes of a patient belong together.
 import numpy as np
 from scipy.special import expit
 
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
-from pfps_ml.domain.outcomes import SUCCESS
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, SUCCESS
 
 
 def _share(u, share):

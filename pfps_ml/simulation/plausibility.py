@@ -16,8 +16,8 @@ from typing import Literal
 
 import numpy as np
 
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.domain.evidence import studies_of
+from pfps_ml.core import CohortConfig
+from pfps_ml.domain import studies_of
 from pfps_ml.domain.scenario import PARTS, Parameter, Scenario, load_scenario
 from pfps_ml.simulation import targets_onset, targets_patients, targets_runners
 from pfps_ml.simulation.study_figures import Sample

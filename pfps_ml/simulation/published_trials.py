@@ -7,8 +7,7 @@ from functools import cache
 from math import exp, inf, log, pi, sqrt
 from statistics import NormalDist
 
-from pfps_ml.domain.evidence import Z95, ledger
-from pfps_ml.domain.outcomes import SUCCESS
+from pfps_ml.domain import SUCCESS, Z95, ledger
 from pfps_ml.simulation.study_figures import MOBILE
 from pfps_ml.simulation.trials import Figure, Group, Study
 

@@ -13,7 +13,7 @@ Mechanisms of what can be measured: a club's equipment, drawn apart from its ris
 import numpy as np
 from scipy.special import expit
 
-from pfps_ml.domain.outcomes import ONSET
+from pfps_ml.domain import ONSET
 from pfps_ml.simulation.world import Column
 
 GROWN_UP = 18  # years: below it, the evidence on hip strength is that of adolescents

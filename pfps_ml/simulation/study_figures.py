@@ -14,9 +14,8 @@ import numpy as np
 import pandas as pd
 from scipy.special import expit
 
-from pfps_ml.core import Floats
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, Field
+from pfps_ml.core import CohortConfig, Floats
+from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, Field
 from pfps_ml.domain.scenario import Scenario, load_scenario
 from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solve
 from pfps_ml.simulation.runners import GROWN_UP

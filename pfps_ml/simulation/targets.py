@@ -7,8 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import atanh, sqrt, tanh
 
-from pfps_ml.domain import evidence
-from pfps_ml.domain.evidence import Z95, ledger
+from pfps_ml.domain import Z95, evidence, ledger
 from pfps_ml.simulation.study_figures import Sample
 
 MEAN, SPREAD, SHARE, SKEWED, NULL, UNRELATED, AUROC = 0.25, 0.10, 2.0, 0.25, 0.1, 0.05, 0.05

@@ -13,12 +13,9 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from pfps_ml.core import FactError, Floats
-from pfps_ml.core.config import CohortConfig
-from pfps_ml.domain.dictionary import ONSET, SUCCESS
-from pfps_ml.domain.evidence import studies_of
+from pfps_ml.core import CohortConfig, FactError, Floats, NDArray
+from pfps_ml.domain import ONSET, SUCCESS, studies_of
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solved_parameters
 from pfps_ml.simulation.study_figures import WEEKS_A_MONTH

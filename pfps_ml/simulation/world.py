@@ -16,13 +16,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import ndtri
 
-from pfps_ml.core import FactError, Floats
-from pfps_ml.core.randomness import uniforms
-from pfps_ml.domain.dictionary import Field
-from pfps_ml.domain.outcomes import OUTCOMES
+from pfps_ml.core import FactError, Floats, NDArray, uniforms
+from pfps_ml.domain import OUTCOMES, Field
 
 Column = Callable[..., Any]
 

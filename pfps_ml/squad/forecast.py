@@ -14,8 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from pfps_ml.core import Floats, Ints
-from pfps_ml.core.randomness import generator
+from pfps_ml.core import Floats, Ints, generator
 from pfps_ml.domain.scenario import Parameter, load_scenario, scenario_names
 from pfps_ml.model.additive import Values, probability
 from pfps_ml.model.bundle import Bundle

@@ -18,7 +18,7 @@ from itertools import groupby
 import numpy as np
 
 from pfps_ml.core import Floats, Ints
-from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain import BY_NAME
 from pfps_ml.domain.measurement_protocols import minutes_of
 from pfps_ml.model.additive import probability
 from pfps_ml.model.bundle import Bundle

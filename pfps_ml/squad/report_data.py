@@ -10,10 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pfps_ml.core import Floats, InputError
-from pfps_ml.core.numbers import percent
-from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.domain.schemas import scored_before
+from pfps_ml.core import Floats, InputError, percent
+from pfps_ml.domain import BY_NAME, scored_before
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.readers import read_sheet
 from pfps_ml.io.roster import NAMES

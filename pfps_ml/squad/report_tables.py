@@ -6,7 +6,7 @@ from itertools import groupby
 
 from markupsafe import Markup
 
-from pfps_ml.domain.dictionary import BY_NAME, DRIVERS, Driver
+from pfps_ml.domain import BY_NAME, DRIVERS, Driver
 from pfps_ml.squad.forecast import Forecast, Triage
 from pfps_ml.squad.formatting import hours, percent, points, price_strip, risk_line
 from pfps_ml.squad.measurements import Measurement

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Floats, InputError, Ints
-from pfps_ml.domain.dictionary import BY_NAME, ONSET_FIELDS, TIERS, Driver
+from pfps_ml.domain import BY_NAME, ONSET_FIELDS, TIERS, Driver
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.roster import Roster, read_roster

@@ -19,15 +19,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn import dummy, ensemble, impute, linear_model, model_selection, preprocessing
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, PfpsError
-from pfps_ml.core.config import OnsetConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, NDArray, OnsetConfig, PfpsError, generator
 from pfps_ml.training.onset import OnsetModel
 
 OURS = "ours"

@@ -8,10 +8,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Floats
-from pfps_ml.domain.dictionary import BY_NAME, TIERS
+from pfps_ml.core import Floats, NDArray
+from pfps_ml.domain import BY_NAME, TIERS
 from pfps_ml.model.additive import AdditiveModel, Line, Step, Term, add, probability
 
 _SWEEPS = 2  # the fields that a tier brings come together: the second sweep sees the first one's changes

@@ -19,15 +19,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary
-from pfps_ml.core.config import OnsetConfig
-from pfps_ml.core.numbers import at_least
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, NDArray, OnsetConfig, at_least, generator
+from pfps_ml.domain import BY_NAME
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, Pair, Step, Term, add, codes, probability, stack
 from pfps_ml.model.spline_basis import Basis, basis, fit_logistic, fit_path
 from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing

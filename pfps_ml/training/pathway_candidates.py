@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from sklearn import dummy, linear_model, preprocessing
 from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
-from pfps_ml.core import Floats, Ints
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
+from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.model.propensity import eligibility
 from pfps_ml.training.candidates import OURS, SEED, Entrant, RidgeLogistic, fit_entrant, imputer, quiet
 from pfps_ml.training.pathways import PathwayModel

@@ -21,15 +21,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.linalg import cho_solve, solve_triangular
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pfps_ml.core import Floats, Ints
-from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
+from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, generator
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, Term, probability, stack
 from pfps_ml.model.preference import Gate, Held, judge
 from pfps_ml.model.propensity import PropensityModel, cross_fitted, eligibility, fit_propensity

@@ -33,10 +33,9 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from pfps_ml.core import Floats, Message
-from pfps_ml.core.config import RecalibrationConfig
+from pfps_ml.core import Floats, Message, RecalibrationConfig
 from pfps_ml.core.messages import sentence
-from pfps_ml.domain.dictionary import BY_NAME
+from pfps_ml.domain import BY_NAME
 from pfps_ml.model.additive import AdditiveModel, Explainer, probability
 from pfps_ml.model.prediction import Interval, Predictor
 from pfps_ml.training.pathways import Prior, sample_posterior

@@ -5,11 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import CohortError, Message
-from pfps_ml.core.config import SplitConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core import CohortError, Message, NDArray, SplitConfig, generator
 
 
 @dataclass(frozen=True)

@@ -18,10 +18,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import Floats
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, DRIVERS
+from pfps_ml.core import Floats, NDArray
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, DRIVERS
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Term, Values, count, stack
 from pfps_ml.model.prediction import Predictor
 from pfps_ml.model.spline_basis import Basis, basis_on

@@ -14,11 +14,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pfps_ml.core import percent
 from pfps_ml.core.markup import MarkdownSection, markdown_list, markdown_page, markdown_table
-from pfps_ml.core.numbers import percent
-from pfps_ml.domain.dictionary import ARMS, BY_NAME
-from pfps_ml.domain.outcomes import ONSET, SUCCESS
-from pfps_ml.domain.schemas import notice_of
+from pfps_ml.domain import ARMS, BY_NAME, ONSET, SUCCESS, notice_of
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import METRICS
 from pfps_ml.model.bundle_schema import Schema

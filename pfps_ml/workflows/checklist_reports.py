@@ -18,16 +18,11 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.core import FactError
-from pfps_ml.core.atomic_output import write_whole
-from pfps_ml.core.config import ProductConfig, ValidationConfig
+from pfps_ml.core import FactError, ProductConfig, ValidationConfig, percent, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.core.numbers import percent
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT
-from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, ledger, origin_of, people_of, size_of
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.domain.schemas import origin_of, people_of, size_of
 from pfps_ml.evaluation.cohort_checks import rows_to_train
 from pfps_ml.evaluation.verdict import rows_for_auroc, rows_for_ratio
 from pfps_ml.model.bundle import Bundle, load_bundle

@@ -17,13 +17,11 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, Literal
 
-from pfps_ml.core import FactError
-from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core import FactError, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain.evidence import Evidence, ledger
+from pfps_ml.domain import NOTICE, Evidence, ledger
 from pfps_ml.domain.scenario import PARTS, Parameter, load_scenario, scenario_names
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.simulation.cohort import solved_parameters
 
 ShownAs = Literal["number", "percent", "ratio"]

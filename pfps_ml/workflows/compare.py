@@ -27,14 +27,22 @@ import pandas as pd
 import typer
 
 from pfps_ml import __version__
-from pfps_ml.core import CohortError, FactError
-from pfps_ml.core.config import CohortConfig, SplitConfig
+from pfps_ml.core import (
+    Artifact,
+    Child,
+    CohortConfig,
+    CohortError,
+    FactError,
+    Metric,
+    Param,
+    Record,
+    SplitConfig,
+    Tag,
+    csv_text,
+)
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.core.numbers import csv_text
-from pfps_ml.core.records import Artifact, Child, Metric, Param, Record, Tag
-from pfps_ml.domain.dictionary import ARMS, ONSET, SUCCESS
+from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.comparison import (
     ONSET_LABELS,

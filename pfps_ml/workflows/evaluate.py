@@ -23,12 +23,9 @@ import pandas as pd
 import typer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pfps_ml.core import BundleFormat, CohortError, InputError
-from pfps_ml.core.config import Config, EvaluationConfig, load_config
+from pfps_ml.core import BundleFormat, CohortError, Config, EvaluationConfig, InputError, csv_text, load_config, percent
 from pfps_ml.core.console import say, steps
-from pfps_ml.core.numbers import csv_text, percent
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, TIERS, tier_fields
-from pfps_ml.domain.outcomes import ONSET, SUCCESS
+from pfps_ml.domain import ARMS, BY_NAME, ONSET, SUCCESS, TIERS, tier_fields
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import (

@@ -13,9 +13,8 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.worksheet.worksheet import Worksheet
 
-from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core import uniforms, write_whole
 from pfps_ml.core.console import command, say
-from pfps_ml.core.randomness import uniforms
 from pfps_ml.io.xlsx_tables import settled_book
 
 SQUAD = Path("data/examples/squad.xlsx")

@@ -11,7 +11,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 
 from pfps_ml.core import InputError
-from pfps_ml.domain.dictionary import ONSET_FIELDS, PATHWAY_FIELDS
+from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS
 from pfps_ml.domain.input_validation import check, derive
 
 OBSERVED = ("onset", "treatment")

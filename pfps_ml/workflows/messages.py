@@ -13,10 +13,9 @@ from typing import Any
 
 from babel.messages.pofile import read_po
 
-from pfps_ml.core import FactError
-from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core import FactError, write_whole
 from pfps_ml.core.messages import DEFAULT_LANGUAGE, HOME, parameters_of
-from pfps_ml.domain.dictionary import ARMS, FIELDS
+from pfps_ml.domain import ARMS, FIELDS
 
 Texts = dict[str, str | list[str]]
 

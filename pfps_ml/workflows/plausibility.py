@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core import write_whole
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.markup import markdown_list, markdown_table
-from pfps_ml.domain.outcomes import SUCCESS
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain import NOTICE, SUCCESS
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, STEP, TIED, Finding, Use, check
 from pfps_ml.simulation.targets import TOLERANCES
 from pfps_ml.simulation.targets_onset import added_up

@@ -16,16 +16,24 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from pfps_ml.core import CohortError, Floats, Message, OutputError
-from pfps_ml.core.config import RecalibrationConfig
+from pfps_ml.core import (
+    Artifact,
+    CohortError,
+    Floats,
+    Message,
+    Metric,
+    NDArray,
+    OutputError,
+    Param,
+    RecalibrationConfig,
+    Record,
+    Tag,
+)
 from pfps_ml.core.markup import MarkdownSection, markdown_page, markdown_table
-from pfps_ml.core.records import Artifact, Metric, Param, Record, Tag
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, has_seen, notice_of, people_of, size_of
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.domain.schemas import has_seen, notice_of, people_of, size_of
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.verdict import rows_for_ratio

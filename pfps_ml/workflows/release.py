@@ -19,12 +19,23 @@ from typing import Annotated, Any
 import pandas as pd
 import typer
 
-from pfps_ml.core import BundleError, BundleFormat, InputError, OutputError
-from pfps_ml.core.config import ProductConfig, ReleaseConfig, load_config
+from pfps_ml.core import (
+    BundleError,
+    BundleFormat,
+    InputError,
+    Metric,
+    Model,
+    OutputError,
+    Param,
+    ProductConfig,
+    Record,
+    ReleaseConfig,
+    Tag,
+    load_config,
+    same,
+)
 from pfps_ml.core.console import say, table
-from pfps_ml.core.numbers import same
-from pfps_ml.core.records import Metric, Model, Param, Record, Tag
-from pfps_ml.domain.schemas import people_of
+from pfps_ml.domain import people_of
 from pfps_ml.model.bundle import Bundle, dump, load_bundle, manifest_of, parts_of, save_bundle
 from pfps_ml.model.bundle_files import BESIDE
 from pfps_ml.model.bundle_schema import Schema, schema_from_json

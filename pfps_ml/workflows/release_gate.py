@@ -17,12 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Fault, InputError, Message, ReleaseRefused
-from pfps_ml.core.config import ReleaseConfig
+from pfps_ml.core import Fault, InputError, Message, ReleaseConfig, ReleaseRefused, normal_quantile
 from pfps_ml.core.messages import sentence
-from pfps_ml.core.numbers import normal_quantile
-from pfps_ml.domain.dictionary import REFERENCE_ARM
-from pfps_ml.domain.schemas import has_seen
+from pfps_ml.domain import REFERENCE_ARM, has_seen
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.external_validation import AGAINST
 from pfps_ml.evaluation.metrics import LEVEL

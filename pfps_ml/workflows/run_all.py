@@ -13,12 +13,21 @@ import pandas as pd
 import typer
 
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.core import ReleaseRefused
-from pfps_ml.core.config import Config, load_config
+from pfps_ml.core import (
+    Artifact,
+    Config,
+    Dataset,
+    Metric,
+    Model,
+    Param,
+    Record,
+    ReleaseRefused,
+    Tag,
+    load_config,
+    percent,
+)
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.core.numbers import percent
-from pfps_ml.core.records import Artifact, Dataset, Metric, Model, Param, Record, Tag
-from pfps_ml.domain.schemas import NOTICE, risk_column
+from pfps_ml.domain import NOTICE, risk_column
 from pfps_ml.io.readers import read_sheet
 from pfps_ml.model.bundle import Bundle, load_bundle
 from pfps_ml.workflows import evaluate, train, validate

@@ -5,14 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pfps_ml.core.atomic_output import write_whole
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import SHOWN, CohortConfig, csv_text, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.core.numbers import SHOWN, csv_text
-from pfps_ml.domain.dictionary import ONSET, SCREENING, SUCCESS, VISIT
+from pfps_ml.domain import NOTICE, ONSET, SCREENING, SUCCESS, VISIT
 from pfps_ml.domain.scenario import Scenario, load_scenario
-from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.simulation.cohort import RUNNERS, odds_ratio_over, solved_parameters
 from pfps_ml.simulation.world import World
 from pfps_ml.workflows.frames import OBSERVED, TRUTH, Frames

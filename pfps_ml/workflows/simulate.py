@@ -17,9 +17,16 @@ import pyarrow.parquet as pq
 import typer
 
 from pfps_ml.batch.workers import ParallelMap
-from pfps_ml.core import FactError, OutputError
-from pfps_ml.core.atomic_output import check_output, destination, explained, write_whole, written_whole
-from pfps_ml.core.config import CohortConfig
+from pfps_ml.core import (
+    CohortConfig,
+    FactError,
+    OutputError,
+    check_output,
+    destination,
+    explained,
+    write_whole,
+    written_whole,
+)
 from pfps_ml.core.console import cluster_of, say, steps
 from pfps_ml.model.bundle import dump
 from pfps_ml.simulation.cohort import Cohort, simulate_onset, simulate_treatment, solved_parameters

@@ -19,10 +19,22 @@ import pandas as pd
 
 from pfps_ml import __version__
 from pfps_ml.batch.scoring import score_rows
-from pfps_ml.core import FactError, InputError, MissingLibrary, OutputError
-from pfps_ml.core.atomic_output import destination
-from pfps_ml.core.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
-from pfps_ml.domain.dictionary import INPUTS, VISIT
+from pfps_ml.core import (
+    Artifact,
+    Child,
+    Dataset,
+    FactError,
+    InputError,
+    Metric,
+    MissingLibrary,
+    Model,
+    OutputError,
+    Param,
+    Record,
+    Tag,
+    destination,
+)
+from pfps_ml.domain import INPUTS, VISIT
 from pfps_ml.domain.input_validation import check
 from pfps_ml.model.bundle import Bundle, load_bundle
 

@@ -10,14 +10,19 @@ import pandas as pd
 import typer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pfps_ml.core import CohortError, Floats, InputError, OutputError
-from pfps_ml.core.config import Config, load_config
+from pfps_ml.core import (
+    CohortError,
+    Config,
+    Floats,
+    InputError,
+    OutputError,
+    generator,
+    load_config,
+    rounded,
+    student_quantile,
+)
 from pfps_ml.core.console import say, steps
-from pfps_ml.core.numbers import rounded, student_quantile
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS
-from pfps_ml.domain.evidence import ledger_fingerprint
-from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.io.study_data import Columns, arm_levels
 from pfps_ml.model.additive import DECIMALS, AdditiveModel, explainer

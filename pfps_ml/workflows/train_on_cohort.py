@@ -26,13 +26,20 @@ from typing import Annotated, Any
 import numpy as np
 import pandas as pd
 import typer
-from numpy.typing import NDArray
 
-from pfps_ml.core import CohortError, Floats, InputError, Message
-from pfps_ml.core.config import Config, PathwayConfig, TrainingConfig
+from pfps_ml.core import (
+    CohortError,
+    Config,
+    Floats,
+    InputError,
+    Message,
+    NDArray,
+    PathwayConfig,
+    TrainingConfig,
+    generator,
+)
 from pfps_ml.core.console import table, waiting
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit

@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core.atomic_output import write_whole
+from pfps_ml.core import write_whole
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.outcomes import SUCCESS
-from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.domain import NOTICE, SUCCESS, ledger
 from pfps_ml.evaluation.displays import BLUE, INK, ORANGE, new_figure, save
 from pfps_ml.simulation.published_trials import studies
 from pfps_ml.simulation.trials import Measure, Study, circular, place, reenact, related

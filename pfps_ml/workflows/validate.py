@@ -10,12 +10,10 @@ import pandera.errors
 import typer
 from pandera.errors import SchemaErrorReason
 
-from pfps_ml.core import CohortError, Fault, Message
-from pfps_ml.core.config import Config, load_config
+from pfps_ml.core import CohortError, Config, Fault, Message, load_config
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS
+from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, frame_schema
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.domain.schemas import frame_schema
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.model.propensity import cross_fitted, eligibility
