@@ -1,6 +1,6 @@
 """Compare all candidates on the same splits, with intervals on the differences from ours, and log it to MLflow.
 
-`python -m pipelines.compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a
+`pfps compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a
 world of its own: clubs of it are held out, every candidate is fitted on the others.
 
 Rounds of a comparison: one cohort, one split by club, one candidate fitted and judged on clubs it never saw.
@@ -27,7 +27,7 @@ import pandas as pd
 import typer
 
 from pfps_ml import __version__
-from pfps_ml.core import CohortError, FactError
+from pfps_ml.core import CohortError, FactError, InputError
 from pfps_ml.core.config import CohortConfig, SplitConfig
 from pfps_ml.core.console import say, steps, table
 from pfps_ml.core.numbers import csv_text
@@ -63,9 +63,10 @@ from pfps_ml.training.candidates import (
 )
 from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
 from pfps_ml.training.split import Split, split_clubs
-from pfps_ml.workflows.frames import OUT, data_digest, onset_features, pathway_features
-from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines
-from pfps_ml.workflows.tracking import expect_store, track
+from pfps_ml.workflows.frames import OUT, Home, data_digest, onset_features, pathway_features
+from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines, show_comparison
+from pfps_ml.workflows.tracking import HOME as RUNS
+from pfps_ml.workflows.tracking import expect_store, latest_table, track
 from pfps_ml.workflows.train import make_folder
 
 TASKS = ("onset", "pathways")
@@ -446,23 +447,36 @@ def run_comparison(plan: Plan, workers: int, folder: Path = COMPARISON) -> tuple
 
 
 def main(  # noqa: PLR0913, PLR0917 (the options of a command)
-    task: Annotated[str, typer.Argument(help="onset or pathways.")],
+    task: Annotated[str | None, typer.Argument(help="onset or pathways.")] = None,
     scenario: Annotated[str, typer.Option(help="A scenario: see `pfps scenarios`.")] = CohortConfig.scenario,
     n: Annotated[int, typer.Option("-n", "--n", help="Runners (or patients) of each repeat, in 40 clubs.")] = 5_000,
     repeats: Annotated[int, typer.Option(help="Worlds; with one, intervals are over its held-out clubs.")] = 5,
     candidate: Annotated[list[str] | None, typer.Option(help="One's own: package.module:factory.")] = None,
     only: Annotated[str | None, typer.Option(help="Candidates beside ours, by name, with commas.")] = None,
     workers: Annotated[int, typer.Option(help="Processes; the results do not depend on it.", min=1)] = 1,
+    last: Annotated[bool, typer.Option("--last", help="Compare nothing: print the latest comparison again.")] = False,
+    metric: Annotated[str | None, typer.Option(metavar="NAME", help="With --last: another figure.")] = None,
+    home: Home = Path(),
 ) -> None:
-    """Compare candidates on the same splits and log the comparison."""
+    """Compare candidates on the same splits and log the comparison; with --last, print the latest again."""
+    runs = home / RUNS
+    if last:
+        show_comparison(*latest_table(Tag(TAG, task or "onset"), TABLE, EXPERIMENT, home=runs), metric)
+        return
+    if task is None or metric is not None:
+        raise InputError("expected `pfps compare onset` (or pathways), or --last with or without --metric, got neither")
     plan = plan_of(task, scenario, (n, repeats), candidate or [], only)
-    expect_store()
-    found, outcomes = run_comparison(plan, workers)
-    run = track(records(plan, found, outcomes, COMPARISON), f"{task} {scenario} {n}", EXPERIMENT)
-    for metric in MAIN[task]:
-        label = found.loc[found["metric"] == metric, "label"].iloc[0]
-        table(f"{label}: {scenario}, n = {n:,}", HEADER, lines(found, metric))
-    say(f"MLflow: experiment {EXPERIMENT}, run {run} (`make ui`); `pfps compare {task}` prints it again")
+    expect_store(home=runs)
+    figures, outcomes = run_comparison(plan, workers, home / COMPARISON)
+    run = track(records(plan, figures, outcomes, home / COMPARISON), f"{task} {scenario} {n}", EXPERIMENT, home=runs)
+    _show(plan, figures)
+    say(f"MLflow: experiment {EXPERIMENT}, run {run} (`make ui`); `pfps compare {task} --last` prints it again")
+
+
+def _show(plan: Plan, figures: pd.DataFrame) -> None:
+    for name in MAIN[plan.task]:
+        label = figures.loc[figures["metric"] == name, "label"].iloc[0]
+        table(f"{label}: {plan.scenario}, n = {plan.n:,}", HEADER, lines(figures, name))
 
 
 __all__ = [

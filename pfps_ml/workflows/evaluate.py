@@ -52,7 +52,7 @@ from pfps_ml.model.propensity import fit_propensity
 from pfps_ml.model.spline_basis import basis
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.split import Split, split_clubs
-from pfps_ml.workflows.frames import DATA, OUT, Frames, onset_features, pathway_features, read_frames
+from pfps_ml.workflows.frames import DATA, OUT, Frames, Home, onset_features, pathway_features, read_frames
 from pfps_ml.workflows.train import CANDIDATE, Candidate, digests, make_folder
 
 _PICTURED = 2_000  # runners in the picture of reasons: more dots hide each other
@@ -430,7 +430,7 @@ def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> 
     if differs := [name for name, value in now.items() if facts.get(name) != value]:
         raise CohortError(
             f"expected the frames and the split that the candidate was trained with, got another "
-            f"{' and '.join(differs)}; evaluate with the same folder and --config as pipelines.train"
+            f"{' and '.join(differs)}; evaluate with the same folder and --config as `pfps train`"
         )
 
 
@@ -447,27 +447,30 @@ def load_candidate(folder: Path) -> Candidate:
         schema = schema_from_json(json.loads((folder / "schema.json").read_bytes()))
         models = {n: json.loads((folder / each.model).read_bytes()) for n, each in schema.outcomes.items()}
     except (OSError, ValueError, BundleFormat) as error:
-        raise InputError(f"expected a candidate in {folder}; make one with `python -m pipelines.train`") from error
+        raise InputError(f"expected a candidate in {folder}; make one with `pfps train`") from error
     horizons = {name: each.horizon for name, each in schema.outcomes.items()}
     return Candidate(predictor_from_models(models, schema), reference, facts, horizons)
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
-    candidate: Annotated[Path, typer.Option(help="Folder of the candidate.")] = CANDIDATE,
+    folder: Annotated[Path | None, typer.Argument(help="Folder with the frames.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="Folder of the candidate.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
-    out: Annotated[Path, typer.Option("-o", help="Folder of the evaluation.")] = EVALUATION,
+    out: Annotated[Path | None, typer.Option("-o", help="Folder of the evaluation.")] = None,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Refit too, for the learning curve and left-out clubs.")
     ] = False,
+    home: Home = Path(),
 ) -> None:
     """Evaluate a candidate on the clubs held out from its training."""
     with steps("evaluate", STEPS + thorough) as tell:
-        frames = read_frames(folder, truth=True)
-        found = evaluate(load_candidate(candidate), frames, load_config(config), tell, thorough)
+        trained = load_candidate(candidate or home / CANDIDATE)
+        scenario = trained.facts["trained_on"]["scenario"] or "reference"
+        frames = read_frames(folder or home / DATA / scenario, truth=True)
+        evaluation = evaluate(trained, frames, load_config(config), tell, thorough)
         tell("report")
-        report = found.write(out)
-    say(f"report in {report}; release with `python -m pipelines.release`")
+        report = evaluation.write(out or home / EVALUATION)
+    say(f"report in {report}; release with `pfps release`")
 
 
 __all__ = [

@@ -24,8 +24,8 @@ from pfps_ml.model.bundle import Bundle, load_bundle
 from pfps_ml.workflows import evaluate, train, validate
 from pfps_ml.workflows.card import figure
 from pfps_ml.workflows.evaluate import EVALUATION, Evaluation
-from pfps_ml.workflows.frames import DATA, OUT, Frames, data_digest, read_frames
-from pfps_ml.workflows.release import MODELS, judge, release, show_checks
+from pfps_ml.workflows.frames import DATA, MODELS, OUT, Frames, data_digest, read_frames
+from pfps_ml.workflows.release import judge, release, show_checks
 from pfps_ml.workflows.simulate import write_cohort
 from pfps_ml.workflows.tracking import expect_store, track
 from pfps_ml.workflows.train import CANDIDATE, Candidate, write_candidate
@@ -41,7 +41,7 @@ def records(
 ) -> Iterator[Record]:
     """Yield what happened, for the tracker: no row of any frame is in it."""
     made = candidate.facts["trained_on"]
-    yield Tag("released", _told(released))
+    yield Tag("released", _released_as(released))
     yield Tag("scenario", str(made["scenario"]))
     yield Tag("split", candidate.facts["split_digest"])
     yield Tag("notice", NOTICE)
@@ -116,7 +116,7 @@ def _made(released: Bundle | ReleaseRefused) -> dict[str, Path]:
     return {"bundle": released.path, "model card": released.path / "card.md", "scored roster": SCORED}
 
 
-def _told(released: Bundle | ReleaseRefused) -> str:
+def _released_as(released: Bundle | ReleaseRefused) -> str:
     if isinstance(released, Bundle):
         return released.name
     return "no: " + ", ".join(str(fault.field) for fault in released.faults)

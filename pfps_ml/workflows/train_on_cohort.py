@@ -56,7 +56,7 @@ from pfps_ml.training.update_basis import (
     shapes_of,
     with_curves,
 )
-from pfps_ml.workflows.frames import OUT
+from pfps_ml.workflows.frames import MODELS, OUT
 from pfps_ml.workflows.recalibrate import (
     EXPERIMENT,
     Known,
@@ -73,6 +73,7 @@ from pfps_ml.workflows.recalibrate import (
     write_bundle,
 )
 from pfps_ml.workflows.tables import show_lines
+from pfps_ml.workflows.tracking import HOME as RUNS
 from pfps_ml.workflows.tracking import expect_store, track
 
 CURVES = "curves"
@@ -437,7 +438,7 @@ class Asked:
     logged: bool = False
 
 
-def train_on_files(asked: Asked, config: Config, out: Path) -> None:
+def train_on_files(asked: Asked, config: Config, out: Path, home: Path = Path()) -> None:
     """Read and check the files, print both, train on them and write the new bundle whole; CURRENT is never moved.
 
     Raises
@@ -450,9 +451,10 @@ def train_on_files(asked: Asked, config: Config, out: Path) -> None:
         If the folder is there already, or cannot be written.
     """
     expect_new_folder(out)
+    runs = home / RUNS
     if asked.logged:
-        expect_store()
-    bundle = released_bundle() if asked.bundle is None else load_bundle(asked.bundle)
+        expect_store(home=runs)
+    bundle = _released(home) if asked.bundle is None else load_bundle(asked.bundle)
     read = list(_read(asked, bundle))  # both are read and checked before anything is trained
     found: list[Recalibration] = []
     start = bundle.name
@@ -466,7 +468,13 @@ def train_on_files(asked: Asked, config: Config, out: Path) -> None:
     for each in found:
         show_lines(lines_of(each) if each.update else lines_of_patients(each), out)
         if asked.logged:
-            track(records_of_update(each, out), f"training of {out.name}", EXPERIMENT)
+            track(records_of_update(each, out), f"training of {out.name}", EXPERIMENT, home=runs)
+
+
+def _released(home: Path) -> Bundle:
+    """Load the bundle that was released under a home, else the one of this checkout or installation."""
+    models = home / MODELS
+    return released_bundle(models if home != Path() and (models / "CURRENT").exists() else None)
 
 
 def _read(asked: Asked, bundle: Bundle) -> Iterator[tuple[Cohort, list[Check]]]:

@@ -21,7 +21,7 @@ from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.model.propensity import cross_fitted, eligibility
 from pfps_ml.model.spline_basis import basis
 from pfps_ml.training.split import split_clubs
-from pfps_ml.workflows.frames import DATA, OBSERVED, Frames, coded, pathway_features, read_frames
+from pfps_ml.workflows.frames import DATA, OBSERVED, Frames, Home, coded, pathway_features, read_frames, scenario_of
 
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near
 _COPY = 0.999  # correlation with the truth at which a column is the truth
@@ -171,19 +171,24 @@ def _feature_faults(features: tuple[str, ...]) -> Iterator[Fault]:
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
-    scenario: Annotated[str | None, typer.Option(help="Scenario whose base rate must be met.")] = "reference",
+    folder: Annotated[Path | None, typer.Argument(help="Folder with the frames.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Scenario whose base rate must be met; by default what the frames say.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
+    home: Home = Path(),
 ) -> None:
     """Validate a cohort; faults are printed as one table and nothing goes on."""
+    place = folder or home / DATA / "reference"
     try:
         with steps("validate", 1) as tell:
             tell("schema, base rate, labels, truth, overlap")
-            validate(read_frames(folder, truth=True), load_config(config), scenario)
+            frames = read_frames(place, truth=True)
+            validate(frames, load_config(config), scenario_of(frames, scenario))
     except CohortError as error:
         table("Faults", ("where", "what"), ((fault.field, fault.text) for fault in error.faults))
         raise CohortError(error.message) from error
-    say(f"{folder}: no faults")
+    say(f"{place}: no faults")
 
 
 __all__ = ["main", "validate"]
