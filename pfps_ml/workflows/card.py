@@ -138,7 +138,9 @@ def not_done(made: Mapping[str, Any]) -> tuple[str, ...]:
 def headline(figures: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the onset figures as the manifest holds them."""
     rows = figures.set_index("metric")[_WITH_LIMITS].round(6)
-    return {str(name): {key: float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS}
+    return {
+        str(name): {str(key): float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS
+    }
 
 
 def held_out_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:

@@ -152,8 +152,8 @@ def _config(source: Source, *path: str) -> Any:
 
 def _metric(name: str) -> Callable[[Source], str]:
     def read(source: Source) -> str:
-        found = source.manifest["metrics"][name]
-        return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+        figure = source.manifest["metrics"][name]
+        return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
     return read
 
@@ -251,7 +251,8 @@ def _updates(source: Source) -> str:
 
 def _of_onset(source: Source) -> dict[str, Any]:
     """Return the last update on runners; one on patients says nothing of onset."""
-    return [update for update in source.manifest["updates"] if people_of(update) == "runners"][-1]
+    updates: list[dict[str, Any]] = source.manifest["updates"]
+    return [update for update in updates if people_of(update) == "runners"][-1]
 
 
 def _update_ratio(source: Source) -> str:
@@ -468,7 +469,7 @@ def main(
 ) -> None:
     """Write TRIPOD.md, PROBAST.md and DATA_PROTECTION.md."""
     subject = load_bundle(bundle)
-    write_reports(subject, out, validation and read_validation(validation, subject))
+    write_reports(subject, out, read_validation(validation, subject) if validation else None)
     say(f"{', '.join(PAGES)} in {out}, of {bundle.name}")
 
 

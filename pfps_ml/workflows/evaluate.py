@@ -23,7 +23,7 @@ import pandas as pd
 import typer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pfps_ml.core import BundleFormat, CohortError, InputError
+from pfps_ml.core import BundleFormat, CohortError, Floats, InputError
 from pfps_ml.core.config import Config, EvaluationConfig, load_config
 from pfps_ml.core.console import say, steps
 from pfps_ml.core.numbers import csv_text, percent
@@ -88,7 +88,7 @@ def onset_tables(runners: Runners, predictor: Predictor, config: Config, label: 
     settings = config.evaluation
     whole = measure_with_intervals(runners.y, runners.p, runners.clubs, settings.seed, settings.bootstraps)
     if runners.truth is not None:
-        whole = pd.concat([whole, pd.DataFrame([_excess(runners, settings)])], ignore_index=True)
+        whole = pd.concat([whole, pd.DataFrame([_excess(runners, runners.truth, settings)])], ignore_index=True)
     # the predictor answers on pathways, too, and wants their fields, known or not
     risk = predictor.predict(runners.X.reindex(columns=list(BY_NAME))).risk
     return {"onset": whole, "answered": pd.DataFrame([answered(label, risk)])}
@@ -127,12 +127,12 @@ def answered(what: str, estimate: Estimate) -> dict[str, object]:
             "evidence": share, "sampling": 1 - share}  # fmt: skip
 
 
-def _excess(runners: Runners, settings: EvaluationConfig) -> dict[str, object]:
+def _excess(runners: Runners, truth: Floats, settings: EvaluationConfig) -> dict[str, object]:
     weights = club_resamples(runners.y, runners.clubs, settings.seed, settings.bootstraps)
-    draws = np.array([excess_log_loss(runners.truth, runners.p, weight) for weight in weights])
+    draws = np.array([excess_log_loss(truth, runners.p, weight) for weight in weights])
     low, high = percentiles(draws, count_groups(runners.clubs))
     return {"metric": EXCESS, "label": EXCESS_LABEL,
-            "value": excess_log_loss(runners.truth, runners.p), "low": low, "high": high}  # fmt: skip
+            "value": excess_log_loss(truth, runners.p), "low": low, "high": high}  # fmt: skip
 
 
 def _tiers(runners: Runners, predictor: Predictor, settings: EvaluationConfig) -> pd.DataFrame:
@@ -178,8 +178,8 @@ def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Con
     names = {club: at for at, club in enumerate(sorted(clubs.unique()))} if alone else split.folds
     part, p = clubs.map(names).to_numpy(), np.zeros(len(y))
     tests = [part == each for each in np.unique(part)]
-    found = _refitted([(X[~test], y[~test], clubs[~test], X[test]) for test in tests], config)
-    for test, risk in zip(tests, found, strict=True):
+    risks = _refitted([(X[~test], y[~test], clubs[~test], X[test]) for test in tests], config)
+    for test, risk in zip(tests, risks, strict=True):
         p[test] = risk
     kind = "Club" if alone else "Fold"
     labels = pd.Series(
@@ -199,11 +199,11 @@ def _learning_curve(
     y, clubs, order, parts = training[ONSET.column].to_numpy(float), training["club"], list(split.folds), {}
     for share in _SHARES:
         count = max(round(share * len(order)), 2)
-        own = clubs.isin(order[:count]).to_numpy()
-        if 0 < y[own].sum() < own.sum():
-            parts[f"{count} clubs ({int(own.sum()):,} runners, {int(y[own].sum()):,} events)"] = own
-    found = _refitted([(X[own], y[own], clubs[own], runners.X) for own in parts.values()], config)
-    risks = dict(zip(parts, found, strict=True))
+        part = clubs.isin(order[:count]).to_numpy()
+        if 0 < y[part].sum() < part.sum():
+            parts[f"{count} clubs ({int(part.sum()):,} runners, {int(y[part].sum()):,} events)"] = part
+    refitted = _refitted([(X[part], y[part], clubs[part], runners.X) for part in parts.values()], config)
+    risks = dict(zip(parts, refitted, strict=True))
     return model_displays.learning_curve(compare_parts(runners.y, risks, runners.clubs, config.evaluation))
 
 
@@ -228,20 +228,20 @@ def held_out_patients(frames: Frames, held_out: np.ndarray, predictor: Predictor
     chosen = fit_propensity(X[~held_out], arm[~held_out], basis(X[~held_out], config.pathways.knots))
     X, rows, truth = X[held_out].reset_index(drop=True), frames.treatment[held_out], frames.truth_treatment
     had, clubs = (rows[name].to_numpy(dtype=object) for name in ("arm", "club"))
-    given = Given(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
+    treatment = Given(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
     if truth is not None:
         truth = truth[held_out].reset_index(drop=True).rename(columns={f"p_{a.name}": a.name for a in ARMS})
-    return Treated.of(predictor, X, given, chosen, truth)
+    return Treated.of(predictor, X, treatment, chosen, truth)
 
 
 def pathways_answered(treated: Treated) -> pd.DataFrame:
     """Return of how many eligible patients each effect is answered, and what its interval is made of."""
     labels, rows = {arm.name: arm.label for arm in ARMS}, []
-    for name, found in treated.effect.items():
-        own = treated.patients.eligible[name].to_numpy(bool)
-        if own.any():
-            mine = Estimate(*(values[own] for values in astuple(found)))
-            rows.append(answered(f"{labels[name]}: effect", mine))
+    for name, effect in treated.effect.items():
+        eligible = treated.patients.eligible[name].to_numpy(bool)
+        if eligible.any():
+            estimate = Estimate(*(values[eligible] for values in astuple(effect)))
+            rows.append(answered(f"{labels[name]}: effect", estimate))
     return pd.DataFrame(rows)
 
 
@@ -403,9 +403,9 @@ def evaluate(
     pictures = onset_pictures(runners, predictor, config, onset)
     tell("pathway effects")
     treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
-    found = pathway_tables(treated, config.evaluation)
-    tables |= {name: found[name] for name in found if name not in PICTURED}
-    pictures |= pathway_pictures(found, success)
+    effects = pathway_tables(treated, config.evaluation)
+    tables |= {name: effects[name] for name in effects if name not in PICTURED}
+    pictures |= pathway_pictures(effects, success)
     tables["answered"] = pd.concat([tables["answered"], pathways_answered(treated)], ignore_index=True)
     if thorough:
         tell("refits: learning curve, clubs left out")

@@ -93,7 +93,7 @@ def _columns() -> Iterator[tuple[str, list[Any]]]:
 
 
 def _uniforms(name: str) -> list[float]:
-    return uniforms(2026, f"squad/{name}", 0, PLAYERS).tolist()
+    return [float(value) for value in uniforms(2026, f"squad/{name}", 0, PLAYERS)]
 
 
 def _number(name: str, low: float, high: float, digits: int) -> list[Any]:

@@ -185,7 +185,7 @@ def judge_bundle(
     """
     bundle = load_bundle(folder)
     validated = read_validation(validation, bundle)
-    treated = pathways and read_validation(pathways, bundle, PATHWAYS)
+    treated = read_validation(pathways, bundle, PATHWAYS) if pathways else None
     checks = checks_outside(validated, limits or ReleaseConfig())
     if treated or any(people_of(update) == "patients" for update in bundle.manifest.get("updates", [])):
         checks += checks_of_patients(treated)

@@ -52,16 +52,18 @@ def records(
         yield Param(f"recipe.{name}", value)
     for name, frame in (("onset", frames.onset), ("treatment", frames.treatment)):
         yield Dataset(name, frame, data_digest(frame), "training")
-    for row in evaluation.tables["onset"].itertuples():
-        yield Metric(f"onset_{row.metric}", float(row.value), float(row.low), float(row.high))
-    for row in evaluation.tables["effects"].itertuples():
-        yield Metric(f"effect_{row.arm}", float(row.effect), float(row.low), float(row.high))
-    for row in evaluation.frame("policies").itertuples():
-        yield Metric(f"policy_{row.policy}", float(row.value), float(row.low), float(row.high))
+    yield from _metrics("onset", evaluation.tables["onset"], "metric", "value")
+    yield from _metrics("effect", evaluation.tables["effects"], "arm", "effect")
+    yield from _metrics("policy", evaluation.frame("policies"), "policy", "value")
     for path in sorted(folder.iterdir()):
         yield Artifact(path, "evaluation")
     if isinstance(released, Bundle):
         yield Model(released.path)
+
+
+def _metrics(kind: str, table: pd.DataFrame, name: str, value: str) -> Iterator[Metric]:
+    for row in table.to_dict("records"):
+        yield Metric(f"{kind}_{row[name]}", float(row[value]), float(row["low"]), float(row["high"]))
 
 
 def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> None:
@@ -83,18 +85,18 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         validate.validate(frames, config, scenario)
         candidate = train.train(frames, config, scenario, tell)
         write_candidate(candidate, CANDIDATE)
-        found = evaluate.evaluate(candidate, frames, config, tell)
+        evaluation = evaluate.evaluate(candidate, frames, config, tell)
         tell("report")
-        report = found.write(EVALUATION)
+        report = evaluation.write(EVALUATION)
         tell("release")
         released = _released(models, config)
         tell("track")
-        run = track(records(candidate, found, frames, EVALUATION, released), _run_name(scenario, released))
+        run = track(records(candidate, evaluation, frames, EVALUATION, released), _run_name(scenario, released))
         tell("score")
         summary = score_roster(roster, SCORED, released) if isinstance(released, Bundle) else None
     if summary and isinstance(released, Bundle):
         _show_risks(asdict(summary), released)
-    _show_figures(found)
+    _show_figures(evaluation)
     show_checks(judge(CANDIDATE, EVALUATION, config.release).checks)
     places = {"cohort": data, "report": report, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)"}
     table("Where everything is", ("what", "where"), (places | _made(released)).items())
@@ -138,11 +140,11 @@ def _show_risks(summary: dict[str, Any], released: Bundle) -> None:
     say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
 
 
-def _show_figures(found: Evaluation) -> None:
-    figures = map(figure, found.tables["onset"].itertuples())
+def _show_figures(evaluation: Evaluation) -> None:
+    figures = map(figure, evaluation.tables["onset"].itertuples())
     table("Onset, clubs that training never saw", ("figure", "value", "95 % interval"), figures)
     effects = (
-        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in found.frame("effects").itertuples()
+        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in evaluation.frame("effects").itertuples()
     )
     table("Pathways: adjusted difference from usual care", ("pathway", "effect", "95 % interval"), effects)
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -241,7 +241,7 @@ def _scale(axes: "Axes", measure: str) -> None:
     if measure == "share":
         # square root: a study's chance scatter is then about as wide at 2 % as at 60 %
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-        ticks = [0, 1, 2, 5, 10, 20, 30, 50, 70]
+        ticks = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0]
         axes.set_xlim(0, 85)
     else:
         axes.set_xscale("log")
@@ -251,7 +251,7 @@ def _scale(axes: "Axes", measure: str) -> None:
     axes.minorticks_off()
 
 
-def _legend() -> list:
+def _legend() -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [

@@ -128,8 +128,9 @@ def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
         return
     values = coded(frame)
     for name in values:
-        missing = values[name].isna().to_numpy(dtype=float)
-        filled = values[name].fillna(values[name].median() if missing.mean() < 1 else 0.0).to_numpy(dtype=float)
+        missing = np.asarray(values[name].isna(), dtype=np.float64)
+        middle = values[name].median() if missing.mean() < 1 else 0.0
+        filled = np.asarray(values[name].fillna(middle), dtype=np.float64)
         for code, column in (("values_give_outcome_away", filled), ("gaps_give_outcome_away", missing)):
             alone = auroc(y, column)
             if max(alone, 1 - alone) > _GIVES_AWAY:
@@ -159,9 +160,9 @@ def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     folds = np.where(fold.is_held_out(treatment["club"]), 0, treatment["club"].map(fold.folds).fillna(0))
     chance = cross_fitted(X, arm, folds.astype(np.int64), basis(X, config.pathways.knots))
     overlap = propensity_overlap(chance, arm, eligibility(X)).set_index("arm")["share"]
-    for name, share in overlap.items():
+    for arm_name, share in overlap.items():
         if not share >= _OVERLAP:
-            about = {"expected": _OVERLAP, "arm": str(name), "share": float(share)}
+            about = {"expected": _OVERLAP, "arm": str(arm_name), "share": float(share)}
             yield _fault("treatment.arm", Message("overlap_too_small", about))
 
 
