@@ -399,7 +399,7 @@ def updated(bundle: Bundle, known: Known, choice: Choice, update: Update) -> Rec
     """
     predictor = updated_by(bundle, update)
     before, after = (models.risks(known.values) for models in (bundle.predictor, predictor))
-    figures = _told(known.y, before, after, update)
+    figures = _effects_of(known.y, before, after, update)
     reference = updated_reference(bundle.reference, before, after)
     return Recalibration(choice, update, known.facts | figures, predictor, reference)
 
@@ -435,7 +435,7 @@ def _stated(rate: float, club: NDArray[np.object_]) -> dict[str, int]:
     return stated
 
 
-def _told(y: Floats, before: Floats, after: Floats, update: Update) -> dict[str, Any]:
+def _effects_of(y: Floats, before: Floats, after: Floats, update: Update) -> dict[str, Any]:
     names = ("intercept", *GROUPS)
     return {
         "level": update.level,

@@ -160,18 +160,18 @@ def _results(frame: pd.DataFrame) -> str:
         rows.append([
             row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
             _numbers(row["measure"], point), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
-            " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
+            " to ".join(_formatted(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
             "yes" if row["circular"] else "same study" if row["same_study"] else "no",
         ])  # fmt: skip
     return markdown_table(HEADINGS, rows, spaced_rule=True)
 
 
-def _said(measure: str, values: tuple[float, ...]) -> list[str]:
+def _formatted(measure: str, values: tuple[float, ...]) -> list[str]:
     return [f"{100 * value:.1f}" if measure in _PERCENT else f"{value:.2f}" for value in values]
 
 
 def _numbers(measure: str, values: tuple[float, float, float]) -> str:
-    texts = _said(measure, values)
+    texts = _formatted(measure, values)
     unit = " %" if measure == "share" else ""
     return f"{texts[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({texts[1]} to {texts[2]})")
 
@@ -183,7 +183,7 @@ def _percentile(percentile: float) -> str:
 def _account(study: Study, undefined: int) -> str:
     source = ledger()[study.rows[-1]].study
     groups = " against ".join(f"{group.name} ({group.size})" for group in study.groups)
-    citations = _told("Circular", circular(study)) + _told("Of the same study", related(study))
+    citations = _citations("Circular", circular(study)) + _citations("Of the same study", related(study))
     lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
     return (
         f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; "
@@ -192,7 +192,7 @@ def _account(study: Study, undefined: int) -> str:
     )
 
 
-def _told(how: str, cited: dict[str, list[str]]) -> str:
+def _citations(how: str, cited: dict[str, list[str]]) -> str:
     texts = "; ".join(f"`{name}` cites {', '.join(rows)}" for name, rows in cited.items())
     return f" {how}: {texts}." if texts else ""
 
