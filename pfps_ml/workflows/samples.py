@@ -60,8 +60,8 @@ knee is, what causes it or which treatment works: whatever comes out was put in.
 ## Limits
 
 What a released model predicts is learned at the point values of the evidence. Refits on the same runners in {draws} draws
-over its intervals are released with it, and their spread is part of every interval; `python -m pipelines.simulate
---draws K` writes such draws. Drop-out and competing injuries are not simulated.
+over its intervals are released with it, and their spread is part of every interval; `pfps simulate --draws K`
+writes such draws. Drop-out and competing injuries are not simulated.
 
 Effects act on the odds of one month, month after month: a monthly ratio of 2 is an odds ratio of {odds_ratio:.2f} over
 {months:g} months at the base rate. A spike of the longest run acts for {spike_months:g} months. That is an assumption \
