@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pfps_ml.evaluation.external_validation import Validation
     from pfps_ml.io.study_data import Cohort, Columns
     from pfps_ml.model.bundle import Bundle
+    from pfps_ml.workflows.train_on_cohort import Asked
 
 RESEARCHER = "For a researcher with a cohort"
 _NEEDED = ("scipy", "matplotlib")
@@ -136,7 +137,9 @@ def recalibrate(  # noqa: PLR0913, PLR0917
 
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
     if posterior:
-        _train(bundle, cohort, out, by, columns, mapping, mlflow)
+        from pfps_ml.workflows.train_on_cohort import Asked
+
+        _train(Asked(cohort, None, columns, mapping=mapping, bundle=bundle, by=by, logged=mlflow), out)
         return
     expect_new_folder(out)
     subject = _bundle(bundle, mlflow)
@@ -152,13 +155,10 @@ def recalibrate(  # noqa: PLR0913, PLR0917
         track(records_of_update(result, written), f"update of {subject.name}", EXPERIMENT)
 
 
-def _train(  # noqa: PLR0913, PLR0917
-    bundle: Path, cohort: Path, out: Path, by: str, columns: "Columns", mapping: Path | None, mlflow: bool
-) -> None:
+def _train(real: "Asked", out: Path) -> None:
     from pfps_ml.core.config import load_config
-    from pfps_ml.workflows.train_on_cohort import Asked, train_on_files
+    from pfps_ml.workflows.train_on_cohort import train_on_files
 
-    real = Asked(cohort, None, columns, mapping=mapping, bundle=bundle, by=by, logged=mlflow)
     train_on_files(real, load_config(None), out)
 
 
