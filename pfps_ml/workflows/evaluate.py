@@ -410,12 +410,15 @@ def evaluate(
     if thorough:
         tell("refits: learning curve, clubs left out")
         pictures |= refitted_pictures(frames, split, runners, config)
-    subject = {
-        "candidate": candidate.identity, "level": predictor.interval.level, **candidate.facts["trained_on"],
+    return Evaluation(tables, pictures, _subject(candidate, split, runners, treated))
+
+
+def _subject(candidate: Candidate, split: Split, runners: Runners, treated: Treated) -> dict[str, Any]:
+    return {
+        "candidate": candidate.identity, "level": candidate.predictor.interval.level, **candidate.facts["trained_on"],
         "split": split.digest, "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
-    return Evaluation(tables, pictures, subject)
 
 
 def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> None:
