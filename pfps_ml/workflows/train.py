@@ -132,9 +132,8 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         gate=pathways.gate_,
         horizons=dict(sorted({**further, horizons[ONSET.name].number: None}.items())),
     )
-    rows = ~split.is_held_out(frames.onset["club"])
     patients = pathway_features(frames.treatment)[~split.is_held_out(frames.treatment["club"])]
-    rate = float(frames.onset.loc[rows, ONSET.column].mean())
+    rate = float(frames.onset.loc[~split.is_held_out(frames.onset["club"]), ONSET.column].mean())
     reference = build_reference(X, patients, onset.predict_proba(X)[:, 1], rate, config.product, scenario is None)
     reference[KEY] = overlap_to_json(pathways.propensity_, config.pathways.propensity_floor)
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset), horizons)
