@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.workflows.frames import OBSERVED, TRUTH, is_simulated
+from tests.cohorts import written
 
 SIZES = ("-n", "600", "--patients", "200")
 FEW = """
@@ -139,3 +140,13 @@ def test_in_an_empty_folder_a_cohort_is_simulated_and_models_are_trained_and_hel
     assert "Release gate" in out
     assert (home / "models" / "CURRENT").is_file() == (code == 0)
     assert [path.name for path in (tmp_path / "here").iterdir()] == ["few.toml"]
+
+
+def test_recalibrate_with_the_posterior_writes_what_training_on_the_cohort_writes(pfps, bundle, frames, tmp_path):
+    cohort = written(tmp_path, frames.onset.drop(columns="draw"), "cohort.parquet")
+    code, _, error = pfps("recalibrate", bundle.path, cohort, "--posterior", "-o", tmp_path / "one")
+    assert code == 0, error
+    code, _, error = pfps("train", "--cohort", cohort, "--bundle", bundle.path, "-o", tmp_path / "two")
+    assert code == 0, error
+    one, two = ((tmp_path / name / "models" / "onset.json").read_bytes() for name in ("one", "two"))
+    assert one == two != (bundle.path / "models" / "onset.json").read_bytes()
