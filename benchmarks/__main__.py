@@ -7,7 +7,7 @@ from benchmarks.fresh import best_auroc, cohort_speed, effect_coverage, figures,
 from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import say, steps, table
 from pfps_ml.evaluation.metrics import METRICS
-from pfps_ml.model.bundle import released_bundle
+from pfps_ml.model import released_bundle
 
 
 def main() -> None:

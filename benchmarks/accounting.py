@@ -25,7 +25,7 @@ from pfps_ml.domain import INPUTS, Field
 from pfps_ml.io.readers import Size
 from pfps_ml.io.roster import Summary
 from pfps_ml.io.xlsx_tables import write_book
-from pfps_ml.model.bundle import Bundle, released_bundle
+from pfps_ml.model import Bundle, released_bundle
 
 ROSTERS = 1_000
 _YES = ("yes", "Y", "ja", "TRUE", "oui", "sí", "✓", "Yes ")

@@ -15,8 +15,7 @@ from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.evaluation.verdict import rows_for_ratio
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.model.prediction import Interval
+from pfps_ml.model import Bundle, Interval
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.posterior_update import closed_test, gaussian_update
 from pfps_ml.training.update_basis import Directions, directions

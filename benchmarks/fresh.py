@@ -13,9 +13,7 @@ import pandas as pd
 from pfps_ml.core import CohortConfig
 from pfps_ml.domain import ONSET, REFERENCE_ARM
 from pfps_ml.evaluation.metrics import auroc, measure
-from pfps_ml.model.additive import probability
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model import Bundle, eligibility, probability
 from pfps_ml.simulation.cohort import simulate_onset, simulate_treatment
 from pfps_ml.workflows.frames import onset_features, pathway_features
 

@@ -18,9 +18,7 @@ from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.domain import ARMS
 from pfps_ml.evaluation.comparison import t_interval
 from pfps_ml.evaluation.policy import preference_table
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.model.preference import Preferences, preferences
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model import Predictor, Preferences, eligibility, preferences
 from pfps_ml.training.candidates import quiet
 from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.workflows.compare import cohort_of, each, round_of

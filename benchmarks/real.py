@@ -15,7 +15,7 @@ from pfps_ml.core.markup import markdown_table
 from pfps_ml.evaluation.displays import DPI
 from pfps_ml.evaluation.external_validation import Validation, validate
 from pfps_ml.io.study_data import Cohort, Columns, read_cohort
-from pfps_ml.model.bundle import released_bundle
+from pfps_ml.model import released_bundle
 
 DATA = Path("../shared/data")
 PAGE = Path("REAL_DATA.md")

@@ -15,7 +15,7 @@ import typer
 
 from benchmarks.clubs import CLUBS, EXACT, PER_CLUB, SEED, STATED, in_clubs, in_several
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.model.bundle import released_bundle
+from pfps_ml.model import released_bundle
 
 _INSIDE = (0.9, 1.1)  # observed/expected that will do
 _NONE = 1e-12

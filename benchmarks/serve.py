@@ -26,7 +26,7 @@ import psutil
 
 from benchmarks.wire import Requests, Seen, ask, load, request
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.model.bundle import released_bundle
+from pfps_ml.model import released_bundle
 from serving.requests import EXAMPLES
 from serving.roster_routes import assess_rows
 

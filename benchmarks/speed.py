@@ -23,10 +23,7 @@ from pfps_ml.core import CohortConfig, OnsetConfig, generator
 from pfps_ml.core.console import say, table
 from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import check, check_columns
-from pfps_ml.model.additive import AdditiveModel, explainer
-from pfps_ml.model.assess import assess
-from pfps_ml.model.bundle import Bundle, released_bundle
-from pfps_ml.model.prediction import Scorer, scorer
+from pfps_ml.model import AdditiveModel, Bundle, Scorer, assess, explainer, released_bundle, scorer
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.onset import compile_trees, pair_gains
 from pfps_ml.workflows.frames import onset_features

@@ -24,7 +24,7 @@ from pfps_ml.core import CohortConfig, FactError, NDArray, generator
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.domain import SCREENING
 from pfps_ml.domain.input_validation import check, complete
-from pfps_ml.model.bundle import Bundle, released_bundle
+from pfps_ml.model import Bundle, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.squad.forecast import Forecast, forecast, worlds
 from pfps_ml.squad.measurements import Measurement, Squad, missing_measurements, plan_measurements

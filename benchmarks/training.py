@@ -21,8 +21,7 @@ from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
-from pfps_ml.model.bundle import Bundle, released_bundle
-from pfps_ml.model.prediction import Predictor
+from pfps_ml.model import Bundle, Predictor, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.candidates import RidgeLogistic, our_onset, risk_of
 from pfps_ml.training.update_basis import directions, shapes_of

@@ -17,9 +17,7 @@ from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.metrics import excess_log_loss
-from pfps_ml.model.bundle import Bundle, released_bundle
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model import Bundle, Predictor, eligibility, released_bundle
 from pfps_ml.simulation.cohort import simulate_treatment
 from pfps_ml.training.pathway_candidates import our_pathways, success_of
 from pfps_ml.workflows.frames import coded

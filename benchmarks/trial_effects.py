@@ -15,9 +15,7 @@ from pfps_ml.evaluation.effects import mean_effects, outcome_scores
 from pfps_ml.evaluation.heterogeneity import best_linear_predictor
 from pfps_ml.evaluation.policy import BEST, policy_values, simple_policies
 from pfps_ml.io.study_data import read_patients
-from pfps_ml.model.preference import Gate, Preferences
-from pfps_ml.model.propensity import cross_fitted, eligibility
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.model import Gate, Preferences, basis, cross_fitted, eligibility
 from pfps_ml.training.candidates import quiet
 from pfps_ml.training.pathways import PathwayModel
 

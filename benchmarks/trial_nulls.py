@@ -13,7 +13,7 @@ import pandas as pd
 from benchmarks.trial_effects import SEED, Patients, decided
 from pfps_ml.core import Ints, NDArray, generator
 from pfps_ml.domain import ARMS, REFERENCE_ARM, SUCCESS
-from pfps_ml.model.preference import NONE
+from pfps_ml.model import NONE
 from pfps_ml.training.candidates import quiet
 
 TIMES = 20

@@ -17,7 +17,7 @@ from pfps_ml.domain import ARMS, BY_NAME, SUCCESS
 from pfps_ml.evaluation.displays import BLUE, GREY, ORANGE, new_figure, notice
 from pfps_ml.evaluation.policy import BEST
 from pfps_ml.io.mapping import load_mapping
-from pfps_ml.model.preference import LEVEL, NONE, RIVALS
+from pfps_ml.model import LEVEL, NONE, RIVALS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # without these a type checker would see Any
     from pfps_ml.batch.rosters import score_roster
     from pfps_ml.core.errors import PfpsError
-    from pfps_ml.model.assess import Assessment
-    from pfps_ml.model.bundle import Bundle, load_bundle, released_bundle
+    from pfps_ml.model import Assessment, Bundle, load_bundle, released_bundle
 
 _HOMES = {
     "Assessment": "pfps_ml.model.assess",

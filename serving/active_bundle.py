@@ -6,8 +6,7 @@ from threading import Lock, Thread, current_thread, main_thread
 
 from pfps_ml import released_bundle
 from pfps_ml.core import BundleError, PfpsError
-from pfps_ml.model.assess import assess
-from pfps_ml.model.bundle import Bundle, digest, dump
+from pfps_ml.model import Bundle, assess, digest, dump
 from serving.audit_log import (
     LOG,
     PROMOTIONS,

@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pfps_ml.model.assess import Assessment, assess
-from pfps_ml.model.bundle import Bundle
+from pfps_ml.model import Assessment, Bundle, assess
 from serving.active_bundle import ActiveBundle
 from serving.errors import TooMany
 from serving.requests import coded

@@ -15,8 +15,7 @@ from starlette.types import Scope
 
 from pfps_ml import __version__
 from pfps_ml.domain import DRIVERS, FIELDS, NOTICE, Arm, Field
-from pfps_ml.model.bundle import Bundle, digest, dump
-from pfps_ml.model.prediction import onset_to_json, pathways_to_json
+from pfps_ml.model import Bundle, digest, dump, onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import METRICS_MEDIA, metrics
 from serving.middleware import note_answer

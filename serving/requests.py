@@ -7,8 +7,15 @@ from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, WithJsonSchema, create_model, field_validator
-from pydantic import Field as PydanticField
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field as PydanticField,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+    field_validator,
+)
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
 from pfps_ml.domain import CARE, INPUTS, Field, request_model

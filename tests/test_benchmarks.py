@@ -3,8 +3,7 @@
 import pandas as pd
 import pytest
 
-from benchmarks.preference import World, decided, show
-from benchmarks.preference import main as bench_null
+from benchmarks.preference import World, decided, main as bench_null, show
 from benchmarks.skill import CELLS, SLOW_REPEATS, Cell, cells_of, figures_of, show_onset, show_pathways, verdict
 from pfps_ml.core.errors import FactError
 from pfps_ml.evaluation.comparison import EXCESS, Judged

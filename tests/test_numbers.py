@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pfps_ml.core.numbers import ABSOLUTE, RELATIVE, at_least, csv_text, distinct, rounded, same
 from pfps_ml.domain.input_validation import check, derive

@@ -105,7 +105,7 @@ def is_ready(address):
 
 
 def test_every_block_of_the_readme_is_run_by_a_test_here():
-    starts = ["make demo", "pfps template", "pfps map", "pip install", "curl", "python -m pipelines.sim", "pfps audit"]
+    starts = ["make demo", "pfps template", "pfps map", "pip install", "curl", "pfps simulate", "pfps audit COHORT"]
     assert [next(start for start in starts if start in block) for block in BLOCKS] == starts
     assert set(NOT_RUN) <= {line for block in BLOCKS for line in lines(block)}
 
@@ -169,7 +169,7 @@ def test_the_request_of_the_readme_is_answered_by_what_make_serve_starts(checkou
 @pytest.mark.slow
 def test_a_researcher_simulates_trains_evaluates_releases_and_compares(checkout):
     shorter = {"-n 5000 --repeats 5": "-n 1000 --repeats 1"}  # the comparison alone takes half an hour as it stands
-    commands = block_of("python -m pipelines.simulate")
+    commands = block_of("pfps simulate")
     for long, short in shorter.items():
         assert any(long in line for line in commands)
         commands = [line.replace(long, short) for line in commands]
@@ -195,5 +195,5 @@ def test_a_researcher_with_a_cohort_audits_updates_validates_and_releases(checko
         "NEXT": written(checkout, season(1, bundle), "next.csv"),
     }
     name = re.compile(rf"\b({'|'.join(files)})\b")
-    typed(checkout, [name.sub(lambda found: str(files[found[1]]), line) for line in block_of("pfps audit")])
+    typed(checkout, [name.sub(lambda found: str(files[found[1]]), line) for line in block_of("pfps audit COHORT")])
     assert (checkout / "models/CURRENT").read_text().strip() == "pfps-own"

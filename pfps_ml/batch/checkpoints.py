@@ -21,7 +21,7 @@ from typing import Any, BinaryIO
 
 from pfps_ml.core import InputError, Message, OutputError
 from pfps_ml.io.roster import Summary
-from pfps_ml.model.bundle import dump
+from pfps_ml.model import dump
 
 CHANGED = Message("file_changed")
 Stamp = tuple[int, int]

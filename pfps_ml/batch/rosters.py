@@ -50,7 +50,7 @@ from pfps_ml.io import mapping as maps
 from pfps_ml.io.duplicates import Shared, find_shared
 from pfps_ml.io.readers import CSV, PARQUET, WORKBOOK, pieces
 from pfps_ml.io.roster import Summary
-from pfps_ml.model.bundle import Bundle, digest, dump
+from pfps_ml.model import Bundle, digest, dump
 
 FORMAT = "pfps-dataset/1"
 MANIFEST = "manifest.json"

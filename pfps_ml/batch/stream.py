@@ -44,7 +44,7 @@ from pfps_ml.io.roster import (
     read_rows,
     summary_of,
 )
-from pfps_ml.model.bundle import Bundle, digest, dump
+from pfps_ml.model import Bundle, digest, dump
 
 ProgressCallback = Callable[[str, float, int], None]
 

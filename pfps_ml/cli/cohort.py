@@ -9,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from pfps_ml.cli.options import RESEARCHER
 from pfps_ml.core import InputError, MissingLibrary
 from pfps_ml.core.console import waiting
 from pfps_ml.domain import ONSET
@@ -20,7 +19,9 @@ if TYPE_CHECKING:
     from pfps_ml.evaluation.external_validation import Validation
     from pfps_ml.io.study_data import Cohort, Columns
     from pfps_ml.model.bundle import Bundle
+    from pfps_ml.workflows.train_on_cohort import Asked
 
+RESEARCHER = "For a researcher with a cohort"
 _NEEDED = ("scipy", "matplotlib")
 Subject = Annotated[Path, typer.Argument(metavar="BUNDLE", help="A bundle's folder, such as models/pfps-0.2.0.")]
 Real = Annotated[Path, typer.Argument(metavar="COHORT", help="A roster with outcomes, .csv, .xlsx or .parquet.")]
@@ -42,6 +43,22 @@ Randomised = Annotated[bool, typer.Option("--randomised", help="Chance allocated
 Against = Annotated[
     Path | None, typer.Option("--against", metavar="BUNDLE", help="Another bundle, to say what is gained over it.")
 ]
+Audited = Annotated[
+    Path,
+    typer.Argument(
+        metavar="COHORT", help="A roster with outcomes, .csv, .xlsx or .parquet, or a folder of simulated frames."
+    ),
+]
+Scenario = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Of simulated frames: whose base rate must be met; else theirs.")
+]
+Posterior = Annotated[
+    bool,
+    typer.Option(
+        "--posterior",
+        help="No test: every part moves as far as outcomes outweigh the evidence, as in `pfps train`.",
+    ),
+]
 New = Annotated[Path, typer.Option("-o", "--out", metavar="DIR", help="Folder of the new bundle, not there yet.")]
 By = Annotated[str, typer.Option(metavar="TEXT", help="Who updates, for the card.")]
 Logged = Annotated[bool, typer.Option("--mlflow", help="Log figures and report to MLflow.")]
@@ -51,21 +68,27 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=RESEARCHER)
 def audit(  # noqa: PLR0913, PLR0917
-    cohort: Real, mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: FollowUp = None,
+    cohort: Audited, mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: FollowUp = None,
     period: Period = None, person: Person = None, measured_on: MeasuredOn = None, happened_on: HappenedOn = None,
-    second: Second = None, arm: Arm = None, arm_level: ArmLevel = None,
+    second: Second = None, arm: Arm = None, arm_level: ArmLevel = None, scenario: Scenario = None,
 ) -> None:  # fmt: skip
-    """Check a cohort of runners, or of patients, before anything is trained on it; exit code 2 if a check fails."""
+    """Check a cohort, or simulated frames, before anything is trained on it; exit code 2 if a check fails."""
     from pfps_ml.evaluation.cohort_checks import audit as run
     from pfps_ml.io.study_data import Columns, arm_levels
+    from pfps_ml.workflows.frames import is_simulated
 
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
     )
+    if is_simulated(cohort):
+        _audit_frames(cohort, scenario, columns != Columns() or mapping is not None)
+        return
+    if scenario is not None:
+        raise InputError("expected a folder of simulated frames beside --scenario, got a file of people; leave it out.")
     read = _read(cohort, columns, mapping)
-    found = run(read)
-    _show(read, found)
-    if failed := [check.code for check in found if check.verdict == "fail"]:
+    checks = run(read)
+    _show(read, checks)
+    if failed := [check.code for check in checks if check.verdict == "fail"]:
         raise InputError(f"expected a cohort that passes every check, got one that fails {', '.join(failed)}.")
 
 
@@ -84,20 +107,20 @@ def evaluate(  # noqa: PLR0913, PLR0917
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
     )
-    subject, held = _bundle(bundle, mlflow), other and _bundle(other)
+    subject, rival = _bundle(bundle, mlflow), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject)
-    if held and read.arm is not None:
+    if rival and read.arm is not None:
         raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
     if randomised and read.arm is None:
         raise InputError("expected a column of arms beside --randomised, got a cohort of runners; add --arm NAME.")
     with waiting("Judging"):
-        found = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
-        found = compared(found, subject, held, read) if held else found
+        result = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
+        result = compared(result, subject, rival, read) if rival else result
         make_result_folder(out)
-        page, _ = write_validation(found, out)
-    show_lines([*lines_of(found), *lines_of_gains(found)], page)
+        page, _ = write_validation(result, out)
+    show_lines([*lines_of(result), *lines_of_gains(result)], page)
     if mlflow:
-        _track(found)
+        _track(result)
 
 
 @app.command(rich_help_panel=RESEARCHER)
@@ -105,25 +128,45 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     bundle: Subject, cohort: Real, out: New, by: By = "", mapping: Map = None, outcome: Outcome = ONSET.column,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
     measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, mlflow: Logged = False,
+    posterior: Posterior = False,
 ) -> None:  # fmt: skip
-    """Update a bundle with a cohort's outcomes as far as they can bear; CURRENT is never moved."""
+    """Update a bundle with a cohort's outcomes, as far as a closed test allows; CURRENT is never moved."""
     from pfps_ml.io.study_data import Columns
-    from pfps_ml.workflows.recalibrate import expect_new_folder, lines_of, write_recalibrated
-    from pfps_ml.workflows.recalibrate import recalibrate as update
+    from pfps_ml.workflows.recalibrate import expect_new_folder, lines_of, recalibrate as update, write_recalibrated
 
     columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
+    if posterior:
+        from pfps_ml.workflows.train_on_cohort import Asked
+
+        _train(Asked(cohort, None, columns, mapping=mapping, bundle=bundle, by=by, logged=mlflow), out)
+        return
     expect_new_folder(out)
     subject = _bundle(bundle, mlflow)
-    found = update(subject, _read(cohort, columns, mapping, subject), by=by)
-    written = out if found.update is not None else None
+    result = update(subject, _read(cohort, columns, mapping, subject), by=by)
+    written = out if result.update is not None else None
     if written:
-        write_recalibrated(found, subject, written)
-    show_lines(lines_of(found), written)
+        write_recalibrated(result, subject, written)
+    show_lines(lines_of(result), written)
     if mlflow:
         from pfps_ml.workflows.recalibrate import EXPERIMENT, records_of_update
         from pfps_ml.workflows.tracking import track
 
-        track(records_of_update(found, written), f"update of {subject.name}", EXPERIMENT)
+        track(records_of_update(result, written), f"update of {subject.name}", EXPERIMENT)
+
+
+def _train(real: "Asked", out: Path) -> None:
+    from pfps_ml.core.config import load_config
+    from pfps_ml.workflows.train_on_cohort import train_on_files
+
+    train_on_files(real, load_config(None), out)
+
+
+def _audit_frames(folder: Path, scenario: str | None, about_columns: bool) -> None:
+    from pfps_ml.workflows.validate import main
+
+    if about_columns:
+        raise InputError("expected no options about columns beside a folder of simulated frames; leave them out.")
+    main(folder, scenario)
 
 
 def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundle | None" = None) -> "Cohort":
@@ -135,21 +178,21 @@ def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundl
         return read_cohort(source, columns, mapping, bundle.horizons if bundle else None)
 
 
-def _track(found: "Validation") -> None:
+def _track(result: "Validation") -> None:
     """Log a validation as it may leave the house: its reports number the clubs."""
     from pfps_ml.evaluation.external_validation import gains, unnamed
     from pfps_ml.evaluation.validation_report import EXPERIMENT, records_of, write_validation
     from pfps_ml.workflows.tracking import track
 
-    hidden = unnamed(found)
+    hidden = unnamed(result)
     with TemporaryDirectory(prefix="pfps-") as place:
         write_validation(hidden, Path(place))
-        told = [*records_of(hidden, Path(place)), *gains(hidden)]
-        track(told, f"validation of {found.subject['bundle']}", EXPERIMENT)
+        records = [*records_of(hidden, Path(place)), *gains(hidden)]
+        track(records, f"validation of {result.subject['bundle']}", EXPERIMENT)
 
 
 def _bundle(folder: Path, logged: bool = False) -> "Bundle":
-    """Load a bundle; where MLflow shall be told, what it would refuse is refused before any work."""
+    """Load a bundle; where something is logged to MLflow, what it would refuse is refused before any work."""
     from pfps_ml.model.bundle import load_bundle
 
     if logged:
@@ -159,16 +202,16 @@ def _bundle(folder: Path, logged: bool = False) -> "Bundle":
     return load_bundle(folder)
 
 
-def _show(read: "Cohort", found: "list[Check]") -> None:
+def _show(read: "Cohort", checks: "list[Check]") -> None:
     console = Console()
     account = Table(show_header=False, box=None, pad_edge=False)
     for what, rows in read.account():
         account.add_row(what, f"{rows:,}")
     console.print(account)
     table = Table(Column("code", no_wrap=True), "check", Column("verdict", no_wrap=True), "why")
-    for check in found:
+    for check in checks:
         table.add_row(check.code, check.title, check.verdict, check.why)
-    table.caption = f"Each is explained in {found[0].page.partition('#')[0]}."
+    table.caption = f"Each is explained in {checks[0].page.partition('#')[0]}."
     console.print(table)
 
 

@@ -3,7 +3,9 @@
 What most rooms use is imported from here: errors, messages, types of arrays, numbers, choices, randomness, whole files.
 """
 
-from pfps_ml.core.arrays import Bools, Floats, Ints, NDArray
+from numpy.typing import NDArray
+
+from pfps_ml.core.arrays import Bools, Floats, Ints
 from pfps_ml.core.atomic_output import (
     GO_ON,
     check_apart,

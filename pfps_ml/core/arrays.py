@@ -7,4 +7,4 @@ Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-__all__ = ["Bools", "Floats", "Ints", "NDArray"]
+__all__ = ["Bools", "Floats", "Ints"]

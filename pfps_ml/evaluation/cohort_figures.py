@@ -23,9 +23,7 @@ from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treate
 from pfps_ml.evaluation.policy import AS_TREATED, BEST
 from pfps_ml.evaluation.subgroups import subgroup_table
 from pfps_ml.io.study_data import Cohort
-from pfps_ml.model.additive import probability
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model import Predictor, eligibility, probability
 
 ARM_LABELS = {arm.name: arm.label for arm in ARMS}
 _SHARES = 20  # parts of the targeting curves

@@ -50,9 +50,7 @@ from pfps_ml.evaluation.pathway_validation import (
 from pfps_ml.evaluation.subgroups import compare_parts, groups_of
 from pfps_ml.evaluation.verdict import Verdict, pathway_verdict, size_table, verdict_of
 from pfps_ml.io.study_data import Cohort
-from pfps_ml.model.bundle import Bundle
-from pfps_ml.model.propensity import cross_fitted, eligibility, fit_propensity
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.model import Bundle, basis, cross_fitted, eligibility, fit_propensity
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,9 +30,18 @@ from pfps_ml.evaluation.heterogeneity import best_linear_predictor, group_effect
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.policy import policy_regret, policy_values, preference_table, simple_policies
 from pfps_ml.evaluation.sensitivity import Patients, measured_strengths, sensitivity_bounds, strength_to_overturn
-from pfps_ml.model.prediction import Estimate, Predictor
-from pfps_ml.model.preference import Gate, Held, Preferences, gate_to_json, judge, preferences
-from pfps_ml.model.propensity import PropensityModel, eligibility
+from pfps_ml.model import (
+    Estimate,
+    Gate,
+    Held,
+    Predictor,
+    Preferences,
+    PropensityModel,
+    eligibility,
+    gate_to_json,
+    judge,
+    preferences,
+)
 
 ARM_NAMES = [arm.name for arm in ARMS]
 PICTURED = ("policies", "groups", "targeting", "sensitivity", "propensities")  # the tables shown behind a picture only
@@ -112,12 +121,8 @@ class Treated:
 def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd.DataFrame]:
     """Return every table, those behind pictures too; those of what is hidden only where clinics chose."""
     patients = treated.patients
-    about: dict[str, Any] = {
-        "effects": treated.predicted,
-        "scores": treated.scores,
-        "eligible": patients.eligible,
-        "groups": patients.groups,
-    }
+    about: dict[str, Any] = {"effects": treated.predicted, "scores": treated.scores,
+                             "eligible": patients.eligible, "groups": patients.groups}  # fmt: skip
     choices = simple_policies(patients.outcome, patients.eligible)
     grouped = group_effects(**about, count=settings.groups)
     curves, areas = targeting_curves(**about, settings=settings)

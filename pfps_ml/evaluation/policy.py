@@ -138,11 +138,8 @@ def preference_table(
         preferred), and with the truth: best_kept (share for whom a truly best eligible arm stays acceptable), right
         (share of the preferred arms that are truly best; NaN where none is named).
     """
-    open_to, still_acceptable, chosen = (
-        eligible[_NAMES].to_numpy(bool),
-        acceptable[_NAMES].to_numpy(bool),
-        np.asarray(preferred),
-    )
+    open_to, still_acceptable = (frame[_NAMES].to_numpy(bool) for frame in (eligible, acceptable))
+    chosen = np.asarray(preferred)
     at = pd.Index(_NAMES).get_indexer(pd.Index(chosen))
     columns = {"kept": (still_acceptable & open_to).sum(axis=1) / open_to.sum(axis=1), "named": (at >= 0).astype(float)}
     if truth is not None:

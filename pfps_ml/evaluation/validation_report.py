@@ -21,7 +21,7 @@ from pfps_ml.evaluation.external_validation import AGAINST, Validation
 from pfps_ml.evaluation.pathway_validation import EARNED
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.verdict import Conclusion
-from pfps_ml.model.bundle import digest, dump
+from pfps_ml.model import digest, dump
 
 
 def in_plain_words(validation: Validation) -> str:

@@ -21,9 +21,16 @@ import pandas as pd
 import pyarrow as pa
 
 from pfps_ml.core import Fault, Floats, InvalidInput, Message, NDArray
-from pfps_ml.domain import ACCOUNT, ARMS, INPUTS, VISIT, Field, added_by_scoring
-from pfps_ml.domain import field as field_of
-from pfps_ml.domain import scored_before as scored
+from pfps_ml.domain import (
+    ACCOUNT,
+    ARMS,
+    INPUTS,
+    VISIT,
+    Field,
+    added_by_scoring,
+    field as field_of,
+    scored_before as has_scored_columns,
+)
 from pfps_ml.domain.input_validation import Checked, check
 from pfps_ml.domain.synonyms import level_of, read_number
 from pfps_ml.io.cells import texts
@@ -92,7 +99,7 @@ def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
 
 def scored_before(header: Sequence[str]) -> bool:
     """Return whether a file came from us: scored, or the rejected rows of one that was."""
-    return scored(header) or tuple(header[-3:]) == ACCOUNT or tuple(header[-2:]) == _ACCOUNT_BEFORE
+    return has_scored_columns(header) or tuple(header[-3:]) == ACCOUNT or tuple(header[-2:]) == _ACCOUNT_BEFORE
 
 
 def _without_ours(header: tuple[str, ...], mapping: Mapping) -> tuple[list[int], list[str]]:

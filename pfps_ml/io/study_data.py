@@ -10,8 +10,7 @@ The cells of an outcome as 0 and 1: written so, as no and yes, or as two levels 
 
 import hashlib
 import os
-from collections.abc import Mapping as Named
-from collections.abc import Sequence
+from collections.abc import Mapping as Named, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any

@@ -16,8 +16,8 @@ import numpy as np
 
 from pfps_ml.core import Floats, Ints, generator
 from pfps_ml.domain.scenario import Parameter, load_scenario, scenario_names
+from pfps_ml.model import Bundle
 from pfps_ml.model.additive import Values, probability
-from pfps_ml.model.bundle import Bundle
 
 WORLDS = 2_000
 _SEED = 20271  # the same squad has the same forecast, whoever asks

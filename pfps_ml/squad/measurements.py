@@ -20,8 +20,7 @@ import numpy as np
 from pfps_ml.core import Floats, Ints
 from pfps_ml.domain import BY_NAME
 from pfps_ml.domain.measurement_protocols import minutes_of
-from pfps_ml.model.additive import probability
-from pfps_ml.model.bundle import Bundle
+from pfps_ml.model import Bundle, probability
 from pfps_ml.squad.forecast import HARDLY
 
 MOST = 48  # outcomes that are told apart of one runner

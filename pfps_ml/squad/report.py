@@ -14,12 +14,11 @@ from types import SimpleNamespace
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pfps_ml.core import MissingLibrary, OutputError, check_output, write_whole
-from pfps_ml.core import percent as level_text
+from pfps_ml.core import MissingLibrary, OutputError, check_output, percent as level_text, write_whole
 from pfps_ml.core.markup import templates_of
 from pfps_ml.domain import updates_clause
 from pfps_ml.domain.measurement_protocols import ASSUMPTION
-from pfps_ml.model.bundle import Bundle
+from pfps_ml.model import Bundle
 from pfps_ml.squad import formatting, report_tables
 from pfps_ml.squad.forecast import WORLDS, club_spread
 from pfps_ml.squad.report_data import ReportData, ReportOptions

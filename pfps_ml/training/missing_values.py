@@ -11,7 +11,7 @@ import pandas as pd
 
 from pfps_ml.core import Floats, NDArray
 from pfps_ml.domain import BY_NAME, TIERS
-from pfps_ml.model.additive import AdditiveModel, Line, Step, Term, add, probability
+from pfps_ml.model import AdditiveModel, Line, Step, Term, add, probability
 
 _SWEEPS = 2  # the fields that a tier brings come together: the second sweep sees the first one's changes
 

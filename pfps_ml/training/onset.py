@@ -24,8 +24,21 @@ from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, NDArray, OnsetConfig, at_least, generator
 from pfps_ml.domain import BY_NAME
-from pfps_ml.model.additive import DECIMALS, AdditiveModel, Pair, Step, Term, add, codes, probability, stack
-from pfps_ml.model.spline_basis import Basis, basis, fit_logistic, fit_path
+from pfps_ml.model import (
+    DECIMALS,
+    AdditiveModel,
+    Basis,
+    Pair,
+    Step,
+    Term,
+    add,
+    basis,
+    codes,
+    fit_logistic,
+    fit_path,
+    probability,
+    stack,
+)
 from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing
 from pfps_ml.training.split import resample_clubs
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model import eligibility
 from pfps_ml.training.candidates import OURS, SEED, Entrant, RidgeLogistic, fit_entrant, imputer, quiet
 from pfps_ml.training.pathways import PathwayModel
 

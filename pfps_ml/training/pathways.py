@@ -27,10 +27,23 @@ from sklearn.utils.validation import check_is_fitted
 
 from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, generator
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.model.additive import DECIMALS, AdditiveModel, Term, probability, stack
-from pfps_ml.model.preference import Gate, Held, judge
-from pfps_ml.model.propensity import PropensityModel, cross_fitted, eligibility, fit_propensity
-from pfps_ml.model.spline_basis import Basis, basis, fit_logistic
+from pfps_ml.model import (
+    DECIMALS,
+    AdditiveModel,
+    Basis,
+    Gate,
+    Held,
+    PropensityModel,
+    Term,
+    basis,
+    cross_fitted,
+    eligibility,
+    fit_logistic,
+    fit_propensity,
+    judge,
+    probability,
+    stack,
+)
 from pfps_ml.training.missing_values import masked_copies, neutralise_missing
 
 _START = 20.0  # precision of a grouped coefficient where the quadratic is first laid: a standard deviation of 0.22

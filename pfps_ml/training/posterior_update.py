@@ -36,8 +36,7 @@ from scipy.special import chdtrc
 from pfps_ml.core import Floats, Message, RecalibrationConfig
 from pfps_ml.core.messages import sentence
 from pfps_ml.domain import BY_NAME
-from pfps_ml.model.additive import AdditiveModel, Explainer, probability
-from pfps_ml.model.prediction import Interval, Predictor
+from pfps_ml.model import AdditiveModel, Explainer, Interval, Predictor, probability
 from pfps_ml.training.pathways import Prior, sample_posterior
 from pfps_ml.training.update_basis import (
     GROUPS,

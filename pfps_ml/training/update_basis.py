@@ -21,9 +21,8 @@ import pandas as pd
 
 from pfps_ml.core import Floats, NDArray
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, DRIVERS
+from pfps_ml.model import Basis, Predictor, basis_on
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Term, Values, count, stack
-from pfps_ml.model.prediction import Predictor
-from pfps_ml.model.spline_basis import Basis, basis_on
 from pfps_ml.training.pathways import contrast_of
 
 GROUPS = tuple(map(str, DRIVERS))

@@ -19,7 +19,7 @@ from pfps_ml.core.markup import MarkdownSection, markdown_list, markdown_page, m
 from pfps_ml.domain import ARMS, BY_NAME, ONSET, SUCCESS, notice_of
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
 from pfps_ml.evaluation.metrics import METRICS
-from pfps_ml.model.bundle_schema import Schema
+from pfps_ml.model import Schema
 from pfps_ml.workflows.release_gate import Check, Validated
 
 INTENDED_USE = (
@@ -136,7 +136,9 @@ def not_done(made: Mapping[str, Any]) -> tuple[str, ...]:
 def headline(figures: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Return the onset figures as the manifest holds them."""
     rows = figures.set_index("metric")[_WITH_LIMITS].round(6)
-    return {str(name): {key: float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS}
+    return {
+        str(name): {str(key): float(x) for key, x in row.items()} for name, row in rows.iterrows() if name in METRICS
+    }
 
 
 def held_out_figures(tables: Mapping[str, pd.DataFrame]) -> dict[str, list[dict[str, Any]]]:

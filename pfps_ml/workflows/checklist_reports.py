@@ -25,9 +25,7 @@ from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, ledger
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.evaluation.cohort_checks import rows_to_train
 from pfps_ml.evaluation.verdict import rows_for_auroc, rows_for_ratio
-from pfps_ml.model.bundle import Bundle, load_bundle
-from pfps_ml.model.prediction import onset_to_json, pathways_to_json
-from pfps_ml.model.reference import SMALLEST
+from pfps_ml.model import SMALLEST, Bundle, load_bundle, onset_to_json, pathways_to_json
 from pfps_ml.workflows.card import figure, figures_of_format_1_card
 from pfps_ml.workflows.checklists import (
     ANSWERS,
@@ -42,8 +40,7 @@ from pfps_ml.workflows.checklists import (
     read_items,
     worst,
 )
-from pfps_ml.workflows.plausibility import HELD_OUT
-from pfps_ml.workflows.plausibility import TABLE as PLAUSIBILITY
+from pfps_ml.workflows.plausibility import HELD_OUT, TABLE as PLAUSIBILITY
 from pfps_ml.workflows.recalibrate import level_of
 from pfps_ml.workflows.release_gate import Validated, outside_figures, read_validation
 from pfps_ml.workflows.train import make_folder
@@ -147,8 +144,8 @@ def _config(source: Source, *path: str) -> Any:
 
 def _metric(name: str) -> Callable[[Source], str]:
     def read(source: Source) -> str:
-        found = source.manifest["metrics"][name]
-        return f"{found['value']:.3f} ({found['low']:.3f} to {found['high']:.3f})"
+        figure = source.manifest["metrics"][name]
+        return f"{figure['value']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
 
     return read
 
@@ -246,7 +243,8 @@ def _updates(source: Source) -> str:
 
 def _of_onset(source: Source) -> dict[str, Any]:
     """Return the last update on runners; one on patients says nothing of onset."""
-    return [update for update in source.manifest["updates"] if people_of(update) == "runners"][-1]
+    updates: list[dict[str, Any]] = source.manifest["updates"]
+    return [update for update in updates if people_of(update) == "runners"][-1]
 
 
 def _update_ratio(source: Source) -> str:
@@ -463,7 +461,7 @@ def main(
 ) -> None:
     """Write TRIPOD.md, PROBAST.md and DATA_PROTECTION.md."""
     subject = load_bundle(bundle)
-    write_reports(subject, out, validation and read_validation(validation, subject))
+    write_reports(subject, out, read_validation(validation, subject) if validation else None)
     say(f"{', '.join(PAGES)} in {out}, of {bundle.name}")
 
 

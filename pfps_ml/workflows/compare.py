@@ -1,6 +1,6 @@
 """Compare all candidates on the same splits, with intervals on the differences from ours, and log it to MLflow.
 
-`python -m pipelines.compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a
+`pfps compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a
 world of its own: clubs of it are held out, every candidate is fitted on the others.
 
 Rounds of a comparison: one cohort, one split by club, one candidate fitted and judged on clubs it never saw.
@@ -33,6 +33,7 @@ from pfps_ml.core import (
     CohortConfig,
     CohortError,
     FactError,
+    InputError,
     Metric,
     Param,
     Record,
@@ -55,9 +56,7 @@ from pfps_ml.evaluation.comparison import (
     pathway_figures,
 )
 from pfps_ml.evaluation.metrics import club_resamples, count_groups
-from pfps_ml.model.additive import to_json
-from pfps_ml.model.bundle import dump
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model import dump, eligibility, to_json
 from pfps_ml.simulation.cohort import Cohort, simulate_onset, simulate_treatment
 from pfps_ml.training.candidates import (
     ONSET_CANDIDATES,
@@ -71,9 +70,9 @@ from pfps_ml.training.candidates import (
 )
 from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
 from pfps_ml.training.split import Split, split_clubs
-from pfps_ml.workflows.frames import OUT, data_digest, onset_features, pathway_features
-from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines
-from pfps_ml.workflows.tracking import expect_store, track
+from pfps_ml.workflows.frames import OUT, Home, data_digest, onset_features, pathway_features
+from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines, show_comparison
+from pfps_ml.workflows.tracking import HOME as RUNS, expect_store, latest_table, track
 from pfps_ml.workflows.train import make_folder
 
 TASKS = ("onset", "pathways")
@@ -129,8 +128,10 @@ class Rows:
 
     def part(self, rows: np.ndarray) -> "Rows":
         """Return some of the rows."""
-        parts = (self.X[rows], self.club[rows], self.arm[rows])
-        X, club, arm = (part.reset_index(drop=True) for part in parts)
+        X, club, arm = (
+            self.X[rows].reset_index(drop=True),
+            *(x[rows].reset_index(drop=True) for x in (self.club, self.arm)),
+        )
         truth = self.truth[rows]
         return Rows(
             X, self.y[rows], club, arm, truth if isinstance(truth, np.ndarray) else truth.reset_index(drop=True)
@@ -215,29 +216,31 @@ def judge(job: Job) -> Outcome:
     FactError
         If a researcher's own candidate fails, or one does not answer with a number for every row.
     """
-    found = round_of(job.task, job.cohort, job.fresh)
+    this_round = round_of(job.task, job.cohort, job.fresh)
     with blamed(job.candidate):
-        return _judge(job, found)
+        return _judge(job, this_round)
 
 
-def _judge(job: Job, found: Round) -> Outcome:
-    own = [job.candidate] if ":" in job.candidate else []
-    model = entrants(job.task, own)[job.candidate].make()
+def _judge(job: Job, this_round: Round) -> Outcome:
+    addresses = [job.candidate] if ":" in job.candidate else []
+    model = entrants(job.task, addresses)[job.candidate].make()
     if job.settings is not None and "settings" in model.get_params():
         model.set_params(settings=job.settings)
     began = time.perf_counter()
-    model = _fit(job.task, model, found)
+    model = _fit(job.task, model, this_round)
     fitted = time.perf_counter()
-    predicted = risk_of(model, found.judging.X) if job.task == "onset" else success_of(model, found.judging.X)
+    judging = this_round.judging
+    predicted = risk_of(model, judging.X) if job.task == "onset" else success_of(model, judging.X)
     ended = time.perf_counter()
-    if len(predicted) != len(found.judging.y) or not np.isfinite(np.asarray(predicted)).all():
+    if len(predicted) != len(judging.y) or not np.isfinite(np.asarray(predicted)).all():
         raise FactError(
-            f"expected {job.candidate} to predict a probability for each of {len(found.judging.y):,} rows, got "
+            f"expected {job.candidate} to predict a probability for each of {len(judging.y):,} rows, got "
             f"{len(predicted):,} answers, or some that are no numbers"
         )
-    judged = _judged(job, found, predicted)
-    kept = (found.judging.y, _of_what_happened(predicted, found.judging.arm), stored(model)) if job.keep else ()
-    return Outcome(judged, fitted - began, ended - fitted, *kept)
+    outcome = Outcome(_judged(job, this_round, predicted), fitted - began, ended - fitted)
+    if not job.keep:
+        return outcome
+    return replace(outcome, y=judging.y, predicted=_of_what_happened(predicted, judging.arm), stored=stored(model))
 
 
 def each(work: Callable[[T], R], items: Sequence[T], workers: int, tell: Callable[[T], None]) -> Iterator[R]:
@@ -249,13 +252,13 @@ def each(work: Callable[[T], R], items: Sequence[T], workers: int, tell: Callabl
         return
     # processes that start afresh: a fork would copy the threads of a progress bar half way through something
     with ProcessPoolExecutor(workers, multiprocessing.get_context("spawn")) as pool:
-        found = pool.map(work, items)
+        results = pool.map(work, items)
         for item in items:
             tell(item)
-            yield next(found)
+            yield next(results)
 
 
-def told(job: Job) -> str:
+def job_title(job: Job) -> str:
     """Return what a job is, for a line of progress."""
     return f"{job.cohort.scenario} {job.cohort.runners:,}, round {job.number + 1}, {job.candidate}"
 
@@ -274,8 +277,8 @@ def stored(model: Any) -> dict[str, bytes]:
 def _rows(task: str, cohort: CohortConfig, start: int, stop: int) -> Rows:
     if task == "onset":
         made: Cohort = simulate_onset(cohort, start, stop)
-        X, y, truth = onset_features(made.observed), made.observed[ONSET.column], made.truth["true_risk"].to_numpy()
-        return Rows(X, y.to_numpy(float), made.observed["club"], pd.Series("", X.index), truth)
+        X, y = onset_features(made.observed), made.observed[ONSET.column].to_numpy(float)
+        return Rows(X, y, made.observed["club"], pd.Series("", X.index), made.truth["true_risk"].to_numpy())
     made = simulate_treatment(cohort, start, stop)
     names = {f"p_{arm.name}": arm.name for arm in ARMS}
     truth = made.truth[list(names)].rename(columns=names)
@@ -295,25 +298,25 @@ def _digest(split: Split, trained: Rows, judging: Rows) -> str:
     return hashlib.sha256("".join([split.digest, *rows]).encode()).hexdigest()[:16]
 
 
-def _fit(task: str, model: Any, found: Round) -> Any:
-    rows = found.trained
+def _fit(task: str, model: Any, this_round: Round) -> Any:
+    rows = this_round.trained
     if task == "onset":
-        return fit_onset(model, rows.X, rows.y, rows.club, found.fold)
-    return fit_pathways(model, rows.X, rows.arm, rows.y, rows.club, found.fold)
+        return fit_onset(model, rows.X, rows.y, rows.club, this_round.fold)
+    return fit_pathways(model, rows.X, rows.arm, rows.y, rows.club, this_round.fold)
 
 
-def _judged(job: Job, found: Round, predicted: Any) -> Judged:
-    rows = found.judging
+def _judged(job: Job, this_round: Round, predicted: Any) -> Judged:
+    rows = this_round.judging
 
     def figures(weight: np.ndarray | None = None) -> dict[str, float]:
         if job.task == "onset":
-            return onset_figures(rows.y, predicted, rows.truth, weight)
-        patients = Patients(rows.y, rows.arm.to_numpy(object), eligibility(rows.X), rows.truth)
+            return onset_figures(rows.y, predicted, np.asarray(rows.truth), weight)
+        patients = Patients(rows.y, rows.arm.to_numpy(object), eligibility(rows.X), pd.DataFrame(rows.truth))
         return pathway_figures(predicted, patients, weight)
 
     weights = club_resamples(rows.y, rows.club, SplitConfig.seed, job.resamples) if job.resamples else ()
     draws = pd.DataFrame([figures(weight) for weight in weights])
-    return Judged(job.candidate, job.number, found.digest, figures(), draws, count_groups(rows.club))
+    return Judged(job.candidate, job.number, this_round.digest, figures(), draws, count_groups(rows.club))
 
 
 COMPARISON = OUT / "compare"
@@ -384,16 +387,16 @@ def plan_of(task: str, scenario: str, size: tuple[int, int], own: Sequence[str],
 def comparison_of(plan: Plan, outcomes: Sequence[Outcome]) -> pd.DataFrame:
     """Return what `compare` says of the outcomes, with every candidate's title and mean seconds."""
     labels = ONSET_LABELS if plan.task == "onset" else PATHWAY_LABELS
-    found = compare([outcome.judged for outcome in outcomes], OURS, labels)
+    figures = compare([outcome.judged for outcome in outcomes], OURS, labels)
     times = [(o.judged.candidate, o.fit_seconds, o.predict_seconds) for o in outcomes]
     seconds = pd.DataFrame(times, columns=["candidate", "fit_seconds", "predict_seconds"]).groupby("candidate").mean()
     titles = {entrant.name: entrant.label for entrant in plan.entrants}
-    return found.merge(seconds, left_on="candidate", right_index=True, how="left").assign(
-        title=found["candidate"].map(titles)
+    return figures.merge(seconds, left_on="candidate", right_index=True, how="left").assign(
+        title=figures["candidate"].map(titles)
     )
 
 
-def records(plan: Plan, found: pd.DataFrame, outcomes: Sequence[Outcome], folder: Path) -> Iterator[Record]:
+def records(plan: Plan, figures: pd.DataFrame, outcomes: Sequence[Outcome], folder: Path) -> Iterator[Record]:
     """Write figures, tables and models into the folder, and yield what is logged: no row of any frame is in it."""
     yield Tag(TAG, plan.task)
     yield Tag("scenario", plan.scenario)
@@ -405,32 +408,33 @@ def records(plan: Plan, found: pd.DataFrame, outcomes: Sequence[Outcome], folder
     for outcome in outcomes:
         if outcome.judged.candidate == OURS:
             yield Param(f"split_{outcome.judged.round + 1}", outcome.judged.digest)
-    (folder / TABLE).write_text(csv_text(found), encoding="utf-8")
+    (folder / TABLE).write_text(csv_text(figures), encoding="utf-8")
     yield Artifact(folder / TABLE)
     for metric in MAIN[plan.task]:
-        for path in displays.save(Comparison(found, metric), folder, metric):
+        for path in displays.save(Comparison(figures, metric), folder, metric):
             yield Artifact(path, "figures")
     for outcome in outcomes:
         if outcome.judged.round == 0:
-            yield Child(outcome.judged.candidate, [*_of_candidate(plan, found, outcome, folder)])
+            yield Child(outcome.judged.candidate, [*_of_candidate(plan, figures, outcome, folder)])
 
 
-def _of_candidate(plan: Plan, found: pd.DataFrame, outcome: Outcome, home: Path) -> Iterator[Record]:
+def _of_candidate(plan: Plan, figures: pd.DataFrame, outcome: Outcome, home: Path) -> Iterator[Record]:
     name = outcome.judged.candidate
     folder = home / name.replace(":", "_")
-    own = found[found["candidate"] == name]
+    rows = figures[figures["candidate"] == name]
     yield Tag(TAG, f"{plan.task}, candidate")
-    yield Param("candidate", own["title"].iloc[0])
-    for row in own.to_dict("records"):
+    yield Param("candidate", rows["title"].iloc[0])
+    for row in rows.to_dict("records"):
         yield from _metric(row["metric"], row["value"], row["low"], row["high"])
         if name != OURS:
             ends = (row["difference_low"], row["difference_high"])
             yield from _metric(f"{row['metric']}_less_ours", row["difference"], *ends)
-    yield Metric("fit_seconds", float(own["fit_seconds"].iloc[0]))
-    yield Metric("predict_seconds", float(own["predict_seconds"].iloc[0]))
+    yield Metric("fit_seconds", float(rows["fit_seconds"].iloc[0]))
+    yield Metric("predict_seconds", float(rows["predict_seconds"].iloc[0]))
     label = (ONSET if plan.task == "onset" else SUCCESS).label
-    for path in displays.save(displays.calibration(outcome.y, outcome.predicted, label), folder, "calibration"):
-        yield Artifact(path, "figures")
+    if outcome.y is not None and outcome.predicted is not None:
+        for path in displays.save(displays.calibration(outcome.y, outcome.predicted, label), folder, "calibration"):
+            yield Artifact(path, "figures")
     yield Tag("model_stored", ", ".join(outcome.stored) or "no: only a pickle could hold it")
     for file, content in outcome.stored.items():
         make_folder(folder)
@@ -449,32 +453,45 @@ def run_comparison(plan: Plan, workers: int, folder: Path = COMPARISON) -> tuple
     make_folder(folder)
     jobs = plan.jobs()
     with steps(f"compare {plan.task}", len(jobs)) as tell:
-        outcomes = list(each(judge, jobs, workers, lambda job: tell(told(job))))
+        outcomes = list(each(judge, jobs, workers, lambda job: tell(job_title(job))))
     return comparison_of(plan, outcomes), outcomes
 
 
 def main(  # noqa: PLR0913, PLR0917 (the options of a command)
-    task: Annotated[str, typer.Argument(help="onset or pathways.")],
+    task: Annotated[str | None, typer.Argument(help="onset or pathways.")] = None,
     scenario: Annotated[str, typer.Option(help="A scenario: see `pfps scenarios`.")] = CohortConfig.scenario,
     n: Annotated[int, typer.Option("-n", "--n", help="Runners (or patients) of each repeat, in 40 clubs.")] = 5_000,
     repeats: Annotated[int, typer.Option(help="Worlds; with one, intervals are over its held-out clubs.")] = 5,
     candidate: Annotated[list[str] | None, typer.Option(help="One's own: package.module:factory.")] = None,
     only: Annotated[str | None, typer.Option(help="Candidates beside ours, by name, with commas.")] = None,
     workers: Annotated[int, typer.Option(help="Processes; the results do not depend on it.", min=1)] = 1,
+    last: Annotated[bool, typer.Option("--last", help="Compare nothing: print the latest comparison again.")] = False,
+    metric: Annotated[str | None, typer.Option(metavar="NAME", help="With --last: another figure.")] = None,
+    home: Home = Path(),
 ) -> None:
-    """Compare candidates on the same splits and log the comparison."""
+    """Compare candidates on the same splits and log the comparison; with --last, print the latest again."""
+    runs = home / RUNS
+    if last:
+        show_comparison(*latest_table(Tag(TAG, task or "onset"), TABLE, EXPERIMENT, home=runs), metric)
+        return
+    if task is None or metric is not None:
+        raise InputError("expected `pfps compare onset` (or pathways), or --last with or without --metric, got neither")
     plan = plan_of(task, scenario, (n, repeats), candidate or [], only)
-    expect_store()
-    found, outcomes = run_comparison(plan, workers)
-    run = track(records(plan, found, outcomes, COMPARISON), f"{task} {scenario} {n}", EXPERIMENT)
-    for metric in MAIN[task]:
-        label = found.loc[found["metric"] == metric, "label"].iloc[0]
-        table(f"{label}: {scenario}, n = {n:,}", HEADER, lines(found, metric))
-    say(f"MLflow: experiment {EXPERIMENT}, run {run} (`make ui`); `pfps compare {task}` prints it again")
+    expect_store(home=runs)
+    figures, outcomes = run_comparison(plan, workers, home / COMPARISON)
+    run = track(records(plan, figures, outcomes, home / COMPARISON), f"{task} {scenario} {n}", EXPERIMENT, home=runs)
+    _show(plan, figures)
+    say(f"MLflow: experiment {EXPERIMENT}, run {run} (`make ui`); `pfps compare {task} --last` prints it again")
+
+
+def _show(plan: Plan, figures: pd.DataFrame) -> None:
+    for name in MAIN[plan.task]:
+        label = figures.loc[figures["metric"] == name, "label"].iloc[0]
+        table(f"{label}: {plan.scenario}, n = {plan.n:,}", HEADER, lines(figures, name))
 
 
 __all__ = [
     "CLUBS", "COMPARISON", "MAIN", "TASKS", "Job", "Outcome", "Plan", "Round",
-    "Rows", "cohort_of", "comparison_of", "each", "entrants", "judge", "main", "plan_of", "records",
-    "round_of", "run_comparison", "stored", "told",
+    "Rows", "cohort_of", "comparison_of", "each", "entrants", "job_title", "judge", "main", "plan_of", "records",
+    "round_of", "run_comparison", "stored",
 ]  # fmt: skip

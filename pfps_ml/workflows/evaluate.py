@@ -23,7 +23,17 @@ import pandas as pd
 import typer
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from pfps_ml.core import BundleFormat, CohortError, Config, EvaluationConfig, InputError, csv_text, load_config, percent
+from pfps_ml.core import (
+    BundleFormat,
+    CohortError,
+    Config,
+    EvaluationConfig,
+    Floats,
+    InputError,
+    csv_text,
+    load_config,
+    percent,
+)
 from pfps_ml.core.console import say, steps
 from pfps_ml.domain import ARMS, BY_NAME, ONSET, SUCCESS, TIERS, tier_fields
 from pfps_ml.evaluation import displays, model_displays
@@ -41,15 +51,19 @@ from pfps_ml.evaluation.pathway_validation import PICTURED, Treated, TreatmentRe
 from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.subgroups import TIER_LABELS, compare_parts, decision_parts, groups_of, subgroup_table
 from pfps_ml.evaluation.validation_report import PATHWAY_TEXTS, PREFERENCES
-from pfps_ml.model.additive import AdditiveModel
-from pfps_ml.model.bundle import dump
-from pfps_ml.model.bundle_schema import predictor_from_models, schema_from_json
-from pfps_ml.model.prediction import Estimate, Predictor
-from pfps_ml.model.propensity import fit_propensity
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.model import (
+    AdditiveModel,
+    Estimate,
+    Predictor,
+    basis,
+    dump,
+    fit_propensity,
+    predictor_from_models,
+    schema_from_json,
+)
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.split import Split, split_clubs
-from pfps_ml.workflows.frames import DATA, OUT, Frames, onset_features, pathway_features, read_frames
+from pfps_ml.workflows.frames import DATA, OUT, Frames, Home, onset_features, pathway_features, read_frames
 from pfps_ml.workflows.train import CANDIDATE, Candidate, digests, make_folder
 
 _PICTURED = 2_000  # runners in the picture of reasons: more dots hide each other
@@ -85,7 +99,7 @@ def onset_tables(runners: Runners, predictor: Predictor, config: Config, label: 
     settings = config.evaluation
     whole = measure_with_intervals(runners.y, runners.p, runners.clubs, settings.seed, settings.bootstraps)
     if runners.truth is not None:
-        whole = pd.concat([whole, pd.DataFrame([_excess(runners, settings)])], ignore_index=True)
+        whole = pd.concat([whole, pd.DataFrame([_excess(runners, runners.truth, settings)])], ignore_index=True)
     # the predictor answers on pathways, too, and wants their fields, known or not
     risk = predictor.predict(runners.X.reindex(columns=list(BY_NAME))).risk
     return {"onset": whole, "answered": pd.DataFrame([answered(label, risk)])}
@@ -124,12 +138,12 @@ def answered(what: str, estimate: Estimate) -> dict[str, object]:
             "evidence": share, "sampling": 1 - share}  # fmt: skip
 
 
-def _excess(runners: Runners, settings: EvaluationConfig) -> dict[str, object]:
+def _excess(runners: Runners, truth: Floats, settings: EvaluationConfig) -> dict[str, object]:
     weights = club_resamples(runners.y, runners.clubs, settings.seed, settings.bootstraps)
-    draws = np.array([excess_log_loss(runners.truth, runners.p, weight) for weight in weights])
+    draws = np.array([excess_log_loss(truth, runners.p, weight) for weight in weights])
     low, high = percentiles(draws, count_groups(runners.clubs))
     return {"metric": EXCESS, "label": EXCESS_LABEL,
-            "value": excess_log_loss(runners.truth, runners.p), "low": low, "high": high}  # fmt: skip
+            "value": excess_log_loss(truth, runners.p), "low": low, "high": high}  # fmt: skip
 
 
 def _tiers(runners: Runners, predictor: Predictor, settings: EvaluationConfig) -> pd.DataFrame:
@@ -175,8 +189,8 @@ def _left_out(X: pd.DataFrame, training: pd.DataFrame, split: Split, config: Con
     names = {club: at for at, club in enumerate(sorted(clubs.unique()))} if alone else split.folds
     part, p = clubs.map(names).to_numpy(), np.zeros(len(y))
     tests = [part == each for each in np.unique(part)]
-    found = _refitted([(X[~test], y[~test], clubs[~test], X[test]) for test in tests], config)
-    for test, risk in zip(tests, found, strict=True):
+    risks = _refitted([(X[~test], y[~test], clubs[~test], X[test]) for test in tests], config)
+    for test, risk in zip(tests, risks, strict=True):
         p[test] = risk
     kind = "Club" if alone else "Fold"
     labels = pd.Series(
@@ -196,11 +210,11 @@ def _learning_curve(
     y, clubs, order, parts = training[ONSET.column].to_numpy(float), training["club"], list(split.folds), {}
     for share in _SHARES:
         count = max(round(share * len(order)), 2)
-        own = clubs.isin(order[:count]).to_numpy()
-        if 0 < y[own].sum() < own.sum():
-            parts[f"{count} clubs ({int(own.sum()):,} runners, {int(y[own].sum()):,} events)"] = own
-    found = _refitted([(X[own], y[own], clubs[own], runners.X) for own in parts.values()], config)
-    risks = dict(zip(parts, found, strict=True))
+        part = clubs.isin(order[:count]).to_numpy()
+        if 0 < y[part].sum() < part.sum():
+            parts[f"{count} clubs ({int(part.sum()):,} runners, {int(y[part].sum()):,} events)"] = part
+    refitted = _refitted([(X[part], y[part], clubs[part], runners.X) for part in parts.values()], config)
+    risks = dict(zip(parts, refitted, strict=True))
     return model_displays.learning_curve(compare_parts(runners.y, risks, runners.clubs, config.evaluation))
 
 
@@ -225,20 +239,20 @@ def held_out_patients(frames: Frames, held_out: np.ndarray, predictor: Predictor
     chosen = fit_propensity(X[~held_out], arm[~held_out], basis(X[~held_out], config.pathways.knots))
     X, rows, truth = X[held_out].reset_index(drop=True), frames.treatment[held_out], frames.truth_treatment
     had, clubs = (rows[name].to_numpy(dtype=object) for name in ("arm", "club"))
-    given = TreatmentRecord(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
+    treatment = TreatmentRecord(rows[SUCCESS.column].to_numpy(dtype=float), had, clubs, chosen.predict(X))
     if truth is not None:
         truth = truth[held_out].reset_index(drop=True).rename(columns={f"p_{a.name}": a.name for a in ARMS})
-    return Treated.of(predictor, X, given, chosen, truth)
+    return Treated.of(predictor, X, treatment, chosen, truth)
 
 
 def pathways_answered(treated: Treated) -> pd.DataFrame:
     """Return of how many eligible patients each effect is answered, and what its interval is made of."""
     labels, rows = {arm.name: arm.label for arm in ARMS}, []
-    for name, found in treated.effect.items():
-        own = treated.patients.eligible[name].to_numpy(bool)
-        if own.any():
-            mine = Estimate(*(values[own] for values in astuple(found)))
-            rows.append(answered(f"{labels[name]}: effect", mine))
+    for name, effect in treated.effect.items():
+        eligible = treated.patients.eligible[name].to_numpy(bool)
+        if eligible.any():
+            estimate = Estimate(*(values[eligible] for values in astuple(effect)))
+            rows.append(answered(f"{labels[name]}: effect", estimate))
     return pd.DataFrame(rows)
 
 
@@ -404,19 +418,22 @@ def evaluate(
     pictures = onset_pictures(runners, predictor, config, onset)
     tell("pathway effects")
     treated = held_out_patients(frames, split.is_held_out(frames.treatment["club"]), predictor, config)
-    found = pathway_tables(treated, config.evaluation)
-    tables |= {name: found[name] for name in found if name not in PICTURED}
-    pictures |= pathway_pictures(found, success)
+    effects = pathway_tables(treated, config.evaluation)
+    tables |= {name: effects[name] for name in effects if name not in PICTURED}
+    pictures |= pathway_pictures(effects, success)
     tables["answered"] = pd.concat([tables["answered"], pathways_answered(treated)], ignore_index=True)
     if thorough:
         tell("refits: learning curve, clubs left out")
         pictures |= refitted_pictures(frames, split, runners, config)
-    subject = {
-        "candidate": candidate.identity, "level": predictor.interval.level, **candidate.facts["trained_on"],
+    return Evaluation(tables, pictures, _subject(candidate, split, runners, treated))
+
+
+def _subject(candidate: Candidate, split: Split, runners: Runners, treated: Treated) -> dict[str, Any]:
+    return {
+        "candidate": candidate.identity, "level": candidate.predictor.interval.level, **candidate.facts["trained_on"],
         "split": split.digest, "runners_evaluated": len(runners.y), "events": int(runners.y.sum()),
         "patients_evaluated": len(treated.X), "clubs": len(set(runners.clubs)),  # the folder is logged: no names
     }  # fmt: skip
-    return Evaluation(tables, pictures, subject)
 
 
 def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> None:
@@ -431,7 +448,7 @@ def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> 
     if differs := [name for name, value in now.items() if facts.get(name) != value]:
         raise CohortError(
             f"expected the frames and the split that the candidate was trained with, got another "
-            f"{' and '.join(differs)}; evaluate with the same folder and --config as pipelines.train"
+            f"{' and '.join(differs)}; evaluate with the same folder and --config as `pfps train`"
         )
 
 
@@ -448,27 +465,30 @@ def load_candidate(folder: Path) -> Candidate:
         schema = schema_from_json(json.loads((folder / "schema.json").read_bytes()))
         models = {n: json.loads((folder / each.model).read_bytes()) for n, each in schema.outcomes.items()}
     except (OSError, ValueError, BundleFormat) as error:
-        raise InputError(f"expected a candidate in {folder}; make one with `python -m pipelines.train`") from error
+        raise InputError(f"expected a candidate in {folder}; make one with `pfps train`") from error
     horizons = {name: each.horizon for name, each in schema.outcomes.items()}
     return Candidate(predictor_from_models(models, schema), reference, facts, horizons)
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
-    candidate: Annotated[Path, typer.Option(help="Folder of the candidate.")] = CANDIDATE,
+    folder: Annotated[Path | None, typer.Argument(help="Folder with the frames.")] = None,
+    candidate: Annotated[Path | None, typer.Option(help="Folder of the candidate.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
-    out: Annotated[Path, typer.Option("-o", help="Folder of the evaluation.")] = EVALUATION,
+    out: Annotated[Path | None, typer.Option("-o", help="Folder of the evaluation.")] = None,
     thorough: Annotated[
         bool, typer.Option("--thorough", help="Refit too, for the learning curve and left-out clubs.")
     ] = False,
+    home: Home = Path(),
 ) -> None:
     """Evaluate a candidate on the clubs held out from its training."""
     with steps("evaluate", STEPS + thorough) as tell:
-        frames = read_frames(folder, truth=True)
-        found = evaluate(load_candidate(candidate), frames, load_config(config), tell, thorough)
+        trained = load_candidate(candidate or home / CANDIDATE)
+        scenario = trained.facts["trained_on"]["scenario"] or "reference"
+        frames = read_frames(folder or home / DATA / scenario, truth=True)
+        evaluation = evaluate(trained, frames, load_config(config), tell, thorough)
         tell("report")
-        report = found.write(out)
-    say(f"report in {report}; release with `python -m pipelines.release`")
+        report = evaluation.write(out or home / EVALUATION)
+    say(f"report in {report}; release with `pfps release`")
 
 
 __all__ = [

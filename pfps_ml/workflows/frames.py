@@ -4,21 +4,27 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
 import pyarrow.dataset as pads
 import pyarrow.parquet as pq
+import typer
 
 from pfps_ml.core import InputError
 from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS
 from pfps_ml.domain.input_validation import check, derive
+from pfps_ml.domain.scenario import load_scenario
 
 OBSERVED = ("onset", "treatment")
 TRUTH = ("truth_onset", "truth_treatment")
 MADE = b"pfps_cohort"  # in the metadata of a simulated frame: the settings that it was simulated with
 DATA = Path("data/synthetic")
 OUT = Path("out")
+MODELS = Path("models")
+Home = Annotated[
+    Path, typer.Option("--home", metavar="DIR", help="Where data/synthetic, out, models and mlruns are; or here.")
+]
 
 
 @dataclass(frozen=True)
@@ -53,16 +59,33 @@ def read_frames(folder: Path, truth: bool = False) -> Frames:
         If a frame is not there or is no Parquet file, or the frames hold different draws.
     """
     names = [*OBSERVED, *(name for name in TRUTH if truth and (folder / f"{name}.parquet").exists())]
-    held = {name: _draws(folder / f"{name}.parquet") for name in names}
-    if len(set(held.values())) > 1:
+    draws = {name: _draws(folder / f"{name}.parquet") for name in names}
+    if len(set(draws.values())) > 1:
         raise InputError(
             f"expected the same draws of the evidence in every frame of {folder}, got different ones; "
-            "make them together with `python -m pipelines.simulate --draws K`"
+            "make them together with `pfps simulate --draws K`"
         )
-    first, *others = held["onset"] or (None,)
-    found = {name: _read(folder / f"{name}.parquet", first) for name in names}
+    first, *others = draws["onset"] or (None,)
+    frames = {name: _read(folder / f"{name}.parquet", first) for name in names}
     made = (pads.dataset(folder / "onset.parquet").schema.metadata or {}).get(MADE)
-    return Frames(**found, made=json.loads(made) if made else None, folder=folder, draws=tuple(others))
+    return Frames(**frames, made=json.loads(made) if made else None, folder=folder, draws=tuple(others))
+
+
+def scenario_of(frames: Frames, wanted: str | None = None) -> str | None:
+    """Return the scenario that frames were simulated from, as somebody wants or as they say; None of a real cohort.
+
+    Raises
+    ------
+    FactError
+        If there is no such scenario.
+    """
+    name = wanted or (frames.made or {}).get("scenario")
+    return load_scenario(name).name if name else None
+
+
+def is_simulated(folder: Path) -> bool:
+    """Return whether a folder has the two observed frames of a cohort, as `pfps simulate` writes them."""
+    return all((folder / f"{name}.parquet").exists() for name in OBSERVED)
 
 
 def coded(frame: pd.DataFrame) -> pd.DataFrame:
@@ -105,9 +128,10 @@ def _read(path: Path, draw: int | None) -> pd.DataFrame:
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(
-        f"expected a Parquet frame at {path}, but it cannot be read; make one with `python -m pipelines.simulate`"
-    )
+    return InputError(f"expected a Parquet frame at {path}, but it cannot be read; make one with `pfps simulate`")
 
 
-__all__ = ["DATA", "MADE", "OUT", "Frames", "coded", "data_digest", "onset_features", "pathway_features", "read_frames"]
+__all__ = [
+    "DATA", "MADE", "MODELS", "OBSERVED", "OUT", "TRUTH", "Frames", "Home", "coded", "data_digest", "is_simulated",
+    "onset_features", "pathway_features", "read_frames", "scenario_of",
+]  # fmt: skip

@@ -62,7 +62,7 @@ def _texts(path: Path) -> tuple[Texts, str]:
         if not message.id:
             continue
         code = message.id if isinstance(message.id, str) else message.id[0]
-        texts[code] = message.string if isinstance(message.string, str) else list(message.string)
+        texts[code] = message.string if isinstance(message.string, str) else list(message.string or ())
         faults += _faults(code, texts[code], bool(message.fuzzy))
     if faults:
         raise FactError(f"expected whole sentences in {path.name}, got: {'; '.join(faults)}")

@@ -24,7 +24,7 @@ from PIL import Image
 
 from pfps_ml.core import MissingLibrary
 from pfps_ml.core.console import command, say, steps
-from pfps_ml.model.bundle import Bundle, released_bundle
+from pfps_ml.model import Bundle, released_bundle
 from pfps_ml.squad.report import write_squad
 
 HOUSE = Path(__file__).parents[2]
@@ -49,11 +49,11 @@ def browsing() -> Iterator[Any]:
     """
     from playwright.sync_api import sync_playwright
 
-    found = chromium()
-    if found is None:
+    browser_path = chromium()
+    if browser_path is None:
         raise MissingLibrary("expected Chromium, got none on this machine. Install it: make system")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found, args=list(_FLAGS))
+        browser = playwright.chromium.launch(executable_path=browser_path, args=list(_FLAGS))
         yield browser
         browser.close()
 
@@ -67,12 +67,12 @@ def served(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     settings
         Variables of its environment beside ours: PFPS_MODELS, PFPS_API_KEYS.
     """
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [Path(sys.executable).parent / "pfps", "serve", "--host", "127.0.0.1", "--port", str(port)]
-    own = os.environ | {"OMP_NUM_THREADS": "1", "BENTOML_DO_NOT_TRACK": "True"} | dict(settings or {})
-    process = subprocess.Popen(command, cwd=HOUSE, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [str(Path(sys.executable).parent / "pfps"), "serve", "--host", "127.0.0.1", "--port", str(port)]
+    variables = os.environ | {"OMP_NUM_THREADS": "1", "BENTOML_DO_NOT_TRACK": "True"} | dict(settings or {})
+    process = subprocess.Popen(command, cwd=HOUSE, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         address = f"http://127.0.0.1:{port}"
         _wait(address)

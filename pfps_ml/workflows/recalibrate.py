@@ -38,8 +38,7 @@ from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.io.study_data import Cohort
-from pfps_ml.model.bundle import Bundle, bundle_parts, golden_inputs, manifest_of, save_bundle
-from pfps_ml.model.prediction import Predictor
+from pfps_ml.model import Bundle, Predictor, bundle_parts, golden_inputs, manifest_of, save_bundle
 from pfps_ml.training.posterior_update import (
     Choice,
     Update,
@@ -407,7 +406,7 @@ def updated(bundle: Bundle, known: Known, choice: Choice, update: Update) -> Rec
     """
     predictor = updated_by(bundle, update)
     before, after = (models.risks(known.values) for models in (bundle.predictor, predictor))
-    figures = _told(known.y, before, after, update)
+    figures = _effects_of(known.y, before, after, update)
     reference = updated_reference(bundle.reference, before, after)
     return Recalibration(choice, update, known.facts | figures, predictor, reference)
 
@@ -443,7 +442,7 @@ def _stated(rate: float, club: NDArray[np.object_]) -> dict[str, int]:
     return stated
 
 
-def _told(y: Floats, before: Floats, after: Floats, update: Update) -> dict[str, Any]:
+def _effects_of(y: Floats, before: Floats, after: Floats, update: Update) -> dict[str, Any]:
     names = ("intercept", *GROUPS)
     return {
         "level": update.level,

@@ -36,9 +36,8 @@ from pfps_ml.core import (
 )
 from pfps_ml.core.console import say, table
 from pfps_ml.domain import people_of
-from pfps_ml.model.bundle import Bundle, dump, load_bundle, manifest_of, parts_of, save_bundle
+from pfps_ml.model import Bundle, Schema, dump, load_bundle, manifest_of, parts_of, save_bundle, schema_from_json
 from pfps_ml.model.bundle_files import BESIDE
-from pfps_ml.model.bundle_schema import Schema, schema_from_json
 from pfps_ml.workflows.card import (
     INTENDED_USE,
     headline,
@@ -48,7 +47,8 @@ from pfps_ml.workflows.card import (
     not_done,
     validation_section,
 )
-from pfps_ml.workflows.evaluate import EVALUATION, SUBJECT
+from pfps_ml.workflows.evaluate import EVALUATION, SUBJECT, main as evaluate_candidate
+from pfps_ml.workflows.frames import MODELS, Home
 from pfps_ml.workflows.recalibrate import card_before, facts_of_update
 from pfps_ml.workflows.release_gate import (
     PATHWAYS,
@@ -61,10 +61,9 @@ from pfps_ml.workflows.release_gate import (
     read_tables,
     read_validation,
 )
-from pfps_ml.workflows.tracking import expect_store, track
+from pfps_ml.workflows.tracking import HOME as RUNS, expect_store, track
 from pfps_ml.workflows.train import CANDIDATE, identity_of
 
-MODELS = Path("models")
 _VERSION = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")
 Made = Callable[[str], tuple[dict[str, bytes], dict[str, Any]]]
 
@@ -194,14 +193,14 @@ def judge_bundle(
     """
     bundle = load_bundle(folder)
     validated = read_validation(validation, bundle)
-    treated = pathways and read_validation(pathways, bundle, PATHWAYS)
+    treated = read_validation(pathways, bundle, PATHWAYS) if pathways else None
     checks = checks_outside(validated, limits or ReleaseConfig())
     if treated or any(people_of(update) == "patients" for update in bundle.manifest.get("updates", [])):
         checks += checks_of_patients(treated)
     return ReadyBundle(bundle, validated, checks, treated)
 
 
-def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) -> Path:
+def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None, runs: Path = RUNS) -> Path:
     """Release a bundle whose validation passes the gate, and return its folder.
 
     It is written whole, then registered in MLflow with the alias `champion`, then named by CURRENT: what fails on the
@@ -214,7 +213,9 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
     models
         The folder of bundles.
     number
-        The version to release as; the bundle's own if not given.
+        The version to release as; the bundle's own by default.
+    runs
+        The folder of MLflow's runs, where no address of a server is set.
 
     Raises
     ------
@@ -236,7 +237,7 @@ def release_bundle(ready: ReadyBundle, models: Path, number: str | None = None) 
         return {**parts, "card.md": card.encode("utf-8")}, {**facts, "version": name.removeprefix("pfps-")}
 
     folder = place(models, number or str(bundle.manifest.get("version", "")), made)
-    track(records(load_bundle(folder), ready), folder.name)
+    track(records(load_bundle(folder), ready), folder.name, home=runs)
     point(models, folder.name)
     return folder
 
@@ -319,12 +320,12 @@ def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None
         what = getattr(error, "filename", None) or "one of their files"
         raise InputError(
             f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {what} cannot be read; "
-            "run pipelines.train and pipelines.evaluate first"
+            "run `pfps train` first, and let `pfps release` evaluate it"
         ) from error
     if judged != identity_of(parts):
         raise InputError(
             f"expected the evaluation of the candidate in {candidate}, got that of another in {evaluation}; "
-            "run pipelines.evaluate again"
+            "leave --evaluation out to evaluate it now"
         )
     tables = read_tables(evaluation)
     return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()), schema)
@@ -367,10 +368,10 @@ def release(candidate: Path, evaluation: Path, models: Path, number: str, limits
     return folder
 
 
-def show_checks(found: Sequence[Check]) -> None:
+def show_checks(checked: Sequence[Check]) -> None:
     """Print every check of the gate with its limit."""
     header = ("figure", "found", "expected", "verdict")
-    table("Release gate", header, ((check.what, check.found, check.expected, check.verdict) for check in found))
+    table("Release gate", header, ((check.what, check.found, check.expected, check.verdict) for check in checked))
 
 
 def _facts(name: str, ready: Ready) -> dict[str, Any]:
@@ -387,31 +388,44 @@ def _facts(name: str, ready: Ready) -> dict[str, Any]:
 
 
 def main(  # noqa: PLR0913, PLR0917
-    candidate: Annotated[Path, typer.Argument(help="Folder of the candidate, or of a bundle.")] = CANDIDATE,
-    evaluation: Annotated[Path, typer.Option(help="Folder of the candidate's evaluation.")] = EVALUATION,
+    candidate: Annotated[Path | None, typer.Argument(help="Folder of the candidate, or of a bundle.")] = None,
+    evaluation: Annotated[Path | None, typer.Option(help="Its evaluation; made by default.")] = None,
+    frames: Annotated[Path | None, typer.Option(help="Frames that the candidate was trained on.")] = None,
     validation: Annotated[Path | None, typer.Option(help="Of a bundle: what `pfps evaluate` wrote of it.")] = None,
     pathways: Annotated[Path | None, typer.Option(help="Of a bundle: the same on patients.")] = None,
-    models: Annotated[Path, typer.Option(help="Folder of bundles.")] = MODELS,
+    models: Annotated[Path | None, typer.Option(help="Folder of bundles.")] = None,
     number: Annotated[str | None, typer.Option("--version", help="Version to release as.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML whose table `release` holds the limits.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML of the configuration; limits are in `release`.")] = None,
+    home: Home = Path(),
 ) -> None:
     """Release a candidate that was evaluated, or with --validation a bundle that was validated, if the gate passes."""
     if pathways and not validation:
         raise InputError("expected --validation DIR beside --pathways DIR, got none; add what `pfps evaluate` wrote")
-    limits = load_config(config).release
+    limits, subject, bundles = load_config(config).release, candidate or home / CANDIDATE, models or home / MODELS
     if validation:
-        expect_store()
-        ready = judge_bundle(candidate, validation, limits, pathways)
+        expect_store(home=home / RUNS)
+        ready = judge_bundle(subject, validation, limits, pathways)
         show_checks(ready.checks)
-        folder = release_bundle(ready, models, number)
+        folder = release_bundle(ready, bundles, number, home / RUNS)
     else:
-        show_checks(judge(candidate, evaluation, limits).checks)
-        folder = release(candidate, evaluation, models, number or ProductConfig.version, limits)
-    say(f"released {folder}; {models / 'CURRENT'} names it")
+        judged = evaluation or home / EVALUATION
+        if evaluation is None and not _is_evaluated(subject, judged):
+            evaluate_candidate(frames, subject, config, judged, home=home)
+        show_checks(judge(subject, judged, limits).checks)
+        folder = release(subject, judged, bundles, number or ProductConfig.version, limits)
+    say(f"released {folder}; {bundles / 'CURRENT'} names it")
+
+
+def _is_evaluated(candidate: Path, evaluation: Path) -> bool:
+    """Return whether there is an evaluation, and it is of this candidate."""
+    try:
+        judge(candidate, evaluation)
+    except InputError:
+        return False
+    return True
 
 
 __all__ = [
-    "MODELS",
     "Made",
     "Ready",
     "ReadyBundle",

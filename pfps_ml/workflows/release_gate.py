@@ -25,7 +25,7 @@ from pfps_ml.evaluation.external_validation import AGAINST
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.validation_report import DIGEST, JSON, digest_of
 from pfps_ml.evaluation.verdict import Conclusion
-from pfps_ml.model.bundle import Bundle
+from pfps_ml.model import Bundle
 
 ONSET, PATHWAYS = "onset", "pathways"
 _OUTCOME = {ONSET: "onset", PATHWAYS: "success"}
@@ -86,25 +86,25 @@ def read_validation(folder: Path, bundle: Bundle, models: str = ONSET) -> Valida
     try:
         content = json.loads((folder / JSON).read_text(encoding="utf-8"))
         whole = content.get(DIGEST) == digest_of(content)
-        held = content["tables"]
-        tables = {name: pd.DataFrame(held[name]) for name in (*_TABLES[models], *({AGAINST} & held.keys()))}
+        contents = content["tables"]
+        tables = {name: pd.DataFrame(contents[name]) for name in (*_TABLES[models], *({AGAINST} & contents.keys()))}
         if models == ONSET:
             tables[ONSET] = tables[ONSET].astype(dict.fromkeys(("value", "low", "high"), float))
         verdict = content["verdict"]
         codes = tuple(message["code"] for message in verdict["messages"])
-        found = Validated(content["subject"], Conclusion(verdict["conclusion"]), verdict["text"], codes, tables)
-        _ = found.runners, found.cases
+        validated = Validated(content["subject"], Conclusion(verdict["conclusion"]), verdict["text"], codes, tables)
+        _ = validated.runners, validated.cases
     except (OSError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         about = {"people": _PEOPLE[models], "file": str(folder / JSON)}
         raise InputError(Message("validation_not_there", about)) from error
     if not whole:
         raise InputError(Message("validation_edited", {"file": str(folder / JSON)}))
-    if found.subject.get(models) != bundle.model_digest(_OUTCOME[models]):
-        about = {"bundle": bundle.name, "other": found.subject["bundle"]}
+    if validated.subject.get(models) != bundle.model_digest(_OUTCOME[models]):
+        about = {"bundle": bundle.name, "other": validated.subject["bundle"]}
         raise InputError(Message("validation_of_other_bundle", about))
-    if has_seen(bundle.manifest, found.subject["cohort"], _PEOPLE[models]):
+    if has_seen(bundle.manifest, validated.subject["cohort"], _PEOPLE[models]):
         raise InputError(Message("validation_on_seen_cohort", {"bundle": bundle.name, "people": _PEOPLE[models]}))
-    return found
+    return validated
 
 
 def outside_figures(found: Validated) -> dict[str, str]:

@@ -29,12 +29,12 @@ from pfps_ml.core import (
 from pfps_ml.core.console import say, steps, table
 from pfps_ml.domain import NOTICE, risk_column
 from pfps_ml.io.readers import read_sheet
-from pfps_ml.model.bundle import Bundle, load_bundle
+from pfps_ml.model import Bundle, load_bundle
 from pfps_ml.workflows import evaluate, train, validate
 from pfps_ml.workflows.card import figure
 from pfps_ml.workflows.evaluate import EVALUATION, Evaluation
-from pfps_ml.workflows.frames import DATA, OUT, Frames, data_digest, read_frames
-from pfps_ml.workflows.release import MODELS, judge, release, show_checks
+from pfps_ml.workflows.frames import DATA, MODELS, OUT, Frames, data_digest, read_frames
+from pfps_ml.workflows.release import judge, release, show_checks
 from pfps_ml.workflows.simulate import write_cohort
 from pfps_ml.workflows.tracking import expect_store, track
 from pfps_ml.workflows.train import CANDIDATE, Candidate, write_candidate
@@ -50,7 +50,7 @@ def records(
 ) -> Iterator[Record]:
     """Yield what happened, for the tracker: no row of any frame is in it."""
     made = candidate.facts["trained_on"]
-    yield Tag("released", _told(released))
+    yield Tag("released", _released_as(released))
     yield Tag("scenario", str(made["scenario"]))
     yield Tag("split", candidate.facts["split_digest"])
     yield Tag("notice", NOTICE)
@@ -61,16 +61,18 @@ def records(
         yield Param(f"recipe.{name}", value)
     for name, frame in (("onset", frames.onset), ("treatment", frames.treatment)):
         yield Dataset(name, frame, data_digest(frame), "training")
-    for row in evaluation.tables["onset"].itertuples():
-        yield Metric(f"onset_{row.metric}", float(row.value), float(row.low), float(row.high))
-    for row in evaluation.tables["effects"].itertuples():
-        yield Metric(f"effect_{row.arm}", float(row.effect), float(row.low), float(row.high))
-    for row in evaluation.frame("policies").itertuples():
-        yield Metric(f"policy_{row.policy}", float(row.value), float(row.low), float(row.high))
+    yield from _metrics("onset", evaluation.tables["onset"], "metric", "value")
+    yield from _metrics("effect", evaluation.tables["effects"], "arm", "effect")
+    yield from _metrics("policy", evaluation.frame("policies"), "policy", "value")
     for path in sorted(folder.iterdir()):
         yield Artifact(path, "evaluation")
     if isinstance(released, Bundle):
         yield Model(released.path)
+
+
+def _metrics(kind: str, table: pd.DataFrame, name: str, value: str) -> Iterator[Metric]:
+    for row in table.to_dict("records"):
+        yield Metric(f"{kind}_{row[name]}", float(row[value]), float(row["low"]), float(row["high"]))
 
 
 def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> None:
@@ -92,18 +94,18 @@ def run_all(config: Config, models: Path = MODELS, roster: Path = ROSTER) -> Non
         validate.validate(frames, config, scenario)
         candidate = train.train(frames, config, scenario, tell)
         write_candidate(candidate, CANDIDATE)
-        found = evaluate.evaluate(candidate, frames, config, tell)
+        evaluation = evaluate.evaluate(candidate, frames, config, tell)
         tell("report")
-        report = found.write(EVALUATION)
+        report = evaluation.write(EVALUATION)
         tell("release")
         released = _released(models, config)
         tell("track")
-        run = track(records(candidate, found, frames, EVALUATION, released), _run_name(scenario, released))
+        run = track(records(candidate, evaluation, frames, EVALUATION, released), _run_name(scenario, released))
         tell("score")
         summary = score_roster(roster, SCORED, released) if isinstance(released, Bundle) else None
     if summary and isinstance(released, Bundle):
         _show_risks(asdict(summary), released)
-    _show_figures(found)
+    _show_figures(evaluation)
     show_checks(judge(CANDIDATE, EVALUATION, config.release).checks)
     places = {"cohort": data, "report": report, "MLflow": f"mlruns/mlflow.db, run {run} (`make ui`)"}
     table("Where everything is", ("what", "where"), (places | _made(released)).items())
@@ -125,7 +127,7 @@ def _made(released: Bundle | ReleaseRefused) -> dict[str, Path]:
     return {"bundle": released.path, "model card": released.path / "card.md", "scored roster": SCORED}
 
 
-def _told(released: Bundle | ReleaseRefused) -> str:
+def _released_as(released: Bundle | ReleaseRefused) -> str:
     if isinstance(released, Bundle):
         return released.name
     return "no: " + ", ".join(str(fault.field) for fault in released.faults)
@@ -147,11 +149,11 @@ def _show_risks(summary: dict[str, Any], released: Bundle) -> None:
     say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
 
 
-def _show_figures(found: Evaluation) -> None:
-    figures = map(figure, found.tables["onset"].itertuples())
+def _show_figures(evaluation: Evaluation) -> None:
+    figures = map(figure, evaluation.tables["onset"].itertuples())
     table("Onset, clubs that training never saw", ("figure", "value", "95 % interval"), figures)
     effects = (
-        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in found.frame("effects").itertuples()
+        (r.arm, f"{r.effect:+.3f}", f"{r.low:+.3f} to {r.high:+.3f}") for r in evaluation.frame("effects").itertuples()
     )
     table("Pathways: adjusted difference from usual care", ("pathway", "effect", "95 % interval"), effects)
 

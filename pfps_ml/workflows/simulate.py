@@ -28,9 +28,9 @@ from pfps_ml.core import (
     written_whole,
 )
 from pfps_ml.core.console import cluster_of, say, steps
-from pfps_ml.model.bundle import dump
+from pfps_ml.model import dump
 from pfps_ml.simulation.cohort import Cohort, simulate_onset, simulate_treatment, solved_parameters
-from pfps_ml.workflows.frames import DATA, MADE, OBSERVED, TRUTH, Frames
+from pfps_ml.workflows.frames import DATA, MADE, OBSERVED, TRUTH, Frames, Home
 
 CHUNK = 250_000  # rows simulated at once: some 500 MB at the peak
 Simulator = Callable[[CohortConfig, int, int], Cohort]
@@ -151,8 +151,8 @@ def _written(parallel_map: ParallelMap, items: list[Any], tell: Callable[[str], 
 def _refuse_another(folder: Path, run: dict[str, Any]) -> None:
     for path in (folder / "manifest.json", folder / "run.json"):
         if path.exists():
-            told = json.loads(path.read_bytes())
-            if told.get("run", told) != run:
+            written = json.loads(path.read_bytes())
+            if written.get("run", written) != run:
                 raise OutputError(f"expected a new folder, got one with another cohort's manifest: {folder}.")
             return
     if any(folder.iterdir()):
@@ -279,11 +279,12 @@ def main(
     dask: Annotated[
         str | None, typer.Option(metavar="[ADDRESS]", help="Write parts on a Dask cluster, or here.")
     ] = None,
+    home: Home = Path(),
 ) -> None:
     """Simulate a cohort and write its four frames."""
     count = max(min(n, 1), round(PATIENT_SHARE * n)) if patients is None else patients
     config = CohortConfig(scenario=scenario, runners=n, patients=count, seed=seed, randomised=randomised)
-    folder = out or DATA / scenario
+    folder = out or home / DATA / scenario
     check(config, draws)
     with steps("simulate", chunk_count(config, draws)) as tell:
         if dask is None:
@@ -296,7 +297,6 @@ def main(
 
 def _write_on_cluster(config: CohortConfig, folder: Path, draws: int, dask: str, tell: Callable[[str], None]) -> None:
     from pfps_ml.batch.rosters import pool_factory
-    # merged
 
     with pool_factory(None, cluster_of(dask)) as lend:
         write_parts(config, folder, lend, draws, tell=tell)

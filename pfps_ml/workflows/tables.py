@@ -101,16 +101,16 @@ def _declaration(key: str, value: object) -> str:
     return f"{words.get(key, key)} {shown:.6g}" if isinstance(shown, float) else f"{words.get(key, key)} {shown}"
 
 
-def show_scenarios(found: list["Scenario"]) -> None:
+def show_scenarios(scenarios: list["Scenario"]) -> None:
     """Print a table of simulated worlds."""
     name, parent = Column("scenario", no_wrap=True), Column("parent", no_wrap=True)
     table = Table(name, Column("title", ratio=1), parent, "base rate", "months", "own", "assumed", show_lines=True)
     table.caption = "own: parameters that differ from the parent's; assumed: of these, without evidence"
-    for each in found:
-        own = [p for part in (each.runners, each.patients) for p in part.values() if p.origin == each.name]
-        rate, assumed = _figure(each.runners["onset_base_rate"]), sum(p.assumption for p in own)
+    for each in scenarios:
+        changed = [p for part in (each.runners, each.patients) for p in part.values() if p.origin == each.name]
+        rate, assumed = _figure(each.runners["onset_base_rate"]), sum(p.assumption for p in changed)
         months = f"{each.horizon_months:g}"
-        table.add_row(each.name, each.title, each.parent or "", rate, months, str(len(own)), str(assumed))
+        table.add_row(each.name, each.title, each.parent or "", rate, months, str(len(changed)), str(assumed))
     Console().print(table)
 
 
@@ -168,9 +168,9 @@ def lines(table: pd.DataFrame, metric: str | None = None) -> Iterator[tuple[str,
         raise InputError(f"expected a figure of the comparison ({', '.join(names)}), got {wanted!r}")
     places = 5 if wanted == EXCESS else 4  # candidates differ by some ten thousandths of it
     for row in table[table["metric"] == wanted].to_dict("records"):
-        own = _with_interval(row["value"], row["low"], row["high"], f".{places}f")
+        figure = _with_interval(row["value"], row["low"], row["high"], f".{places}f")
         other = _with_interval(row["difference"], row["difference_low"], row["difference_high"], f"+.{places}f")
-        yield (str(row["title"]), str(row["rounds"]), own, other,
+        yield (str(row["title"]), str(row["rounds"]), figure, other,
                f"{row['fit_seconds']:.2f}", f"{row['predict_seconds']:.2f}")  # fmt: skip
 
 

@@ -36,12 +36,12 @@ from pfps_ml.core import (
 )
 from pfps_ml.domain import INPUTS, VISIT
 from pfps_ml.domain.input_validation import check
-from pfps_ml.model.bundle import Bundle, load_bundle
+from pfps_ml.model import Bundle, load_bundle
 
 HOME = Path("mlruns")
 _PATIENCE = 1.0  # seconds for a thread to end
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
-_HOW = "make one with `python -m pipelines.compare onset`"
+_HOW = "make one with `pfps compare onset`"
 _SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 _MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -206,8 +206,8 @@ def _experiment(mlflow: Any, name: str, address: str, home: Path) -> str:
         # a server knows where artifacts go; a database would put them under the working directory
         home.mkdir(parents=True, exist_ok=True)
         place = destination(home / "artifacts").as_uri()
-    found = mlflow.get_experiment_by_name(name)
-    return str(found.experiment_id if found else mlflow.create_experiment(name, artifact_location=place))
+    experiment = mlflow.get_experiment_by_name(name)
+    return str(experiment.experiment_id if experiment else mlflow.create_experiment(name, artifact_location=place))
 
 
 def _log(mlflow: Any, record: Record) -> None:

@@ -25,10 +25,19 @@ from pfps_ml.core.console import say, steps
 from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.io.study_data import Columns, arm_levels
-from pfps_ml.model.additive import DECIMALS, AdditiveModel, explainer
-from pfps_ml.model.bundle import bundle_parts, digest, dump
-from pfps_ml.model.prediction import Interval, Predictor
-from pfps_ml.model.reference import KEY, build_reference, overlap_to_json
+from pfps_ml.model import (
+    DECIMALS,
+    KEY,
+    AdditiveModel,
+    Interval,
+    Predictor,
+    build_reference,
+    bundle_parts,
+    digest,
+    dump,
+    explainer,
+    overlap_to_json,
+)
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.training.split import Split, split_clubs
@@ -37,10 +46,12 @@ from pfps_ml.workflows.frames import (
     OBSERVED,
     OUT,
     Frames,
+    Home,
     data_digest,
     onset_features,
     pathway_features,
     read_frames,
+    scenario_of,
 )
 from pfps_ml.workflows.train_on_cohort import (
     LOCAL,
@@ -67,7 +78,7 @@ _MAKING = ("split", "onset", "pathways", "product")  # of the configuration: wha
 STEPS = 9
 _GOLDEN_ROWS, _SKIPPED = 24, 0.3
 Progress = Callable[[str], None]
-Folder = Annotated[Path, typer.Argument(help="Folder with the frames.")]
+Folder = Annotated[Path | None, typer.Argument(help=f"Folder with the frames ({DATA / 'reference'}).")]
 Simulated = Annotated[str | None, typer.Option(help="The simulated scenario; by default what the frames say.")]
 Choices = Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")]
 Out = Annotated[
@@ -143,18 +154,6 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
     return Candidate(predictor, reference, _facts(frames, config, scenario, split, onset), horizons)
 
 
-def scenario_of(frames: Frames, said: str | None = None) -> str | None:
-    """Return the scenario that frames were simulated from, as somebody said or as they say; None of a real cohort.
-
-    Raises
-    ------
-    FactError
-        If there is no such scenario.
-    """
-    name = said or (frames.made or {}).get("scenario")
-    return load_scenario(name).name if name else None
-
-
 def digests(frames: Frames) -> dict[str, str]:
     """Return the digests of the observed frames, by name."""
     return {name: data_digest(getattr(frames, name)) for name in OBSERVED}
@@ -196,8 +195,8 @@ def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress
 
 def _main_horizons(scenario: str | None) -> dict[str, Horizon]:
     """Return the main horizon of each outcome: a scenario says how long its runners are followed."""
-    found = {each.name: each.at() for each in OUTCOMES}
-    return found | ({ONSET.name: ONSET.at(load_scenario(scenario).horizon_months)} if scenario else {})
+    horizons = {outcome.name: outcome.at() for outcome in OUTCOMES}
+    return horizons | ({ONSET.name: ONSET.at(load_scenario(scenario).horizon_months)} if scenario else {})
 
 
 def _fit_further(
@@ -265,12 +264,12 @@ def _facts(frames: Frames, config: Config, scenario: str | None, split: Split, o
 
 
 def main(  # noqa: PLR0913, PLR0917
-    folder: Folder = DATA / "reference", scenario: Simulated = None, config: Choices = None, out: Out = None,
+    folder: Folder = None, scenario: Simulated = None, config: Choices = None, out: Out = None,
     cohort: Real = None, patients: Visited = None, bundle: Start = None, by: By = "", mlflow: Logged = False,
     mapping: Map = None, outcome: Outcome = None, event: Event = None, follow_up: Name = None, period: Name = None,
     person: Name = None, measured_on: Name = None, happened_on: Name = None, second: Name = None,
     patients_map: PatientsMap = None, arm: Arm = None, arm_level: ArmLevel = None, success: Success = None,
-    success_level: Succeeded = None,
+    success_level: Succeeded = None, home: Home = Path(),
 ) -> None:  # fmt: skip
     """Train a candidate on validated frames; with --cohort or --patients, a bundle on real people."""
     real = Asked(
@@ -279,18 +278,19 @@ def main(  # noqa: PLR0913, PLR0917
         mlflow,
     )  # fmt: skip
     if any((cohort, patients)):
-        if scenario is not None or folder != DATA / "reference":
+        if scenario is not None or folder is not None:
             raise InputError("expected frames that were simulated, or --cohort FILE and --patients FILE, got both")
-        train_on_files(real, load_config(config), out or LOCAL)
+        train_on_files(real, load_config(config), out or home / LOCAL, home)
         return
     if real != Asked():
         raise InputError("expected --cohort FILE or --patients FILE beside options that are about them, got none")
-    frames = read_frames(folder)
+    frames = read_frames(folder or home / DATA / "reference")
     scenario = scenario_of(frames, scenario)
     with steps("train", STEPS) as tell:
         candidate = train(frames, load_config(config), scenario, tell)
-    write_candidate(candidate, out or CANDIDATE)
-    say(f"candidate in {out or CANDIDATE}; judge it with `python -m pipelines.evaluate`")
+    place = out or home / CANDIDATE
+    write_candidate(candidate, place)
+    say(f"candidate in {place}; `pfps release` evaluates it on the clubs held out, and releases it if it passes")
 
 
 def make_folder(folder: Path) -> None:
@@ -332,7 +332,6 @@ __all__ = [
     "interval",
     "main",
     "make_folder",
-    "scenario_of",
     "train",
     "write_candidate",
 ]

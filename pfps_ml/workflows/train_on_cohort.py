@@ -45,12 +45,20 @@ from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.cohort_figures import resampled
 from pfps_ml.io.study_data import Cohort, Columns, make_result_folder, read_cohort, read_patients
+from pfps_ml.model import (
+    Bundle,
+    Gate,
+    Held,
+    Interval,
+    Predictor,
+    basis,
+    cross_fitted,
+    eligibility,
+    judge,
+    load_bundle,
+    released_bundle,
+)
 from pfps_ml.model.additive import Values, probability
-from pfps_ml.model.bundle import Bundle, load_bundle, released_bundle
-from pfps_ml.model.prediction import Interval, Predictor
-from pfps_ml.model.preference import Gate, Held, judge
-from pfps_ml.model.propensity import cross_fitted, eligibility
-from pfps_ml.model.spline_basis import basis
 from pfps_ml.training.posterior_update import Choice, CoefficientColumns, Update, covariance_of, learnt, members_of
 from pfps_ml.training.update_basis import (
     COMMON,
@@ -63,7 +71,7 @@ from pfps_ml.training.update_basis import (
     shapes_of,
     with_curves,
 )
-from pfps_ml.workflows.frames import OUT
+from pfps_ml.workflows.frames import MODELS, OUT
 from pfps_ml.workflows.recalibrate import (
     EXPERIMENT,
     Known,
@@ -80,7 +88,7 @@ from pfps_ml.workflows.recalibrate import (
     write_bundle,
 )
 from pfps_ml.workflows.tables import show_lines
-from pfps_ml.workflows.tracking import expect_store, track
+from pfps_ml.workflows.tracking import HOME as RUNS, expect_store, track
 
 CURVES = "curves"
 WHY = Message("update_without_test")
@@ -159,15 +167,15 @@ def evidence_update(known: Known, shapes: Shapes, interval: Interval, settings: 
     settings
         When clubs are told apart.
     """
-    found = known.found
-    moves, clubs = coef_offsets_of(found.members, found.parts), club_columns(known.club, settings.most_clubs)
+    log_odds = known.found
+    moves, clubs = coef_offsets_of(log_odds.members, log_odds.parts), club_columns(known.club, settings.most_clubs)
     before, sd = covariance_of(moves, interval), club_sd()
     if not interval.evidence:
         before[0, 0] += settings.site_sd**2
     if not clubs.shape[1]:
         before[0, 0] += sd**2  # of one club, its own rate is part of what is not known
-    along = CoefficientColumns(found.parts, before, sd * clubs, (shapes.design(known.values),))
-    post = learnt(along, known.y, found.margin)
+    along = CoefficientColumns(log_odds.parts, before, sd * clubs, (shapes.design(known.values),))
+    post = learnt(along, known.y, log_odds.margin)
     centre = np.where(_settled_groups(), np.maximum(post.centre, _TURNED), post.centre)
     landed, bends = members_of(post, moves, interval, centre)
     return Update(CURVES, centre, before, post.covariance, landed - moves, bends)
@@ -249,7 +257,7 @@ def train_on_patients(
     treated = treated_of(cohort)
     expect_enough(treated.y, (settings or TrainingConfig()).fewest_events, "patients")
     predictor = replace(trained_pathways(bundle, treated), gate=gate_of(bundle, treated))
-    facts = {"from": bundle.name, "cohort": cohort.digest, "by": by, **_told(bundle, predictor, treated)}
+    facts = {"from": bundle.name, "cohort": cohort.digest, "by": by, **_facts_of(bundle, predictor, treated)}
     return Recalibration(Choice(PATHWAYS, WHY, NO_TESTS), None, facts, predictor, dict(bundle.reference))
 
 
@@ -269,13 +277,13 @@ def lines_of_patients(found: Recalibration) -> list[tuple[str, str]]:
 def treated_of(cohort: Cohort) -> Treated:
     """Return the patients who can be learnt from; folds keep clubs whole where there are enough, else persons."""
     used = cohort.used
-    values, given = complete(cohort.values[used]), np.asarray(cohort.arm)[used].astype(object)
-    own, names = pd.factorize(resampled(cohort, _FOLDS)[0], sort=True)
-    fold = generator(_SEED, "folds").permutation(np.arange(len(names)) % _FOLDS)[own]
-    return Treated(values, given, cohort.y[used], fold, own, cohort.club[used])
+    values, arm = complete(cohort.values[used]), np.asarray(cohort.arm)[used].astype(object)
+    groups, names = pd.factorize(resampled(cohort, _FOLDS)[0], sort=True)
+    fold = generator(_SEED, "folds").permutation(np.arange(len(names)) % _FOLDS)[groups]
+    return Treated(values, arm, cohort.y[used], fold, groups, cohort.club[used])
 
 
-def _told(bundle: Bundle, predictor: Predictor, treated: Treated) -> dict[str, Any]:
+def _facts_of(bundle: Bundle, predictor: Predictor, treated: Treated) -> dict[str, Any]:
     before, after = (success_under(each, treated.values).mean() for each in (bundle.predictor, predictor))
     gate, had = predictor.gate, {name: int((treated.given == name).sum()) for name in before.index}
     return {
@@ -307,8 +315,8 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
         flat = {name: np.broadcast_to(each.mean(axis=0), each.shape) for name, each in sight.added.items()}
         sight = Sight(sight.usual, flat)
     moves = sight.coef_offsets(centres)
-    few = sight.coef_columns(treated.given, centres)
-    open_to = np.ones(few.shape[1], dtype=bool)
+    columns = sight.coef_columns(treated.given, centres)
+    open_to = np.ones(columns.shape[1], dtype=bool)
     open_to[SCALES] = modified
     # clinics differ in success and in what they give: what is theirs must not pass for an arm's
     clinics = TrainingConfig.site_sd * club_columns(treated.club, TrainingConfig.most_clubs)
@@ -316,7 +324,7 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     if not predictor.pathway_interval.evidence:
         before[0, 0] += TrainingConfig.site_sd**2
     along = CoefficientColumns(
-        few[:, open_to], before[np.ix_(open_to, open_to)], clinics, _bends(shapes, treated, modified)
+        columns[:, open_to], before[np.ix_(open_to, open_to)], clinics, _bends(shapes, treated, modified)
     )
     post = learnt(along, treated.y, sight.margin(treated.given)[:, 0])
     landed = np.zeros_like(moves)
@@ -343,14 +351,14 @@ def gate_of(bundle: Bundle, treated: Treated, floor: float = PathwayConfig.prope
         train, test = treated.fold != each, treated.fold == each
         seen, unseen = treated.some(train), treated.some(test)
         for out, modified in ((ours, True), (same, False)):
-            found = trained_pathways(bundle, seen, modified)
-            out.loc[test] = success_under(found, unseen.values).to_numpy()
+            trained = trained_pathways(bundle, seen, modified)
+            out.loc[test] = success_under(trained, unseen.values).to_numpy()
             if modified:
-                gain = success_under(found, seen.values)
+                gain = success_under(trained, seen.values)
                 for name in ACTIVE_ARMS:
                     rows = may[name].to_numpy()[train]
-                    own = (gain[name] - gain[REFERENCE_ARM])[rows if rows.any() else slice(None)]
-                    flat.loc[test, name] = float(own.mean())
+                    gains = (gain[name] - gain[REFERENCE_ARM])[rows if rows.any() else slice(None)]
+                    flat.loc[test, name] = float(gains.mean())
     chance = cross_fitted(X, pd.Series(treated.given), treated.fold, basis(X, _PROPENSITY_KNOTS))
     return judge(Held(treated.y, treated.given, may, chance.clip(lower=floor), treated.groups), ours, same, flat)
 
@@ -386,12 +394,12 @@ def _written(
     prognosis = with_curves(prognosis, shapes[REFERENCE_ARM].curves(parts[0]))
     modifiers: dict[str, Any] = {}
     for at, name in enumerate(ACTIVE_ARMS):
-        own = predictor.modifiers[name]
+        modifier = predictor.modifiers[name]
         if modified:
-            own = scaled(own, moves[:, COMMON][:, at], moves[:, SCALES][:, at], centres[1 + at])
-            modifiers[name] = with_curves(own, shapes[name].curves(parts[1 + at]))
+            modifier = scaled(modifier, moves[:, COMMON][:, at], moves[:, SCALES][:, at], centres[1 + at])
+            modifiers[name] = with_curves(modifier, shapes[name].curves(parts[1 + at]))
         else:
-            modifiers[name] = replace(own, intercept=centres[1 + at] + moves[:, COMMON][:, at], terms=())
+            modifiers[name] = replace(modifier, intercept=centres[1 + at] + moves[:, COMMON][:, at], terms=())
     return replace(predictor, prognosis=prognosis, modifiers=modifiers)
 
 
@@ -444,7 +452,7 @@ class Asked:
     logged: bool = False
 
 
-def train_on_files(asked: Asked, config: Config, out: Path) -> None:
+def train_on_files(asked: Asked, config: Config, out: Path, home: Path = Path()) -> None:
     """Read and check the files, print both, train on them and write the new bundle whole; CURRENT is never moved.
 
     Raises
@@ -457,23 +465,30 @@ def train_on_files(asked: Asked, config: Config, out: Path) -> None:
         If the folder is there already, or cannot be written.
     """
     expect_new_folder(out)
+    runs = home / RUNS
     if asked.logged:
-        expect_store()
-    bundle = released_bundle() if asked.bundle is None else load_bundle(asked.bundle)
+        expect_store(home=runs)
+    bundle = _released(home) if asked.bundle is None else load_bundle(asked.bundle)
     read = list(_read(asked, bundle))  # both are read and checked before anything is trained
-    found: list[Recalibration] = []
+    results: list[Recalibration] = []
     start = bundle.name
     with waiting("Training"):
         for cohort, checks in read:
             train = train_on_cohort if cohort.arm is None else train_on_patients
-            found.append(train(bundle, cohort, config.training, asked.by, checks))
-            bundle = replace(bundle_after(found[-1], bundle, out.name), name=start)
+            results.append(train(bundle, cohort, config.training, asked.by, checks))
+            bundle = replace(bundle_after(results[-1], bundle, out.name), name=start)
     make_result_folder(out.parent)
     write_bundle(bundle, out)
-    for each in found:
-        show_lines(lines_of(each) if each.update else lines_of_patients(each), out)
+    for result in results:
+        show_lines(lines_of(result) if result.update else lines_of_patients(result), out)
         if asked.logged:
-            track(records_of_update(each, out), f"training of {out.name}", EXPERIMENT)
+            track(records_of_update(result, out), f"training of {out.name}", EXPERIMENT, home=runs)
+
+
+def _released(home: Path) -> Bundle:
+    """Load the bundle that was released under a home, else the one of this checkout or installation."""
+    models = home / MODELS
+    return released_bundle(models if home != Path() and (models / "CURRENT").exists() else None)
 
 
 def _read(asked: Asked, bundle: Bundle) -> Iterator[tuple[Cohort, list[Check]]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -158,18 +158,18 @@ def _results(frame: pd.DataFrame) -> str:
         rows.append([
             row["study"], row["measure"], f"{row['people']:,}", _numbers(row["measure"], published),
             _numbers(row["measure"], point), _percentile(row["percentile"]), "yes" if row["inside"] else "**no**",
-            " to ".join(_said(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
+            " to ".join(_formatted(row["measure"], drawn)), "yes" if row["drawn_inside"] else "**no**",
             "yes" if row["circular"] else "same study" if row["same_study"] else "no",
         ])  # fmt: skip
     return markdown_table(HEADINGS, rows, spaced_rule=True)
 
 
-def _said(measure: str, values: tuple[float, ...]) -> list[str]:
+def _formatted(measure: str, values: tuple[float, ...]) -> list[str]:
     return [f"{100 * value:.1f}" if measure in _PERCENT else f"{value:.2f}" for value in values]
 
 
 def _numbers(measure: str, values: tuple[float, float, float]) -> str:
-    texts = _said(measure, values)
+    texts = _formatted(measure, values)
     unit = " %" if measure == "share" else ""
     return f"{texts[0]}{unit}" + ("" if np.isnan(values[1]) else f" ({texts[1]} to {texts[2]})")
 
@@ -181,7 +181,7 @@ def _percentile(percentile: float) -> str:
 def _account(study: Study, undefined: int) -> str:
     source = ledger()[study.rows[-1]].study
     groups = " against ".join(f"{group.name} ({group.size})" for group in study.groups)
-    citations = _told("Circular", circular(study)) + _told("Of the same study", related(study))
+    citations = _citations("Circular", circular(study)) + _citations("Of the same study", related(study))
     lost = f" Not defined in {undefined} re-enactments, in which nobody fell ill." if undefined else ""
     return (
         f"- **{study.title}** ({source}; {', '.join(study.rows)}). Scenario `{study.scenario}`; "
@@ -190,7 +190,7 @@ def _account(study: Study, undefined: int) -> str:
     )
 
 
-def _told(how: str, cited: dict[str, list[str]]) -> str:
+def _citations(how: str, cited: dict[str, list[str]]) -> str:
     texts = "; ".join(f"`{name}` cites {', '.join(rows)}" for name, rows in cited.items())
     return f" {how}: {texts}." if texts else ""
 
@@ -239,7 +239,7 @@ def _scale(axes: "Axes", measure: str) -> None:
     if measure == "share":
         # square root: a study's chance scatter is then about as wide at 2 % as at 60 %
         axes.set_xscale("function", functions=(lambda x: np.sqrt(np.maximum(x, 0)), np.square))
-        ticks = [0, 1, 2, 5, 10, 20, 30, 50, 70]
+        ticks = [0.0, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0]
         axes.set_xlim(0, 85)
     else:
         axes.set_xscale("log")
@@ -249,7 +249,7 @@ def _scale(axes: "Axes", measure: str) -> None:
     axes.minorticks_off()
 
 
-def _legend() -> list:
+def _legend() -> list[Any]:
     from matplotlib.lines import Line2D
 
     return [

@@ -16,10 +16,9 @@ from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, S
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
-from pfps_ml.model.propensity import cross_fitted, eligibility
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.model import basis, cross_fitted, eligibility
 from pfps_ml.training.split import split_clubs
-from pfps_ml.workflows.frames import DATA, OBSERVED, Frames, coded, pathway_features, read_frames
+from pfps_ml.workflows.frames import DATA, OBSERVED, Frames, Home, coded, pathway_features, read_frames, scenario_of
 
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near
 _COPY = 0.999  # correlation with the truth at which a column is the truth
@@ -126,8 +125,9 @@ def _label_faults(frame: pd.DataFrame, outcome: str) -> Iterator[Fault]:
         return
     values = coded(frame)
     for name in values:
-        missing = values[name].isna().to_numpy(dtype=float)
-        filled = values[name].fillna(values[name].median() if missing.mean() < 1 else 0.0).to_numpy(dtype=float)
+        missing = np.asarray(values[name].isna(), dtype=np.float64)
+        middle = values[name].median() if missing.mean() < 1 else 0.0
+        filled = np.asarray(values[name].fillna(middle), dtype=np.float64)
         for code, column in (("values_give_outcome_away", filled), ("gaps_give_outcome_away", missing)):
             alone = auroc(y, column)
             if max(alone, 1 - alone) > _GIVES_AWAY:
@@ -157,9 +157,9 @@ def _overlap_faults(treatment: pd.DataFrame, config: Config) -> Iterator[Fault]:
     folds = np.where(fold.is_held_out(treatment["club"]), 0, treatment["club"].map(fold.folds).fillna(0))
     chance = cross_fitted(X, arm, folds.astype(np.int64), basis(X, config.pathways.knots))
     overlap = propensity_overlap(chance, arm, eligibility(X)).set_index("arm")["share"]
-    for name, share in overlap.items():
+    for arm_name, share in overlap.items():
         if not share >= _OVERLAP:
-            about = {"expected": _OVERLAP, "arm": str(name), "share": float(share)}
+            about = {"expected": _OVERLAP, "arm": str(arm_name), "share": float(share)}
             yield _fault("treatment.arm", Message("overlap_too_small", about))
 
 
@@ -169,19 +169,24 @@ def _feature_faults(features: tuple[str, ...]) -> Iterator[Fault]:
 
 
 def main(
-    folder: Annotated[Path, typer.Argument(help="Folder with the frames.")] = DATA / "reference",
-    scenario: Annotated[str | None, typer.Option(help="Scenario whose base rate must be met.")] = "reference",
+    folder: Annotated[Path | None, typer.Argument(help="Folder with the frames.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="Scenario whose base rate must be met; by default what the frames say.")
+    ] = None,
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
+    home: Home = Path(),
 ) -> None:
     """Validate a cohort; faults are printed as one table and nothing goes on."""
+    place = folder or home / DATA / "reference"
     try:
         with steps("validate", 1) as tell:
             tell("schema, base rate, labels, truth, overlap")
-            validate(read_frames(folder, truth=True), load_config(config), scenario)
+            frames = read_frames(place, truth=True)
+            validate(frames, load_config(config), scenario_of(frames, scenario))
     except CohortError as error:
         table("Faults", ("where", "what"), ((fault.field, fault.text) for fault in error.faults))
         raise CohortError(error.message) from error
-    say(f"{folder}: no faults")
+    say(f"{place}: no faults")
 
 
 __all__ = ["main", "validate"]

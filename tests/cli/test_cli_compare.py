@@ -1,4 +1,4 @@
-"""`pfps compare`: the latest comparison in MLflow, printed; and what is said where there is none."""
+"""`pfps compare --last`: the latest comparison in MLflow, printed; and the answer where there is none."""
 
 import pandas as pd
 import pytest
@@ -29,7 +29,7 @@ def logged(pfps, tmp_path):
 
 
 def test_the_latest_comparison_is_printed_with_intervals(logged):
-    code, out, _ = logged("compare")
+    code, out, _ = logged("compare", "--last")
     assert code == 0
     assert "AUROC: onset reference 5000" in out
     assert "0.7000 (0.6500 to 0.7500)" in out
@@ -37,13 +37,28 @@ def test_the_latest_comparison_is_printed_with_intervals(logged):
 
 
 def test_another_figure_is_printed_when_asked_for_and_an_unknown_one_is_refused(logged):
-    code, out, _ = logged("compare", "onset", "--metric", "brier")
+    code, out, _ = logged("compare", "onset", "--last", "--metric", "brier")
     assert (code, "Brier score: onset reference 5000" in out) == (0, True)
-    code, _, error = logged("compare", "--metric", "luck")
+    code, _, error = logged("compare", "--last", "--metric", "luck")
     assert (code, "auroc, brier" in error) == (2, True)
 
 
 def test_where_nothing_was_compared_it_says_how_to_and_exits_with_2(pfps):
-    code, out, error = pfps("compare", "pathways")
+    code, out, error = pfps("compare", "pathways", "--last")
     assert (code, out) == (2, "")
-    assert "python -m pipelines.compare" in error
+    assert "pfps compare onset" in error
+
+
+def test_the_latest_comparison_of_another_home_is_printed(logged, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert logged("compare", "--last")[0] == 2
+    code, out, _ = logged("compare", "--last", "--home", tmp_path)
+    assert (code, "AUROC: onset reference 5000" in out) == (0, True)
+
+
+@pytest.mark.parametrize("words", [(), ("onset", "--metric", "brier")])
+def test_a_comparison_is_not_begun_without_a_task_and_a_figure_is_of_the_latest_only(pfps, words, tmp_path):
+    code, _, error = pfps("compare", *words)
+    assert (code, "--last" in error) == (2, True)
+    assert not (tmp_path / "mlruns").exists()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pfps_ml.workflows.example_squad import PLAYERS, SQUAD, squad_book
+from pfps_ml.workflows.samples import PLAYERS, SQUAD, squad_book
 from tests.rosters import GOOD, cells, roster
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,7 +20,7 @@ def bundle_folder(bundle):
 
 
 def test_the_committed_squad_is_what_the_pipeline_writes():
-    assert EXAMPLE.read_bytes() == squad_book(), "run `python -m pfps_ml.workflows.example_squad`"
+    assert EXAMPLE.read_bytes() == squad_book(), "run `python -m pfps_ml.workflows.samples`"
 
 
 def test_the_squad_is_mapped_loaded_scored_and_mended_at_first_try(pfps, tmp_path, bundle_folder):

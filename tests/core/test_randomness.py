@@ -1,8 +1,7 @@
 """The one door for randomness: a row's value depends on seed, stream and row, and on nothing else."""
 
 import numpy as np
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pfps_ml.core.randomness import generator, uniforms
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pfps_ml.core.errors import Fault
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS

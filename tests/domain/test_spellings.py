@@ -3,8 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS
 from pfps_ml.domain.synonyms import AMBIGUOUS, facts, is_unknown, level_of, plain, read_number, units_of

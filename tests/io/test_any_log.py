@@ -7,8 +7,7 @@ import struct
 
 import pytest
 from fitdecode.utils import compute_crc
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.core.errors import InputError
 from pfps_ml.domain.dictionary import BY_NAME

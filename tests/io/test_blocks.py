@@ -5,8 +5,7 @@ import io
 
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.core.errors import InputError
 from pfps_ml.io import csv_chunks

@@ -6,8 +6,7 @@ import decimal
 import io
 
 import pyarrow as pa
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.io.cells import Dialect, csv_header, csv_lines, texts, unguard, unguarded
 

@@ -5,8 +5,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.io import duplicates
 from pfps_ml.io.duplicates import Shared, count_among, find_shared, hash_ids, isin_sorted, plain_ids, repeated_hashes

@@ -3,8 +3,7 @@
 from datetime import date, datetime, time, timedelta
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.io.training_load import FIGURES, SILENCE, Activity, load_of

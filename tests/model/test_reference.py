@@ -6,8 +6,7 @@ import shutil
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.core.config import ProductConfig
 from pfps_ml.core.errors import BundleError, BundleFormat

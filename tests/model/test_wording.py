@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.input_validation import check

@@ -11,8 +11,7 @@ from scipy.special import expit
 
 from pfps_ml.core.randomness import generator
 from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import PARTS as POPULATIONS
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain.scenario import PARTS as POPULATIONS, load_scenario
 from pfps_ml.simulation import study_figures, targets
 from pfps_ml.simulation.cohort import solved_parameters
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, Kin, check

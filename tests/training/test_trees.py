@@ -4,8 +4,7 @@ import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from pfps_ml.core.errors import FactError
 from pfps_ml.core.randomness import generator

@@ -11,8 +11,7 @@ from pfps_ml.core.errors import FactError
 from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.scenario import PARTS, load_scenario, scenario_names
 from pfps_ml.domain.schemas import NOTICE
-from pfps_ml.workflows import claims
-from pfps_ml.workflows import claims as pipeline
+from pfps_ml.workflows import claims, claims as pipeline
 from pfps_ml.workflows.claims import PAGE, VERDICTS, claims_page, conflicts, groups, shown
 
 HOUSE = Path(__file__).parents[2]

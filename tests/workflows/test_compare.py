@@ -217,7 +217,7 @@ def test_the_latest_comparison_is_read_back_as_it_was_logged(store, compared):
 def test_where_nothing_was_compared_the_answer_says_how_to(store, tmp_path):
     home, _, _ = store
     for task, place in (("pathways", home), ("onset", tmp_path)):
-        with pytest.raises(InputError, match=r"make one with `python -m pipelines.compare"):
+        with pytest.raises(InputError, match=r"make one with `pfps compare onset"):
             latest_table(Tag(TAG, task), TABLE, EXPERIMENT, home=place)
     with pytest.raises(InputError, match="expected a finished run"):
         latest_table(Tag(TAG, "onset"), TABLE, "another", home=home)

@@ -118,7 +118,7 @@ def test_a_run_that_fails_in_the_middle_leaves_the_old_frames_whole(config, tmp_
 
 
 def test_a_frame_that_is_not_there_or_no_parquet_is_an_error(tmp_path):
-    with pytest.raises(InputError, match=r"pipelines\.simulate"):
+    with pytest.raises(InputError, match=r"make one with `pfps simulate"):
         read_frames(tmp_path)
     (tmp_path / "onset.parquet").write_text("not parquet")
     with pytest.raises(InputError, match=r"onset\.parquet"):
@@ -181,7 +181,7 @@ def test_another_model_of_the_same_version_takes_a_new_name_and_the_old_one_stay
 
 
 def test_a_release_without_a_candidate_or_into_a_file_is_an_error(results, tmp_path):
-    with pytest.raises(InputError, match=r"pipelines\.train"):
+    with pytest.raises(InputError, match=r"run `pfps train"):
         release(tmp_path / "none", tmp_path / "none", tmp_path / "models", "1")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(OutputError, match="nothing moved"):

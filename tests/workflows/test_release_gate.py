@@ -145,7 +145,7 @@ def test_an_evaluation_without_its_tables_is_refused(written, tmp_path):
 def test_a_candidate_that_is_not_whole_is_refused(written, tmp_path, name, content):
     spoilt = shutil.copytree(written[0], tmp_path / "candidate")
     (spoilt / name).unlink() if content is None else (spoilt / name).write_text(content)
-    with pytest.raises(InputError, match=r"cannot be read; run pipelines\.train"):
+    with pytest.raises(InputError, match=r"cannot be read; run `pfps train`"):
         judge(spoilt, written[1])
 
 

@@ -12,8 +12,7 @@ import pytest
 from pfps_ml.core.errors import FactError, OutputError
 from pfps_ml.model.bundle import load_bundle
 from pfps_ml.model.preference import Gate
-from pfps_ml.workflows import checklist_reports
-from pfps_ml.workflows import checklists as guidelines
+from pfps_ml.workflows import checklist_reports, checklists as guidelines
 from pfps_ml.workflows.card import figures_of_format_1_card
 from pfps_ml.workflows.checklist_reports import DOCS, PAGES, REFERENCE, figures
 from pfps_ml.workflows.checklists import ANSWERS, CONCERNS, DONE, HERE, Known, filled, read_items, worst

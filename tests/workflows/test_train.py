@@ -9,7 +9,8 @@ from pfps_ml.core.errors import CohortError, FactError
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json
 from pfps_ml.training.split import split_clubs
-from pfps_ml.workflows.train import scenario_of, train
+from pfps_ml.workflows.frames import scenario_of
+from pfps_ml.workflows.train import train
 
 
 def test_onset_is_never_learned_from_visits(frames, config):
