@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from pfps_ml import released_bundle
-from pfps_ml.model import assess
+from pfps_ml.model.assess import assess
 from serving.app import listen, run_app
 from serving.requests import EXAMPLES, AssessRequest, Runner, coded, read
 

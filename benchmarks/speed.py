@@ -23,7 +23,8 @@ from pfps_ml.core import CohortConfig, OnsetConfig, generator
 from pfps_ml.core.console import say, table
 from pfps_ml.domain import ONSET, ONSET_FIELDS
 from pfps_ml.domain.input_validation import check, check_columns
-from pfps_ml.model import AdditiveModel, Bundle, Scorer, assess, explainer, released_bundle, scorer
+from pfps_ml.model import AdditiveModel, Bundle, Scorer, explainer, released_bundle, scorer
+from pfps_ml.model.assess import assess
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.onset import compile_trees, pair_gains
 from pfps_ml.workflows.frames import onset_features

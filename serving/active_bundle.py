@@ -6,7 +6,8 @@ from threading import Lock, Thread, current_thread, main_thread
 
 from pfps_ml import released_bundle
 from pfps_ml.core import BundleError, PfpsError
-from pfps_ml.model import Bundle, assess, digest, dump
+from pfps_ml.model import Bundle, digest, dump
+from pfps_ml.model.assess import assess
 from serving.audit_log import (
     LOG,
     PROMOTIONS,

@@ -8,7 +8,8 @@ from typing import TypeVar
 
 from pydantic import BaseModel
 
-from pfps_ml.model import Assessment, Bundle, assess
+from pfps_ml.model import Assessment, Bundle
+from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.errors import TooMany
 from serving.requests import coded

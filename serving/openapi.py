@@ -12,7 +12,8 @@ from pydantic.json_schema import models_json_schema
 from pfps_ml import __version__
 from pfps_ml.domain import ARMS, NOTICE, Driver
 from pfps_ml.io.readers import ENDINGS
-from pfps_ml.model import Bundle, assess
+from pfps_ml.model import Bundle
+from pfps_ml.model.assess import assess
 from serving.access import KEYS_VARIABLE
 from serving.errors import ADVICE, CODE_HEADER
 from serving.requests import (

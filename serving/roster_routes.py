@@ -28,7 +28,8 @@ from pfps_ml.core import Fault, InputError, MissingLibrary
 from pfps_ml.domain.input_validation import check
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
-from pfps_ml.model import Bundle, assess
+from pfps_ml.model import Bundle
+from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.errors import TooLarge
 from serving.microbatch import RosterQueue

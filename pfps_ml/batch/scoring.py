@@ -18,7 +18,8 @@ from pfps_ml.domain.input_validation import Checked
 from pfps_ml.io.output_writer import join
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece, written_format
 from pfps_ml.io.roster import NAMES
-from pfps_ml.model import Bundle, assess
+from pfps_ml.model import Bundle
+from pfps_ml.model.assess import assess
 
 CHUNK = 16_384  # rows assessed at once: texts that they share are written once
 

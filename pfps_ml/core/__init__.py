@@ -51,7 +51,7 @@ from pfps_ml.core.errors import (
     rows_shown,
 )
 from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
-from pfps_ml.core.messages import Message
+from pfps_ml.core.messages import Message, sentence
 from pfps_ml.core.numbers import (
     ABSOLUTE,
     DIGITS,
@@ -79,5 +79,5 @@ __all__ = [
     "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
     "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit", "explained",
     "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent", "rounded",
-    "rows_shown", "same", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
+    "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

@@ -4,8 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from pfps_ml.core import Message
-from pfps_ml.core.messages import sentence
+from pfps_ml.core import Message, sentence
 from pfps_ml.domain import ONSET, SUCCESS
 
 PAGE = "docs/CHECKS.md"

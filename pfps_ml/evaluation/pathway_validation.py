@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Bools, EvaluationConfig, Floats, Message, NDArray, expit, logit
-from pfps_ml.core.messages import sentence
+from pfps_ml.core import Bools, EvaluationConfig, Floats, Message, NDArray, expit, logit, sentence
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.effects import (

@@ -22,7 +22,7 @@ from pfps_ml.model.additive import (
     stack,
     to_json,
 )
-from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, Assessment, Assessments, assess
+from pfps_ml.model.assess import ROSTER_COLUMNS, VISIT_COLUMNS, Assessment, Assessments
 from pfps_ml.model.bundle import (
     TOLERANCE,
     Bundle,
@@ -130,7 +130,7 @@ __all__ = [
     "Caution", "Cautions", "Comparison", "Dictionary", "Estimate", "Explainer", "GainTables", "Gate", "Held",
     "Interval", "Line", "OutcomeSchema", "Overlap", "Pair", "PairGain", "Prediction", "Predictor", "Preferences",
     "PropensityModel", "Reason", "Rival", "Schema", "Scorer", "Scores", "Step", "Term", "add", "as_categorical",
-    "assess", "average", "basis", "basis_on", "build_reference", "bundle_parts", "cautions_of", "changes",
+    "average", "basis", "basis_on", "build_reference", "bundle_parts", "cautions_of", "changes",
     "check_reference", "codes", "count", "cross_fitted", "dictionary_now", "dictionary_of_format_1", "digest", "dump",
     "eligibility", "explainer", "explainer_from_json", "explainer_to_json", "fields_in", "fields_of_onset",
     "fields_of_success", "fingerprint_of", "fit_logistic", "fit_path", "fit_propensity", "from_json", "gain_tables",

@@ -12,8 +12,7 @@ from typing import Any, TypedDict
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Bools, Floats, Ints, Message
-from pfps_ml.core.messages import sentence
+from pfps_ml.core import Bools, Floats, Ints, Message, sentence
 from pfps_ml.domain import (
     ARMS,
     BY_NAME,

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Bools, Floats, Ints, Message, NDArray
-from pfps_ml.core.messages import sentence
+from pfps_ml.core import Bools, Floats, Ints, Message, NDArray, sentence
 from pfps_ml.domain import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.model.additive import DECIMALS
 

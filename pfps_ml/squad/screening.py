@@ -14,7 +14,8 @@ from pfps_ml.domain import BY_NAME, ONSET_FIELDS, TIERS, Driver
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.roster import Roster, read_roster
-from pfps_ml.model import Assessments, Bundle, assess
+from pfps_ml.model import Assessments, Bundle
+from pfps_ml.model.assess import assess
 
 LARGEST = 200  # runners: more are no squad that anybody could see, and no page that anybody could read
 _SEASONS = frozenset({"season", "season_id", "school_year", "year", "saison", "temporada", "stagione", "seizoen"})

@@ -33,8 +33,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import chdtrc
 
-from pfps_ml.core import Floats, Message, RecalibrationConfig
-from pfps_ml.core.messages import sentence
+from pfps_ml.core import Floats, Message, RecalibrationConfig, sentence
 from pfps_ml.domain import BY_NAME
 from pfps_ml.model import AdditiveModel, Explainer, Interval, Predictor, probability
 from pfps_ml.training.pathways import Prior, sample_posterior

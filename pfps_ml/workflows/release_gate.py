@@ -17,8 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Fault, InputError, Message, ReleaseConfig, ReleaseRefused, normal_quantile
-from pfps_ml.core.messages import sentence
+from pfps_ml.core import Fault, InputError, Message, ReleaseConfig, ReleaseRefused, normal_quantile, sentence
 from pfps_ml.domain import REFERENCE_ARM, has_seen
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.external_validation import AGAINST
