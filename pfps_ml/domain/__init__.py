@@ -1,4 +1,4 @@
-"""What the product is about: outcomes and their horizons, links, and the columns of a roster.
+"""What is known: fields, arms, outcomes, the evidence ledger, scenarios, and what is derived from them.
 
 The dictionary, the outcomes, the ledger and what is derived from them are imported from here.
 """

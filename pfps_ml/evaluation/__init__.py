@@ -1,1 +1,1 @@
-"""How good a model is, shown with its uncertainty: figures of merit, effects without truth, displays, reports."""
+"""How models are judged: figures with intervals, effects, checks of a cohort, external validation, displays."""

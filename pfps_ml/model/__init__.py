@@ -1,4 +1,4 @@
-"""The released models at run time.
+"""The run time: tables, engine, prediction, bundle, and the assessment where they meet.
 
 What other rooms use of the run time is imported from here.
 """
