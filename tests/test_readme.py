@@ -21,7 +21,6 @@ import pytest
 from pfps_ml.model.bundle import released_bundle
 from pfps_ml.workflows.simulate import simulate
 from tests.cohorts import written
-from tests.conftest import SMALL
 from tests.workflows.test_researcher import season
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -184,10 +183,10 @@ def test_a_researcher_simulates_trains_evaluates_releases_and_compares(checkout)
 
 
 @pytest.mark.slow
-def test_a_researcher_with_a_cohort_audits_updates_validates_and_releases(checkout, frames):
+def test_a_researcher_with_a_cohort_audits_updates_validates_and_releases(checkout, frames, config):
     bundle = released_bundle()
     patients = frames.treatment.drop(columns="draw")
-    next_patients = simulate(replace(SMALL.cohort, seed=7)).treatment.drop(columns="draw")
+    next_patients = simulate(replace(config.cohort, seed=7)).treatment.drop(columns="draw")
     files = {
         "NEXT_PATIENTS": written(checkout, next_patients, "next_patients.csv"),
         "PATIENTS": written(checkout, patients, "patients.csv"),
