@@ -119,7 +119,7 @@ def _moves(some: Directions, y: Floats, interval: Interval) -> tuple[str, Floats
     level = closed_test(some, y, _SETTINGS).level
     if level is None:
         return "none", np.zeros((some.members.shape[1], some.parts.shape[1]))
-    return level, gaussian_update(some, y, interval, level, _SETTINGS.site_sd).moves
+    return level, gaussian_update(some, y, interval, level, _SETTINGS.site_sd).coef_offsets
 
 
 def _figures(club: Club, members: Floats, shift: float, interval: Interval) -> dict[str, float]:

@@ -118,7 +118,7 @@ def _columns(trial: Trial) -> Iterator[tuple[str, ...]]:
     for column in declared.columns:
         if column.field != "runner_id":
             yield column.source, trial.columns[column.source], BY_NAME[column.field].label
-    yield from (("none", f"{value} in every row", BY_NAME[field].label) for field, value in declared.given)
+    yield from (("none", f"{value} in every row", BY_NAME[field].label) for field, value in declared.constants)
     yield from (("arm", theirs, _LABELS[ours]) for ours, theirs in trial.arms)
     yield "outcome", trial.success, SUCCESS.label
 

@@ -101,7 +101,7 @@ def test_what_another_run_made_is_not_gone_on_with(copied, bundle, monkeypatch, 
     source, out, before = copied
     mapping = Mapping(leave=frozenset(["club"])) if what == "map" else None
     if what == "version":
-        monkeypatch.setattr("pfps_ml.batch.rosters.version", lambda _: "99")
+        monkeypatch.setattr("pfps_ml.batch.stream.version", lambda _: "99")
     how = run_options(size=Size(rows=50)) if what == "size" else run_options()
     with pytest.raises(OutputError, match="another run's manifest"):
         score_roster(source, out, bundle, mapping, how)

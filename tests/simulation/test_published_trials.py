@@ -108,7 +108,7 @@ def test_the_page_says_what_choosing_by_prediction_leads_the_best_arm_by():
 
 
 def test_what_is_the_same_in_every_row_is_said():
-    given = dict(load_mapping(RECOVERY.mapping).given)
+    given = dict(load_mapping(RECOVERY.mapping).constants)
     assert given == {"sex": "female"}
 
 
