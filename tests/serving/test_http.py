@@ -154,7 +154,8 @@ def test_a_bento_is_code_and_bundle_only_and_serves_from_anywhere(models_home, t
     inside = bento / "src"
     assert {path.name for path in inside.iterdir()} == {"serving", "pfps_ml", "models", "bentofile.yaml"}
     endings = {path.suffix for path in inside.rglob("*") if path.is_file()}
-    assert endings <= {".py", ".json", ".md", ".toml", ".csv", ".html", ".js", ".css", ".svg", ".yaml", ".po", ".typed", ""}
+    texts = {".json", ".md", ".toml", ".csv", ".html", ".js", ".css", ".svg", ".yaml", ".po", ".typed", ""}
+    assert endings <= {".py"} | texts
     assert [path.name for path in inside.rglob("*.csv")] == ["evidence.csv"]
     assert "bentoml serve" in (bento / "env" / "docker" / "entrypoint.sh").read_text()
     assert "FROM python:3" in (bento / "env" / "docker" / "Dockerfile").read_text()
