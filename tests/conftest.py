@@ -40,8 +40,7 @@ assert callable(providers._get_local_constants)
 providers._get_local_constants = lambda: providers._local_constants
 
 
-@pytest.fixture(scope="session")
-def config() -> Config:
+def small_config() -> Config:
     """Return a configuration that trains in seconds."""
     from pfps_ml.core.config import CohortConfig, Config, OnsetConfig, PathwayConfig
 
@@ -51,6 +50,12 @@ def config() -> Config:
         pathways=PathwayConfig(posterior_draws=8),
     )
     return replace(small, evaluation=replace(small.evaluation, bootstraps=30))
+
+
+@pytest.fixture(scope="session")
+def config() -> Config:
+    """Return a configuration that trains in seconds."""
+    return small_config()
 
 
 @pytest.fixture(scope="session")

@@ -18,12 +18,14 @@ import pfps_ml
 from pfps_ml.model.assess import assess
 from pfps_ml.model.bundle import load_bundle
 from pfps_ml.domain.input_validation import check
-from pipelines.evaluate import evaluate
-from pipelines.release import release
-from pipelines.simulate import simulate
-from pipelines.train import train, write_candidate
-from pipelines.validate import validate
-from tests.conftest import SMALL
+from pfps_ml.workflows.evaluate import evaluate
+from pfps_ml.workflows.release import release
+from pfps_ml.workflows.simulate import simulate
+from pfps_ml.workflows.train import train, write_candidate
+from pfps_ml.workflows.validate import validate
+from tests.conftest import small_config
+
+SMALL = small_config()
 
 home = Path(sys.argv[1])
 assert Path(pfps_ml.__file__).is_relative_to(home)
