@@ -79,7 +79,7 @@ def test_every_command_of_the_guide_runs_in_its_order(frames, tmp_path, monkeypa
     for line in commands(GUIDE):
         before = current.read_text(encoding="utf-8")
         assert typed(line, monkeypatch) == 0, f"{line}\n{capsys.readouterr()}"
-        assert (current.read_text(encoding="utf-8") != before) == ("pipelines.release" in line)
+        assert (current.read_text(encoding="utf-8") != before) == ("pfps release" in line)
     assert "Validated on another cohort" in capsys.readouterr().out
     new = released_bundle()
     assert new.path == tmp_path / "models" / "pfps-local"
