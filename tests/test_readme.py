@@ -18,10 +18,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pfps_ml.model.bundle import released_bundle
 from pfps_ml.workflows.simulate import simulate
 from tests.cohorts import written
-from tests.workflows.test_researcher import season
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -184,14 +182,15 @@ def test_a_researcher_simulates_trains_evaluates_releases_and_compares(checkout)
 
 @pytest.mark.slow
 def test_a_researcher_with_a_cohort_audits_updates_validates_and_releases(checkout, frames, config):
-    bundle = released_bundle()
-    patients = frames.treatment.drop(columns="draw")
-    next_patients = simulate(replace(config.cohort, seed=7)).treatment.drop(columns="draw")
+    next_season = simulate(replace(config.cohort, seed=7))
+    cohorts = {
+        "NEXT_PATIENTS": next_season.treatment,
+        "PATIENTS": frames.treatment,
+        "COHORT": frames.onset,
+        "NEXT": next_season.onset,
+    }
     files = {
-        "NEXT_PATIENTS": written(checkout, next_patients, "next_patients.csv"),
-        "PATIENTS": written(checkout, patients, "patients.csv"),
-        "COHORT": written(checkout, season(0, bundle), "cohort.csv"),
-        "NEXT": written(checkout, season(1, bundle), "next.csv"),
+        name: written(checkout, rows.drop(columns="draw"), f"{name.lower()}.csv") for name, rows in cohorts.items()
     }
     name = re.compile(rf"\b({'|'.join(files)})\b")
     typed(checkout, [name.sub(lambda found: str(files[found[1]]), line) for line in block_of("pfps audit COHORT")])
