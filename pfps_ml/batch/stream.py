@@ -156,7 +156,7 @@ def open_task(source: Path, mapping: Mapping, out_format: Format, options: RunOp
         As for `pfps_ml.batch.rosters.score_roster`.
     """
     stamp = stamp_of(source)
-    opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
+    opened = open_source(source, NAMES.union(mapping.sources, mapping.other_sides), whole=not part, sheet=mapping.sheet)
     layout = column_layout(replace(opened, rows=1) if part else opened, mapping)
     return Task(opened, layout, out_format, opened.dialect, options, stamp=stamp)
 

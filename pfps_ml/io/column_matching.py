@@ -7,37 +7,33 @@ The field and the unit that the name of a column stands for; and which row of a 
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from pfps_ml.core import Fault, InvalidInput, Message
-from pfps_ml.domain import BY_NAME, INPUTS, ONSET, SUCCESS, Field
-from pfps_ml.domain.synonyms import Unit, facts, plain, units_of
+from pfps_ml.domain import BY_NAME, INPUTS, ONSET, SUCCESS, Field, side_rule
+from pfps_ml.domain.synonyms import (
+    OTHER,
+    Unit,
+    facts,
+    is_summary,
+    is_vague_side,
+    meanings_of,
+    plain,
+    senses,
+    side_in,
+    units_of,
+    words_of,
+)
 
 HEAD_ROWS = 30  # looked at for a header
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names
 _FILLERS = frozenset(
-    [
-        "the",
-        "of",
-        "a",
-        "an",
-        "in",
-        "per",
-        "your",
-        "usual",
-        "avg",
-        "average",
-        "mean",
-        "max",
-        "eccentric",
-        "isometric",
-        "strength",
-        "torque",
-        "weaker",
-    ]
+    "the of a an in per your usual avg average mean eccentric isometric strength torque weaker".split()
 )
+_SORE = ({"knee", "pain"}, {"kneecap", "pain"}, {"pain", "now"}, {"pfp", "now"})  # ideas of a column of pain
+_NOT_SORE = frozenset(["past", "year", "injury", "surgery", "duration", "stairs", "sitting"])  # of earlier pain, or a test
 
 
 @dataclass(frozen=True)
@@ -54,12 +50,18 @@ class Named:
         Whether the name is known, or only looks like one that is.
     born
         Whether it is a date of birth, from which an age is computed.
+    side
+        The side of the body that the name has: left, right, both, or blank.
+    vague
+        Whether the word for the side means one only beside a column of the other side, such as `d` and `g`.
     """
 
     field: str
     unit: str = ""
     sure: bool = True
     born: bool = False
+    side: str = ""
+    vague: bool = False
 
     @property
     def unit_meaning(self) -> Unit | None:
@@ -69,18 +71,85 @@ class Named:
 
 @lru_cache(4096)
 def surely_named(name: str) -> Named | None:
-    """Return what a column's name means if it is one of those that we know."""
-    words = tuple(plain(name).split())
+    """Return what a column's name means if every word of it is known."""
+    words = words_of(name)
     if not words:
         return None
     if words in _born():
         return Named("age_years", born=True)
-    for field in INPUTS:
-        unit = unit_in(words, field)
-        left = words[: len(words) - len(unit.split())] if words[-1:] == tuple(unit.split()[-1:]) else words
-        if {words, left, _bare(left)} & _aliases(field.name):
-            return Named(field.name, unit)
+    exact = (_exactly(words, field) for field in INPUTS)
+    return next(filter(None, exact), None) or _by_words(words)
+
+
+@lru_cache(4096)
+def likely_named(name: str) -> Named | None:
+    """Return the field that a name looks like although it has words that are not known; None if none, or several."""
+    named = _by_words(words_of(name), known=False)
+    return replace(named, sure=False) if named else None
+
+
+def looks_like_pain(name: str) -> bool:
+    """Return whether a column may say who has a sore knee now, whatever else its name says."""
+    readings = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
+    return any(not ideas & _NOT_SORE and any(ideas >= sore for sore in _SORE) for ideas in readings)
+
+
+def _exactly(words: tuple[str, ...], field: Field) -> Named | None:
+    """Return a field that is called by one of its own names, with or without a unit and a side."""
+    for side, vague, rest in _sides_of(words, field):
+        unit = unit_in(rest, field)
+        left = rest[: len(rest) - len(unit.split())] if rest[-1:] == tuple(unit.split()[-1:]) else rest
+        if {rest, left, _bare(left)} & _aliases(field.name):
+            return Named(field.name, unit, side=side, vague=vague)
     return None
+
+
+def _sides_of(words: tuple[str, ...], field: Field) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
+    """Yield a name as it is, and without the word for a side, if the field has sides."""
+    yield "", False, words
+    if side_rule(field) is None:
+        return
+    side, rest = side_in(words)
+    if not side and (unit := unit_in(words, field)) and rest[-1] == unit:
+        side, rest = side_in(words[:-1])
+        rest = (*rest, unit)
+    if side:
+        lost = [word for word in words if word not in rest]
+        yield side, len(lost) == 1 and is_vague_side(lost[0]), rest
+
+
+def _by_words(words: tuple[str, ...], known: bool = True) -> Named | None:
+    """Return the one field that the words of a name make; of several, that which explains most of its words."""
+    if any(ideas == {"born"} and sure for ideas, sure in senses(words)):
+        return Named("age_years", born=True)
+    named = [fit for field in INPUTS if (fit := _fit(words, field, known))]
+    best = max((size for size, _ in named), default=0)
+    best_named = [meaning for size, meaning in named if size == best]
+    return best_named[0] if len(best_named) == 1 else None
+
+
+def _fit(words: tuple[str, ...], field: Field, known: bool) -> tuple[int, Named] | None:
+    groups, allowed = meanings_of(field.name)
+    if not groups:
+        return None
+    for side, vague, rest in reversed(list(_sides_of(words, field))):
+        unit = unit_in(rest, field)
+        bare = _without(rest, unit)
+        for ideas, whole in (*senses(bare), *((senses(rest)) if unit else ())):
+            ideas_here = ideas | ({"unit"} if unit else frozenset())
+            sizes = [len(group) for group in groups if group <= ideas_here]
+            fits = whole and any(group <= ideas_here and ideas <= group | allowed for group in groups)
+            if (fits if known else sizes and OTHER not in ideas):
+                return max(sizes), Named(field.name, unit, side=side, vague=vague)
+    return None
+
+
+def _without(words: tuple[str, ...], unit: str) -> tuple[str, ...]:
+    parts = tuple(unit.split())
+    for at in range(len(words) - len(parts), -1, -1) if parts else ():
+        if words[at : at + len(parts)] == parts:
+            return words[:at] + words[at + len(parts) :]
+    return words
 
 
 def header_at(rows: Sequence[Sequence[str]], known: frozenset[str]) -> int:
@@ -145,6 +214,7 @@ def _aliases(field: str) -> frozenset[tuple[str, ...]]:
     """Return what a field is called, as plain words: its own name with and without its unit, and its other names."""
     words = tuple(field.split("_"))
     names = [tuple(plain(name).split()) for name in facts()["names"].get(field, [])]
+    names.append(words_of(BY_NAME[field].question))  # as the guide asks it
     label = tuple(plain(BY_NAME[field].label).split())
     bare = words[: len(words) - len(unit_in(words, BY_NAME[field]).split())]
     return frozenset({words, label, bare, *names} - {()})
@@ -248,5 +318,6 @@ def _taken(name: str) -> Fault:
 
 
 __all__ = [
-    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "second_header", "surely_named", "unit_in",
+    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "likely_named", "looks_like_pain", "second_header",
+    "surely_named", "unit_in",
 ]  # fmt: skip

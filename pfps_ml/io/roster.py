@@ -37,7 +37,7 @@ from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header
 from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
-from pfps_ml.io.mapping import Mapping, load_mapping, rename, translate
+from pfps_ml.io.mapping import Mapping, combined, load_mapping, rename, sides_of, translate
 from pfps_ml.io.mapping_suggestions import Proposed, propose
 from pfps_ml.io.readers import Sheet, Source, open_source, read_all
 
@@ -86,7 +86,7 @@ def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
     """
     passing, taken = _without_ours(source.header, mapping)
     renamed = rename([source.header[at] for at in passing], mapping)
-    read = [name for name in renamed if name not in mapping.leave]
+    read = [name for name in renamed if name not in mapping.leave | mapping.other_sides]
     check_header([*read, *(field for field, _ in mapping.constants)], taken, source.filled)
     if second_header(source.first, source.header):
         raise InvalidInput(Message("second_header"))
@@ -211,7 +211,7 @@ def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list
     values, faults = dict[str, Floats](), list[Fault]()
     for field in INPUTS:
         if field.name in layout.places:
-            numbers, wrong = _judge(sheet.table.column(layout.places[field.name]), field, layout)
+            numbers, wrong = _judge_sides(sheet, field, layout)
             faults += wrong
         else:
             numbers = np.full(sheet.table.num_rows, _constant(field, layout))
@@ -269,6 +269,19 @@ def _account(sheet: Sheet, name: str) -> pd.Series | None:
     if name not in names or not scored_before(names):
         return None
     return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
+
+
+def _judge_sides(sheet: Sheet, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
+    """Check a field in one column, or in the columns or cells of both sides, of which one counts."""
+    column, target = sheet.table.column(layout.places[field.name]), layout.mapping.target(field.name)
+    if target is None or not target.sided:
+        return _judge(column, field, layout)
+    sides = [column, *(sheet.table.column(layout.header.index(name)) for name in target.others)]
+    if target.split:
+        sides = [pa.array(side, pa.string()) for side in sides_of(_as_text(column).to_pandas(), target.split)]
+    checked = [_judge(side, field, layout) for side in sides]
+    faults = {fault.row: fault for _, wrong in reversed(checked) for fault in wrong}
+    return combined([numbers for numbers, _ in checked], target.combine), sorted(faults.values(), key=lambda fault: fault.row or 0)
 
 
 def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
@@ -428,7 +441,7 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
         are no error: they are in the result.
     """
     declared = load_mapping(mapping)
-    opened = open_source(source, NAMES.union(declared.sources), sheet=declared.sheet)
+    opened = open_source(source, NAMES.union(declared.sources, declared.other_sides), sheet=declared.sheet)
     sheet = read_all(opened)
     layout = column_layout(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
