@@ -17,7 +17,6 @@ from pfps_ml.domain.synonyms import (
     OTHER,
     Unit,
     facts,
-    is_summary,
     is_vague_side,
     meanings_of,
     plain,
@@ -32,6 +31,7 @@ _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in
 _FILLERS = frozenset(
     "the of a an in per your usual avg average mean eccentric isometric strength torque weaker".split()
 )
+_DATE_PARTS = frozenset("d dd ddd m mm mmm y yy yyyy t tt j jj jjjj a aa aaaa g gg".split())
 _SORE = ({"knee", "pain"}, {"kneecap", "pain"}, {"pain", "now"}, {"pfp", "now"})  # ideas of a column of pain
 _NOT_SORE = frozenset(["past", "year", "injury", "surgery", "duration", "stairs", "sitting"])  # of earlier pain, or a test
 
@@ -45,7 +45,7 @@ class Named:
     field
         The field's name.
     unit
-        The unit that the name has, in plain letters; blank if it has none.
+        The unit that the name has, in plain letters, or the order of its dates; blank if it has none.
     sure
         Whether the name is known, or only looks like one that is.
     born
@@ -75,8 +75,9 @@ def surely_named(name: str) -> Named | None:
     words = words_of(name)
     if not words:
         return None
-    if words in _born():
-        return Named("age_years", born=True)
+    dated = tuple(word for word in words if word not in _DATE_PARTS)
+    if words in _born() or (len(words) - len(dated) == 3 and any(sense == ({"born"}, True) for sense in senses(dated))):
+        return Named("age_years", _order_in(words[len(dated) :]), born=True)
     exact = (_exactly(words, field) for field in INPUTS)
     return next(filter(None, exact), None) or _by_words(words)
 
@@ -102,6 +103,12 @@ def _exactly(words: tuple[str, ...], field: Field) -> Named | None:
         if {rest, left, _bare(left)} & _aliases(field.name):
             return Named(field.name, unit, side=side, vague=vague)
     return None
+
+
+def _order_in(parts: tuple[str, ...]) -> str:
+    """Return what stands first in dates of a form such as dd/mm/yyyy; blank if no form is named."""
+    first = {"d": "day first", "t": "day first", "j": "day first", "g": "day first", "m": "month first"}
+    return "" if not parts else first.get(parts[0][0], "year first") if len(parts[0]) < 3 else "year first"
 
 
 def _sides_of(words: tuple[str, ...], field: Field) -> Iterator[tuple[str, bool, tuple[str, ...]]]:
@@ -178,6 +185,70 @@ def second_header(first: Sequence[str], header: Sequence[str]) -> bool:
         return False
     units = sum(_is_unit(cell, name) for cell, name in cells)
     return units >= 2 or _names_in([cell for cell, _ in cells], frozenset(BY_NAME))[1] >= _ENOUGH
+
+
+def joined_header(header: Sequence[str], below: Sequence[str], spread: Collection[int] = ()) -> list[str] | None:
+    """Return a header of two rows as one; None if the row below is no part of it.
+
+    Parameters
+    ----------
+    header
+        The upper row.
+    below
+        The row below it: sides, units, forms of an answer, or names.
+    spread
+        The places whose name belongs to several columns, as a merged cell does.
+    """
+    tops, shared = _reaching(header, below), set(spread)
+    cells = [(at, cell.strip()) for at, cell in enumerate(below) if cell.strip()]
+    parts = [at for at, cell in cells if _continues(cell, tops[at] if at < len(tops) else "")]
+    if len(parts) < 2 or 2 * len(parts) < len(cells) or any(_is_figure(cell) for _, cell in cells):
+        return None
+    joined = list(tops)
+    for at, cell in cells:
+        if at >= len(joined) or joined[at] in BY_NAME:
+            continue
+        several = at in shared or joined.count(joined[at]) > 1
+        joined[at] = f"{tops[at]} {cell}" if several else f"{tops[at]} ({cell})" if tops[at].strip() else cell
+    return joined
+
+
+def upper_header(above: Sequence[str], header: Sequence[str]) -> list[str]:
+    """Return a header whose cells are sides alone with the names of the groups above them."""
+    groups = _reaching(above, header)
+    return [
+        f"{group} {name}" if group.strip() and name.strip() and _is_side(name) else name
+        for group, name in zip([*groups, *[""] * len(header)], header, strict=False)
+    ]
+
+
+def _reaching(header: Sequence[str], below: Sequence[str]) -> list[str]:
+    """Return a row of names in which a name reaches over the blank cells to its right that have sides below them."""
+    names = list(header)
+    for at in range(1, min(len(names), len(below))):
+        if not names[at].strip() and _is_side(below[at]) and (at > 0 and _is_side(below[at - 1])):
+            names[at] = names[at - 1]
+    return names
+
+
+def _continues(cell: str, name: str) -> bool:
+    """Return whether a cell is what a second row of a header has: a side, a unit, the form of answers, or a name."""
+    words = words_of(cell)
+    if _is_side(cell) or (name and _is_unit(cell, name)) or surely_named(cell) is not None:
+        return True
+    if all(word in _DATE_PARTS for word in words) or words in (("y", "n"), ("j", "n"), ("o", "n"), ("s", "n"), ("yes", "no")):
+        return True
+    both = surely_named(f"{name} {cell}") if name else None
+    return both is not None and surely_named(name) != both
+
+
+def _is_side(text: str) -> bool:
+    words = words_of(text)
+    return bool(words) and (side_in(("x", *words))[1] == ("x",))
+
+
+def _is_figure(cell: str) -> bool:
+    return cell.replace(",", "").replace(".", "").lstrip("-").isdigit()
 
 
 def _names_in(row: Sequence[str], known: frozenset[str]) -> tuple[int, int]:
@@ -318,6 +389,6 @@ def _taken(name: str) -> Fault:
 
 
 __all__ = [
-    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "likely_named", "looks_like_pain", "second_header",
-    "surely_named", "unit_in",
+    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "joined_header", "likely_named",
+    "looks_like_pain", "second_header", "surely_named", "unit_in", "upper_header",
 ]  # fmt: skip

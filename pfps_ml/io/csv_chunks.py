@@ -24,7 +24,7 @@ import pyarrow.csv as pacsv
 
 from pfps_ml.core import Fault, InputError, Message, NDArray
 from pfps_ml.io.cells import unguarded
-from pfps_ml.io.column_matching import HEAD_ROWS, header_at
+from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, upper_header
 
 LONGEST = 1 << 24  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
 SHAPE_CODES = ("row_too_short", "row_too_long")
@@ -320,15 +320,21 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
     with closing(records(text, delimiter)) as rows:
         top = list(islice(rows, 1))
         try:
-            top += islice(rows, 1)
+            top += islice(rows, 2)
         except InputError:
             if not cut:
                 raise
         if top and len(known.intersection(top[0][0])) < _NAMED:
             with suppress(InputError):  # it is raised again when its row is read
-                top += islice(rows, HEAD_ROWS - 1)
+                top += islice(rows, HEAD_ROWS - 2)
     at = header_at([[cell.strip() for cell in row] for row, _ in top], known)
     header, end = top[at] if top else ([], 0)
+    if at:
+        header = upper_header(top[at - 1][0], header)
+    if at + 1 < len(top):
+        joined = joined_header(header, top[at + 1][0])
+        if joined is not None:  # a second row of names
+            return joined, top[at + 1][1], top[at + 2][0] if at + 2 < len(top) else [], at + 1
     return header, end, top[at + 1][0] if at + 1 < len(top) else [], at
 
 

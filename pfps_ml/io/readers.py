@@ -185,6 +185,8 @@ class Source:
         The rows of a workbook.
     above
         How many rows stand above the header, and are no part of the table.
+    no_runners
+        The rows of a sheet that are no runner, by their number on it: a second row of names, an average, a total.
     """
 
     path: Path
@@ -198,6 +200,7 @@ class Source:
     first: tuple[str, ...] = ()
     sheet: "Sheet | None" = None
     above: int = 0
+    no_runners: tuple[tuple[int, str], ...] = ()
 
     @property
     def filled(self) -> bool:
@@ -371,7 +374,7 @@ def _open_book(path: Path, known: frozenset[str], sheet: str | None) -> Source:
     # with a mark, a spreadsheet opens the answer with its accents
     return Source(
         path, read.names, Dialect(bom=True), rows, digest, max(rows, 1),
-        first=first, sheet=Sheet(read.table, read.faults), above=read.above,
+        first=first, sheet=Sheet(read.table, read.faults), above=read.above, no_runners=read.no_runners,
     )  # fmt: skip
 
 

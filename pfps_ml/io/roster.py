@@ -40,6 +40,7 @@ from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
 from pfps_ml.io.mapping import Mapping, combined, load_mapping, rename, sides_of, translate
 from pfps_ml.io.mapping_suggestions import Proposed, propose
 from pfps_ml.io.readers import Sheet, Source, open_source, read_all
+from pfps_ml.io.xlsx_tables import UNCALCULATED_MARK
 
 _ACCOUNT_BEFORE = ACCOUNT[:2]  # of versions that wrote no codes
 NAMES = frozenset(field.name for field in INPUTS)
@@ -144,7 +145,8 @@ def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
     if respelt:
         again = [respelt.get(row, cell) for row, cell in enumerate(cells)]
         checked = _check(pd.Series(again, index=cells.index, dtype=object), field, decimal_comma)
-    return Checked(checked.values, tuple(_with_reason(fault, unclear) for fault in checked.faults))
+    named = {row: cell[len(UNCALCULATED_MARK) :] for row in unread if (cell := str(cells.iloc[row])).startswith(UNCALCULATED_MARK)}
+    return Checked(checked.values, tuple(_with_reason(fault, unclear, named) for fault in checked.faults))
 
 
 def _check(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
@@ -160,7 +162,9 @@ def _meaning(cell: str, field: Field, decimal_comma: bool) -> str | None:
     return None if number is None else repr(number)
 
 
-def _with_reason(fault: Fault, unclear: set[int]) -> Fault:
+def _with_reason(fault: Fault, unclear: set[int], uncalculated: dict[int, str]) -> Fault:
+    if fault.row in uncalculated:
+        return replace(fault, code="formula_uncalculated", parameters={**fault.parameters, "cell": uncalculated[fault.row]})
     return replace(fault, code="ambiguous_thousands") if fault.row in unclear else fault
 
 
