@@ -1,5 +1,6 @@
 """The commands of a club's physio: a roster is mapped, checked, scored and reported; logs and names are prepared."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -40,6 +41,8 @@ Scored = Annotated[
 ]
 Sheet = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of a workbook with more than one roster.")]
 Toml = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.toml", help="Write the map to a file.")]
+Ask = Annotated[bool, typer.Option("--ask", help="Ask here what the file leaves open, one question at a time.")]
+Like = Annotated[Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
 Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps score` wrote.", show_default=False)]
 Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]
@@ -86,7 +89,7 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
 @app.command("map", rich_help_panel=PHYSIO)
 def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
     """Propose what the columns of a roster are, with three values of each, as a map to look through."""
-    from pfps_ml.io.mapping_suggestions import map_text
+    from pfps_ml.io.mapping_dialogue import map_text
     from pfps_ml.io.roster import propose_map
 
     with waiting("Reading"):

@@ -183,6 +183,7 @@ def senses(words: tuple[str, ...]) -> tuple[Sense, ...]:
 
 def words_of(name: str) -> tuple[str, ...]:
     """Return the plain words of a column's name: `KneePain_now (L)` is knee, pain, now, l."""
+    name = re.sub(r"\b(?:[dlDL]|[Dd]ell|[Aa]ll|[Nn]ell)['\u2019]", " ", name)  # of French and Italian: l'anca is anca
     words = tuple(plain(re.sub(r"(?<=[a-zäöüß])(?=[A-Z])", " ", name)).split())
     return words[1:] if len(words) > 2 and words[0].isdigit() and words[1] not in ("months", "monate") else words
 

@@ -75,8 +75,8 @@ def surely_named(name: str) -> Named | None:
     words = words_of(name)
     if not words:
         return None
-    dated = tuple(word for word in words if word not in _DATE_PARTS)
-    if words in _born() or (len(words) - len(dated) == 3 and any(sense == ({"born"}, True) for sense in senses(dated))):
+    dated = words[:-3] if len(words) > 3 and {*words[-3:]} <= _DATE_PARTS else words
+    if dated in _born() or ({"born"}, True) in senses(dated):
         return Named("age_years", _order_in(words[len(dated) :]), born=True)
     exact = (_exactly(words, field) for field in INPUTS)
     return next(filter(None, exact), None) or _by_words(words)
@@ -117,9 +117,10 @@ def _sides_of(words: tuple[str, ...], field: Field) -> Iterator[tuple[str, bool,
     if side_rule(field) is None:
         return
     side, rest = side_in(words)
-    if not side and (unit := unit_in(words, field)) and rest[-1] == unit:
-        side, rest = side_in(words[:-1])
-        rest = (*rest, unit)
+    unit = tuple(unit_in(words, field).split())
+    if not side and unit and rest[-len(unit) :] == unit:
+        side, rest = side_in(words[: -len(unit)])
+        rest = (*rest, *unit)
     if side:
         lost = [word for word in words if word not in rest]
         yield side, len(lost) == 1 and is_vague_side(lost[0]), rest
