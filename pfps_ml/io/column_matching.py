@@ -32,7 +32,7 @@ _FILLERS = frozenset(
     "the of a an in per your usual avg average mean eccentric isometric strength torque weaker".split()
 )
 _DATE_PARTS = frozenset("d dd ddd m mm mmm y yy yyyy t tt j jj jjjj a aa aaaa g gg".split())
-_SORE = ({"knee", "pain"}, {"kneecap", "pain"}, {"pain", "now"}, {"pfp", "now"})  # ideas of a column of pain
+_SORE = ({"knee", "pain"}, {"kneecap", "pain"}, {"pain", "now"}, {"pfp", "now"}, {"knee", "now"}, {"kneecap", "now"})  # ideas of a column of pain
 _NOT_SORE = frozenset(["past", "year", "injury", "surgery", "duration", "stairs", "sitting"])  # of earlier pain, or a test
 
 
@@ -93,6 +93,12 @@ def looks_like_pain(name: str) -> bool:
     """Return whether a column may say who has a sore knee now, whatever else its name says."""
     readings = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
     return any(not ideas & _NOT_SORE and any(ideas >= sore for sore in _SORE) for ideas in readings)
+
+
+def is_of_the_knee(name: str) -> bool:
+    """Return whether a name says the knee and nothing else that is known: a column of answers may then be of pain."""
+    ideas_of = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
+    return any(ideas & {"knee", "kneecap"} and ideas <= {"knee", "kneecap", "front", "now", "pain"} for ideas in ideas_of)
 
 
 def _exactly(words: tuple[str, ...], field: Field) -> Named | None:
@@ -294,6 +300,7 @@ def _aliases(field: str) -> frozenset[tuple[str, ...]]:
 
 _NAMES = tuple(field.name for field in INPUTS)
 _TEXTS = tuple(field.name for field in INPUTS if field.kind == "text")
+_PAIN = "current_knee_pain"
 _OUTCOMES = frozenset({*ONSET.columns, *SUCCESS.columns})
 _CLOSE = 0.85
 # the units that end the names of fields, and those that clubs use instead
@@ -374,6 +381,8 @@ def _lookalikes(header: list[str]) -> Iterator[Fault]:
     passed = _OUTCOMES.union(_NAMES)
     for place, name in enumerate(header, start=1):
         field = None if name in passed else closest_field(name) or _other_name(name, header)
+        if field is None and _PAIN not in header and looks_like_pain(name):
+            yield Fault(None, (_PAIN,), "pain_unread", {"column": place, "name": name})
         if field is not None:
             yield Fault(None, (field,), "name_resembles_field", {"column": place, "name": name, "field": field})
 
@@ -390,6 +399,6 @@ def _taken(name: str) -> Fault:
 
 
 __all__ = [
-    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "joined_header", "likely_named",
+    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "is_of_the_knee", "joined_header", "likely_named",
     "looks_like_pain", "second_header", "surely_named", "unit_in", "upper_header",
 ]  # fmt: skip

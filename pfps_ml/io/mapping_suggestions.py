@@ -23,6 +23,7 @@ from pfps_ml.io.column_matching import (
     HEAD_ROWS,
     Named,
     closest_field,
+    is_of_the_knee,
     likely_named,
     looks_like_pain,
     surely_named,
@@ -34,6 +35,7 @@ from pfps_ml.io.readers import Size, Source, pieces, read_piece
 _FITS = 0.9  # of the values, for a unit to be theirs
 _READABLE = 0.5  # of the cells: of a column that is less readable, somebody is asked
 OPEN = "?"  # in place of what somebody must say: no map is read that still has it
+_PAIN = "current_knee_pain"
 _CODES = frozenset("012")  # that forms have for levels; each form has others
 _MOST_CODES = 12  # different cells of a choice that somebody may be asked about
 _SURE_CODES = ("9999", "-1", "-9", "-99", "-999")
@@ -140,7 +142,8 @@ def _unit_of_column(
     if about.name == "worst_pain_mm" and numbers and max(numbers.values()) <= _TEN:
         return Unit(10), Message("ask_pain_scale"), []
     if about.unit == "Nm/kg":
-        return Unit(1), None, [Message("note_unit_assumed", {"unit": "Nm/kg"})]
+        doubt = Message("ask_unit", {"field": about.name}) if _is_unusual(numbers, 1, about) else None
+        return Unit(1), doubt, [Message("note_unit_assumed", {"unit": "Nm/kg"})]
     if not units_of(about):
         return Unit(1), None, []
     unit, question = _unit_of(numbers, about)
@@ -220,8 +223,10 @@ def _unit_of(numbers: dict[str, float], about: Field) -> tuple[Unit, Message | N
     values = [number for cell, number in numbers.items() if cell not in missing_codes()]
     if about.name == "weight_kg" and values and median(values) > _HEAVY:
         return Unit(1), Message("ask_weight_unit")
-    if not values or _share(values, 1, about) >= _FITS:
+    if not values or (_share(values, 1, about) >= _FITS and not _is_unusual(numbers, 1, about)):
         return Unit(1), None
+    if _share(values, 1, about) >= _FITS:
+        return Unit(1), Message("ask_unit", {"field": about.name})
     fits = {unit.factor for unit in units_of(about).values() if _share(values, unit.factor, about) >= _FITS}
     if len(fits) == 1:
         return Unit(fits.pop()), None
@@ -397,6 +402,8 @@ def _proposal(group: Sequence[Looked], today: dt.date) -> Proposal:
     if named is None and (likely := likely_named(first.name)):
         named, asked = likely, Message("ask_name", {"field": likely.field})
         questions.append(asked)
+    if named is None and is_of_the_knee(first.name) and _is_answered(cells):
+        return Proposal(first.name, _PAIN, (), {}, (Message("ask_pain"),))
     if named is None:
         return Proposal(first.name)
     about = BY_NAME[named.field]
@@ -427,6 +434,12 @@ def _proposal(group: Sequence[Looked], today: dt.date) -> Proposal:
     )  # fmt: skip
 
 
+def _is_answered(cells: Counter[str]) -> bool:
+    """Return whether most cells of a column are a yes or a no."""
+    answers = sum(count for cell, count in cells.items() if level_of(cell, BY_NAME[_PAIN]))
+    return answers > _READABLE * cells.total()
+
+
 def _guess(cells: Counter[str], named: Named, today: dt.date) -> Guess:
     about = BY_NAME[named.field]
     if named.born:
@@ -451,12 +464,13 @@ def _split_of(cells: Counter[str], about: Field, named: Named) -> str:
 
 def _pain_asked(proposals: list[Proposal]) -> list[Proposal]:
     """Ask of each column that may say who has a sore knee whether it does, unless one is read that says it."""
-    if any(proposal.field == "current_knee_pain" and not proposal.questions for proposal in proposals):
-        return proposals
+    read = any(proposal.field == _PAIN and not proposal.questions for proposal in proposals)
+    asked = [proposal for proposal in proposals if not proposal.field and looks_like_pain(proposal.column)]
+    if read:
+        doubted = [proposal for proposal in proposals if proposal.field == _PAIN and _is_doubted(proposal)]
+        return [Proposal(proposal.column) if proposal in doubted else proposal for proposal in proposals]
     return [
-        replace(proposal, field="current_knee_pain", declared={}, questions=(Message("ask_pain"),))
-        if not proposal.field and looks_like_pain(proposal.column)
-        else proposal
+        replace(proposal, field=_PAIN, declared={}, questions=(Message("ask_pain"),)) if proposal in asked else proposal
         for proposal in proposals
     ]
 
