@@ -214,7 +214,7 @@ def _unit_of(rng: np.random.Generator, tongue: str, field: str) -> tuple[str, fl
     name = str(rng.choice(list(units)))
     if units[name] == 1 and rng.random() < 0.3:
         return "", 1
-    patterns = Locale(tongue)._data["unit_patterns"][name]  # noqa: SLF001
+    patterns = Locale(tongue)._data["unit_patterns"][name]
     pattern = str(rng.choice([patterns[length]["other"] for length in ("short", "long") if length in patterns]))
     return pattern.replace("{0}", "").strip(), units[name]
 

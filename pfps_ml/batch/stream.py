@@ -6,12 +6,14 @@ A file of one piece is scored where it is read, without workers or parts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import pandas as pd
 
 from pfps_ml.batch.checkpoints import Parts, Stamp, check_steady, parts_beside, stamp_of
 from pfps_ml.batch.scoring import CHUNK, scored_columns
@@ -19,7 +21,7 @@ from pfps_ml.batch.workers import ParallelMap, cores, in_turn, working
 from pfps_ml.core import GO_ON, check_output, destination, explained, written_whole
 from pfps_ml.io.cells import Dialect
 from pfps_ml.io.csv_chunks import Span
-from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.io.duplicates import Shared, find_shared, plain_ids, with_newest
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
 from pfps_ml.io.readers import (
@@ -38,6 +40,7 @@ from pfps_ml.io.roster import (
     NAMES,
     ColumnLayout,
     Summary,
+    answers_of,
     column_layout,
     has_decimal_comma,
     id_texts,
@@ -178,12 +181,22 @@ def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -
             yield result
 
     shared = find_shared(every, task.source.digest)
+    if task.layout.newest >= 0 and len(shared.hashes):
+        shared = with_newest(shared, _ids_and_times(task))
     dialect = task.dialect
     if task.out_format.is_text and task.layout.decimal_comma:
         sheets = (read_piece(task.source, span) for span in spans)
         comma = any(has_decimal_comma(sheet, task.layout) for sheet in sheets)
         dialect = replace(dialect, decimal="," if comma else ".")
     return replace(task, shared=shared, dialect=dialect, spans=tuple(spans))
+
+
+def _ids_and_times(task: Task) -> Iterator[tuple[pd.Series, Callable[[Sequence[int]], list[tuple[str, str]]]]]:
+    """Yield the ids and the times of a file, piece by piece."""
+    for piece in pieces(task.source, task.options.size):
+        table = read_piece(task.source, piece).table
+        ids = id_texts(table.column(task.layout.places["runner_id"]), task.layout)
+        yield plain_ids(ids), answers_of(table, task.layout)
 
 
 def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
@@ -229,7 +242,7 @@ def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]
 
 def digest_of_map(mapping: Mapping) -> str:
     """Return what a map is known by, in any process: a set of names has another order in each."""
-    return digest(repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet)).encode())
+    return digest(repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet, mapping.newest)).encode())
 
 
 def total(summaries: Iterable[Summary]) -> Summary:

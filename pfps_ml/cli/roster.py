@@ -1,6 +1,5 @@
 """The commands of a club's physio: a roster is mapped, checked, scored and reported; logs and names are prepared."""
 
-import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -41,6 +40,9 @@ Scored = Annotated[
 ]
 Sheet = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of a workbook with more than one roster.")]
 Toml = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.toml", help="Write the map to a file.")]
+Newest = Annotated[
+    str | None, typer.Option("--newest", metavar="COLUMN", help="Of rows with one id, the newest by this column counts.")
+]
 Ask = Annotated[bool, typer.Option("--ask", help="Ask here what the file leaves open, one question at a time.")]
 Like = Annotated[Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
@@ -117,7 +119,7 @@ def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
 @app.command(rich_help_panel=PHYSIO)
 def score(  # noqa: PLR0913, PLR0917
     roster: Rosters, out: Scored, mapping: Map = None, sheet: Sheet = None, bundle: Folder = None,
-    workers: Workers = None, dask: Dask = None,
+    workers: Workers = None, dask: Dask = None, newest: Newest = None,
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.batch.rosters import score_roster
@@ -130,7 +132,7 @@ def score(  # noqa: PLR0913, PLR0917
         Console(stderr=True).print(warning(personal).text, markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
         models = bundle_of(bundle)
-        summary = score_roster(roster, out, models, load_mapping(mapping, sheet), options, tell)
+        summary = score_roster(roster, out, models, load_mapping(mapping, sheet, newest), options, tell)
     show_account(summary, out)
     Console().print(models.notice, style="italic", soft_wrap=True)
 

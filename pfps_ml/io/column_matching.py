@@ -18,6 +18,7 @@ from pfps_ml.domain.synonyms import (
     Unit,
     facts,
     is_vague_side,
+    level_of,
     meanings_of,
     plain,
     senses,
@@ -29,9 +30,9 @@ from pfps_ml.domain.synonyms import (
 HEAD_ROWS = 30  # looked at for a header
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names
 _FILLERS = frozenset(
-    "the of a an in per your usual avg average mean eccentric isometric strength torque weaker".split()
+    ["the", "of", "a", "an", "in", "per", "your", "usual", "avg", "average", "mean", "eccentric", "isometric", "strength", "torque", "weaker"]
 )
-_DATE_PARTS = frozenset("d dd ddd m mm mmm y yy yyyy t tt j jj jjjj a aa aaaa g gg".split())
+_DATE_PARTS = frozenset(["d", "dd", "ddd", "m", "mm", "mmm", "y", "yy", "yyyy", "t", "tt", "j", "jj", "jjjj", "a", "aa", "aaaa", "g", "gg"])
 _SORE = ({"knee", "pain"}, {"kneecap", "pain"}, {"pain", "now"}, {"pfp", "now"}, {"knee", "now"}, {"kneecap", "now"})  # ideas of a column of pain
 _NOT_SORE = frozenset(["past", "year", "injury", "surgery", "duration", "stairs", "sitting"])  # of earlier pain, or a test
 
@@ -240,13 +241,22 @@ def _reaching(header: Sequence[str], below: Sequence[str]) -> list[str]:
 
 def _continues(cell: str, name: str) -> bool:
     """Return whether a cell is what a second row of a header has: a side, a unit, the form of answers, or a name."""
-    words = words_of(cell)
-    if _is_side(cell) or (name and _is_unit(cell, name)) or surely_named(cell) is not None:
+    words, top = words_of(cell), surely_named(name) if name.strip() else None
+    if name in BY_NAME:
+        return _is_unit(cell, name)
+    if any(level_of(cell, BY_NAME[field]) for field in ("sex", _PAIN)):
+        return False  # an answer: "no" may be short for number, too
+    if _is_side(cell):
+        return top is None or side_rule(BY_NAME[top.field]) is not None
+    if _is_unit(cell, name) or words in (("y", "n"), ("j", "n"), ("o", "n"), ("s", "n"), ("yes", "no"), ("ja", "nein")):
         return True
-    if all(word in _DATE_PARTS for word in words) or words in (("y", "n"), ("j", "n"), ("o", "n"), ("s", "n"), ("yes", "no")):
+    if len(words) == 3 and set(words) <= _DATE_PARTS:
         return True
-    both = surely_named(f"{name} {cell}") if name else None
-    return both is not None and surely_named(name) != both
+    below = surely_named(cell)
+    if below is not None:
+        return top is None or top.field == below.field
+    both = surely_named(f"{name} {cell}") if top is None and name.strip() else None
+    return both is not None
 
 
 def _is_side(text: str) -> bool:

@@ -10,6 +10,7 @@ import codecs
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ import pyarrow.csv as pacsv
 
 from pfps_ml.core import Fault, InputError, Message, NDArray
 from pfps_ml.io.cells import unguarded
-from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, upper_header
+from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, surely_named, upper_header
 
 LONGEST = 1 << 24  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
 SHAPE_CODES = ("row_too_short", "row_too_long")
@@ -105,6 +106,44 @@ def scan(path: Path, size: int) -> Script:
     if utf8 and _decodes(decoder, b"", final=True):
         return Script("utf-8", marked, 3 * marked, digest.hexdigest())
     return Script("cp1252" if windows else "latin-1", True, 0, digest.hexdigest())
+
+
+_OTHER_ENCODINGS = ("mac_roman", "cp850")  # of old spreadsheets, whose letters with accents are other bytes
+# a sign where no word has one: what such a letter becomes in the wrong encoding
+_GARBLED = re.compile(r"[^\W\d_][\x80-\x9f\u201e\u201d\u201a\u02c6\u2030\u2039\u2022\u2122\u203a\u2020\u2021\u0192¤¦§©«¬®¯¶¸¿¡¢£¥][a-z]|[a-z][ŽŠŸ]")
+
+
+def encoding_of(data: bytes, guess: str, known: frozenset[str]) -> str:
+    """Return the encoding in which a file's header has the most names that are known.
+
+    Parameters
+    ----------
+    data
+        The file's first bytes.
+    guess
+        What their values allow: UTF-8, which is certain, or one that any bytes would do.
+    known
+        Names of columns to expect.
+
+    Raises
+    ------
+    InputError
+        If letters with accents must be in an encoding that the header does not tell.
+    """
+    if guess == "utf-8" or data.isascii():
+        return guess
+    best = max((guess, *_OTHER_ENCODINGS), key=lambda encoding: _names_known(data, encoding, known))
+    if best == guess and _GARBLED.search(data.decode(guess, errors="ignore")):
+        raise InputError(Message("encoding_suspected", {"encodings": _OTHER_ENCODINGS}))
+    return best
+
+
+def _names_known(data: bytes, encoding: str, known: frozenset[str]) -> int:
+    text = data[: 1 << 16].decode(encoding, errors="ignore")
+    with suppress(InputError):
+        header = head_of(text, delimiter_of(text, known), known, cut=True)[0]
+        return sum(name in known or surely_named(name) is not None for name in header)
+    return 0
 
 
 def records(text: str, delimiter: str, line: int = 1) -> Generator[tuple[list[str], int], None, None]:
@@ -339,6 +378,6 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
 
 
 __all__ = [
-    "LONGEST", "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "head_of", "parse",
+    "LONGEST", "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of", "parse",
     "read_span", "records", "scan", "shape_fault", "spans",
 ]  # fmt: skip

@@ -3,6 +3,7 @@
 ::
 
     sheet = "Seniors"         the sheet of a workbook
+    newest = "Timestamp"      of several rows of one runner, the one that is newest by this column
     leave = ["Shoe size"]     columns that are not read, whatever their names look like
 
     [columns.weight_kg]
@@ -228,6 +229,8 @@ class Mapping:
         Columns that are not read.
     sheet
         The sheet of a workbook.
+    newest
+        The column of times by which the newest of several rows of one runner is the one that counts.
     """
 
     columns: tuple[Column, ...] = ()
@@ -235,6 +238,7 @@ class Mapping:
     constants: tuple[tuple[str, str], ...] = ()
     leave: frozenset[str] = frozenset()
     sheet: str | None = None
+    newest: str | None = None
 
     @property
     def sources(self) -> dict[str, Column]:
@@ -251,15 +255,15 @@ class Mapping:
         return next((column for column in self.columns if column.field == field), None)
 
 
-def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mapping:
+def load_mapping(path: Path | Mapping | None, sheet: str | None = None, newest: str | None = None) -> Mapping:
     """Read a map; None is the map that changes nothing, and one that was read stays as it is.
 
     Parameters
     ----------
     path
         Where the map stands.
-    sheet
-        The sheet of a workbook, which goes before that of the map.
+    sheet, newest
+        The sheet of a workbook, and the column of times; they go before those of the map.
 
     Raises
     ------
@@ -267,6 +271,7 @@ def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mappi
         If the file cannot be read as TOML. `rename` checks the declarations, together with the header.
     """
     mapping = path if isinstance(path, Mapping) else Mapping() if path is None else _read(path)
+    mapping = mapping if newest is None else replace(mapping, newest=newest)
     return mapping if sheet is None else replace(mapping, sheet=sheet)
 
 
@@ -278,9 +283,12 @@ def _read(path: Path) -> Mapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
     tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
+    newest = declared.pop("newest", None)
     faults = [Fault(None, (), "map_table_unknown", {"name": key}) for key in declared]
     if not isinstance(sheet, str | None):
         faults.append(Fault(None, (), "map_sheet_invalid"))
+    if not isinstance(newest, str | None):
+        faults.append(Fault(None, (), "map_newest_invalid"))
     if not isinstance(leave, list) or not all(isinstance(name, str) for name in leave):
         return Mapping((), (*faults, Fault(None, (), "map_leave_invalid")))
     if not isinstance(tables, dict) or not tables:
@@ -290,7 +298,7 @@ def _read(path: Path) -> Mapping:
     if faults:
         return Mapping((), tuple(faults))
     columns = tuple(column_of(name, spec) for name, spec in tables.items() if "from" in spec)
-    return Mapping(columns, (), constants_in(tables), frozenset(leave), sheet)
+    return Mapping(columns, (), constants_in(tables), frozenset(leave), sheet, newest)
 
 
 def rename(header: list[str], mapping: Mapping) -> list[str]:
@@ -398,6 +406,34 @@ def _by_notation(text: str, notation: str) -> float | None:
     return (int(match[1]) + int(match[2] or 0) / parts) * {"cm": 30.48, "kg": 6.35029318}[unit]
 
 
+_TIME = re.compile(
+    r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?:[T, ]+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([AaPp])?\.?\s?[Mm]?\.?)?"
+    r"\s*(?:Z|GMT|UTC)?\s*(?:[+-]\d{1,2}(?::?\d\d)?)?"
+)
+
+
+def times_in(text: str) -> tuple[dt.datetime | None, dt.datetime | None]:
+    """Return when something was answered, if the day stands first in a date and if the month does; None if it cannot.
+
+    Zones are left out: those of one form are the same.
+    """
+    match = _TIME.fullmatch(text.strip())
+    if match is None:
+        return None, None
+    orders = ("year first",) * 2 if len(match[1]) == 4 else ("day first", "month first")
+    hour = int(match[4] or 0)
+    if match[7]:
+        hour = hour % 12 + 12 * (match[7].lower() == "p")
+    read = list[dt.datetime | None]()
+    for order in orders:
+        year, month, day = (int(match[at + 1]) for at in _ORDERS[order])
+        try:
+            read.append(dt.datetime(_full_year(year), month, day, hour, int(match[5] or 0), int(match[6] or 0)))
+        except ValueError:
+            read.append(None)
+    return read[0], read[1]
+
+
 def _canonical(cell: object, decimal: str | None) -> str:
     """Return one spelling for what means the same: 999, 999.0 and `999 `; Male and MALE."""
     text = str(cell).strip().lower()
@@ -439,11 +475,13 @@ def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
         if field in header and field not in {*mapping.sources, *mapping.leave}:
             yield Fault(None, (field,), "map_value_and_column")
     used = [name for column in mapping.columns for name in (column.source, *column.others)]
+    if mapping.newest is not None and mapping.newest not in header:
+        yield Fault(None, (), "map_newest_missing", {"name": mapping.newest})
     if len(set(used)) < len(used) or mapping.leave & set(used):
         yield Fault(None, (), "map_column_twice")
 
 
 __all__ = [
     "BORN", "COMBINE", "KEYS", "LEVER_ARMS", "NOTATIONS", "Column", "Mapping", "birth_date", "column_of", "combined", "constants_in", "load_mapping",
-    "rename", "sides_of", "spec_faults", "translate",
+    "rename", "sides_of", "spec_faults", "times_in", "translate",
 ]  # fmt: skip

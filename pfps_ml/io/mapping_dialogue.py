@@ -16,8 +16,8 @@ from typing import Any
 from pfps_ml.core import InputError, InvalidInput, Message
 from pfps_ml.domain import BY_NAME, YES_NO
 from pfps_ml.domain.synonyms import facts, plain, units_of
-from pfps_ml.io.mapping import BORN, LEVER_ARMS, load_mapping, spec_faults
-from pfps_ml.io.mapping_suggestions import OPEN, Proposal, Proposed
+from pfps_ml.io.mapping import BORN, LEVER_ARMS, load_mapping
+from pfps_ml.io.mapping_suggestions import Proposal, Proposed
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ANY = "any of them"

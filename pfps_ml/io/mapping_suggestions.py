@@ -380,9 +380,7 @@ def _grouped(columns: Sequence[Looked]) -> Iterator[list[Looked]]:
         if column.named and column.named.side and column.named.side != "both" and at not in pairs.values():
             same = [to for to in range(at + 1, len(columns)) if _is_other_side(columns[to].named, column.named)]
             pairs |= {at: same[0]} if len(same) == 1 else {}
-        elif column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="second"):
-            pairs[at] = at + 1
-        elif column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="column 2"):
+        elif (column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="second")) or (column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="column 2")):
             pairs[at] = at + 1
     for at, column in enumerate(columns):
         if at in pairs:

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from pfps_ml.core import Fault, InputError, Message
 from pfps_ml.io.cells import Dialect, texts, unguard
-from pfps_ml.io.csv_chunks import Span, delimiter_of, head_of, parse, read_span, scan, spans
+from pfps_ml.io.csv_chunks import Span, delimiter_of, encoding_of, head_of, parse, read_span, scan, spans
 from pfps_ml.io.xlsx_tables import read_table
 
 _BUFFER = 1 << 20  # bytes of each column that are read at once: all of a row group's would not be constant memory
@@ -392,7 +392,8 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
         file.seek(script.start)
         data = file.read(_HEAD)
     # a row that is cut off may look like one whose quotes do not match, so only what stands before it is looked at
-    text = data.decode(script.encoding, errors="ignore")
+    encoding = encoding_of(data, script.encoding, known)
+    text = data.decode(encoding, errors="ignore")
     delimiter = delimiter_of(text, known)
     header, end, first, above = head_of(text, delimiter, known, len(data) == _HEAD)
     filled = len(data) == _HEAD or bool(first)
@@ -402,10 +403,10 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
         raise InputError(Message("csv_is_binary"))
     _check_width(len(header))
     names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
-    start = script.start + len(text[:end].encode(script.encoding))
+    start = script.start + len(text[:end].encode(encoding))
     dialect, size = Dialect(delimiter, bom=script.marked), path.stat().st_size
     return Source(
-        path, names, dialect, int(filled), script.digest, size, script.encoding, start, first=tuple(first), above=above
+        path, names, dialect, int(filled), script.digest, size, encoding, start, first=tuple(first), above=above
     )
 
 

@@ -10,7 +10,7 @@ Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean 
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
@@ -36,7 +36,7 @@ from pfps_ml.domain.synonyms import level_of, read_number
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header
 from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
-from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.io.duplicates import Shared, find_shared, plain_ids, with_newest
 from pfps_ml.io.mapping import Mapping, combined, load_mapping, rename, sides_of, translate
 from pfps_ml.io.mapping_suggestions import Proposed, propose
 from pfps_ml.io.readers import Sheet, Source, open_source, read_all
@@ -63,6 +63,8 @@ class ColumnLayout:
         Whether text such as `1,75` means 1.75.
     visit
         Whether the file has any visit column.
+    newest
+        The place of the column of times by which the newest row of a runner counts; -1 if there is none.
     """
 
     header: tuple[str, ...]
@@ -70,6 +72,7 @@ class ColumnLayout:
     mapping: Mapping
     decimal_comma: bool
     visit: bool
+    newest: int = -1
 
     @property
     def places(self) -> dict[str, int]:
@@ -95,7 +98,8 @@ def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
     for at, name in zip(passing, renamed, strict=True):
         header[at] = name if name not in mapping.leave else ""
     visit = any(field.name in read for field in VISIT)
-    return ColumnLayout(tuple(header), tuple(passing), mapping, source.decimal_comma, visit)
+    newest = -1 if mapping.newest is None else source.header.index(mapping.newest)
+    return ColumnLayout(tuple(header), tuple(passing), mapping, source.decimal_comma, visit, newest)
 
 
 def scored_before(header: Sequence[str]) -> bool:
@@ -200,7 +204,7 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
     ids = id_texts(sheet.table.column(layout.places["runner_id"]), layout)
     if len(shared.hashes):
-        faults += [Fault(int(row), ("runner_id",), "shared_id") for row in shared.rows(plain_ids(ids))]
+        faults += _repeated(sheet, layout, shared, plain_ids(ids))
     faults += _unexplained(sheet, {fault.row for fault in faults})
     faults.sort(key=lambda fault: fault.row or 0)
     table = sheet.table.select(list(layout.passing))
@@ -208,6 +212,25 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
         table = table.append_column("runner_id", pa.array(ids.where(plain_ids(ids).notna()), pa.string()))
     frame = pd.DataFrame(values, index=pd.RangeIndex(sheet.table.num_rows))
     return Rows(table, ids, Checked(frame, tuple(faults)))
+
+
+def _repeated(sheet: Sheet, layout: ColumnLayout, shared: Shared, ids: pd.Series) -> list[Fault]:
+    """Return the rows whose id other rows have too: all of them, or all but the newest."""
+    rows = [int(row) for row in shared.rows(ids)]
+    order = {} if shared.newest is None else shared.superseded(ids, answers_of(sheet.table, layout)(rows), rows)
+    codes = {None: "shared_id", True: "newer_row"}
+    return [Fault(row, ("runner_id",), codes[older]) for row in rows if (older := order.get(row)) is not False]
+
+
+def answers_of(table: Any, layout: ColumnLayout) -> Callable[[Sequence[int]], list[tuple[str, str]]]:
+    """Return what returns the times of some rows, by which the newest row of a runner counts, and their cells."""
+
+    def answers(rows: Sequence[int]) -> list[tuple[str, str]]:
+        part = table.take(pa.array(rows, pa.int64()))
+        times = _as_text(part.column(layout.newest)).to_pylist()
+        return [(time or "", repr(row)) for time, row in zip(times, part.to_pylist(), strict=True)]
+
+    return answers
 
 
 def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list[Fault]]:
@@ -450,6 +473,8 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     layout = column_layout(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
+    if layout.newest >= 0:
+        shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
     rows = read_rows(sheet, layout, shared)
     return Roster(rows.table, rows.ids, rows.checked)
 
@@ -460,6 +485,7 @@ __all__ = [
     "Roster",
     "Rows",
     "Summary",
+    "answers_of",
     "check_spelt",
     "column_layout",
     "has_decimal_comma",
