@@ -36,11 +36,21 @@ COLUMNS = 2_000
 RUNNERS = 12
 _DAY = dt.date(2026, 9, 1)
 _SIDES = {
-    "en": (("L", "R"), ("left", "right"), ("Lt", "Rt")), "de": (("li", "re"), ("links", "rechts"), ("L", "R")),
-    "nl": (("links", "rechts"), ("L", "R"), ("li", "re")), "fr": (("G", "D"), ("gauche", "droite"), ("gauche", "droit")),
-    "es": (("izq", "der"), ("izquierda", "derecha"), ("I", "D")), "it": (("sx", "dx"), ("sinistra", "destra"), ("SX", "DX")),
-}  # fmt: skip
-_YES = {"en": ("yes", "no"), "de": ("ja", "nein"), "nl": ("ja", "nee"), "fr": ("oui", "non"), "es": ("sí", "no"), "it": ("sì", "no")}
+    "en": (("L", "R"), ("left", "right"), ("Lt", "Rt")),
+    "de": (("li", "re"), ("links", "rechts"), ("L", "R")),
+    "nl": (("links", "rechts"), ("L", "R"), ("li", "re")),
+    "fr": (("G", "D"), ("gauche", "droite"), ("gauche", "droit")),
+    "es": (("izq", "der"), ("izquierda", "derecha"), ("I", "D")),
+    "it": (("sx", "dx"), ("sinistra", "destra"), ("SX", "DX")),
+}
+_YES = {
+    "en": ("yes", "no"),
+    "de": ("ja", "nein"),
+    "nl": ("ja", "nee"),
+    "fr": ("oui", "non"),
+    "es": ("sí", "no"),
+    "it": ("sì", "no"),
+}
 # a field's units by their CLDR name, with what one is in the field's unit
 _UNITS: dict[str, dict[str, float]] = {
     "height_cm": {"length-centimeter": 1, "length-meter": 100, "length-inch": 2.54},
@@ -50,115 +60,324 @@ _UNITS: dict[str, dict[str, float]] = {
     "navicular_drop_mm": {"length-millimeter": 1, "length-centimeter": 10},
     "age_years": {"duration-year": 1},
     "squat_fppa_deg": {"angle-degree": 1},
-}  # fmt: skip
+}
 WORDS: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
-        "height_cm": ("body height", "Standing height", "stature"), "weight_kg": ("Body mass", "body weight", "Current weight"),
+        "height_cm": ("body height", "Standing height", "stature"),
+        "weight_kg": ("Body mass", "body weight", "Current weight"),
         "running_experience_years": ("running experience", "Years of running experience", "years running"),
-        "weekly_distance_km": ("weekly running distance", "average weekly mileage", "running volume per week", "distance per week"),
-        "sessions_per_week": ("running sessions per week", "runs per week", "weekly training sessions", "number of runs per week"),
+        "weekly_distance_km": (
+            "weekly running distance",
+            "average weekly mileage",
+            "running volume per week",
+            "distance per week",
+        ),
+        "sessions_per_week": (
+            "running sessions per week",
+            "runs per week",
+            "weekly training sessions",
+            "number of runs per week",
+        ),
         "step_rate_spm": ("running cadence", "step rate", "self-selected cadence", "average cadence"),
-        "current_knee_pain": ("current knee pain", "knee pain today", "anterior knee pain now", "Is the knee painful at the moment?", "sore knee currently"),
-        "prior_pfps": ("history of patellofemoral pain", "previous PFP", "runner's knee before", "past patellofemoral pain syndrome"),
-        "prior_knee_injury": ("previous knee injury", "history of knee surgery", "knee ligament injury", "past knee operation"),
-        "prior_running_injury_12m": ("running-related injury last 12 months", "injury in the previous year", "injured in past 12 months"),
+        "current_knee_pain": (
+            "current knee pain",
+            "knee pain today",
+            "anterior knee pain now",
+            "Is the knee painful at the moment?",
+            "sore knee currently",
+        ),
+        "prior_pfps": (
+            "history of patellofemoral pain",
+            "previous PFP",
+            "runner's knee before",
+            "past patellofemoral pain syndrome",
+        ),
+        "prior_knee_injury": (
+            "previous knee injury",
+            "history of knee surgery",
+            "knee ligament injury",
+            "past knee operation",
+        ),
+        "prior_running_injury_12m": (
+            "running-related injury last 12 months",
+            "injury in the previous year",
+            "injured in past 12 months",
+        ),
         "hip_abduction_nm_kg": ("hip abduction strength", "hip abductors", "peak hip abduction torque", "hip ABD MVIC"),
         "hip_external_rotation_nm_kg": ("hip external rotation strength", "hip external rotators", "hip ER torque"),
-        "knee_extension_nm_kg": ("knee extension strength", "quadriceps torque", "knee extensors peak", "quads strength"),
+        "knee_extension_nm_kg": (
+            "knee extension strength",
+            "quadriceps torque",
+            "knee extensors peak",
+            "quads strength",
+        ),
         "foot_posture_index": ("foot posture index", "FPI-6 score", "foot posture FPI"),
         "navicular_drop_mm": ("navicular drop", "navicular drop test", "nav drop"),
         "squat_fppa_deg": ("frontal plane projection angle", "FPPA single leg squat", "knee FPPA"),
     },
     "de": {
-        "height_cm": ("Körpergröße", "Größe", "Körperhöhe"), "weight_kg": ("Körpergewicht", "Körpermasse", "Gewicht"),
+        "height_cm": ("Körpergröße", "Größe", "Körperhöhe"),
+        "weight_kg": ("Körpergewicht", "Körpermasse", "Gewicht"),
         "running_experience_years": ("Lauferfahrung", "Lauferfahrung in Jahren", "Jahre Lauftraining"),
-        "weekly_distance_km": ("Wochenkilometer", "wöchentliche Gesamtdistanz", "Laufumfang pro Woche", "Kilometerumfang pro Woche"),
-        "sessions_per_week": ("Trainingseinheiten pro Woche", "Läufe pro Woche", "Einheiten/Woche", "Trainingstage pro Woche"),
+        "weekly_distance_km": (
+            "Wochenkilometer",
+            "wöchentliche Gesamtdistanz",
+            "Laufumfang pro Woche",
+            "Kilometerumfang pro Woche",
+        ),
+        "sessions_per_week": (
+            "Trainingseinheiten pro Woche",
+            "Läufe pro Woche",
+            "Einheiten/Woche",
+            "Trainingstage pro Woche",
+        ),
         "step_rate_spm": ("Schrittfrequenz", "Kadenz", "Laufkadenz"),
-        "current_knee_pain": ("Knieschmerz aktuell", "derzeit Schmerzen im Knie", "aktuelle Kniebeschwerden", "Schmerzen Knie heute", "Knie schmerzt momentan"),
+        "current_knee_pain": (
+            "Knieschmerz aktuell",
+            "derzeit Schmerzen im Knie",
+            "aktuelle Kniebeschwerden",
+            "Schmerzen Knie heute",
+            "Knie schmerzt momentan",
+        ),
         "prior_pfps": ("früheres patellofemorales Schmerzsyndrom", "Läuferknie in der Vergangenheit", "PFPS früher"),
         "prior_knee_injury": ("frühere Knieverletzung", "Knieoperation", "Kreuzbandverletzung Knie", "Knie-OP"),
-        "prior_running_injury_12m": ("Laufverletzung in den letzten 12 Monaten", "laufbedingte Verletzung letztes Jahr", "Verletzungen der letzten 12 Monate"),
+        "prior_running_injury_12m": (
+            "Laufverletzung in den letzten 12 Monaten",
+            "laufbedingte Verletzung letztes Jahr",
+            "Verletzungen der letzten 12 Monate",
+        ),
         "hip_abduction_nm_kg": ("Hüftabduktion", "Kraft Hüftabduktoren", "Hüftabduktionskraft", "Abduktion Hüfte"),
         "hip_external_rotation_nm_kg": ("Hüftaußenrotation", "Außenrotation Hüfte", "Hüftaußenrotatoren Kraft"),
         "knee_extension_nm_kg": ("Knieextension", "Kniestrecker", "Quadrizepskraft", "Kraft Knieextensoren"),
-        "foot_posture_index": ("Foot Posture Index", "FPI"), "navicular_drop_mm": ("Navicular Drop", "Naviculare-Drop"),
+        "foot_posture_index": ("Foot Posture Index", "FPI"),
+        "navicular_drop_mm": ("Navicular Drop", "Naviculare-Drop"),
         "squat_fppa_deg": ("FPPA einbeinige Kniebeuge", "Projektionswinkel"),
     },
     "nl": {
-        "height_cm": ("lichaamslengte", "lengte"), "weight_kg": ("lichaamsgewicht", "gewicht"),
+        "height_cm": ("lichaamslengte", "lengte"),
+        "weight_kg": ("lichaamsgewicht", "gewicht"),
         "running_experience_years": ("loopervaring", "hardloopervaring", "trainingsjaren"),
-        "weekly_distance_km": ("weekafstand", "wekelijkse afstand", "kilometers per week", "aantal kilometers per week"),
+        "weekly_distance_km": (
+            "weekafstand",
+            "wekelijkse afstand",
+            "kilometers per week",
+            "aantal kilometers per week",
+        ),
         "sessions_per_week": ("aantal trainingen per week", "looptrainingen per week", "aantal loopjes per week"),
         "step_rate_spm": ("cadans", "stappen per minuut", "pasfrequentie"),
-        "current_knee_pain": ("kniepijn nu", "huidige knieklachten", "pijn aan de knie op dit moment", "kniepijn vandaag"),
+        "current_knee_pain": (
+            "kniepijn nu",
+            "huidige knieklachten",
+            "pijn aan de knie op dit moment",
+            "kniepijn vandaag",
+        ),
         "prior_pfps": ("lopersknie gehad", "eerder patellofemoraal pijnsyndroom", "hardlopersknie in het verleden"),
         "prior_knee_injury": ("eerdere knieblessure", "knieoperatie", "kruisbandletsel knie"),
-        "prior_running_injury_12m": ("hardloopblessure afgelopen 12 maanden", "blessure afgelopen jaar", "loopblessures laatste 12 maanden"),
+        "prior_running_injury_12m": (
+            "hardloopblessure afgelopen 12 maanden",
+            "blessure afgelopen jaar",
+            "loopblessures laatste 12 maanden",
+        ),
         "hip_abduction_nm_kg": ("heupabductie", "kracht heupabductoren", "abductie heup kracht"),
         "hip_external_rotation_nm_kg": ("exorotatie heup", "heup exorotatie kracht"),
         "knee_extension_nm_kg": ("knie-extensie", "kracht quadriceps", "knie extensoren"),
-        "foot_posture_index": ("foot posture index", "FPI-6"), "navicular_drop_mm": ("navicular drop", "naviculare zakking"),
+        "foot_posture_index": ("foot posture index", "FPI-6"),
+        "navicular_drop_mm": ("navicular drop", "naviculare zakking"),
         "squat_fppa_deg": ("FPPA squat", "projectiehoek knie"),
     },
     "fr": {
-        "height_cm": ("taille", "taille debout"), "weight_kg": ("masse corporelle", "poids corporel", "poids"),
-        "running_experience_years": ("expérience de course", "expérience en course à pied", "années de pratique de la course"),
-        "weekly_distance_km": ("volume hebdomadaire", "distance par semaine", "kilométrage hebdomadaire", "kilomètres par semaine"),
+        "height_cm": ("taille", "taille debout"),
+        "weight_kg": ("masse corporelle", "poids corporel", "poids"),
+        "running_experience_years": (
+            "expérience de course",
+            "expérience en course à pied",
+            "années de pratique de la course",
+        ),
+        "weekly_distance_km": (
+            "volume hebdomadaire",
+            "distance par semaine",
+            "kilométrage hebdomadaire",
+            "kilomètres par semaine",
+        ),
         "sessions_per_week": ("nombre de séances par semaine", "séances de course par semaine", "sorties par semaine"),
         "step_rate_spm": ("cadence des pas", "cadence de course", "fréquence de pas"),
-        "current_knee_pain": ("douleur actuelle au genou", "douleur antérieure du genou aujourd'hui", "genou douloureux actuellement", "douleurs au genou en ce moment"),
-        "prior_pfps": ("antécédent de syndrome rotulien", "syndrome fémoro-patellaire antérieur", "SFP dans le passé", "genou du coureur auparavant"),
+        "current_knee_pain": (
+            "douleur actuelle au genou",
+            "douleur antérieure du genou aujourd'hui",
+            "genou douloureux actuellement",
+            "douleurs au genou en ce moment",
+        ),
+        "prior_pfps": (
+            "antécédent de syndrome rotulien",
+            "syndrome fémoro-patellaire antérieur",
+            "SFP dans le passé",
+            "genou du coureur auparavant",
+        ),
         "prior_knee_injury": ("antécédent de blessure au genou", "chirurgie du genou", "opération du genou"),
-        "prior_running_injury_12m": ("blessure liée à la course à pied 12 derniers mois", "blessures au cours des douze derniers mois", "blessé l'année dernière"),
+        "prior_running_injury_12m": (
+            "blessure liée à la course à pied 12 derniers mois",
+            "blessures au cours des douze derniers mois",
+            "blessé l'année dernière",
+        ),
         "hip_abduction_nm_kg": ("force des abducteurs de hanche", "abduction de hanche", "force abduction hanche"),
         "hip_external_rotation_nm_kg": ("rotateurs externes de hanche", "rotation externe hanche"),
         "knee_extension_nm_kg": ("extension du genou", "force du quadriceps", "extenseurs du genou"),
         "foot_posture_index": ("foot posture index", "index de posture du pied"),
-        "navicular_drop_mm": ("chute du naviculaire", "navicular drop"), "squat_fppa_deg": ("FPPA squat unipodal", "angle de projection"),
+        "navicular_drop_mm": ("chute du naviculaire", "navicular drop"),
+        "squat_fppa_deg": ("FPPA squat unipodal", "angle de projection"),
     },
     "es": {
-        "height_cm": ("estatura", "talla", "altura"), "weight_kg": ("masa corporal", "peso corporal", "peso"),
-        "running_experience_years": ("experiencia en la carrera", "años de experiencia corriendo", "experiencia de carrera"),
+        "height_cm": ("estatura", "talla", "altura"),
+        "weight_kg": ("masa corporal", "peso corporal", "peso"),
+        "running_experience_years": (
+            "experiencia en la carrera",
+            "años de experiencia corriendo",
+            "experiencia de carrera",
+        ),
         "weekly_distance_km": ("kilómetros semanales", "distancia semanal", "kilometraje semanal", "volumen semanal"),
         "sessions_per_week": ("sesiones por semana", "entrenamientos semanales", "salidas a correr por semana"),
         "step_rate_spm": ("cadencia", "cadencia de carrera", "pasos por minuto"),
-        "current_knee_pain": ("dolor actual de rodilla", "dolor anterior de rodilla ahora", "molestias en la rodilla hoy", "dolor de rodillas actualmente"),
-        "prior_pfps": ("síndrome femoropatelar previo", "rodilla del corredor anteriormente", "antecedentes de dolor patelofemoral"),
+        "current_knee_pain": (
+            "dolor actual de rodilla",
+            "dolor anterior de rodilla ahora",
+            "molestias en la rodilla hoy",
+            "dolor de rodillas actualmente",
+        ),
+        "prior_pfps": (
+            "síndrome femoropatelar previo",
+            "rodilla del corredor anteriormente",
+            "antecedentes de dolor patelofemoral",
+        ),
         "prior_knee_injury": ("lesión previa de rodilla", "cirugía de rodilla", "operación de rodilla"),
-        "prior_running_injury_12m": ("lesión últimos 12 meses", "lesiones en el último año", "lesión de carrera en los últimos 12 meses"),
+        "prior_running_injury_12m": (
+            "lesión últimos 12 meses",
+            "lesiones en el último año",
+            "lesión de carrera en los últimos 12 meses",
+        ),
         "hip_abduction_nm_kg": ("fuerza abductores de cadera", "abducción de cadera", "fuerza de abducción cadera"),
         "hip_external_rotation_nm_kg": ("rotadores externos de cadera", "rotación externa de cadera"),
         "knee_extension_nm_kg": ("fuerza de cuádriceps", "extensión de rodilla", "extensores de rodilla"),
-        "foot_posture_index": ("índice de postura del pie", "FPI"), "navicular_drop_mm": ("caída del navicular", "navicular drop"),
+        "foot_posture_index": ("índice de postura del pie", "FPI"),
+        "navicular_drop_mm": ("caída del navicular", "navicular drop"),
         "squat_fppa_deg": ("FPPA sentadilla", "ángulo de proyección"),
     },
     "it": {
-        "height_cm": ("altezza", "statura"), "weight_kg": ("massa corporea", "peso corporeo", "peso"),
+        "height_cm": ("altezza", "statura"),
+        "weight_kg": ("massa corporea", "peso corporeo", "peso"),
         "running_experience_years": ("esperienza nella corsa", "anni di corsa", "esperienza di corsa"),
-        "weekly_distance_km": ("chilometri settimanali", "distanza settimanale", "distanza complessiva settimanale", "volume settimanale di corsa"),
+        "weekly_distance_km": (
+            "chilometri settimanali",
+            "distanza settimanale",
+            "distanza complessiva settimanale",
+            "volume settimanale di corsa",
+        ),
         "sessions_per_week": ("allenamenti settimanali", "uscite a settimana", "sedute di corsa per settimana"),
         "step_rate_spm": ("cadenza", "passi al minuto", "frequenza del passo"),
-        "current_knee_pain": ("dolore attuale al ginocchio", "dolore anteriore di ginocchio oggi", "ginocchio dolente ora", "fastidio al ginocchio attualmente"),
-        "prior_pfps": ("sindrome femoro-rotulea pregressa", "ginocchio del corridore in passato", "precedente dolore femoro-rotuleo"),
-        "prior_knee_injury": ("pregresso infortunio al ginocchio", "intervento al ginocchio", "lesione del ginocchio precedente"),
-        "prior_running_injury_12m": ("infortuni ultimi 12 mesi", "infortunio correlato alla corsa nell'ultimo anno", "infortunio ultimo anno"),
+        "current_knee_pain": (
+            "dolore attuale al ginocchio",
+            "dolore anteriore di ginocchio oggi",
+            "ginocchio dolente ora",
+            "fastidio al ginocchio attualmente",
+        ),
+        "prior_pfps": (
+            "sindrome femoro-rotulea pregressa",
+            "ginocchio del corridore in passato",
+            "precedente dolore femoro-rotuleo",
+        ),
+        "prior_knee_injury": (
+            "pregresso infortunio al ginocchio",
+            "intervento al ginocchio",
+            "lesione del ginocchio precedente",
+        ),
+        "prior_running_injury_12m": (
+            "infortuni ultimi 12 mesi",
+            "infortunio correlato alla corsa nell'ultimo anno",
+            "infortunio ultimo anno",
+        ),
         "hip_abduction_nm_kg": ("forza abduttori anca", "abduzione dell'anca", "abduzione anca forza"),
         "hip_external_rotation_nm_kg": ("rotazione esterna dell'anca", "extrarotatori anca"),
         "knee_extension_nm_kg": ("forza quadricipite", "estensione del ginocchio", "estensori ginocchio"),
         "foot_posture_index": ("foot posture index", "indice di postura del piede"),
-        "navicular_drop_mm": ("caduta del navicolare", "navicular drop"), "squat_fppa_deg": ("FPPA squat monopodalico", "angolo di proiezione"),
+        "navicular_drop_mm": ("caduta del navicolare", "navicular drop"),
+        "squat_fppa_deg": ("FPPA squat monopodalico", "angolo di proiezione"),
     },
-}  # fmt: skip
+}
 # columns that are no field of ours, some of them nearly
 OTHERS = {
-    "en": ("Car kilometers per week", "hours of training per week", "resting heart rate", "target weight", "knee flexion ROM", "hip adduction strength", "shoe size", "longest run (km)", "Currently injured", "weight loss last year", "ankle sprain history", "leg length", "Q angle", "hip flexion", "waist"),
-    "de": ("Trainingsstunden pro Woche", "Ruheherzfrequenz", "Schuhgröße", "Wettkampfgewicht", "Knieflexion", "Hüftadduktion", "Beinlänge", "längster Lauf (km)", "Trainer", "Bauchumfang", "Hüftumfang", "Gewichtsverlust"),
-    "nl": ("trainingsuren per week", "rusthartslag", "schoenmaat", "streefgewicht", "knieflexie", "heupadductie", "beenlengte", "langste duurloop", "opmerkingen"),
-    "fr": ("heures d'entraînement par semaine", "pointure", "poids de forme", "tour de taille", "flexion du genou", "adduction de hanche", "protéines par jour", "sortie la plus longue", "taille de chaussure"),
-    "es": ("horas de entrenamiento por semana", "número de calzado", "peso objetivo", "flexión de rodilla", "aducción de cadera", "perímetro de cintura", "tirada más larga", "talla de zapatilla"),
-    "it": ("ore di allenamento settimanali", "numero di scarpe", "peso forma", "flessione ginocchio", "adduzione anca", "circonferenza vita", "uscita più lunga", "chilometri in auto settimanali"),
-}  # fmt: skip
+    "en": (
+        "Car kilometers per week",
+        "hours of training per week",
+        "resting heart rate",
+        "target weight",
+        "knee flexion ROM",
+        "hip adduction strength",
+        "shoe size",
+        "longest run (km)",
+        "Currently injured",
+        "weight loss last year",
+        "ankle sprain history",
+        "leg length",
+        "Q angle",
+        "hip flexion",
+        "waist",
+    ),
+    "de": (
+        "Trainingsstunden pro Woche",
+        "Ruheherzfrequenz",
+        "Schuhgröße",
+        "Wettkampfgewicht",
+        "Knieflexion",
+        "Hüftadduktion",
+        "Beinlänge",
+        "längster Lauf (km)",
+        "Trainer",
+        "Bauchumfang",
+        "Hüftumfang",
+        "Gewichtsverlust",
+    ),
+    "nl": (
+        "trainingsuren per week",
+        "rusthartslag",
+        "schoenmaat",
+        "streefgewicht",
+        "knieflexie",
+        "heupadductie",
+        "beenlengte",
+        "langste duurloop",
+        "opmerkingen",
+    ),
+    "fr": (
+        "heures d'entraînement par semaine",
+        "pointure",
+        "poids de forme",
+        "tour de taille",
+        "flexion du genou",
+        "adduction de hanche",
+        "protéines par jour",
+        "sortie la plus longue",
+        "taille de chaussure",
+    ),
+    "es": (
+        "horas de entrenamiento por semana",
+        "número de calzado",
+        "peso objetivo",
+        "flexión de rodilla",
+        "aducción de cadera",
+        "perímetro de cintura",
+        "tirada más larga",
+        "talla de zapatilla",
+    ),
+    "it": (
+        "ore di allenamento settimanali",
+        "numero di scarpe",
+        "peso forma",
+        "flessione ginocchio",
+        "adduzione anca",
+        "circonferenza vita",
+        "uscita più lunga",
+        "chilometri in auto settimanali",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -196,11 +415,19 @@ def made_column(rng: np.random.Generator, tongue: str, field: str) -> Made:
 
 def _values(rng: np.random.Generator, field: str) -> Any:
     low, high = {
-        "height_cm": (158, 192), "weight_kg": (50, 88), "running_experience_years": (1, 20), "weekly_distance_km": (12, 75),
-        "sessions_per_week": (1, 7), "step_rate_spm": (158, 186), "hip_abduction_nm_kg": (1, 2), "squat_fppa_deg": (0, 20),
-        "hip_external_rotation_nm_kg": (0.4, 0.9), "knee_extension_nm_kg": (1.8, 3.5), "foot_posture_index": (-2, 9),
+        "height_cm": (158, 192),
+        "weight_kg": (50, 88),
+        "running_experience_years": (1, 20),
+        "weekly_distance_km": (12, 75),
+        "sessions_per_week": (1, 7),
+        "step_rate_spm": (158, 186),
+        "hip_abduction_nm_kg": (1, 2),
+        "squat_fppa_deg": (0, 20),
+        "hip_external_rotation_nm_kg": (0.4, 0.9),
+        "knee_extension_nm_kg": (1.8, 3.5),
+        "foot_posture_index": (-2, 9),
         "navicular_drop_mm": (3, 13),
-    }[field]  # fmt: skip
+    }[field]
     return np.round(rng.uniform(low, high, RUNNERS), 0 if high > 5 else 2)
 
 
@@ -242,14 +469,23 @@ def made_roster(rng: np.random.Generator) -> tuple[str, list[Made]]:
     fields = rng.permutation(list(WORDS[tongue]))[:7]
     columns = [made_column(rng, tongue, str(field)) for field in fields]
     others = rng.permutation(OTHERS[tongue])[:2]
-    columns += [Made((str(name),), "", ([f"{value:g}" for value in rng.integers(1, 60, RUNNERS)],), None, is_held_out(str(name))) for name in others]
+    columns += [
+        Made(
+            (str(name),), "", ([f"{value:g}" for value in rng.integers(1, 60, RUNNERS)],), None, is_held_out(str(name))
+        )
+        for name in others
+    ]
     order = rng.permutation(len(columns))
     return tongue, [columns[at] for at in order]
 
 
 def csv_of(columns: list[Made]) -> str:
     """Return the roster as a file."""
-    parts: dict[str, Any] = {"runner_id": [f"R-{row}" for row in range(RUNNERS)], "age_years": [30] * RUNNERS, "sex": ["female"] * RUNNERS}
+    parts: dict[str, Any] = {
+        "runner_id": [f"R-{row}" for row in range(RUNNERS)],
+        "age_years": [30] * RUNNERS,
+        "sex": ["female"] * RUNNERS,
+    }
     for column in columns:
         parts |= dict(zip(column.names, column.cells, strict=True))
     text = io.StringIO()
@@ -285,22 +521,42 @@ def tally(columns: int, seed: int = 20_260_901) -> pd.DataFrame:
                 values = None
             for column in made:
                 became = "asked" if values is None else outcome(column, proposed, values)
-                rows.append({"tongue": tongue, "names": " | ".join(column.names), "field": column.field,
-                             "held_out": column.held_out, "became": became})  # fmt: skip
+                rows.append(
+                    {
+                        "tongue": tongue,
+                        "names": " | ".join(column.names),
+                        "field": column.field,
+                        "held_out": column.held_out,
+                        "became": became,
+                    }
+                )
     return pd.DataFrame(rows[:columns])
 
 
-def main(quick: Annotated[bool, typer.Option("--quick", help="200 columns.")] = False,
-         show: Annotated[str, typer.Option("--show", help="List the columns that became this, but no held-out words.")] = "") -> None:  # fmt: skip
+def main(
+    quick: Annotated[bool, typer.Option("--quick", help="200 columns.")] = False,
+    show: Annotated[str, typer.Option("--show", help="List the columns that became this, but no held-out words.")] = "",
+) -> None:
     """Print the shares of the columns of known fields that are read, asked about, left unread, or silently wrong."""
     told = tally(200 if quick else COLUMNS)
     rows = []
     for label, part in (("all", told), ("held out", told[told["held_out"]]), ("the others", told[~told["held_out"]])):
         fields, others = part[part["field"] != ""], part[part["field"] == ""]
         shares = Counter(fields["became"])
-        rows.append((label, f"{len(part):,}", *(f"{shares[key] / len(fields):.1%}" for key in ("read", "asked", "unread")),
-                     str(shares["wrong"]), str(int((others["became"] == "wrong").sum()))))  # fmt: skip
-    table("Columns of names that no list has", ("words", "columns", "read", "asked", "unread", "silently wrong", "no field, read as one"), rows)
+        rows.append(
+            (
+                label,
+                f"{len(part):,}",
+                *(f"{shares[key] / len(fields):.1%}" for key in ("read", "asked", "unread")),
+                str(shares["wrong"]),
+                str(int((others["became"] == "wrong").sum())),
+            )
+        )
+    table(
+        "Columns of names that no list has",
+        ("words", "columns", "read", "asked", "unread", "silently wrong", "no field, read as one"),
+        rows,
+    )
     for row in told[(told["became"] == show) & ~told["held_out"]].itertuples():
         say(f"{row.tongue} {row.field}: {row.names}")
 

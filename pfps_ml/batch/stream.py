@@ -242,7 +242,9 @@ def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]
 
 def digest_of_map(mapping: Mapping) -> str:
     """Return what a map is known by, in any process: a set of names has another order in each."""
-    return digest(repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet, mapping.newest)).encode())
+    return digest(
+        repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet, mapping.newest)).encode()
+    )
 
 
 def total(summaries: Iterable[Summary]) -> Summary:

@@ -41,10 +41,13 @@ Scored = Annotated[
 Sheet = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of a workbook with more than one roster.")]
 Toml = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.toml", help="Write the map to a file.")]
 Newest = Annotated[
-    str | None, typer.Option("--newest", metavar="COLUMN", help="Of rows with one id, the newest by this column counts.")
+    str | None,
+    typer.Option("--newest", metavar="COLUMN", help="Of rows with one id, the newest by this column counts."),
 ]
 Ask = Annotated[bool, typer.Option("--ask", help="Ask here what the file leaves open, one question at a time.")]
-Like = Annotated[Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")]
+Like = Annotated[
+    Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")
+]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
 Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps score` wrote.", show_default=False)]
 Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]

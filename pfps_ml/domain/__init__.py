@@ -75,10 +75,11 @@ from pfps_ml.domain.schemas import (
 __all__ = [
     "ACCOUNT", "ACTIVE_ARMS", "ARMS", "BY_NAME", "CARE", "DAYS_A_MONTH", "DRIVERS", "FIELDS", "INPUTS", "LINKS",
     "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PATHWAY_FIELDS", "REASONS", "REFERENCE_ARM",
-    "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Combine", "Driver", "Evidence", "Field", "Horizon", "Link",
-    "Outcome", "Unit", "added_by_scoring", "choice", "dictionary_facts", "dictionary_page", "field", "fingerprint",
-    "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "ledger", "ledger_fingerprint", "notice_message",
-    "notice_of", "number", "numbers", "origin_message", "origin_of", "people_of", "request_model", "risk_column",
-    "risk_columns", "risk_columns_in", "roster_columns", "scored_before", "section", "side_rule", "size_of", "studies_of",
-    "template", "text", "tier_fields", "updates_clause", "visit_columns",
+    "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Combine", "Driver", "Evidence", "Field",
+    "Horizon", "Link", "Outcome", "Unit", "added_by_scoring", "choice", "dictionary_facts", "dictionary_page",
+    "field", "fingerprint", "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "ledger",
+    "ledger_fingerprint", "notice_message", "notice_of", "number", "numbers", "origin_message", "origin_of",
+    "people_of", "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns",
+    "scored_before", "section", "side_rule", "size_of", "studies_of", "template", "text", "tier_fields",
+    "updates_clause", "visit_columns",
 ]  # fmt: skip

@@ -298,12 +298,16 @@ _OF_BOTH_SIDES = ("foot_posture_index", "navicular_drop_mm", "squat_fppa_deg", "
 
 
 def side_rule(about: Field) -> Combine | None:
-    """Return which of two sides counts: the weaker one, the more pronated one, or either; None if there are no sides."""
+    """Return which of two sides counts: the weaker, the more pronated, or either; None if there are no sides."""
     if about.unit == "Nm/kg":
         return "lowest"
     if about.name in _OF_BOTH_SIDES:
         return "highest"
-    one_sided = about.levels == YES_NO and about.name not in ("early_specialisation", "bilateral", "failed_conventional_care")
+    one_sided = about.levels == YES_NO and about.name not in (
+        "early_specialisation",
+        "bilateral",
+        "failed_conventional_care",
+    )
     return "any" if one_sided else None
 
 
@@ -315,6 +319,6 @@ def tier_fields(tier: str) -> tuple[str, ...]:
 
 __all__ = [
     "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
-    "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Combine", "Driver", "Field",
-    "choice", "field", "number", "section", "side_rule", "text", "tier_fields",
+    "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Combine",
+    "Driver", "Field", "choice", "field", "number", "section", "side_rule", "text", "tier_fields",
 ]  # fmt: skip

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import product
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +108,7 @@ def read_number(text: str, unit: str = "", decimal: str | None = None) -> float 
     if unit and (match := _WITH_UNIT.fullmatch(text)) and (unit, plain(match[2])) not in _VAGUE:
         factor = _factors(unit).get(plain(match[2]))
         number = read_number(match[1], "", decimal) if factor else None
-        return None if number is None else number if factor == 1 else round(number * factor, 6)
+        return None if number is None or factor is None else number if factor == 1 else round(number * factor, 6)
     if unit and text.casefold().endswith(unit.casefold()):
         text = text[: -len(unit)].rstrip()
     match = _NUMBER.fullmatch(text)
@@ -194,7 +194,7 @@ def side_in(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
     A word that means other things, too, such as `d` or `der`, counts at the end or the start of a name alone.
     """
     sides = _sides()
-    for at, (one, two) in enumerate(zip(words, words[1:], strict=False)):
+    for at, (one, two) in enumerate(pairwise(words)):
         if {sides.get(one, ("", ""))[0], sides.get(two, ("", ""))[0]} == {"left", "right"}:
             return "both", words[:at] + words[at + 2 :]
     for at, word in enumerate(words):
@@ -251,7 +251,9 @@ def _compound(word: str) -> list[tuple[str, ...]]:
         head = lexicon.get((word[:end],))
         for link in _LINKS if head and head != ("filler",) else ():
             rest = word[end:].removeprefix(link) if word[end:].startswith(link) else ""
-            tail = [lexicon[rest,]] if (rest,) in lexicon and len(rest) >= _SHORTEST else _compound(rest) if rest else []
+            tail = (
+                [lexicon[rest,]] if (rest,) in lexicon and len(rest) >= _SHORTEST else _compound(rest) if rest else []
+            )
             if head and tail and ("filler",) not in tail:
                 return [head, *tail]
     return []

@@ -30,11 +30,40 @@ from pfps_ml.domain.synonyms import (
 HEAD_ROWS = 30  # looked at for a header
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names
 _FILLERS = frozenset(
-    ["the", "of", "a", "an", "in", "per", "your", "usual", "avg", "average", "mean", "eccentric", "isometric", "strength", "torque", "weaker"]
+    [
+        "the",
+        "of",
+        "a",
+        "an",
+        "in",
+        "per",
+        "your",
+        "usual",
+        "avg",
+        "average",
+        "mean",
+        "eccentric",
+        "isometric",
+        "strength",
+        "torque",
+        "weaker",
+    ]
 )
-_DATE_PARTS = frozenset(["d", "dd", "ddd", "m", "mm", "mmm", "y", "yy", "yyyy", "t", "tt", "j", "jj", "jjjj", "a", "aa", "aaaa", "g", "gg"])
-_SORE = ({"knee", "pain"}, {"kneecap", "pain"}, {"pain", "now"}, {"pfp", "now"}, {"knee", "now"}, {"kneecap", "now"})  # ideas of a column of pain
-_NOT_SORE = frozenset(["past", "year", "injury", "surgery", "duration", "stairs", "sitting"])  # of earlier pain, or a test
+_ANSWERS = (("y", "n"), ("j", "n"), ("o", "n"), ("s", "n"), ("yes", "no"), ("ja", "nein"))  # that a column may have
+_DATE_PARTS = frozenset(
+    ["d", "dd", "ddd", "m", "mm", "mmm", "y", "yy", "yyyy", "t", "tt", "j", "jj", "jjjj", "a", "aa", "aaaa", "g", "gg"]
+)
+_SORE = (
+    {"knee", "pain"},
+    {"kneecap", "pain"},
+    {"pain", "now"},
+    {"pfp", "now"},
+    {"knee", "now"},
+    {"kneecap", "now"},
+)  # ideas of a column of pain
+_NOT_SORE = frozenset(
+    ["past", "year", "injury", "surgery", "duration", "stairs", "sitting"]
+)  # of earlier pain, or a test
 
 
 @dataclass(frozen=True)
@@ -77,7 +106,7 @@ def surely_named(name: str) -> Named | None:
     if not words:
         return None
     dated = words[:-3] if len(words) > 3 and {*words[-3:]} <= _DATE_PARTS else words
-    if dated in _born() or ({"born"}, True) in senses(dated):
+    if dated in _born() or (frozenset({"born"}), True) in senses(dated):
         return Named("age_years", _order_in(words[len(dated) :]), born=True)
     exact = (_exactly(words, field) for field in INPUTS)
     return next(filter(None, exact), None) or _by_words(words)
@@ -93,13 +122,19 @@ def likely_named(name: str) -> Named | None:
 def looks_like_pain(name: str) -> bool:
     """Return whether a column may say who has a sore knee now, whatever else its name says."""
     readings = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
-    return any(not ideas & _NOT_SORE and any(ideas >= sore for sore in _SORE) for ideas in readings)
+    elsewhere = [OTHER in ideas and not ideas & {"knee", "kneecap", "pfp"} for ideas in readings]
+    return any(
+        not ideas & _NOT_SORE and not other and any(ideas >= sore for sore in _SORE)
+        for ideas, other in zip(readings, elsewhere, strict=True)
+    )
 
 
 def is_of_the_knee(name: str) -> bool:
     """Return whether a name says the knee and nothing else that is known: a column of answers may then be of pain."""
     ideas_of = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
-    return any(ideas & {"knee", "kneecap"} and ideas <= {"knee", "kneecap", "front", "now", "pain"} for ideas in ideas_of)
+    return any(
+        ideas & {"knee", "kneecap"} and ideas <= {"knee", "kneecap", "front", "now", "pain"} for ideas in ideas_of
+    )
 
 
 def _exactly(words: tuple[str, ...], field: Field) -> Named | None:
@@ -154,7 +189,7 @@ def _fit(words: tuple[str, ...], field: Field, known: bool) -> tuple[int, Named]
             ideas_here = ideas | ({"unit"} if unit else frozenset())
             sizes = [len(group) for group in groups if group <= ideas_here]
             fits = whole and any(group <= ideas_here and ideas <= group | allowed for group in groups)
-            if (fits if known else sizes and OTHER not in ideas):
+            if fits if known else sizes and OTHER not in ideas:
                 return max(sizes), Named(field.name, unit, side=side, vague=vague)
     return None
 
@@ -248,9 +283,7 @@ def _continues(cell: str, name: str) -> bool:
         return False  # an answer: "no" may be short for number, too
     if _is_side(cell):
         return top is None or side_rule(BY_NAME[top.field]) is not None
-    if _is_unit(cell, name) or words in (("y", "n"), ("j", "n"), ("o", "n"), ("s", "n"), ("yes", "no"), ("ja", "nein")):
-        return True
-    if len(words) == 3 and set(words) <= _DATE_PARTS:
+    if _is_unit(cell, name) or (len(words) == 3 and set(words) <= _DATE_PARTS) or words in _ANSWERS:
         return True
     below = surely_named(cell)
     if below is not None:
@@ -409,6 +442,6 @@ def _taken(name: str) -> Fault:
 
 
 __all__ = [
-    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "is_of_the_knee", "joined_header", "likely_named",
-    "looks_like_pain", "second_header", "surely_named", "unit_in", "upper_header",
+    "HEAD_ROWS", "Named", "check_header", "closest_field", "header_at", "is_of_the_knee", "joined_header",
+    "likely_named", "looks_like_pain", "second_header", "surely_named", "unit_in", "upper_header",
 ]  # fmt: skip

@@ -110,7 +110,9 @@ def scan(path: Path, size: int) -> Script:
 
 _OTHER_ENCODINGS = ("mac_roman", "cp850")  # of old spreadsheets, whose letters with accents are other bytes
 # a sign where no word has one: what such a letter becomes in the wrong encoding
-_GARBLED = re.compile(r"[^\W\d_][\x80-\x9f\u201e\u201d\u201a\u02c6\u2030\u2039\u2022\u2122\u203a\u2020\u2021\u0192¤¦§©«¬®¯¶¸¿¡¢£¥][a-z]|[a-z][ŽŠŸ]")
+_GARBLED = re.compile(
+    r"[^\W\d_][\x80-\x9f\u201e\u201d\u201a\u02c6\u2030\u2039\u2022\u2122\u203a\u2020\u2021\u0192¤¦§©«¬®¯¶¿¡¢£¥][a-z]|[a-z][ŽŠŸ]"
+)
 
 
 def encoding_of(data: bytes, guess: str, known: frozenset[str]) -> str:
@@ -378,6 +380,6 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
 
 
 __all__ = [
-    "LONGEST", "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of", "parse",
-    "read_span", "records", "scan", "shape_fault", "spans",
+    "LONGEST", "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of",
+    "parse", "read_span", "records", "scan", "shape_fault", "spans",
 ]  # fmt: skip

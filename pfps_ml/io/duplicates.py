@@ -180,4 +180,13 @@ def _twice(blocks: list[Hashes]) -> Hashes:
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-__all__ = ["Shared", "count_among", "find_shared", "hash_ids", "isin_sorted", "plain_ids", "repeated_hashes", "with_newest"]
+__all__ = [
+    "Shared",
+    "count_among",
+    "find_shared",
+    "hash_ids",
+    "isin_sorted",
+    "plain_ids",
+    "repeated_hashes",
+    "with_newest",
+]

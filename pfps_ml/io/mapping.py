@@ -157,8 +157,12 @@ def _side_faults(field: Field, spec: dict[str, Any]) -> Iterator[Fault]:
     elif "combine" in spec and spec["combine"] not in rules:
         yield Fault(None, (field.name,), "map_combine_invalid", {"rules": [repr(rule) for rule in rules]})
     elif sided and "combine" not in spec and side_rule(field) is None:
-        yield Fault(None, (field.name,), "map_combine_missing", {"field": field.name, "rules": [repr(rule) for rule in rules]})
-    if "split" in spec and not (isinstance(spec["split"], str) and spec["split"].strip() and isinstance(spec["from"], str)):
+        yield Fault(
+            None, (field.name,), "map_combine_missing", {"field": field.name, "rules": [repr(rule) for rule in rules]}
+        )
+    if "split" in spec and not (
+        isinstance(spec["split"], str) and spec["split"].strip() and isinstance(spec["from"], str)
+    ):
         yield Fault(None, (field.name,), "map_split_invalid")
     if "notation" in spec and (spec["notation"] not in NOTATIONS or NOTATIONS[spec["notation"]][0] != field.unit):
         yield Fault(None, (field.name,), "map_notation_invalid", {"notations": [repr(name) for name in NOTATIONS]})
@@ -347,7 +351,8 @@ def combined(sides: list[Floats], rule: str) -> Floats:
     """Return the side that counts in each row: where a side is missing, the other."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # of rows without any side, which stay missing
-        return np.asarray({"lowest": np.nanmin, "mean": np.nanmean}.get(rule, np.nanmax)(np.vstack(sides), axis=0))
+        chosen: Any = {"lowest": np.nanmin, "mean": np.nanmean}.get(rule, np.nanmax)
+        return np.asarray(chosen(np.vstack(sides), axis=0))
 
 
 def birth_date(text: str, order: str) -> dt.date | None:
@@ -407,7 +412,8 @@ def _by_notation(text: str, notation: str) -> float | None:
 
 
 _TIME = re.compile(
-    r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})(?:[T, ]+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([AaPp])?\.?\s?[Mm]?\.?)?"
+    r"(\d{1,4})[-/.](\d{1,2})[-/.](\d{1,4})"
+    r"(?:[T, ]+(\d{1,2}):(\d\d)(?::(\d\d)(?:[.,]\d+)?)?\s*([AaPp])?\.?\s?[Mm]?\.?)?"
     r"\s*(?:Z|GMT|UTC)?\s*(?:[+-]\d{1,2}(?::?\d\d)?)?"
 )
 
@@ -482,6 +488,6 @@ def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
 
 
 __all__ = [
-    "BORN", "COMBINE", "KEYS", "LEVER_ARMS", "NOTATIONS", "Column", "Mapping", "birth_date", "column_of", "combined", "constants_in", "load_mapping",
-    "rename", "sides_of", "spec_faults", "times_in", "translate",
+    "BORN", "COMBINE", "KEYS", "LEVER_ARMS", "NOTATIONS", "Column", "Mapping", "birth_date", "column_of",
+    "combined", "constants_in", "load_mapping", "rename", "sides_of", "spec_faults", "times_in", "translate",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pfps_ml.core import InputError, InvalidInput, Message
-from pfps_ml.domain import BY_NAME, YES_NO
+from pfps_ml.domain import BY_NAME, YES_NO, Field
 from pfps_ml.domain.synonyms import facts, plain, units_of
 from pfps_ml.io.mapping import BORN, LEVER_ARMS, load_mapping
 from pfps_ml.io.mapping_suggestions import Proposal, Proposed
@@ -93,7 +93,14 @@ def _question(column: Proposal, message: Message, proposed: Proposed) -> Questio
     if message.code == "ask_column":
         columns = tuple(other.column for other in proposed.columns if other.field == column.field)
         choices = (*columns, *([_ANY] if BY_NAME[column.field].levels == YES_NO else []), LEAVE)
-    if message.code in ("ask_sides", "ask_serial", "ask_notation", "ask_pain_scale", "ask_weight_unit", "ask_date_order"):
+    if message.code in (
+        "ask_sides",
+        "ask_serial",
+        "ask_notation",
+        "ask_pain_scale",
+        "ask_weight_unit",
+        "ask_date_order",
+    ):
         default = choices[0]
     if default == LEAVE and (BY_NAME[column.field].required or column.field == _PAIN):
         default = ""  # nobody is scored by a slip of the Enter key
@@ -109,12 +116,23 @@ def _choices(column: Proposal, message: Message) -> tuple[str, ...]:
                  for levels in (about.levels, about.levels[::-1])] if len(codes) == 2 else []  # fmt: skip
         return (*pairs, LEAVE)
     return {
-        "ask_pain": ("yes", "no"), "ask_name": ("yes", "no"), "ask_date_order": BORN[:2], "ask_serial": ("serial", LEAVE),
+        "ask_pain": ("yes", "no"), "ask_name": ("yes", "no"), "ask_date_order": BORN[:2],
+        "ask_serial": ("serial", LEAVE),
         "ask_decimal": (",", "."), "ask_pain_scale": ("0 to 10", "0 to 100"), "ask_weight_unit": ("lb", "kg"),
         "ask_notation": (str(message.parameters.get("notation")), "decimal"), "ask_unread": (LEAVE,),
-        "ask_unit": (*facts()["units"].get(about.unit, {}), LEAVE), "ask_lever_arm": (),
+        "ask_unit": (*_main_units(about), LEAVE), "ask_lever_arm": (),
         "ask_sides": (str(message.parameters.get("rule")), "the first alone", LEAVE),
     }.get(message.code, (LEAVE,))  # fmt: skip
+
+
+def _main_units(about: Field) -> list[str]:
+    """Return the units that a field may come in, each once, by its first name."""
+    if about.unit == "Nm/kg":
+        return ["Nm/kg", "Nm"]
+    names = dict[float, str]()
+    for name, factor in facts()["units"].get(about.unit, {}).items():
+        names.setdefault(factor, name)
+    return list(names.values())
 
 
 def answered(proposed: Proposed, question: Question, answer: str) -> Proposed:
@@ -141,7 +159,9 @@ def _answered(column: Proposal, question: Question, answer: str) -> Proposal:
     declared, rest = dict(column.declared or {}), column.questions[1:]
     changes = _changes(column, question, answer)
     if changes is None:
-        raise InputError(Message("answer_invalid", {"choices": question.choices or (f"{LEVER_ARMS[0]} to {LEVER_ARMS[1]}",)}))
+        raise InputError(
+            Message("answer_invalid", {"choices": question.choices or (f"{LEVER_ARMS[0]} to {LEVER_ARMS[1]}",)})
+        )
     others = () if answer == "the first alone" else column.others
     declared = {key: value for key, value in {**declared, **changes}.items() if value is not None}
     return replace(column, declared=declared, questions=rest, others=others)
@@ -158,15 +178,17 @@ def _changes(column: Proposal, question: Question, answer: str) -> dict[str, Any
         return _levels(column, answer)
     if answer not in question.choices:
         return None
-    factor = units_of(BY_NAME[column.field])[plain(answer)].factor if question.code in ("ask_unit", "ask_weight_unit") else 1
+    if question.code in ("ask_unit", "ask_weight_unit"):
+        unit = units_of(BY_NAME[column.field])[plain(answer)]
+        return {"factor": None if unit.factor == 1 else unit.factor, "per_kg": True if unit.needs else None}
     large = {"cm": 30.48, "kg": 6.35029318}.get(BY_NAME[column.field].unit)
-    return {
-        "ask_unit": {"factor": None if factor == 1 else factor}, "ask_weight_unit": {"factor": None if factor == 1 else factor},
+    changes: dict[str, dict[str, Any]] = {
         "ask_pain_scale": {"factor": 10 if answer == "0 to 10" else None}, "ask_decimal": {"decimal": answer},
         "ask_date_order": {"born": answer}, "ask_serial": {"born": answer},
         "ask_notation": {"notation": None, "factor": large} if answer == "decimal" else {"notation": answer},
         "ask_sides": {"combine": None, "split": None} if answer == "the first alone" else {},
-    }.get(question.code, {})  # fmt: skip
+    }  # fmt: skip
+    return changes.get(question.code, {})
 
 
 def _levels(column: Proposal, answer: str) -> dict[str, Any] | None:
@@ -186,7 +208,9 @@ def _with_required(proposed: Proposed, question: Question, answer: str) -> Propo
     if answer.startswith("all ") and answer not in question.columns:
         constant = Proposal("", name, (), {"value": answer.removeprefix("all ")})
         return replace(proposed, columns=(*proposed.columns, constant), lacking=lacking)
-    columns = [replace(column, field=name, declared={}) if column.column == answer else column for column in proposed.columns]
+    columns = [
+        replace(column, field=name, declared={}) if column.column == answer else column for column in proposed.columns
+    ]
     return replace(proposed, columns=tuple(columns), lacking=lacking)
 
 
@@ -270,7 +294,9 @@ def _shown(question: Question, left: int) -> Iterator[str]:
 
 def _chosen(question: Question, answer: str) -> str:
     """Return the choice with that number, or the answer itself."""
-    return question.choices[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(question.choices) else answer
+    return (
+        question.choices[int(answer) - 1] if answer.isdigit() and 0 < int(answer) <= len(question.choices) else answer
+    )
 
 
 def like(proposed: Proposed, path: Path) -> Proposed:
@@ -296,13 +322,17 @@ def like(proposed: Proposed, path: Path) -> Proposed:
     used = {header[plain(name)] for spec in known.values() for name in _sources(spec)}
     columns = [_as_told(name, spec, header) for name, spec in known.items()]
     columns += [Proposal(name, declared={LEAVE: True}) for name in sorted(left - used)]
-    columns += [column for column in proposed.columns if not {*column.columns} & (used | left) and column.field not in known]
+    columns += [
+        column for column in proposed.columns if not {*column.columns} & (used | left) and column.field not in known
+    ]
     columns += [Proposal(column.column, others=column.others) for column in proposed.columns
                 if not {*column.columns} & (used | left) and column.field in known]  # fmt: skip
     lacking = tuple(name for name in proposed.lacking if name not in known)
     gone = tuple(name for name in BY_NAME if BY_NAME[name].required and name not in {*known, *lacking}
                  and not any(column.field == name for column in columns))  # fmt: skip
-    return replace(proposed, columns=tuple(columns), sheet=proposed.sheet or told.get("sheet"), lacking=(*lacking, *gone))
+    return replace(
+        proposed, columns=tuple(columns), sheet=proposed.sheet or told.get("sheet"), lacking=(*lacking, *gone)
+    )
 
 
 def _sources(spec: Dictionary[str, Any]) -> list[str]:
@@ -326,7 +356,12 @@ def map_text(proposed: Proposed) -> str:
     lines += [f"# Row {row} of the sheet is no runner: {_in_comment(text)}" for row, text in proposed.no_runners]
     if proposed.sheet is not None:
         lines.append(f"sheet = {_toml(proposed.sheet)}")
-    left = [name for column in proposed.columns if column.questions or LEAVE in (column.declared or {}) for name in column.columns]
+    left = [
+        name
+        for column in proposed.columns
+        if column.questions or LEAVE in (column.declared or {})
+        for name in column.columns
+    ]
     if left:
         lines.append(f"leave = {_toml(left)}")
     for column in proposed.columns:
@@ -345,8 +380,8 @@ def _unread(proposed: Proposed) -> Iterator[str]:
     unread = [column for column in proposed.columns if not column.field and LEAVE not in (column.declared or {})]
     if unread:
         yield ""
-        yield "# NOT READ. If one of these is a field: take the # away, name the field, and see docs/MAPPING.md. If it is"
-        yield "# none on purpose, write its name into `leave` above."
+        yield "# NOT READ. If one of these is a field: take the # away, name the field, and see docs/MAPPING.md. If it"
+        yield "# is none on purpose, write its name into `leave` above."
     for column in unread:
         yield "# [columns.FIELD]"
         yield f"# from = {_toml(column.column)}"

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 from typing import Any
 
@@ -160,7 +161,10 @@ def _notation(factor: float, numbers: dict[str, float], about: Field) -> str:
 
 def _is_unusual(numbers: dict[str, float], factor: float, about: Field) -> bool:
     """Return whether half of the values, in the unit that the name says, are nothing that a squad has."""
-    usual, values = facts()["usual"].get(about.name), [value for cell, value in numbers.items() if cell not in missing_codes()]
+    usual, values = (
+        facts()["usual"].get(about.name),
+        [value for cell, value in numbers.items() if cell not in missing_codes()],
+    )
     return bool(usual and len(values) >= _ENOUGH) and not usual[0] <= median(values) * factor <= usual[1]
 
 
@@ -364,9 +368,15 @@ def _named(name: str) -> Named | None:
 def _with_nameless(columns: Sequence[Looked]) -> list[Looked]:
     """Take a column without a name for the other side of that before it, if it has sides and numbers like these."""
     taken = list(columns)
-    for at, (before, column) in enumerate(zip(taken, taken[1:], strict=False), start=1):
+    for at, (before, column) in enumerate(pairwise(taken), start=1):
         named = before.named
-        if column.named is None and named and _NAMELESS.fullmatch(column.name) and side_rule(BY_NAME[named.field]) and not named.side:
+        if (
+            column.named is None
+            and named
+            and _NAMELESS.fullmatch(column.name)
+            and side_rule(BY_NAME[named.field])
+            and not named.side
+        ):
             numbers = _numbers(column.cells, BY_NAME[named.field])[1]
             if len(numbers) > _READABLE * len(column.cells) > 0:
                 taken[at] = Looked(column.name, replace(named, side="second"), column.cells, doubted=True)
@@ -380,7 +390,11 @@ def _grouped(columns: Sequence[Looked]) -> Iterator[list[Looked]]:
         if column.named and column.named.side and column.named.side != "both" and at not in pairs.values():
             same = [to for to in range(at + 1, len(columns)) if _is_other_side(columns[to].named, column.named)]
             pairs |= {at: same[0]} if len(same) == 1 else {}
-        elif (column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="second")) or (column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="column 2")):
+        elif (
+            column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="second")
+        ) or (
+            column.named and at + 1 < len(columns) and columns[at + 1].named == replace(column.named, side="column 2")
+        ):
             pairs[at] = at + 1
     for at, column in enumerate(columns):
         if at in pairs:
@@ -390,7 +404,9 @@ def _grouped(columns: Sequence[Looked]) -> Iterator[list[Looked]]:
 
 
 def _is_other_side(one: Named | None, two: Named) -> bool:
-    return one is not None and (one.field, one.unit) == (two.field, two.unit) and {one.side, two.side} == {"left", "right"}
+    return (
+        one is not None and (one.field, one.unit) == (two.field, two.unit) and {one.side, two.side} == {"left", "right"}
+    )
 
 
 def _proposal(group: Sequence[Looked], today: dt.date) -> Proposal:
@@ -455,7 +471,9 @@ def _split_of(cells: Counter[str], about: Field, named: Named) -> str:
         signs = Counter({sign: sum(sign in cell for cell in cells) for sign in "/|"})
         sign, count = signs.most_common(1)[0]
         return sign if named.side == "both" and count > _READABLE * len(cells) else ""
-    signs = Counter(match[2].strip() or match[2] for cell in cells if (match := _SPLIT.fullmatch(cell.strip())) and match[2])
+    signs = Counter(
+        match[2].strip() or match[2] for cell in cells if (match := _SPLIT.fullmatch(cell.strip())) and match[2]
+    )
     sign, count = signs.most_common(1)[0] if signs else ("", 0)
     return sign if count > _READABLE * len(cells) else ""
 
@@ -476,9 +494,14 @@ def _pain_asked(proposals: list[Proposal]) -> list[Proposal]:
 def _one_a_field(proposals: Sequence[Proposal]) -> list[Proposal]:
     """Ask which column is right where several seem to be the same field, unless one has the field's own name."""
     sure = [proposal.field for proposal in proposals if proposal.field and not _is_doubted(proposal)]
-    counts = Counter(sure) + Counter(proposal.field for proposal in proposals if proposal.field and proposal.field not in sure)
+    counts = Counter(sure) + Counter(
+        proposal.field for proposal in proposals if proposal.field and proposal.field not in sure
+    )
     exact = {proposal.field for proposal in proposals if proposal.column == proposal.field}
-    return [_resolved(proposal, counts[proposal.field], proposal.field in exact, sure.count(proposal.field)) for proposal in proposals]
+    return [
+        _resolved(proposal, counts[proposal.field], proposal.field in exact, sure.count(proposal.field))
+        for proposal in proposals
+    ]
 
 
 def _is_doubted(proposal: Proposal) -> bool:

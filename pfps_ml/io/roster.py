@@ -149,7 +149,11 @@ def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
     if respelt:
         again = [respelt.get(row, cell) for row, cell in enumerate(cells)]
         checked = _check(pd.Series(again, index=cells.index, dtype=object), field, decimal_comma)
-    named = {row: cell[len(UNCALCULATED_MARK) :] for row in unread if (cell := str(cells.iloc[row])).startswith(UNCALCULATED_MARK)}
+    named = {
+        row: cell[len(UNCALCULATED_MARK) :]
+        for row in unread
+        if (cell := str(cells.iloc[row])).startswith(UNCALCULATED_MARK)
+    }
     return Checked(checked.values, tuple(_with_reason(fault, unclear, named) for fault in checked.faults))
 
 
@@ -168,7 +172,9 @@ def _meaning(cell: str, field: Field, decimal_comma: bool) -> str | None:
 
 def _with_reason(fault: Fault, unclear: set[int], uncalculated: dict[int, str]) -> Fault:
     if fault.row in uncalculated:
-        return replace(fault, code="formula_uncalculated", parameters={**fault.parameters, "cell": uncalculated[fault.row]})
+        return replace(
+            fault, code="formula_uncalculated", parameters={**fault.parameters, "cell": uncalculated[fault.row]}
+        )
     return replace(fault, code="ambiguous_thousands") if fault.row in unclear else fault
 
 
@@ -308,7 +314,9 @@ def _judge_sides(sheet: Sheet, field: Field, layout: ColumnLayout) -> tuple[Floa
         sides = [pa.array(side, pa.string()) for side in sides_of(_as_text(column).to_pandas(), target.split)]
     checked = [_judge(side, field, layout) for side in sides]
     faults = {fault.row: fault for _, wrong in reversed(checked) for fault in wrong}
-    return combined([numbers for numbers, _ in checked], target.combine), sorted(faults.values(), key=lambda fault: fault.row or 0)
+    return combined([numbers for numbers, _ in checked], target.combine), sorted(
+        faults.values(), key=lambda fault: fault.row or 0
+    )
 
 
 def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:

@@ -152,14 +152,18 @@ def _head(rows: Sequence[Row], at: int, areas: list[tuple[int, int, int, int]]) 
     for left, top, right, bottom in areas:
         if left == right and top < number <= bottom:
             cells.setdefault(left, by_number.get(top, {}).get(left, ""))
-    width = 1 + max((*cells, *(rows[at + 1].cells if at + 1 < len(rows) else ()), *_right_ends(areas, number)), default=0)
+    width = 1 + max(
+        (*cells, *(rows[at + 1].cells if at + 1 < len(rows) else ()), *_right_ends(areas, number)), default=0
+    )
     header, spread = _spread(cells, areas, number, width)
     if at:
         above, _ = _spread(dict(rows[at - 1].cells), areas, rows[at - 1].number, width)
         header = upper_header(above, header)
     below = rows[at + 1].cells if at + 1 < len(rows) else {}
     figures = any(not isinstance(cell, str) for cell in below.values() if cell is not None)
-    joined = None if figures else joined_header(header, [text_of(below.get(place)) or "" for place in range(width)], spread)
+    joined = (
+        None if figures else joined_header(header, [text_of(below.get(place)) or "" for place in range(width)], spread)
+    )
     names = joined or [
         f"{name} ({header[: place + 1].count(name)})" if place in spread and name in header[:place] else name
         for place, name in enumerate(header)
@@ -405,5 +409,6 @@ def _example(field: Field) -> str | float | None:
 
 
 __all__ = [
-    "HEADER", "LONGEST", "MAX_ROWS", "UNCALCULATED_MARK", "Table", "read_table", "settled_book", "template_book", "text_of", "write_book",
+    "HEADER", "LONGEST", "MAX_ROWS", "UNCALCULATED_MARK", "Table", "read_table", "settled_book", "template_book",
+    "text_of", "write_book",
 ]  # fmt: skip
