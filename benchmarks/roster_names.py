@@ -396,7 +396,7 @@ def is_held_out(phrase: str) -> bool:
     return zlib.crc32(phrase.encode()) % 2 == 0
 
 
-def made_column(rng: np.random.Generator, tongue: str, field: str) -> Made:
+def made_column(rng: Any, tongue: str, field: str) -> Made:
     """Make one column of a field, as somebody who speaks a language might have made it."""
     phrase = str(rng.choice(WORDS[tongue][field]))
     if BY_NAME[field].levels:
@@ -413,7 +413,7 @@ def made_column(rng: np.random.Generator, tongue: str, field: str) -> Made:
     return Made(names, field, cells, true, is_held_out(phrase))
 
 
-def _values(rng: np.random.Generator, field: str) -> Any:
+def _values(rng: Any, field: str) -> Any:
     low, high = {
         "height_cm": (158, 192),
         "weight_kg": (50, 88),
@@ -431,7 +431,7 @@ def _values(rng: np.random.Generator, field: str) -> Any:
     return np.round(rng.uniform(low, high, RUNNERS), 0 if high > 5 else 2)
 
 
-def _unit_of(rng: np.random.Generator, tongue: str, field: str) -> tuple[str, float]:
+def _unit_of(rng: Any, tongue: str, field: str) -> tuple[str, float]:
     """Draw a unit as the CLDR writes it, short or long, and what one is in the field's unit; often none is written."""
     if BY_NAME[field].unit == "Nm/kg":
         return "Nm/kg", 1
@@ -446,7 +446,7 @@ def _unit_of(rng: np.random.Generator, tongue: str, field: str) -> tuple[str, fl
     return pattern.replace("{0}", "").strip(), units[name]
 
 
-def _styled(rng: np.random.Generator, phrase: str, unit: str) -> str:
+def _styled(rng: Any, phrase: str, unit: str) -> str:
     form = str(rng.choice(["{} ({})", "{} [{}]", "{}, {}", "{} {}", "{} in {}"])) if unit else "{}"
     name = form.format(phrase, unit)
     style = rng.integers(0, 5)
@@ -455,7 +455,7 @@ def _styled(rng: np.random.Generator, phrase: str, unit: str) -> str:
     return [name, name.capitalize() if not unit else name, f"{name}:", name.replace(" ", "_")][style - 1]
 
 
-def _sided(rng: np.random.Generator, tongue: str, phrase: str, unit: str) -> tuple[str, str]:
+def _sided(rng: Any, tongue: str, phrase: str, unit: str) -> tuple[str, str]:
     sides = _SIDES[tongue][rng.integers(0, 3)]
     form = str(rng.choice(["{p} {s} ({u})", "{p} ({u}) {s}", "{p} {s} {u}", "{p}_{s}", "{p} - {s}", "{p} ({s}) [{u}]"]))
     form = form.replace(" ({u})", "").replace(" {u}", "").replace(" [{u}]", "") if not unit else form
@@ -463,7 +463,7 @@ def _sided(rng: np.random.Generator, tongue: str, phrase: str, unit: str) -> tup
     return left, right
 
 
-def made_roster(rng: np.random.Generator) -> tuple[str, list[Made]]:
+def made_roster(rng: Any) -> tuple[str, list[Made]]:
     """Make a roster in one language: an id, an age and a sex that are known, and columns of other names."""
     tongue = str(rng.choice(list(WORDS)))
     fields = rng.permutation(list(WORDS[tongue]))[:7]

@@ -412,40 +412,52 @@ def _is_other_side(one: Named | None, two: Named) -> bool:
 def _proposal(group: Sequence[Looked], today: dt.date) -> Proposal:
     first, *others = group
     cells = sum((column.cells for column in group), Counter[str]())
-    named, questions = first.named, list[Message]()
-    if named is None and (likely := likely_named(first.name)):
-        named, asked = likely, Message("ask_name", {"field": likely.field})
-        questions.append(asked)
-    if named is None and is_of_the_knee(first.name) and _is_answered(cells):
+    named = first.named or likely_named(first.name)
+    if first.named is None and is_of_the_knee(first.name) and _is_answered(cells):
         return Proposal(first.name, _PAIN, (), {}, (Message("ask_pain"),))
     if named is None:
         return Proposal(first.name)
     about = BY_NAME[named.field]
+    questions = [] if first.named else [Message("ask_name", {"field": named.field})]
     split = "" if others else _split_of(cells, about, named)
-    if split:
-        cells = Counter[str]()
-        for cell, count in first.cells.items():
-            cells.update(dict.fromkeys([part.strip() for part in cell.split(split)], count))
-    guess = _guess(cells, named, today)
-    notes = list(guess.notes) if named.sure or questions else [Message("note_name_similar"), *guess.notes]
-    declared: dict[str, Any] = dict(guess.declared)
-    if others or split:
-        rule = side_rule(about)
-        declared |= {"combine": rule} | ({"split": split} if split else {})
-        notes.append(Message("note_sides", {"rule": rule}))
-        if any(column.doubted for column in others) or (split and named.side != "both"):
-            questions.append(Message("ask_sides", {"field": about.name, "rule": rule}))
-    elif named.side in ("left", "right"):
-        if named.vague:
-            questions.append(Message("ask_name", {"field": about.name}))
-        else:
-            notes.append(Message("note_one_side", {"side": named.side}))
-    questions += [guess.question] if guess.question else []
+    guess = _guess(_parts_of(cells, split), named, today)
+    declared, asked, notes = _of_sides(named, others, split)
+    declared = {**guess.declared, **declared}
+    questions += [*asked, *([guess.question] if guess.question else [])]
+    similar = [] if named.sure or questions else [Message("note_name_similar")]
     plain_field = first.name == named.field and not declared
     return Proposal(
         first.name, named.field, guess.samples[:SAMPLES], None if plain_field else declared, tuple(questions),
-        tuple(notes), tuple(column.name for column in others),
+        (*similar, *guess.notes, *notes), tuple(column.name for column in others),
     )  # fmt: skip
+
+
+def _parts_of(cells: Counter[str], split: str) -> Counter[str]:
+    """Return the sides of cells that hold both, and how often each occurs."""
+    parts = Counter[str]()
+    for cell, count in cells.items():
+        parts.update(dict.fromkeys([part.strip() for part in cell.split(split)] if split else [cell], count))
+    return parts
+
+
+def _of_sides(
+    named: Named, others: Sequence[Looked], split: str
+) -> tuple[dict[str, Any], list[Message], list[Message]]:
+    """Return what a map says of the sides of a column, what is asked about them, and what is noted."""
+    rule = side_rule(BY_NAME[named.field])
+    if others or split:
+        asked = any(column.doubted for column in others) or (split and named.side != "both")
+        questions = [Message("ask_sides", {"field": named.field, "rule": rule})] if asked else []
+        return (
+            {"combine": rule, **({"split": split} if split else {})},
+            questions,
+            [Message("note_sides", {"rule": rule})],
+        )
+    if named.side not in ("left", "right"):
+        return {}, [], []
+    if named.vague:
+        return {}, [Message("ask_name", {"field": named.field})], []
+    return {}, [], [Message("note_one_side", {"side": named.side})]
 
 
 def _is_answered(cells: Counter[str]) -> bool:

@@ -15,7 +15,7 @@ from pfps_ml.io.readers import open_source
 from pfps_ml.io.roster import NAMES, read_roster
 from tests.io.books import book
 from tests.io.proposed import column, proposal, read_by_proposal
-from tests.rosters import refused, roster
+from tests.rosters import ROOT, refused, roster
 
 BRITISH = (
     ("Riverside Runners, pre-season",),
@@ -427,3 +427,15 @@ def test_names_of_six_languages_are_read_or_asked_about_and_never_wrong_without_
     assert (told["became"] != "wrong").all()
     assert (fields["became"] == "read").mean() > 0.8
     assert fields["became"].isin(["read", "asked"]).mean() > 0.95
+
+
+def test_every_key_of_a_map_is_explained_by_an_example_that_is_a_map(tmp_path):
+    from pfps_ml.io.mapping import KEYS, load_mapping
+
+    guide = (ROOT / "docs" / "MAPPING.md").read_text(encoding="utf-8")
+    examples = [part.partition("```")[0] for part in guide.split("```toml\n")[1:]]
+    assert not [example for example in examples if load_mapping(roster(tmp_path, example, "map.toml")).faults]
+    told = [tomllib.loads(example) for example in examples]
+    keys = {key for example in told for spec in example["columns"].values() for key in spec}
+    assert keys == set(KEYS)
+    assert {"leave", "sheet", "newest"} <= {key for example in told for key in example}
