@@ -116,7 +116,7 @@ def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
     with waiting("Reading"):
         read = read_roster(roster, load_mapping(mapping, sheet))
     show_account(read.summary)
-    show_faults(read.faults)
+    show_faults(read)
 
 
 @app.command(rich_help_panel=PHYSIO)

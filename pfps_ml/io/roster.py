@@ -11,7 +11,7 @@ Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean 
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field as dataclass_field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ from pfps_ml.domain import (
     scored_before as has_scored_columns,
 )
 from pfps_ml.domain.input_validation import Checked, check
-from pfps_ml.domain.synonyms import level_of, read_number
+from pfps_ml.domain.synonyms import is_summary, level_of, read_number
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header
 from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
@@ -212,12 +212,31 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
     if len(shared.hashes):
         faults += _repeated(sheet, layout, shared, plain_ids(ids))
     faults += _unexplained(sheet, {fault.row for fault in faults})
+    faults = _sums_named(sheet, faults)
     faults.sort(key=lambda fault: fault.row or 0)
     table = sheet.table.select(list(layout.passing))
     if "runner_id" not in table.column_names:
         table = table.append_column("runner_id", pa.array(ids.where(plain_ids(ids).notna()), pa.string()))
     frame = pd.DataFrame(values, index=pd.RangeIndex(sheet.table.num_rows))
     return Rows(table, ids, Checked(frame, tuple(faults)))
+
+
+def _sums_named(sheet: Sheet, faults: list[Fault]) -> list[Fault]:
+    """Say of rows without a sex that they are no runner, if they sum the others up: an average, a total."""
+    blank = sorted(
+        {
+            fault.row
+            for fault in faults
+            if fault.row is not None and fault.fields == ("sex",) and fault.code == "required"
+        }
+    )
+    if not blank:
+        return faults
+    part = sheet.table.take(pa.array(blank, pa.int64()))
+    words = [[cell for cell in row.values() if isinstance(cell, str) and is_summary(cell)] for row in part.to_pylist()]
+    sums = {row: found[0] for row, found in zip(blank, words, strict=True) if found}
+    named = [Fault(row, (), "summary_row", {"word": word}) for row, word in sums.items()]
+    return [*(fault for fault in faults if fault.row not in sums), *named]
 
 
 def _repeated(sheet: Sheet, layout: ColumnLayout, shared: Shared, ids: pd.Series) -> list[Fault]:
@@ -304,19 +323,37 @@ def _account(sheet: Sheet, name: str) -> pd.Series | None:
     return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
 
 
-def _judge_sides(sheet: Sheet, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
-    """Check a field in one column, or in the columns or cells of both sides, of which one counts."""
+def _sides_read(sheet: Sheet, field: Field, layout: ColumnLayout) -> list[tuple[Floats, list[Fault]]]:
+    """Return the numbers of each side of a field, and what is wrong with their cells; one where there are no sides."""
     column, target = sheet.table.column(layout.places[field.name]), layout.mapping.target(field.name)
     if target is None or not target.sided:
-        return _judge(column, field, layout)
+        return [_judge(column, field, layout)]
     sides = [column, *(sheet.table.column(layout.header.index(name)) for name in target.others)]
     if target.split:
         sides = [pa.array(side, pa.string()) for side in sides_of(_as_text(column).to_pandas(), target.split)]
-    checked = [_judge(side, field, layout) for side in sides]
+    return [_judge(side, field, layout) for side in sides]
+
+
+def _one_sided(sheet: Sheet, layout: ColumnLayout, ids: pd.Series) -> dict[str, list[str]]:
+    """Return by field the ids of the runners of whom one side alone is known, which then counts."""
+    found = dict[str, list[str]]()
+    for column in layout.mapping.columns:
+        if column.sided:
+            sides = np.vstack([numbers for numbers, _ in _sides_read(sheet, field_of(column.field), layout)])
+            known = (~np.isnan(sides)).sum(axis=0)
+            rows = np.flatnonzero((known > 0) & (known < len(sides)))
+            found |= {column.field: ids.iloc[rows].astype(str).tolist()} if len(rows) else {}
+    return found
+
+
+def _judge_sides(sheet: Sheet, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
+    """Check a field in one column, or in the columns or cells of both sides, of which one counts."""
+    checked, target = _sides_read(sheet, field, layout), layout.mapping.target(field.name)
+    if target is None or len(checked) == 1:
+        return checked[0]
     faults = {fault.row: fault for _, wrong in reversed(checked) for fault in wrong}
-    return combined([numbers for numbers, _ in checked], target.combine), sorted(
-        faults.values(), key=lambda fault: fault.row or 0
-    )
+    in_order = sorted(faults.values(), key=lambda fault: fault.row or 0)
+    return combined([numbers for numbers, _ in checked], target.combine), in_order
 
 
 def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
@@ -411,11 +448,17 @@ class Roster:
         The pseudonym of each row, as text; blank where there is none.
     checked
         Coded numbers of every row, one column a field (NaN is missing), and what is wrong, by row.
+    one_sided
+        By field, the ids of the runners of whom one side alone is known.
+    no_runners
+        The rows of a sheet that are no runner, by their number on it.
     """
 
     table: Any
     ids: pd.Series
     checked: Checked
+    one_sided: dict[str, list[str]] = dataclass_field(default_factory=dict)
+    no_runners: tuple[tuple[int, str], ...] = ()
 
     @property
     def values(self) -> pd.DataFrame:
@@ -484,7 +527,7 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     if layout.newest >= 0:
         shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
     rows = read_rows(sheet, layout, shared)
-    return Roster(rows.table, rows.ids, rows.checked)
+    return Roster(rows.table, rows.ids, rows.checked, _one_sided(sheet, layout, rows.ids), opened.no_runners)
 
 
 __all__ = [

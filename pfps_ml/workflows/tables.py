@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
     from pfps_ml.domain.scenario import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposal, Proposed
-    from pfps_ml.io.roster import Summary
+    from pfps_ml.io.roster import Roster, Summary
 
 
+_IDS = 40  # that are listed
 EXPERIMENT = "pfps-compare"
 TABLE = "comparison.csv"
 TAG = "comparison"
@@ -53,18 +54,35 @@ def show_lines(lines: Sequence[tuple[str, str]], out: Path | None) -> None:
     Console().print(f"Written: {out}" if out else "Nothing was written.", markup=False, highlight=False, soft_wrap=True)
 
 
-def show_faults(faults: tuple[Fault, ...]) -> None:
-    """Print the faults by field, with the first rows of each."""
+def show_faults(roster: "Roster") -> None:
+    """Print the faults by field, with the runners that they are about, and what was left out."""
+    for number, text in roster.no_runners:
+        _say(f"Row {number} of the sheet is no runner: {text}")
+    for name, ids in roster.one_sided.items():
+        _say(f"{name}: one side alone is known, and counts, of {_listed(ids)}")
+    faults = roster.faults
     if not faults:
         return
     by_field: dict[str, list[Fault]] = {}
     for fault in faults:
         by_field.setdefault(fault.field or "row", []).append(fault)
-    table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
+    table = Table(
+        "field", "faults", "in rows", "of", "the first of them", caption="Row 1 is the first below the header."
+    )
     for field, items in by_field.items():
-        rows = rows_shown([item.row for item in items if item.row is not None])
-        table.add_row(field, f"{len(items):,}", rows, items[0].text)
+        rows = list(dict.fromkeys(item.row for item in items if item.row is not None))
+        ids = [str(name) for name in roster.ids.iloc[rows] if not pd.isna(name) and str(name).strip()]
+        table.add_row(field, f"{len(items):,}", rows_shown(rows), escape(_listed(ids)), items[0].text)
     Console().print(table)
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """Return ids as a list that a screen holds."""
+    return ", ".join(ids[:_IDS]) + (f" and {len(ids) - _IDS:,} more" if len(ids) > _IDS else "")
+
+
+def _say(line: str) -> None:
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_proposal(proposed: "Proposed") -> None:
@@ -74,6 +92,8 @@ def show_proposal(proposed: "Proposed") -> None:
         table.add_row(*map(escape, _proposal_cells(column)))
     console = Console(stderr=True)
     console.print(table)
+    for number, text in proposed.no_runners:
+        console.print(f"Row {number} of the sheet is no runner: {text}", markup=False, highlight=False, soft_wrap=True)
     if questions := sum(bool(column.question) for column in proposed.columns):
         console.print(f"Not read until the map answers what is ASKED: {questions} column(s).", style="bold")
     for name in proposed.lacking:
@@ -83,11 +103,13 @@ def show_proposal(proposed: "Proposed") -> None:
 
 
 def _proposal_cells(column: "Proposal") -> tuple[str, str, str]:
-    declared = {} if column.question else column.declared or {}
+    declared = {} if column.question or "leave" in (column.declared or {}) else column.declared or {}
     read = [column.field, *(_declaration(key, value) for key, value in declared.items())]
-    read += ["not read" + " yet" * bool(column.question)] if column.question or not column.field else []
+    left = "leave" in (column.declared or {})
+    read += ["left out"] if left else []
+    read += ["not read" + " yet" * bool(column.question)] if column.question or not (column.field or left) else []
     notes = [*([f"ASKED: {column.question.text}"] if column.question else []), *(note.text for note in column.notes)]
-    name = " ".join(column.column.split())
+    name = " | ".join(" ".join(part.split()) for part in column.columns)
     return "\n".join(filter(None, (name, ", ".join(column.samples)))), "\n".join(filter(None, read)), " ".join(notes)
 
 
