@@ -13,6 +13,7 @@ from pfps_ml.core.atomic_output import (
     destination,
     explained,
     made_folder,
+    result_folder,
     write_whole,
     written_whole,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig", "RecalibrationConfig",
     "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
     "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit", "explained",
-    "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent", "rounded",
+    "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent",
+    "result_folder", "rounded",
     "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -128,6 +128,25 @@ def made_folder(folder: Path) -> Iterator[None]:
         raise
 
 
+@contextmanager
+def result_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for results before any work is done; it is gone again if the work fails.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, or is that of a bundle.
+    """
+    if os.path.exists(folder / "manifest.json"):  # noqa: PTH110  # pathlib's own raises for a name that is too long
+        raise OutputError(Message("results_in_bundle", {"path": str(folder)}))
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(made_folder(folder))
+        except OSError as error:
+            raise OutputError(Message("results_unwritable", {"path": str(folder), "reason": error.strerror})) from error
+        yield
+
+
 def destination(out: Path) -> Path:
     """Return where a name leads: a link stays a link, and what it leads to is written.
 
@@ -167,5 +186,6 @@ def _nowhere(out: Path, advice: Message) -> Message:
 
 
 __all__ = [
-    "GO_ON", "check_apart", "check_output", "destination", "explained", "made_folder", "write_whole", "written_whole",
+    "GO_ON", "check_apart", "check_output", "destination", "explained", "made_folder", "result_folder", "write_whole",
+    "written_whole",
 ]  # fmt: skip
