@@ -1,5 +1,6 @@
 """The commands of a club's physio: a roster is mapped, checked, scored and reported; logs and names are prepared."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -92,13 +93,16 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
 
 
 @app.command("map", rich_help_panel=PHYSIO)
-def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
+def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None, ask: Ask = False, like: Like = None) -> None:
     """Propose what the columns of a roster are, with three values of each, as a map to look through."""
-    from pfps_ml.io.mapping_dialogue import map_text
+    from pfps_ml.io.mapping_dialogue import answers, like as as_before, map_text
     from pfps_ml.io.roster import propose_map
 
     with waiting("Reading"):
         proposed = propose_map(roster, sheet)
+        proposed = as_before(proposed, like) if like else proposed
+    if ask:
+        proposed = answers(proposed, input if sys.stdin.isatty() else None, lambda line: typer.echo(line, err=True))
     show_proposal(proposed)
     if proposed.needed:
         deliver(map_text(proposed), out, ".toml")
