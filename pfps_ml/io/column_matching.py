@@ -29,26 +29,8 @@ from pfps_ml.domain.synonyms import (
 
 HEAD_ROWS = 30  # looked at for a header
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names
-_FILLERS = frozenset(
-    [
-        "the",
-        "of",
-        "a",
-        "an",
-        "in",
-        "per",
-        "your",
-        "usual",
-        "avg",
-        "average",
-        "mean",
-        "eccentric",
-        "isometric",
-        "strength",
-        "torque",
-        "weaker",
-    ]
-)
+_FILLERS = frozenset(["the", "of", "a", "an", "in", "per", "your", "usual", "avg", "average", "mean"])
+_OF_STRENGTH = frozenset(["eccentric", "isometric", "strength", "torque", "weaker"])
 _ANSWERS = (("y", "n"), ("j", "n"), ("o", "n"), ("s", "n"), ("yes", "no"), ("ja", "nein"))  # that a column may have
 _DATE_PARTS = frozenset(
     ["d", "dd", "ddd", "m", "mm", "mmm", "y", "yy", "yyyy", "t", "tt", "j", "jj", "jjjj", "a", "aa", "aaaa", "g", "gg"]
@@ -142,7 +124,7 @@ def _exactly(words: tuple[str, ...], field: Field) -> Named | None:
     for side, vague, rest in _sides_of(words, field):
         unit = unit_in(rest, field)
         left = rest[: len(rest) - len(unit.split())] if rest[-1:] == tuple(unit.split()[-1:]) else rest
-        if {rest, left, _bare(left)} & _aliases(field.name):
+        if {rest, left, _bare(left, field)} & _aliases(field.name):
             return Named(field.name, unit, side=side, vague=vague)
     return None
 
@@ -321,8 +303,9 @@ def unit_in(words: tuple[str, ...], field: Field) -> str:
     return next((tail for tail in tails if tail in units), next(inside, ""))
 
 
-def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(word for word in words if word not in _FILLERS)
+def _bare(words: tuple[str, ...], field: Field) -> tuple[str, ...]:
+    fillers = _FILLERS | _OF_STRENGTH if field.unit == "Nm/kg" else _FILLERS
+    return tuple(word for word in words if word not in fillers)
 
 
 @cache

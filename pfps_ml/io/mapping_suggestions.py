@@ -455,6 +455,8 @@ def _of_sides(
         )
     if named.side not in ("left", "right"):
         return {}, [], []
+    if named.field == _PAIN:  # a runner whose other knee hurts is no less in pain
+        return {}, [Message("ask_pain")], []
     if named.vague:
         return {}, [Message("ask_name", {"field": named.field})], []
     return {}, [], [Message("note_one_side", {"side": named.side})]
