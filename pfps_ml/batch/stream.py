@@ -44,6 +44,7 @@ from pfps_ml.io.roster import (
     column_layout,
     has_decimal_comma,
     id_texts,
+    of_other_events,
     read_rows,
     summary_of,
 )
@@ -166,7 +167,7 @@ def open_task(source: Path, mapping: Mapping, out_format: Format, options: RunOp
 
 def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -> Task:
     """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
-    place, spans = task.layout.places["runner_id"], dict[Span, None]()
+    place, spans = task.layout.places["runner_id"] if task.layout.mapping.event is None else None, dict[Span, None]()
 
     def noted() -> Iterator[Piece]:
         for piece in pieces(task.source, task.options.size, place):
@@ -181,7 +182,7 @@ def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -
             yield result
 
     shared = find_shared(every, task.source.digest)
-    if task.layout.newest >= 0 and len(shared.hashes):
+    if task.layout.newest >= 0 and task.layout.mapping.event is None and len(shared.hashes):
         shared = with_newest(shared, _ids_and_times(task))
     dialect = task.dialect
     if task.out_format.is_text and task.layout.decimal_comma:
@@ -201,6 +202,10 @@ def _ids_and_times(task: Task) -> Iterator[tuple[pd.Series, Callable[[Sequence[i
 
 def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Apply a function to the ids of a piece; a worker's work in the first pass."""
+    if task.layout.mapping.event is not None:
+        table = read_piece(task.source, piece).table
+        ids = plain_ids(id_texts(table.column(task.layout.places["runner_id"]), task.layout))
+        return function(ids.where(~of_other_events(table, task.layout)), *arguments)
     column = read_piece(task.source, piece, [task.layout.places["runner_id"]]).table.column(0)
     return function(plain_ids(id_texts(column, task.layout)), *arguments)
 
@@ -243,7 +248,9 @@ def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]
 def digest_of_map(mapping: Mapping) -> str:
     """Return what a map is known by, in any process: a set of names has another order in each."""
     return digest(
-        repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet, mapping.newest)).encode()
+        repr(
+            (mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet, mapping.newest, mapping.event)
+        ).encode()
     )
 
 

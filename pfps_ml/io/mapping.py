@@ -4,6 +4,7 @@
 
     sheet = "Seniors"         the sheet of a workbook
     newest = "Timestamp"      of several rows of one runner, the one that is newest by this column
+    event = { column = "Visit", value = "baseline" }   of several rows of one runner, the one that counts
     leave = ["Shoe size"]     columns that are not read, whatever their names look like
 
     [columns.weight_kg]
@@ -235,6 +236,8 @@ class Mapping:
         The sheet of a workbook.
     newest
         The column of times by which the newest of several rows of one runner is the one that counts.
+    event
+        A column and its value in the rows that count: those of other events are rejected.
     """
 
     columns: tuple[Column, ...] = ()
@@ -243,6 +246,12 @@ class Mapping:
     leave: frozenset[str] = frozenset()
     sheet: str | None = None
     newest: str | None = None
+    event: tuple[str, str] | None = None
+
+    @property
+    def order_column(self) -> str | None:
+        """The column that tells which of several rows of one runner counts."""
+        return self.event[0] if self.event else self.newest
 
     @property
     def sources(self) -> dict[str, Column]:
@@ -287,12 +296,14 @@ def _read(path: Path) -> Mapping:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
     tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
-    newest = declared.pop("newest", None)
+    newest, event = declared.pop("newest", None), declared.pop("event", None)
     faults = [Fault(None, (), "map_table_unknown", {"name": key}) for key in declared]
     if not isinstance(sheet, str | None):
         faults.append(Fault(None, (), "map_sheet_invalid"))
     if not isinstance(newest, str | None):
         faults.append(Fault(None, (), "map_newest_invalid"))
+    if event is not None and not (isinstance(event, dict) and set(event) == {"column", "value"}):
+        return Mapping((), (*faults, Fault(None, (), "map_event_invalid")))
     if not isinstance(leave, list) or not all(isinstance(name, str) for name in leave):
         return Mapping((), (*faults, Fault(None, (), "map_leave_invalid")))
     if not isinstance(tables, dict) or not tables:
@@ -302,7 +313,15 @@ def _read(path: Path) -> Mapping:
     if faults:
         return Mapping((), tuple(faults))
     columns = tuple(column_of(name, spec) for name, spec in tables.items() if "from" in spec)
-    return Mapping(columns, (), constants_in(tables), frozenset(leave), sheet, newest)
+    return Mapping(
+        columns,
+        (),
+        constants_in(tables),
+        frozenset(leave),
+        sheet,
+        newest,
+        (str(event["column"]), str(event["value"])) if event else None,
+    )
 
 
 def rename(header: list[str], mapping: Mapping) -> list[str]:
@@ -481,8 +500,8 @@ def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
         if field in header and field not in {*mapping.sources, *mapping.leave}:
             yield Fault(None, (field,), "map_value_and_column")
     used = [name for column in mapping.columns for name in (column.source, *column.others)]
-    if mapping.newest is not None and mapping.newest not in header:
-        yield Fault(None, (), "map_newest_missing", {"name": mapping.newest})
+    if mapping.order_column is not None and mapping.order_column not in header:
+        yield Fault(None, (), "map_newest_missing", {"name": mapping.order_column})
     if len(set(used)) < len(used) or mapping.leave & set(used):
         yield Fault(None, (), "map_column_twice")
 

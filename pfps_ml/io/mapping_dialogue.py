@@ -24,7 +24,7 @@ _ANY = "any of them"
 LEAVE = "leave"  # the answer that leaves a column out
 _ORDER = ("ask_required", "ask_pain", "ask_name", "ask_column", "ask_unit", "ask_weight_unit", "ask_notation",
           "ask_pain_scale", "ask_decimal", "ask_lever_arm", "ask_date_order", "ask_serial", "ask_levels", "ask_unread",
-          "ask_sides")  # fmt: skip
+          "ask_event", "ask_sides")  # fmt: skip
 _PAIN = "current_knee_pain"
 
 
@@ -68,6 +68,10 @@ def questions_of(proposed: Proposed) -> list[Question]:
     A column has one question at a time; an answer may bring its next one.
     """
     asked = [_required(name, proposed) for name in proposed.lacking]
+    if proposed.events and proposed.event is None:
+        text, choices = Message("ask_event").text, (*proposed.events[1:], LEAVE)
+        name = proposed.events[0]
+        asked.append(Question(f"ask_event:{name}", (name,), "ask_event", text, (), choices, choices[0]))
     seen = set[str]()
     for column in proposed.columns:
         if column.question and not (column.question.code == "ask_column" and column.field in seen):
@@ -146,6 +150,10 @@ def answered(proposed: Proposed, question: Question, answer: str) -> Proposed:
     answer = answer.strip() or question.default
     if question.code == "ask_required":
         return _with_required(proposed, question, answer)
+    if question.code == "ask_event":
+        if answer not in question.choices:
+            raise InputError(Message("answer_invalid", {"choices": question.choices}))
+        return replace(proposed, event=answer) if answer != LEAVE else replace(proposed, events=())
     if question.code == "ask_column":
         return _with_column(proposed, question, answer)
     columns = [_answered(column, question, answer) if column.column == question.columns[0] else column
@@ -330,6 +338,9 @@ def like(proposed: Proposed, path: Path) -> Proposed:
     lacking = tuple(name for name in proposed.lacking if name not in known)
     gone = tuple(name for name in BY_NAME if BY_NAME[name].required and name not in {*known, *lacking}
                  and not any(column.field == name for column in columns))  # fmt: skip
+    event = told.get("event", {})
+    if proposed.events and event.get("column") == proposed.events[0]:
+        proposed = replace(proposed, event=event.get("value"))
     return replace(
         proposed, columns=tuple(columns), sheet=proposed.sheet or told.get("sheet"), lacking=(*lacking, *gone)
     )
@@ -356,6 +367,10 @@ def map_text(proposed: Proposed) -> str:
     lines += [f"# Row {row} of the sheet is no runner: {_in_comment(text)}" for row, text in proposed.no_runners]
     if proposed.sheet is not None:
         lines.append(f"sheet = {_toml(proposed.sheet)}")
+    if proposed.events:
+        event = {"column": proposed.events[0], "value": proposed.event or proposed.events[1]}
+        lines += ["# ASKED: " + Message("ask_event").text] if proposed.event is None else []
+        lines.append(f"{'# ' if proposed.event is None else ''}event = {_toml(event)}")
     left = [
         name
         for column in proposed.columns

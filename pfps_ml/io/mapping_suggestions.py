@@ -18,7 +18,17 @@ import pyarrow as pa
 from pfps_ml.core import InputError, Message
 from pfps_ml.domain import BY_NAME, INPUTS, YES_NO, Field, side_rule
 from pfps_ml.domain.input_validation import MISSING
-from pfps_ml.domain.synonyms import Unit, facts, is_unknown, level_of, missing_codes, plain, read_number, units_of
+from pfps_ml.domain.synonyms import (
+    Unit,
+    facts,
+    is_unknown,
+    level_of,
+    missing_codes,
+    plain,
+    read_number,
+    units_of,
+    words_of,
+)
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import (
     HEAD_ROWS,
@@ -45,6 +55,7 @@ _HEAVY = 100  # kg: half of a squad is not heavier
 _TEN = 10  # a scale of pain from 0 to 10 is as usual as one from 0 to 100
 _SPLIT = re.compile(r"-?\d+([.,]\d+)?\s*([/|;]| - )\s*-?\d+([.,]\d+)?|-?\d+([.,]\d+)?")
 _COPY = re.compile(r"(.+) \((\d)\)")  # the name of a further column under one merged cell
+_EVENT = {"event", "visit", "wave", "timepoint", "besuch", "zeitpunkt", "visite", "visita", "bezoek"}
 _NAMELESS = re.compile(r"column_\d+")
 
 
@@ -306,11 +317,17 @@ class Proposed:
     sheet: str | None = None
     lacking: tuple[str, ...] = field(default=())
     no_runners: tuple[tuple[int, str], ...] = ()
+    events: tuple[str, ...] = ()
+    event: str | None = None
 
     @property
     def needed(self) -> bool:
         """Whether a map is needed at all."""
-        return any(column.declared is not None or column.question for column in self.columns) or bool(self.lacking)
+        return (
+            bool(self.events)
+            or any(column.declared is not None or column.question for column in self.columns)
+            or bool(self.lacking)
+        )
 
 
 def propose(source: Source, sheet: str | None, today: dt.date) -> Proposed:
@@ -341,7 +358,7 @@ def propose(source: Source, sheet: str | None, today: dt.date) -> Proposed:
     proposals = _one_a_field(proposals)
     fields = {proposal.field for proposal in proposals}
     lacking = tuple(field.name for field in INPUTS if field.required and field.name not in fields)
-    return Proposed(tuple(proposals), sheet, lacking, source.no_runners)
+    return Proposed(tuple(proposals), sheet, lacking, source.no_runners, _events(proposals, looked_at))
 
 
 @dataclass(frozen=True)
@@ -352,6 +369,16 @@ class Looked:
     named: Named | None
     cells: Counter[str]
     doubted: bool = False
+
+
+def _events(proposals: Sequence[Proposal], columns: Sequence[Looked]) -> tuple[str, ...]:
+    """Return the column of the events of a study, and its events, if rows of several events have the same id."""
+    ids = next((proposal.column for proposal in proposals if proposal.field == "runner_id"), "")
+    repeated = any(max(column.cells.values(), default=0) > 1 for column in columns if column.name == ids)
+    for column in columns if repeated else ():
+        if _EVENT & set(words_of(column.name)) and 1 < len(column.cells) <= _MOST_CODES:
+            return (column.name, *column.cells)
+    return ()
 
 
 def _named(name: str) -> Named | None:

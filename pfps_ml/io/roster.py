@@ -98,7 +98,7 @@ def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
     for at, name in zip(passing, renamed, strict=True):
         header[at] = name if name not in mapping.leave else ""
     visit = any(field.name in read for field in VISIT)
-    newest = -1 if mapping.newest is None else source.header.index(mapping.newest)
+    newest = -1 if mapping.order_column is None else source.header.index(mapping.order_column)
     return ColumnLayout(tuple(header), tuple(passing), mapping, source.decimal_comma, visit, newest)
 
 
@@ -208,9 +208,11 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
     beyond = {fault.row for fault in misfits}
     values, faults = _values(sheet, layout)
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
-    ids = id_texts(sheet.table.column(layout.places["runner_id"]), layout)
+    ids, other = id_texts(sheet.table.column(layout.places["runner_id"]), layout), of_other_events(sheet.table, layout)
+    faults = [fault for fault in faults if fault.row is None or not other[fault.row]]
     if len(shared.hashes):
         faults += _repeated(sheet, layout, shared, plain_ids(ids))
+    faults += [Fault(int(row), ("runner_id",), "other_event") for row in np.flatnonzero(other)]
     faults += _unexplained(sheet, {fault.row for fault in faults})
     faults = _sums_named(sheet, faults)
     faults.sort(key=lambda fault: fault.row or 0)
@@ -241,10 +243,19 @@ def _sums_named(sheet: Sheet, faults: list[Fault]) -> list[Fault]:
 
 def _repeated(sheet: Sheet, layout: ColumnLayout, shared: Shared, ids: pd.Series) -> list[Fault]:
     """Return the rows whose id other rows have too: all of them, or all but the newest."""
-    rows = [int(row) for row in shared.rows(ids)]
+    other = of_other_events(sheet.table, layout)
+    rows = [int(row) for row in shared.rows(ids.where(~other))]
     order = {} if shared.newest is None else shared.superseded(ids, answers_of(sheet.table, layout)(rows), rows)
     codes = {None: "shared_id", True: "newer_row"}
     return [Fault(row, ("runner_id",), codes[older]) for row in rows if (older := order.get(row)) is not False]
+
+
+def of_other_events(table: Any, layout: ColumnLayout) -> Any:
+    """Return which rows are of another event than the one that counts; none where the map names no event."""
+    if layout.mapping.event is None:
+        return np.zeros(table.num_rows, dtype=bool)
+    events = _as_text(table.column(layout.newest)).to_pandas().fillna("").str.strip()
+    return (events != layout.mapping.event[1]).to_numpy(dtype=bool)
 
 
 def answers_of(table: Any, layout: ColumnLayout) -> Callable[[Sequence[int]], list[tuple[str, str]]]:
@@ -523,8 +534,9 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     sheet = read_all(opened)
     layout = column_layout(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
+    ids = ids.where(~of_other_events(sheet.table, layout))
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
-    if layout.newest >= 0:
+    if layout.newest >= 0 and layout.mapping.event is None:
         shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
     rows = read_rows(sheet, layout, shared)
     return Roster(rows.table, rows.ids, rows.checked, _one_sided(sheet, layout, rows.ids), opened.no_runners)
@@ -541,6 +553,7 @@ __all__ = [
     "column_layout",
     "has_decimal_comma",
     "id_texts",
+    "of_other_events",
     "propose_map",
     "read_roster",
     "read_rows",

@@ -438,4 +438,16 @@ def test_every_key_of_a_map_is_explained_by_an_example_that_is_a_map(tmp_path):
     told = [tomllib.loads(example) for example in examples]
     keys = {key for example in told for spec in example["columns"].values() for key in spec}
     assert keys == set(KEYS)
-    assert {"leave", "sheet", "newest"} <= {key for example in told for key in example}
+    assert {"leave", "sheet", "newest", "event"} <= {key for example in told for key in example}
+
+
+def test_of_a_study_with_several_events_one_is_chosen(tmp_path):
+    rows = "1,first,30,2\n1,second,,\n2,first,41,1\n2,second,,\n3,first,35,2\n"
+    found = proposal(tmp_path, "record_id,study_event,age,sex\n" + rows)
+    lines = iter(["1 = male, 2 = female", ""])
+    told = map_text(answers(found, lambda _: next(lines), lambda _: None))
+    assert tomllib.loads(told)["event"] == {"column": "study_event", "value": "first"}
+    read = read_roster(tmp_path / "roster.csv", roster(tmp_path, told, "map.toml"))
+    assert {fault.row: fault.code for fault in read.faults} == {1: "other_event", 3: "other_event"}
+    again = like(found, tmp_path / "map.toml")
+    assert questions_of(again) == [] and tomllib.loads(map_text(again))["event"]["value"] == "first"
