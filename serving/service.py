@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import access_from
 from serving.active_bundle import ActiveBundle
-from serving.app import create_app
+from serving.app import create_app, start
 from serving.audit_log import show_log
 
 ACTIVE, ACCESS = ActiveBundle(), access_from()
@@ -46,7 +46,7 @@ class PfpsService:
 
     def __init__(self) -> None:
         show_log()
-        ACTIVE.start()
+        start(ACTIVE)
 
     @bentoml.on_shutdown
     def stop(self) -> None:

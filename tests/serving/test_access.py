@@ -29,10 +29,10 @@ def test_keys_are_given_as_a_list_or_as_a_file_of_their_hashes(tmp_path):
     file.write_text(lines)
     for value, name in ((f" {KEY}, {OTHER},", sha256(KEY.encode()).hexdigest()[:8]), (str(file), "clinic")):
         keys = keys_from({"PFPS_API_KEYS": value})
-        assert keys.owner(f"Bearer {KEY}".encode()) == name
-        assert keys.owner(f"bearer  {OTHER} ".encode()) == sha256(OTHER.encode()).hexdigest()[:8]
+        assert keys.find(f"Bearer {KEY}".encode()).name == name
+        assert keys.find(f"bearer  {OTHER} ".encode()).name == sha256(OTHER.encode()).hexdigest()[:8]
         for wrong in (b"", b"Bearer", b"Bearer ", KEY.encode(), f"Basic {KEY}".encode(), b"Bearer \xff"):
-            assert keys.owner(wrong) is None
+            assert keys.find(wrong) is None
         assert KEY not in repr(keys)
 
 
