@@ -68,12 +68,12 @@ class ApiKeys:
     def find(self, authorization: bytes) -> ApiKey | None:
         """Return the key of an Authorization header, or None if it is no key of this service."""
         is_bearer = authorization[: len(_SCHEME)].lower() == _SCHEME
-        digest, found = sha256(authorization[len(_SCHEME) :].strip() if is_bearer else b"").digest(), None
+        digest, match = sha256(authorization[len(_SCHEME) :].strip() if is_bearer else b"").digest(), None
         for key in self.keys:
             # every key is compared, and in constant time: how long it takes reveals nothing
             if hmac.compare_digest(digest, key.digest):
-                found = key
-        return found
+                match = key
+        return match
 
 
 def keys_from(environment: Mapping[str, str]) -> ApiKeys | None:

@@ -62,10 +62,12 @@ class RecordFile:
     ----------
     variable
         The environment variable. Nothing is written while it is empty.
+    of_people
+        Whether lines are about persons: a key for their marks stands beside the file then.
     """
 
-    def __init__(self, variable: str) -> None:
-        self.variable = variable
+    def __init__(self, variable: str, of_people: bool = False) -> None:
+        self.variable, self._of_people = variable, of_people
         self._unwritable = False
         self._key: tuple[Path, bytes | None] | None = None
 
@@ -121,14 +123,15 @@ class RecordFile:
             if path := self.path:
                 with self._watched():
                     self._say_torn(mend_record(path))
-                    self._marked(path, {"people": []})
+                    self._marked(path, {"people": []} if self._of_people else {})
             self.check()
 
     def _marked(self, path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
         if "people" not in facts:
             return facts
         if self._key is None or self._key[0] != path:
-            self._key = path, mark_key(path, make=True) if path.is_file() else None
+            # a device or a pipe has no file beside it, and nobody can be taken out of it
+            self._key = path, None if path.exists() and not path.is_file() else mark_key(path, make=True)
         key = self._key[1]
         return {**facts, "people": [mark(one, key) if one and key else None for one in facts["people"]]}
 
@@ -201,7 +204,7 @@ _WRITABLE = Gauge(
 )  # fmt: skip
 _WRONG_KEYS = Counter("pfps_wrong_keys", "Requests with a key that is none of this service", registry=_REGISTRY)
 METRICS_MEDIA = CONTENT_TYPE_LATEST
-AUDIT, PROMOTIONS = RecordFile("PFPS_AUDIT"), RecordFile("PFPS_PROMOTION_LOG")
+AUDIT, PROMOTIONS = RecordFile("PFPS_AUDIT", of_people=True), RecordFile("PFPS_PROMOTION_LOG")
 
 
 def count_answer(endpoint: str, status: int, seconds: float) -> None:

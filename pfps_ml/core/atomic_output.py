@@ -107,9 +107,13 @@ def written_whole(out: Path, beside: Path | None = None) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _draft(folder: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Lend a temporary file and its name; it is gone at the end, unless it was given another name."""
+    """Lend a temporary file and its name; it is gone at the end, unless it was given another name.
+
+    It is locked as long as its process lives: one that is not is left over.
+    """
     handle, name = tempfile.mkstemp(dir=folder, prefix=".pfps-", suffix=".part")
     try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
         with os.fdopen(handle, "wb") as file:
             yield name, file
     finally:
@@ -257,8 +261,9 @@ def rewrite_record(record: Path, change: Callable[[bytes], bytes]) -> int:
                     continue  # somebody else has put another file in its place
                 _mend(file, target)
                 changed += _change_lines(old, new, change)
-                _take_place(new, target)
-                Path(name).replace(target)
+                if changed:
+                    _take_place(new, target)
+                    Path(name).replace(target)
                 return changed
 
 
