@@ -146,6 +146,7 @@ RosterRequest = create_model(
                                 "first; the parts of all other fields are one sum after them.")),
 )  # fmt: skip
 
+_OBJECTS = {AssessRequest: 1_000}  # far more than a request with its runner; a list of 600,000 would take 0.2 s
 _SHAPES = {
     AssessRequest: Message("request_assess"),
     RosterRequest: Message("request_assess_roster", {"most": MAX_ROWS}),
@@ -180,21 +181,27 @@ def read(model: type[RequestModel], body: bytes) -> RequestModel:
     except ValidationError as error:
         # from None: the validation error holds the values, and a chained error may reach a log
         raise _input_error(model, error) from None
-    _check_keys(body)
+    _check_keys(body, _OBJECTS.get(model))
     return message
 
 
-def _check_keys(body: bytes) -> None:
+def _check_keys(body: bytes, most: int | None = None) -> None:
     """Refuse JSON with a key that stands twice in one object: the reader above would take the last, another the first.
 
     Parameters
     ----------
     body
         JSON that was read already, so it is no deeper than the reader allows.
+    most
+        How many objects the request can have: more are values that the reader has passed over.
     """
-    faults = dict[Fault, None]()
+    faults, objects = dict[Fault, None](), 0
 
     def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal objects
+        objects += 1
+        if most and objects > most:
+            raise RepeatedKey(Message("keys_stand_twice", {"n": 1}), [_repeated("")])
         names = [name for name, _ in pairs]
         if len(set(names)) < len(names) and len(faults) < _MAX_FAULTS:
             faults.update(dict.fromkeys(_repeated(name) for name, times in Counter(names).items() if times > 1))

@@ -31,7 +31,9 @@ def trail(tmp_path, monkeypatch):
     monkeypatch.setenv("PFPS_AUDIT", str(path))
     AUDIT.append({"route": "/assess", "input": "a", "risks": [0.1], "people": [PERSON]})
     AUDIT.append({"route": "/assess", "input": "b", "risks": [0.2], "people": [OTHER]})
-    AUDIT.append({"route": "/assess_roster", "input": "c", "risks": [0.1, 0.2, None], "people": [f" {PERSON}", OTHER, None]})
+    AUDIT.append(
+        {"route": "/assess_roster", "input": "c", "risks": [0.1, 0.2, None], "people": [f" {PERSON}", OTHER, None]}
+    )
     AUDIT.append({"route": "/score_roster", "input": "d", "counts": {"in": 2}})
     return path
 
