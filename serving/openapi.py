@@ -254,8 +254,8 @@ _FORM = {
 }
 _STATUS_TEXTS = {
     400: "the body cannot be read",
-    401: f"no key of this service (keys are set by {KEYS_VARIABLE}); or there are no keys, and the request is from another "
-    "machine, through a proxy, by another name than this machine's, or of a page of another site",
+    401: f"no key of this service (keys are set by {KEYS_VARIABLE}); or there are no keys, and the request is from "
+    "another machine, through a proxy, by another name than this machine's, or of a page of another site",
     403: "the key has another role than this route asks for",
     404: ADVICE[404], 405: ADVICE[405],
     413: "the body is larger than the route reads",
@@ -295,8 +295,11 @@ def document(bundle: Bundle | None) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
     codes = _codes(endpoint)
+    reads = [f"Reads at most {endpoint.max_bytes:,} bytes."] if endpoint.media else []
+    role = [f"Where there are keys: one with the role {endpoint.role}."] if endpoint.role else []
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
+        "description": " ".join([*reads, *role]),
         "operationId": endpoint.path.strip("/").replace(".", "_") or "page",
         "security": [{"key": []}, {}] if endpoint.key else [],
         "responses": {"200": _answer(endpoint, bundle), **{str(code): _error(code) for code in codes}},

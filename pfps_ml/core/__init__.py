@@ -17,6 +17,7 @@ from pfps_ml.core.atomic_output import (
     locked_record,
     made_folder,
     mend_record,
+    result_folder,
     rewrite_record,
     write_whole,
     written_whole,
@@ -84,7 +85,6 @@ __all__ = [
     "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
     "append_lines", "at_least", "check_apart", "check_output", "check_room", "csv_text", "destination", "distinct",
     "expit", "explained", "fit_logistic", "generator", "load_config", "locked_record", "logit", "made_folder",
-    "mend_record",
-    "normal_quantile", "percent", "rewrite_record", "rounded", "rows_shown", "same", "sentence", "spline",
-    "student_quantile", "uniforms", "write_whole", "written_whole",
+    "mend_record", "normal_quantile", "percent", "result_folder", "rewrite_record", "rounded", "rows_shown", "same",
+    "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

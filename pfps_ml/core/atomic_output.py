@@ -12,7 +12,7 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -138,6 +138,25 @@ def made_folder(folder: Path) -> Iterator[None]:
             with suppress(OSError):  # another run may have put something in it
                 path.rmdir()
         raise
+
+
+@contextmanager
+def result_folder(folder: Path) -> Iterator[None]:
+    """Make a folder for results before any work is done; it is gone again if the work fails.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be made, or is that of a bundle.
+    """
+    if os.path.exists(folder / "manifest.json"):  # noqa: PTH110  # pathlib's own raises for a name that is too long
+        raise OutputError(Message("results_in_bundle", {"path": str(folder)}))
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(made_folder(folder))
+        except OSError as error:
+            raise OutputError(Message("results_unwritable", {"path": str(folder), "reason": error.strerror})) from error
+        yield
 
 
 def destination(out: Path) -> Path:
@@ -371,5 +390,5 @@ def _write_or_cut(file: int, content: bytes) -> None:
 
 __all__ = [
     "GO_ON", "append_lines", "check_apart", "check_output", "check_room", "destination", "explained", "locked_record",
-    "made_folder", "mend_record", "rewrite_record", "write_whole", "written_whole",
+    "made_folder", "mend_record", "result_folder", "rewrite_record", "write_whole", "written_whole",
 ]  # fmt: skip

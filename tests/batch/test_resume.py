@@ -79,6 +79,7 @@ HARMS = {
 }
 
 
+@pytest.mark.slow
 def test_a_part_that_is_not_whole_is_made_again(tmp_path, bundle, subtests):
     source = written(runners(600), tmp_path / "in.csv")
     score_roster(source, tmp_path / "never.csv", bundle, options=run_options())

@@ -80,6 +80,7 @@ def test_a_reason_stands_at_what_does_not_come_back_and_nowhere_else(findings):
     assert {each.row.what for each in findings if each.row.why} == NOT_MET
 
 
+@pytest.mark.slow
 def test_at_least_forty_figures_are_compared_and_twenty_of_them_are_independent_and_held_out(findings):
     assert len(findings) >= 40
     assert sum(each.use == "held out" for each in findings) >= 20
@@ -168,6 +169,7 @@ def test_the_pipeline_writes_the_page_and_shows_the_figures(findings, tmp_path, 
     assert f"{len(findings) - len(NOT_MET)} of {len(findings)} figures come back" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_and_another_gives_nearly_the_same():
     small = replace(COHORT, runners=20_000, patients=5_000)
     first, again = (np.array([each.simulated for each in check(small)]) for _ in range(2))

@@ -96,6 +96,7 @@ def test_the_learning_curve_goes_from_few_clubs_to_all_on_the_same_runners(refit
     assert table.iloc[:3]["gain"].eq(0).all()
 
 
+@pytest.mark.slow
 def test_clubs_are_left_out_one_by_one_and_what_one_club_says_of_the_others_does_not_reach_it(
     candidate, frames, config
 ):

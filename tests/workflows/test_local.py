@@ -180,6 +180,7 @@ def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move
     assert both.card.count("## Updated on a cohort") == 2
 
 
+@pytest.mark.slow
 def test_arms_and_success_of_other_names_are_told(bundle, frames, tmp_path):
     own = frames.treatment.drop(columns="draw")
     other = own.assign(arm=own["arm"].replace({"hip": "T1"}), success_12w=own["success_12w"] + 1)

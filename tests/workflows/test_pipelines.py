@@ -53,6 +53,7 @@ def test_frames_are_read_at_the_point_values_and_every_draw_by_itself(config, tm
     pd.testing.assert_frame_equal(frames.draw("onset", 2), simulate(replace(small, draw=2)).onset)
 
 
+@pytest.mark.slow
 def test_training_on_draws_gives_both_parts_of_every_interval_and_moves_no_prediction(config, candidate, tmp_path):
     write_cohort(config.cohort, tmp_path, draws=2)
     found = train(read_frames(tmp_path), config, "reference", lambda _step: None).predictor
@@ -242,6 +243,7 @@ def test_results_are_not_written_where_they_cannot_be(candidate, evaluation, tmp
         evaluation.write(tmp_path / "file" / "evaluation")
 
 
+@pytest.mark.slow
 def test_a_field_that_one_club_alone_measures_does_no_harm(frames, config):
     alone = frames.onset["club"] == frames.onset["club"].iloc[0]
     onset = frames.onset.assign(knee_extension_nm_kg=frames.onset["navicular_drop_mm"].abs().clip(0.6, 5).where(alone))
