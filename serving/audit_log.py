@@ -121,6 +121,7 @@ class RecordFile:
         """Mend what a process that was killed has left, and make the key of the marks; a fault is logged."""
         with suppress(RecordUnwritable):
             if path := self.path:
+                _WRITABLE.labels(self.variable).set(1)
                 with self._watched():
                     self._say_torn(mend_record(path))
                     self._marked(path, {"people": []} if self._of_people else {})
@@ -147,13 +148,14 @@ class RecordFile:
             message = Message("record_unwritable", {"variable": self.variable, "reason": reason})
             self._turn(True, message)
             raise RecordUnwritable(message) from None
-        self._turn(False, Message("record_writable_again", {"variable": self.variable}))
+        if self._unwritable:
+            self._turn(False, Message("record_writable_again", {"variable": self.variable}))
 
     def _turn(self, unwritable: bool, message: Message) -> None:
         if unwritable != self._unwritable:
             LOG.log(logging.ERROR if unwritable else logging.INFO, "%s: %s", message.code, message.text)
-        self._unwritable = unwritable
-        _WRITABLE.labels(self.variable).set(not unwritable)
+            self._unwritable = unwritable
+            _WRITABLE.labels(self.variable).set(not unwritable)
 
     def _say_torn(self, torn: int) -> None:
         if torn:

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from pfps_ml.core.errors import OutputError
 from pfps_ml.core.messages import Message
@@ -218,9 +218,9 @@ def append_lines(record: Path, content: bytes, wait: bool = True) -> int:
     OSError
         If the lines cannot be written whole; the record is as it was.
     """
-    with locked_record(record, wait) as file:
-        torn = _mend(file, record)
-        _write_or_cut(file, content)
+    with locked_record(record, wait) as opened:
+        size, torn = _mend(opened, record)
+        _write_or_cut(opened.file, content, size)
     return torn
 
 
@@ -232,8 +232,8 @@ def mend_record(record: Path) -> int:
     OSError
         If the record cannot be opened for writing, or the torn line cannot be moved.
     """
-    with locked_record(record) as file:
-        return _mend(file, record)
+    with locked_record(record) as opened:
+        return _mend(opened, record)[1]
 
 
 def check_room(record: Path) -> int:
@@ -246,12 +246,12 @@ def check_room(record: Path) -> int:
     OSError
         If it cannot grow.
     """
-    with locked_record(record, wait=False) as file:
-        torn, size = _mend(file, record), os.fstat(file).st_size
+    with locked_record(record, wait=False) as opened:
+        size, torn = _mend(opened, record)
         # blanks without the end of a line: if this process is killed here, they are no line, and are cut off
-        _write_or_cut(file, b" " * _BLOCK if _is_file(file) else b"")
-        if _is_file(file):
-            os.ftruncate(file, size)
+        _write_or_cut(opened.file, b" " * _BLOCK if opened.is_file else b"", size)
+        if opened.is_file:
+            os.ftruncate(opened.file, size)
     return torn
 
 
@@ -275,10 +275,10 @@ def rewrite_record(record: Path, change: Callable[[bytes], bytes]) -> int:
     while True:
         with target.open("rb") as old, _draft(target.parent) as (name, new):
             changed = _change_lines(old, new, change)
-            with locked_record(target) as file:
-                if not os.path.samestat(os.fstat(file), os.fstat(old.fileno())):
+            with locked_record(target) as opened:
+                if not os.path.samestat(os.fstat(opened.file), os.fstat(old.fileno())):
                     continue  # somebody else has put another file in its place
-                _mend(file, target)
+                _mend(opened, target)
                 changed += _change_lines(old, new, change)
                 if changed:
                     _take_place(new, target)
@@ -307,51 +307,57 @@ def _take_place(new: BinaryIO, target: Path) -> None:
     os.fchown(new.fileno(), status.st_uid, status.st_gid)  # the service may not be whoever changes its record
 
 
+class OpenRecord(NamedTuple):
+    """A record that is open to append to: its descriptor, its size in bytes, and whether it is a file on a disk."""
+
+    file: int
+    size: int
+    is_file: bool
+
+
 @contextmanager
-def locked_record(record: Path, wait: bool = True) -> Iterator[int]:
+def locked_record(record: Path, wait: bool = True) -> Iterator[OpenRecord]:
     """Lend a record to append to, open, to this process alone; see `append_lines`."""
     while True:
         file = os.open(record, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            # whoever had the lock may have put another file in its place
-            if _stands_at(file, record):
-                yield file
+            status = os.fstat(file)
+            if _stands_at(record, status):  # whoever had the lock may have put another file in its place
+                yield OpenRecord(file, status.st_size, stat.S_ISREG(status.st_mode))
                 return
         finally:
+            with suppress(OSError):
+                fcntl.flock(file, fcntl.LOCK_UN)  # closing does not unlock what a child of this process has, too
             os.close(file)
 
 
-def _stands_at(file: int, path: Path) -> bool:
+def _stands_at(path: Path, status: os.stat_result) -> bool:
     try:
-        return os.path.samestat(os.fstat(file), path.stat())
+        return os.path.samestat(status, path.stat())
     except FileNotFoundError:
         return False
 
 
-def _is_file(file: int) -> bool:
-    return stat.S_ISREG(os.fstat(file).st_mode)
-
-
-def _mend(file: int, record: Path) -> int:
-    """Move what stands behind the last whole line to a file of its own, and return its bytes."""
-    size = os.fstat(file).st_size
-    if not _is_file(file) or size == 0 or os.pread(file, 1, size - 1) == b"\n":
-        return 0
+def _mend(opened: OpenRecord, record: Path) -> tuple[int, int]:
+    """Move what stands behind the last whole line to a file of its own; return the size then, and how much that was."""
+    file, size, is_file = opened
+    if not is_file or size == 0 or os.pread(file, 1, size - 1) == b"\n":
+        return size, 0
     tail = _tail_of(file, size)
     if _is_whole(tail):
-        _write_or_cut(file, b"\n")  # nothing but its end is missing
-        return 0
+        _write_or_cut(file, b"\n", size)  # nothing but its end is missing
+        return size + 1, 0
     if tail.strip():
         _keep_torn(record.with_name(f"{record.name}.torn"), tail)
     os.ftruncate(file, size - len(tail))
-    return len(tail.strip())
+    return size - len(tail), len(tail.strip())
 
 
 def _keep_torn(torn: Path, tail: bytes) -> None:
     file = os.open(torn, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        _write_or_cut(file, tail + b"\n")
+        _write_or_cut(file, tail + b"\n", os.fstat(file).st_size)
     finally:
         os.close(file)
 
@@ -371,9 +377,9 @@ def _is_whole(line: bytes) -> bool:
         return False
 
 
-def _write_or_cut(file: int, content: bytes) -> None:
-    """Write everything; if that fails in the middle, take back what was written."""
-    size, rest = os.fstat(file).st_size, memoryview(content)
+def _write_or_cut(file: int, content: bytes, size: int) -> None:
+    """Write everything; if that fails in the middle, take back what was written behind `size`."""
+    rest = memoryview(content)
     try:
         while True:  # once for nothing, too: a device that is full says so
             written = os.write(file, rest)
