@@ -144,8 +144,7 @@ class RecordFile:
         except (OSError, PfpsError) as error:
             if isinstance(error, BlockingIOError) and not wait:
                 raise
-            reason = getattr(error, "strerror", None) or type(error).__name__  # never the name of the file
-            message = Message("record_unwritable", {"variable": self.variable, "reason": reason})
+            message = Message("record_unwritable", {"variable": self.variable, "reason": _reason(error)})
             self._turn(True, message)
             raise RecordUnwritable(message) from None
         if self._unwritable:
@@ -161,6 +160,15 @@ class RecordFile:
         if torn:
             message = Message("record_mended", {"variable": self.variable, "n": torn})
             LOG.warning("%s: %s", message.code, message.text)
+
+
+def _reason(error: OSError | PfpsError) -> str:
+    """Return why the disk refuses, without the name of a file: this is told to whoever sent the request."""
+    cause = error.__cause__ if isinstance(error, PfpsError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    detail = error.detail if isinstance(error, PfpsError) else None
+    return detail.code if detail else type(error).__name__
 
 
 class ValueFreeLogs(logging.Filter):

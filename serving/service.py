@@ -7,6 +7,8 @@ BentoML's routes are never reached. What BentoML puts around it is set by its do
 - its access log, metrics and traces are off, because paths and media types are free text of the sender;
 - its timer is longer than the guard's, which therefore answers first. BentoML keeps about a kilobyte of every request
   until that time is over; `pfps serve` has no such timer.
+
+What is no HTTP at all reaches no application: BentoML's server refuses it in its own words, `pfps serve` in ours.
 """
 
 import bentoml

@@ -98,8 +98,10 @@ def erase(runner_id: str, trails: Sequence[Path], folders: Sequence[Path], keys:
 
 
 def _marks(ids: Sequence[str], trail: Path, first: Path) -> set[str]:
-    has_key = trail.with_name(f"{trail.name}.key").exists()
-    key = mark_key(trail if has_key else first)
+    beside = [record for record in (trail, first) if record.with_name(f"{record.name}.key").exists()]
+    if not beside:
+        raise InputError(Message("erase_without_key", {"path": str(trail)}))
+    key = mark_key(beside[0])
     return {mark(one, key) for one in ids}
 
 

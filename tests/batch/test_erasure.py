@@ -128,7 +128,7 @@ def test_without_an_id_a_place_or_a_key_nothing_is_done(trail, tmp_path):
         with pytest.raises(InputError):
             erase(*arguments, [])
     trail.with_name("audit.key").unlink()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match=r"audit\.key"):
         erase(PERSON, [trail], [], [])
 
 

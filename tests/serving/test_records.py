@@ -108,6 +108,15 @@ def test_the_key_of_the_marks_is_made_once_and_nobody_else_can_read_it(trail):
     assert "R-1" not in trail.read_text()
 
 
+def test_a_key_that_cannot_be_made_or_used_is_explained_without_its_place(trail, client, monkeypatch):
+    trail.with_name("audit.key").write_text("0" * 64)
+    trail.with_name("audit.key").chmod(0o644)
+    error = refusal(ask(client, **PATIENT), 503)
+    assert "key_not_private" in error["message"] and str(trail.parent) not in error["message"]
+    trail.with_name("audit.key").chmod(0o600)
+    assert ask(client, **PATIENT).status_code == 200
+
+
 def test_a_torn_line_is_mended_at_the_start_and_the_log_says_so(trail, logged):
     trail.write_bytes(b'{"time": "then"}\n{"time": "no')
     AUDIT.start()
