@@ -56,7 +56,8 @@ class RecordFile:
     """The file of lines of JSON that an environment variable names: the audit trail or the promotion log.
 
     Every line is in it whole or not at all, whatever ends the process. Several processes may share it, and it may be
-    moved away while it is written to: it is opened for every line. Only the owner can read it.
+    moved away while it is written to: it is opened for every line. Only the owner can read it. The system writes it to
+    the disk in its own time: a power cut may take the last lines.
 
     Parameters
     ----------

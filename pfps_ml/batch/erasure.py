@@ -157,7 +157,7 @@ def _swept(draft: Path) -> bool:
         with draft.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             draft.unlink()
-    except (BlockingIOError, FileNotFoundError):
+    except OSError:  # somebody is at work in it, or it is gone meanwhile
         return False
     return True
 

@@ -113,7 +113,8 @@ def _draft(folder: Path) -> Iterator[tuple[str, BinaryIO]]:
     """
     handle, name = tempfile.mkstemp(dir=folder, prefix=".pfps-", suffix=".part")
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+        with suppress(OSError):  # a disk without locks: nobody can tell then whether it is left over
+            fcntl.flock(handle, fcntl.LOCK_EX)
         with os.fdopen(handle, "wb") as file:
             yield name, file
     finally:

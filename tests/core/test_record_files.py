@@ -186,6 +186,23 @@ def test_trying_the_room_leaves_the_record_as_it_was_and_waits_for_nobody(tmp_pa
     assert record.read_bytes() == line(1)
 
 
+def test_a_process_that_was_begun_while_the_record_was_locked_holds_nobody_off(tmp_path):
+    record, (reader, writer) = tmp_path / "record", os.pipe()
+    with locked_record(record):
+        child = os.fork()
+        if not child:
+            os.close(writer)
+            os.read(reader, 1)  # until the other end is closed
+            os._exit(0)
+    try:
+        append_lines(record, line(1), wait=False)
+    finally:
+        os.close(reader)
+        os.close(writer)
+        os.waitpid(child, 0)
+    assert numbers(record) == [1]
+
+
 def test_a_record_is_rewritten_while_others_append_and_no_line_is_lost(tmp_path):
     record, stop, written = tmp_path / "record", threading.Event(), []
     record.write_bytes(b"".join(map(line, range(2_000))))
