@@ -290,11 +290,15 @@ def load_mapping(path: Path | Mapping | None, sheet: str | None = None, newest: 
 
 def _read(path: Path) -> Mapping:
     try:
-        declared = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return _declared(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
+
+
+def _declared(declared: dict[str, Any]) -> Mapping:
+    """Return the map that a file declares, with its faults."""
     tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
     newest, event = declared.pop("newest", None), declared.pop("event", None)
     faults = [Fault(None, (), "map_table_unknown", {"name": key}) for key in declared]
