@@ -140,6 +140,7 @@ _strength = section(group="strength", obtained="dynamometry", unit="Nm/kg", deci
 _foot = section(group="foot and movement", driver="foot", obtained="field test", onset=True)
 _squat = section(group="foot and movement", driver="hip", obtained="field test", onset=True)
 _visit = section(group="knee visit", asked="visit", obtained="visit", driver="knee", pathways=True)
+_flag = section(group="knee visit", asked="visit", obtained="visit")  # no model reads them; rules.toml does
 _test = section(group="knee visit", asked="visit", obtained="visit", driver="knee", role="test")
 
 FIELDS: tuple[Field, ...] = (
@@ -257,7 +258,31 @@ FIELDS: tuple[Field, ...] = (
            meaning="A full course of exercise therapy without enough relief.", source="G4-47, S004-06"),
     number(_visit, "morning_stiffness_min", 0, 240, unit="min", label="Morning stiffness", pathways=False,
            question="For how many minutes is the knee stiff in the morning?",
-           meaning="Minutes until the knee moves as usual.", source="S001-18: patient-facing source"),
+           meaning="Minutes until the knee moves as usual.", source="G8-01, G8-07"),
+    choice(_flag, "rest_or_night_pain", label="Pain at rest or at night",
+           question="Does the knee hurt at rest, or wake you at night?",
+           meaning="Pain without load on the knee, or that wakes.", source="G8-03, G8-04"),
+    choice(_flag, "locking_or_giving_way", label="Locking or giving way",
+           question="Does the knee lock, or give way?",
+           meaning="The knee cannot be moved for a while, or does not hold.", source="G8-03"),
+    choice(_flag, "fever_or_hot_joint", label="Fever or a hot joint",
+           question="Is the knee hot or red, or do you have a fever?",
+           meaning="A hot or red knee, or a raised temperature.", source="G8-01, G8-02"),
+    choice(_flag, "recent_trauma", label="Recent trauma",
+           question="Did the pain begin with a fall, a blow or a twist?",
+           meaning="An injury at the start of this episode.", source="G8-01, G8-03"),
+    choice(_flag, "calf_swelling", label="Calf swelling", question="Is the calf swollen, or sore to the touch?",
+           meaning="One calf swollen or tender, seen or told.", source="G8-05"),
+    choice(_flag, "unexplained_weight_loss", label="Unexplained weight loss",
+           question="Have you lost weight without meaning to?",
+           meaning="Loss of weight that nothing explains.", source="G8-03, G8-04"),
+    choice(_flag, "hip_pain_or_limp", label="Hip pain or a limp",
+           question="Does the hip or the groin hurt, or is there a limp?",
+           meaning="Pain of the hip, groin or thigh, or a limp.", source="G8-06"),
+    choice(_flag, "botulinum_contraindication", label="Contraindication of botulinum toxin",
+           question="Pregnant or breast-feeding, a disease of nerves and muscles, an allergy to the toxin, or infected "
+                    "skin at the thigh?",
+           meaning="A reason of the product's label against an injection.", source="G8-10"),
 )  # fmt: skip
 
 ARMS: tuple[Arm, ...] = (
