@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.fresh import best_auroc, figures, same_clubs
 from pfps_ml.core.config import Config
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import FIELDS, ONSET, ONSET_FIELDS, TIERS, tier_fields
 from pfps_ml.evaluation.metrics import measure
 from pfps_ml.model.bundle import load_bundle

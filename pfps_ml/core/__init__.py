@@ -5,7 +5,6 @@ What most rooms use is imported from here: errors, messages, types of arrays, nu
 
 from numpy.typing import NDArray
 
-from pfps_ml.core.arrays import Bools, Floats, Ints
 from pfps_ml.core.atomic_output import (
     GO_ON,
     check_apart,
@@ -59,16 +58,20 @@ from pfps_ml.core.numbers import (
     LEVEL,
     RELATIVE,
     SHOWN,
+    Bools,
+    Floats,
+    Ints,
     at_least,
     csv_text,
     distinct,
+    generator,
     normal_quantile,
     percent,
     rounded,
     same,
     student_quantile,
+    uniforms,
 )
-from pfps_ml.core.randomness import generator, uniforms
 from pfps_ml.core.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
 
 __all__ = [

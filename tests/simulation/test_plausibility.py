@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.scenario import PARTS as POPULATIONS, load_scenario
 from pfps_ml.simulation import study_figures, targets

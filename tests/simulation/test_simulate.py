@@ -8,7 +8,7 @@ import pytest
 
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.domain.schemas import frame_schema
