@@ -39,8 +39,7 @@ from pfps_ml.model import (
     probability,
     stack,
 )
-from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing
-from pfps_ml.training.split import resample_clubs
+from pfps_ml.training.training_rows import levelled, masked_once, neutralise_missing, resample_clubs
 
 Progress = Callable[[str], None]
 Cuts = dict[str, Floats]

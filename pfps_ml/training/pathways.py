@@ -44,7 +44,7 @@ from pfps_ml.model import (
     probability,
     stack,
 )
-from pfps_ml.training.missing_values import masked_copies, neutralise_missing
+from pfps_ml.training.training_rows import masked_copies, neutralise_missing
 
 _START = 20.0  # precision of a grouped coefficient where the quadratic is first laid: a standard deviation of 0.22
 _NARROWEST = 1e-8  # variance of a group: below this all of it is none

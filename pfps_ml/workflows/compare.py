@@ -69,7 +69,7 @@ from pfps_ml.training.candidates import (
     risk_of,
 )
 from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import OUT, Home, data_digest, onset_features, pathway_features
 from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines, show_comparison
 from pfps_ml.workflows.tracking import HOME as RUNS, expect_store, latest_table, track

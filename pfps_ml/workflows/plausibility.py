@@ -12,7 +12,7 @@ from pfps_ml.core.markup import markdown_list, markdown_table
 from pfps_ml.domain import NOTICE, SUCCESS
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, STEP, TIED, Finding, Use, check
 from pfps_ml.simulation.targets import TOLERANCES
-from pfps_ml.simulation.targets_onset import added_up
+from pfps_ml.simulation.targets_runners import added_up
 
 PAGE, TABLE = Path("PLAUSIBILITY.md"), Path("docs/plausibility.csv")
 HELD_OUT: Use = "held out"

@@ -40,7 +40,7 @@ from pfps_ml.model import (
 )
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import (
     DATA,
     OBSERVED,

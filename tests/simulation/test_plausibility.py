@@ -16,7 +16,7 @@ from pfps_ml.simulation import study_figures, targets
 from pfps_ml.simulation.cohort import solved_parameters
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, Kin, check
 from pfps_ml.simulation.study_figures import Sample
-from pfps_ml.simulation.targets_onset import added_up
+from pfps_ml.simulation.targets_runners import added_up
 from pfps_ml.workflows import plausibility as pipeline
 from pfps_ml.workflows.plausibility import PAGE, TABLE, plausibility_page, plausibility_table
 
