@@ -17,7 +17,7 @@ import typer
 
 from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import load_scenario
 from pfps_ml.model import AdditiveModel, Interval, basis, fit_logistic, probability, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.workflows.frames import onset_features

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import CohortError, Config, EvaluationConfig, Floats, Ints, Message, Metric, NDArray, generator
-from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, has_seen
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, complete, has_seen
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit, checks_table

@@ -19,7 +19,6 @@ from itertools import combinations
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core import Bools, EvaluationConfig, Floats, Message, NDArray, expit, generator, logit, sentence
@@ -74,11 +73,11 @@ class Patients:
     """
 
     y: Floats
-    arm: npt.NDArray[np.object_]
+    arm: NDArray[np.object_]
     outcome: pd.DataFrame
     propensity: pd.DataFrame
     eligible: pd.DataFrame
-    groups: npt.NDArray[np.object_]
+    groups: NDArray[np.object_]
 
 
 def strength_to_overturn(patients: Patients, settings: EvaluationConfig) -> pd.DataFrame:
@@ -244,7 +243,7 @@ def _both(patients: Patients, first: str, second: str) -> Bools:
     return (patients.eligible[first] & patients.eligible[second]).to_numpy(bool)
 
 
-def _counts(groups: npt.NDArray[np.object_], settings: EvaluationConfig) -> Floats:
+def _counts(groups: NDArray[np.object_], settings: EvaluationConfig) -> Floats:
     """Return how often each patient counts: once, and as often as their clinic was drawn in each resample."""
     codes, names = pd.factorize(groups, sort=True, use_na_sentinel=False)
     stream = generator(settings.seed, "evaluation: resampled clinics")

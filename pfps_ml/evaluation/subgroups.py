@@ -20,11 +20,9 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from numpy.typing import ArrayLike
 
-from pfps_ml.core import Bools, Config, EvaluationConfig, Floats, ValidationConfig
+from pfps_ml.core import ArrayLike, Bools, Config, EvaluationConfig, Floats, ValidationConfig
 from pfps_ml.domain import BY_NAME, TIERS
 from pfps_ml.evaluation.metrics import (
     METRICS,
@@ -68,10 +66,10 @@ _GAINS = ("auroc", "scaled_brier", "log_loss")
 
 
 def subgroup_table(
-    y: npt.ArrayLike,
-    p: npt.ArrayLike,
-    by: Mapping[str, npt.ArrayLike],
-    clubs: npt.ArrayLike,
+    y: ArrayLike,
+    p: ArrayLike,
+    by: Mapping[str, ArrayLike],
+    clubs: ArrayLike,
     settings: EvaluationConfig,
 ) -> pd.DataFrame:
     """Return every metric with its interval within each level of each grouping.
@@ -107,10 +105,10 @@ def subgroup_table(
 
 
 def decision_parts(
-    y: npt.ArrayLike,
-    p: npt.ArrayLike,
-    by: Mapping[str, npt.ArrayLike],
-    clubs: npt.ArrayLike,
+    y: ArrayLike,
+    p: ArrayLike,
+    by: Mapping[str, ArrayLike],
+    clubs: ArrayLike,
     settings: EvaluationConfig,
 ) -> pd.DataFrame:
     """Return the decision curve within each level of each grouping.
@@ -149,7 +147,7 @@ def decision_parts(
     return pd.concat(tables, ignore_index=True).reindex(columns=[*_COLUMNS[:4], *_CURVE])
 
 
-def _levels(by: Mapping[str, npt.ArrayLike], y: Floats) -> Iterator[tuple[Bools, dict[str, Any]]]:
+def _levels(by: Mapping[str, ArrayLike], y: Floats) -> Iterator[tuple[Bools, dict[str, Any]]]:
     """Yield who is in each level of each grouping, with its name, its size and its cases."""
     for field, labels in by.items():
         codes, levels = pd.factorize(pd.Series(labels), sort=True)
@@ -165,7 +163,7 @@ def _too_few(y: Floats, settings: EvaluationConfig) -> bool:
     return bool(min(y.sum(), len(y) - y.sum()) < settings.fewest_events)
 
 
-def part_figures(y: Floats, p: Floats, clubs: npt.ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
+def part_figures(y: Floats, p: Floats, clubs: ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
     """Return metric, label, value, low and high of some runners, NaN where they are too few to be reported."""
     labels = [metric.label for metric in METRICS.values()]
     blank = pd.DataFrame({"metric": list(METRICS), "label": labels, "value": np.nan, "low": np.nan, "high": np.nan})
@@ -177,7 +175,7 @@ def part_figures(y: Floats, p: Floats, clubs: npt.ArrayLike, settings: Evaluatio
 
 
 def compare_parts(
-    y: npt.ArrayLike, risks: Mapping[str, Floats], clubs: npt.ArrayLike, settings: EvaluationConfig
+    y: ArrayLike, risks: Mapping[str, Floats], clubs: ArrayLike, settings: EvaluationConfig
 ) -> pd.DataFrame:
     """Return the figures of several predictions of the same runners, and what each gains over the first, paired.
 

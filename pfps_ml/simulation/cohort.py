@@ -18,8 +18,7 @@ from scipy.optimize import brentq
 from scipy.special import expit
 
 from pfps_ml.core import CohortConfig, FactError
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, ONSET, SCREENING, SUCCESS, VISIT
-from pfps_ml.domain.scenario import PARTS, Scenario, load_scenario
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, ONSET, PARTS, SCREENING, SUCCESS, VISIT, Scenario, load_scenario
 from pfps_ml.simulation import patients, runners
 from pfps_ml.simulation.world import World, mechanisms, observe
 

@@ -17,11 +17,9 @@ from typing import Literal
 import numpy as np
 
 from pfps_ml.core import CohortConfig
-from pfps_ml.domain import studies_of
-from pfps_ml.domain.scenario import PARTS, Parameter, Scenario, load_scenario
+from pfps_ml.domain import PARTS, Parameter, Scenario, load_scenario, studies_of
 from pfps_ml.simulation import targets_patients, targets_runners
-from pfps_ml.simulation.study_figures import Sample
-from pfps_ml.simulation.targets import Row
+from pfps_ml.simulation.study_figures import Row, Sample
 
 SMALL = CohortConfig(runners=10_000, patients=10_000)
 # what counts as moved: a share of the width of what is accepted; and how far goes what has no interval: a share of its

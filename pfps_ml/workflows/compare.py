@@ -42,8 +42,7 @@ from pfps_ml.core import (
     csv_text,
 )
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS, load_scenario
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.comparison import (
     ONSET_LABELS,

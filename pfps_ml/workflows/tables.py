@@ -15,7 +15,7 @@ from pfps_ml.evaluation.comparison import EXCESS
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-    from pfps_ml.domain.scenario import Parameter, Scenario
+    from pfps_ml.domain import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposal, Proposed
     from pfps_ml.io.roster import Summary
 
@@ -116,7 +116,7 @@ def show_scenarios(scenarios: list["Scenario"]) -> None:
 
 def show_differences(first: "Scenario", second: "Scenario") -> None:
     """Print the parameters in which two worlds differ, with the sources of both."""
-    from pfps_ml.domain.scenario import differences
+    from pfps_ml.domain import differences
 
     table = Table(Column("parameter", no_wrap=True), first.name, second.name, show_lines=True)
     if first.horizon_months != second.horizon_months:

@@ -22,8 +22,7 @@ from pfps_ml.core import (
     student_quantile,
 )
 from pfps_ml.core.console import say, steps
-from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint, load_scenario
 from pfps_ml.io.study_data import Columns, arm_levels
 from pfps_ml.model import (
     DECIMALS,

@@ -12,8 +12,7 @@ from pandera.errors import SchemaErrorReason
 
 from pfps_ml.core import CohortError, Config, Fault, Message, load_config
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, frame_schema
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, frame_schema, load_scenario
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.model import basis, cross_fitted, eligibility
