@@ -88,14 +88,6 @@ from pfps_ml.model.preference import (
     preference_message,
     preferences,
 )
-from pfps_ml.model.propensity import (
-    PropensityModel,
-    cross_fitted,
-    eligibility,
-    fit_propensity,
-    propensity_from_json,
-    propensity_to_json,
-)
 from pfps_ml.model.reference import (
     KEY,
     SMALLEST,
@@ -109,7 +101,19 @@ from pfps_ml.model.reference import (
     overlap_of,
     overlap_to_json,
 )
-from pfps_ml.model.spline_basis import Basis, basis, basis_on, fit_logistic, fit_path
+from pfps_ml.model.spline_basis import (
+    Basis,
+    PropensityModel,
+    basis,
+    basis_on,
+    cross_fitted,
+    eligibility,
+    fit_logistic,
+    fit_path,
+    fit_propensity,
+    propensity_from_json,
+    propensity_to_json,
+)
 from pfps_ml.model.wording import (
     SILENT,
     Caution,
