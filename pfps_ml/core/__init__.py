@@ -3,6 +3,8 @@
 What most rooms use is imported from here: errors, messages, types of arrays, numbers, choices, randomness, whole files.
 """
 
+from numpy.typing import ArrayLike, NDArray
+
 from pfps_ml.core.atomic_output import (
     GO_ON,
     check_apart,
@@ -56,11 +58,9 @@ from pfps_ml.core.numbers import (
     LEVEL,
     RELATIVE,
     SHOWN,
-    ArrayLike,
     Bools,
     Floats,
     Ints,
-    NDArray,
     at_least,
     csv_text,
     distinct,

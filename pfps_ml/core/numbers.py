@@ -16,7 +16,7 @@ from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,11 +150,9 @@ __all__ = [
     "LEVEL",
     "RELATIVE",
     "SHOWN",
-    "ArrayLike",
     "Bools",
     "Floats",
     "Ints",
-    "NDArray",
     "at_least",
     "csv_text",
     "distinct",

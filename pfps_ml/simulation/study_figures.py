@@ -33,9 +33,8 @@ from pfps_ml.domain import (
     load_scenario,
     numbers as figures_in,
 )
-from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solve
+from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, observe, solve
 from pfps_ml.simulation.runners import GROWN_UP
-from pfps_ml.simulation.world import World, observe
 
 YOUNG = 35  # years
 MOBILE = 11  # mm of midfoot mobility and more: where the trial of orthoses split its feet (G4-21)

@@ -13,8 +13,7 @@ from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING
 from pfps_ml.domain.scenario import PARTS, differences, load_scenario, scenario_names
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.simulation import cohort as solving
-from pfps_ml.simulation.cohort import RUNNERS, simulate_onset, simulate_treatment, solved_parameters
-from pfps_ml.simulation.world import World, observe
+from pfps_ml.simulation.cohort import RUNNERS, World, observe, simulate_onset, simulate_treatment, solved_parameters
 from pfps_ml.workflows.frames import coded
 
 EFFECTS = [f"p_{arm.name}" for arm in ARMS]

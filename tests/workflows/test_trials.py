@@ -97,7 +97,7 @@ def test_the_picture_has_a_row_a_study_and_hollow_points_for_the_circular(few):
 def test_the_pipeline_writes_the_document_the_picture_and_the_table(few, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "hold", lambda tell: [tell(each.title) for each in studies()] and few)
-    pipeline.main()
+    pipeline.write_trials()
     assert (tmp_path / HOME).read_text(encoding="utf-8") == document(few)
     assert {path.name for path in (tmp_path / PICTURES).iterdir()} == {"trials.png", "trials.csv"}
     assert "TRIALS.md" in capsys.readouterr().out
