@@ -50,7 +50,7 @@ from pfps_ml.core.errors import (
     ReleaseRefused,
     rows_shown,
 )
-from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
+from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, fit_path, logit, spline
 from pfps_ml.core.messages import Message, sentence
 from pfps_ml.core.numbers import (
     ABSOLUTE,
@@ -82,7 +82,7 @@ __all__ = [
     "OnsetConfig", "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig",
     "RecalibrationConfig", "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig",
     "ValidationConfig", "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit",
-    "explained", "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent",
-    "result_folder", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms",
-    "write_whole", "written_whole",
+    "explained", "fit_logistic", "fit_path", "generator", "load_config", "logit", "made_folder", "normal_quantile",
+    "percent", "result_folder", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile",
+    "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

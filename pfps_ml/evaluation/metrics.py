@@ -24,6 +24,7 @@ from pfps_ml.core import (
     ArrayLike,
     CohortError,
     EvaluationConfig,
+    FactError,
     Floats,
     Message,
     expit,
@@ -109,7 +110,7 @@ def observed_expected(y: Floats, p: Floats, weight: Floats | None = None) -> flo
 
 def calibration_intercept(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the log-odds to add to every risk so that the mean is right (slope fixed at 1)."""
-    return float(fit_logistic(np.ones((len(y), 1)), y, logit(p), weight)[0])
+    return float(_coefficients(np.ones((len(y), 1)), y, logit(p), weight)[0])
 
 
 def calibration_slope(y: Floats, p: Floats, weight: Floats | None = None) -> float:
@@ -120,7 +121,7 @@ def calibration_slope(y: Floats, p: Floats, weight: Floats | None = None) -> flo
     margin = logit(p)
     if np.ptp(margin) < 1e-9:
         return float("nan")
-    return float(1 + fit_logistic(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
+    return float(1 + _coefficients(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
 
 
 def smoothed_calibration(y: Floats, p: Floats, weight: Floats | None = None) -> Floats:
@@ -133,7 +134,16 @@ def smoothed_calibration(y: Floats, p: Floats, weight: Floats | None = None) -> 
     margin = logit(p)
     centred = (margin - margin.mean()) / (margin.std() or 1.0)
     design = spline(centred)
-    return expit(margin + design @ fit_logistic(design, y, margin, weight, RIDGE))
+    return expit(margin + design @ _coefficients(design, y, margin, weight, RIDGE * np.eye(design.shape[1])))
+
+
+def _coefficients(design: Floats, y: Floats, margin: Floats, weight: Floats | None,
+                  penalty: Floats | None = None) -> Floats:  # fmt: skip
+    """Return what a logistic regression adds to margins; NaN where there is no maximum: then a figure is not known."""
+    try:
+        return fit_logistic(design, y, weight, penalty, offset=margin)
+    except FactError:
+        return np.full(design.shape[1], np.nan)
 
 
 def ici(y: Floats, p: Floats, weight: Floats | None = None) -> float:

@@ -8,18 +8,18 @@ meet, do not meet, or may meet what an arm requires. So it can be written as tab
 training needs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import chain, product
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import FactError, Floats, Message, NDArray, distinct
+from pfps_ml.core import Floats, NDArray, distinct, fit_logistic
 from pfps_ml.domain import ARMS, BY_NAME
-from pfps_ml.model.additive import AdditiveModel, Line, Values, count, from_json, probability, to_json
+from pfps_ml.model.additive import AdditiveModel, Line, Values, count, from_json, to_json
 from pfps_ml.model.engine import Compiled, compile_models
 
 _UNMEASURED = 100.0
@@ -120,80 +120,6 @@ def basis_on(knots: Mapping[str, Floats], seen: Mapping[str, tuple[Floats, Float
 
 def _spread(values: Floats, shares: Floats) -> float:
     return float(np.sqrt(shares @ (values - shares @ values) ** 2))
-
-
-def fit_logistic(design: Floats, y: Floats, weight: Floats, penalty: Floats,
-                 bounds: tuple[Floats, Floats], offset: Floats | float = 0.0) -> Floats:  # fmt: skip
-    """Fit a penalised logistic regression by Newton's method and return its coefficients.
-
-    Parameters
-    ----------
-    design, y, weight
-        Shapes (rows, columns), (rows,), (rows,).
-    penalty
-        A positive semidefinite matrix, shape (columns, columns): half of its quadratic form is added to the loss.
-    bounds
-        Lowest and highest coefficients.
-    offset
-        Log-odds that are given beside the fitted ones, shape (rows,).
-
-    Raises
-    ------
-    FactError
-        If the fit does not settle, which a penalty above zero rules out for any sensible data.
-    """
-    return _newton(_Rows(design, y, weight, offset), penalty, bounds, np.zeros(design.shape[1]))
-
-
-def fit_path(
-    design: Floats, y: Floats, weight: Floats, penalties: Iterable[Floats], bounds: tuple[Floats, Floats]
-) -> Iterator[Floats]:
-    """Fit the same rows under one penalty after the other, each search from the last one's end; see `fit_logistic`."""
-    rows, beta = _Rows(design, y, weight, 0.0), np.zeros(design.shape[1])
-    for penalty in penalties:
-        beta = _newton(rows, penalty, bounds, beta)
-        yield beta
-
-
-class _Rows(NamedTuple):
-    """What a regression is fitted to; see `fit_logistic`."""
-
-    design: Floats
-    y: Floats
-    weight: Floats
-    offset: Floats | float
-
-
-def _newton(rows: _Rows, penalty: Floats, bounds: tuple[Floats, Floats], beta: Floats) -> Floats:
-    design, y, weight, offset = rows
-    for _ in range(50):
-        p = probability(offset + design @ beta)
-        curvature = (design * (weight * p * (1 - p))[:, None]).T @ design + penalty + 1e-8 * np.eye(len(beta))
-        step = np.linalg.solve(curvature, design.T @ (weight * (y - p)) - penalty @ beta)
-        target = _within(beta + np.clip(step, -4, 4), curvature, bounds)
-        change, beta = float(np.abs(target - beta).max()), target
-        if change < 1e-5:  # squared at every step: what is left is far below what is written
-            return beta
-    raise FactError(Message("regression_not_settled"))
-
-
-def _within(target: Floats, curvature: Floats, bounds: tuple[Floats, Floats]) -> Floats:
-    """Return the point within bounds that is nearest to the target in the metric of the curvature.
-
-    Primal-dual active sets: hold at its bound what leaves it or is pushed against it, settle the rest, look again.
-    """
-    low, high = bounds
-    value, push, at_bound = target, np.zeros(len(target)), np.zeros(len(target), dtype=bool)
-    for _ in range(len(target)):
-        reach = value - push / np.diag(curvature)
-        before, at_bound = at_bound, (reach < low) | (reach > high)
-        if (at_bound == before).all():
-            break
-        value = np.where(at_bound, np.clip(reach, low, high), target)
-        interior_step = curvature[np.ix_(~at_bound, at_bound)] @ (value - target)[at_bound]
-        value[~at_bound] -= np.linalg.solve(curvature[np.ix_(~at_bound, ~at_bound)], interior_step)
-        push = curvature @ (value - target)
-    return np.clip(value, low, high)
 
 
 def _knots(column: pd.Series, levels: tuple[str, ...], knots: int) -> Floats:
@@ -332,14 +258,14 @@ def _odds(design: Floats, arm_of_patients: NDArray[np.object_], basis: Basis) ->
     names = [name for name in _NAMES if (arm_of_patients == name).any()]
     base = max(names, key=lambda name: int((arm_of_patients == name).sum()))
     ridges = [[_RIDGE] * (len(knots) - 1) + [_NOTHING] for knots in basis.knots.values()]
-    penalty, free = np.diag([0.0, *chain.from_iterable(ridges)]), np.full(basis.width, np.inf)
+    penalty = np.diag([0.0, *chain.from_iterable(ridges)])
     models = {}
     for name in names:
         beta = np.zeros(basis.width)
         if name != base:
             rows = (arm_of_patients == name) | (arm_of_patients == base)
             y = (arm_of_patients[rows] == name).astype(float)
-            beta = fit_logistic(design[rows], y, np.ones(len(y)), penalty, (-free, free))
+            beta = fit_logistic(design[rows], y, penalty=penalty)
         models[name] = basis.model(beta)
     return models
 
@@ -360,8 +286,6 @@ __all__ = [
     "basis_on",
     "cross_fitted",
     "eligibility",
-    "fit_logistic",
-    "fit_path",
     "fit_propensity",
     "propensity_from_json",
     "propensity_to_json",

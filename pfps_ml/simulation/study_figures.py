@@ -17,9 +17,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit
 
-from pfps_ml.core import CohortConfig, Floats
+from pfps_ml.core import CohortConfig, Floats, fit_logistic
 from pfps_ml.domain import (
     ARMS,
     BY_NAME,
@@ -205,14 +204,8 @@ def _within_sex(frame: pd.DataFrame, column: str) -> Floats:
 
 
 def _logistic(design: Floats, chance: Floats) -> Floats:
-    """Newton's method on the expected log-likelihood: the outcome is its chance."""
-    columns = np.column_stack([np.ones(len(design)), design])
-    coefficients = np.zeros(columns.shape[1])
-    for _ in range(12):
-        fitted = expit(columns @ coefficients)
-        curvature = columns.T @ (columns * (fitted * (1 - fitted))[:, None])
-        coefficients = coefficients + np.linalg.solve(curvature, columns.T @ (chance - fitted))
-    return coefficients
+    """Return the coefficients that the expected log likelihood is highest at: the outcome is its chance."""
+    return fit_logistic(np.column_stack([np.ones(len(design)), design]), chance)
 
 
 def _examining(p: SimpleNamespace) -> SimpleNamespace:

@@ -46,7 +46,7 @@ def slopes(values, y):
     """Return the log odds ratios per SD, and their covariance."""
     scores = (values - values.mean(axis=0)) / values.std(axis=0)
     design = np.column_stack([np.ones(len(y)), scores])
-    beta = fit_logistic(design, y, np.zeros(len(y)), None)
+    beta = fit_logistic(design, y)
     fitted = expit(design @ beta)
     return beta, np.linalg.inv((design.T * (fitted * (1 - fitted))) @ design), design
 
