@@ -11,8 +11,7 @@ import pandas as pd
 
 from benchmarks.intervals import risk_given_observed
 from pfps_ml.core import CohortConfig, Floats, RecalibrationConfig, expit, generator, logit
-from pfps_ml.domain import ONSET, ONSET_FIELDS
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model import Bundle, Interval

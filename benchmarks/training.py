@@ -18,8 +18,7 @@ import typer
 from benchmarks.intervals import risk_given_observed
 from pfps_ml.core import CohortConfig, Floats, NDArray, PfpsError, TrainingConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain import ONSET, ONSET_FIELDS
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model import Bundle, Predictor, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset

@@ -14,8 +14,7 @@ import typer
 
 from pfps_ml.core import CohortConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS, complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model import Bundle, Predictor, eligibility, released_bundle
 from pfps_ml.simulation.cohort import simulate_treatment

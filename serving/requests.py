@@ -18,8 +18,7 @@ from pydantic import (
 )
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
-from pfps_ml.domain import CARE, INPUTS, Field, request_model
-from pfps_ml.domain.input_validation import check_columns
+from pfps_ml.domain import CARE, INPUTS, Field, check_columns, request_model
 from pfps_ml.io.column_matching import closest_field
 
 JSON = "application/json"

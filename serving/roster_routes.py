@@ -25,7 +25,7 @@ from starlette.routing import BaseRoute, Route
 
 from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
 from pfps_ml.core import Fault, InputError, MissingLibrary
-from pfps_ml.domain.input_validation import check
+from pfps_ml.domain import check
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
 from pfps_ml.model import Bundle

@@ -13,8 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pfps_ml.core import Fault, InputError, Message, check_apart, check_output, written_whole
-from pfps_ml.domain import ACCOUNT, ARMS, added_by_scoring
-from pfps_ml.domain.input_validation import Checked
+from pfps_ml.domain import ACCOUNT, ARMS, Checked, added_by_scoring
 from pfps_ml.io.output_writer import join
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece, written_format
 from pfps_ml.io.roster import NAMES

@@ -46,7 +46,7 @@ def dictionary(out: Out = None) -> None:
 @app.command(rich_help_panel=RESEARCHER)
 def scenarios(diff: Pair = None) -> None:
     """List the simulated worlds, or show where two of them differ, with the sources of both."""
-    from pfps_ml.domain.scenario import load_scenario, scenario_names
+    from pfps_ml.domain import load_scenario, scenario_names
 
     if diff is None:
         show_scenarios([load_scenario(name) for name in scenario_names()])

@@ -3,9 +3,8 @@
 What most rooms use is imported from here: errors, messages, types of arrays, numbers, choices, randomness, whole files.
 """
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pfps_ml.core.arrays import Bools, Floats, Ints
 from pfps_ml.core.atomic_output import (
     GO_ON,
     check_apart,
@@ -51,7 +50,7 @@ from pfps_ml.core.errors import (
     ReleaseRefused,
     rows_shown,
 )
-from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
+from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, fit_path, logit, spline
 from pfps_ml.core.messages import Message, sentence
 from pfps_ml.core.numbers import (
     ABSOLUTE,
@@ -59,27 +58,31 @@ from pfps_ml.core.numbers import (
     LEVEL,
     RELATIVE,
     SHOWN,
+    Bools,
+    Floats,
+    Ints,
     at_least,
     csv_text,
     distinct,
+    generator,
     normal_quantile,
     percent,
     rounded,
     same,
     student_quantile,
+    uniforms,
 )
-from pfps_ml.core.randomness import generator, uniforms
 from pfps_ml.core.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
 
 __all__ = [
-    "ABSOLUTE", "DIGITS", "GO_ON", "LEVEL", "RELATIVE", "RIDGE", "SHOWN", "Artifact", "Bools", "BundleError",
-    "BundleFormat", "BundleGolden", "BundleMissing", "BundleOutdated", "BundleTampered", "Child", "ClusterError",
-    "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault", "Floats",
-    "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray", "OnsetConfig",
-    "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig", "RecalibrationConfig",
-    "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
-    "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit", "explained",
-    "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent",
-    "result_folder", "rounded",
-    "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
+    "ABSOLUTE", "DIGITS", "GO_ON", "LEVEL", "RELATIVE", "RIDGE", "SHOWN", "ArrayLike", "Artifact", "Bools",
+    "BundleError", "BundleFormat", "BundleGolden", "BundleMissing", "BundleOutdated", "BundleTampered", "Child",
+    "ClusterError", "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault",
+    "Floats", "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray",
+    "OnsetConfig", "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig",
+    "RecalibrationConfig", "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig",
+    "ValidationConfig", "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit",
+    "explained", "fit_logistic", "fit_path", "generator", "load_config", "logit", "made_folder", "normal_quantile",
+    "percent", "result_folder", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile",
+    "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

@@ -27,7 +27,7 @@ from pfps_ml.domain.dictionary import (
     text,
     tier_fields,
 )
-from pfps_ml.domain.evidence import Z95, Evidence, ledger, ledger_fingerprint, numbers, studies_of
+from pfps_ml.domain.input_validation import MISSING, Checked, check, check_columns, complete, derive, is_missing
 from pfps_ml.domain.outcomes import (
     DAYS_A_MONTH,
     LINKS,
@@ -41,6 +41,20 @@ from pfps_ml.domain.outcomes import (
     Unit,
     inverse_cloglog,
     inverse_logit,
+)
+from pfps_ml.domain.scenario import (
+    PARTS,
+    Z95,
+    Evidence,
+    Parameter,
+    Scenario,
+    differences,
+    ledger,
+    ledger_fingerprint,
+    load_scenario,
+    numbers,
+    scenario_names,
+    studies_of,
 )
 from pfps_ml.domain.schemas import (
     ACCOUNT,
@@ -72,11 +86,13 @@ from pfps_ml.domain.schemas import (
 
 __all__ = [
     "ACCOUNT", "ACTIVE_ARMS", "ARMS", "BY_NAME", "CARE", "DAYS_A_MONTH", "DRIVERS", "FIELDS", "INPUTS", "LINKS",
-    "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PATHWAY_FIELDS", "REASONS", "REFERENCE_ARM",
-    "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Driver", "Evidence", "Field", "Horizon", "Link",
-    "Outcome", "Unit", "added_by_scoring", "choice", "dictionary_facts", "dictionary_page", "field", "fingerprint",
-    "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "ledger", "ledger_fingerprint", "notice_message",
-    "notice_of", "number", "numbers", "origin_message", "origin_of", "people_of", "request_model", "risk_column",
-    "risk_columns", "risk_columns_in", "roster_columns", "scored_before", "section", "size_of", "studies_of",
-    "template", "text", "tier_fields", "updates_clause", "visit_columns",
+    "MISSING", "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PARTS", "PATHWAY_FIELDS", "REASONS",
+    "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Checked", "Driver",
+    "Evidence", "Field", "Horizon", "Link", "Outcome", "Parameter", "Scenario", "Unit", "added_by_scoring", "check",
+    "check_columns", "choice", "complete", "derive", "dictionary_facts", "dictionary_page", "differences", "field",
+    "fingerprint", "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "is_missing", "ledger",
+    "ledger_fingerprint", "load_scenario", "notice_message", "notice_of", "number", "numbers", "origin_message",
+    "origin_of", "people_of", "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns",
+    "scenario_names", "scored_before", "section", "size_of", "studies_of", "template", "text", "tier_fields",
+    "updates_clause", "visit_columns",
 ]  # fmt: skip

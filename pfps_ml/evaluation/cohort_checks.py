@@ -53,8 +53,7 @@ def arms_overlap(cohort: Cohort) -> Check:
 
 def _share_below_floor(X: pd.DataFrame, arm: NDArray[np.object_], arms: list[str]) -> float:
     """Return the share of the patients' chances of these arms, where open to them, that lie below the floor."""
-    from pfps_ml.model.propensity import cross_fitted, eligibility
-    from pfps_ml.model.spline_basis import basis
+    from pfps_ml.model import basis, cross_fitted, eligibility
 
     fold = generator(0, "checks: folds of patients").integers(0, _PROPENSITY_FOLDS, len(X))
     settings = PathwayConfig()

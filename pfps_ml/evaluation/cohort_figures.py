@@ -9,10 +9,19 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, CohortError, EvaluationConfig, Floats, Ints, Message, NDArray, normal_quantile
+from pfps_ml.core import (
+    ArrayLike,
+    Bools,
+    CohortError,
+    EvaluationConfig,
+    Floats,
+    Ints,
+    Message,
+    NDArray,
+    normal_quantile,
+)
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
@@ -278,7 +287,7 @@ def whole(scored: Scored, settings: EvaluationConfig, outcome: str) -> tuple[pd.
 
 
 def apart(
-    scored: Scored, by: Mapping[str, npt.ArrayLike], settings: EvaluationConfig
+    scored: Scored, by: Mapping[str, ArrayLike], settings: EvaluationConfig
 ) -> tuple[pd.DataFrame, dict[str, displays.Display]]:
     """Return the figures within each level of each grouping and within each club, and a picture if there are any.
 

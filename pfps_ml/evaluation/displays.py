@@ -15,10 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Floats, Message, OutputError, csv_text
+from pfps_ml.core import ArrayLike, Floats, Message, OutputError, csv_text
 from pfps_ml.domain import NOTICE, ONSET, field
 from pfps_ml.evaluation.metrics import auroc, calibration_table, cases_by_risk, smoothed_calibration
 
@@ -250,9 +249,7 @@ class Reasons:
         return figure
 
 
-def calibration(
-    y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label, curve: pd.DataFrame | None = None
-) -> Calibration:
+def calibration(y: ArrayLike, p: ArrayLike, label: str = ONSET.label, curve: pd.DataFrame | None = None) -> Calibration:
     """Return the calibration display of outcomes (0 or 1) and predicted probabilities.
 
     `curve` is what `calibration_curve` returned; without it the smoothed curve has no band.
@@ -270,7 +267,7 @@ def calibration(
     return Calibration(table, curve, risk, label)
 
 
-def roc(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Roc:
+def roc(y: ArrayLike, p: ArrayLike, label: str = ONSET.label) -> Roc:
     """Return the ROC display of outcomes (0 or 1, both) and predicted probabilities."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     threshold, cases, others = cases_by_risk(case, risk)
@@ -280,7 +277,7 @@ def roc(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Roc:
     return Roc(_thinned(pd.concat([start, table])), auroc(case, risk), label)
 
 
-def risks(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Risks:
+def risks(y: ArrayLike, p: ArrayLike, label: str = ONSET.label) -> Risks:
     """Return the display of predicted probabilities by outcome (0 or 1), in 25 equal intervals."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     edges = np.linspace(0, min(1.0, 1.02 * float(risk.max())), 26)

@@ -18,8 +18,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import CohortError, Config, EvaluationConfig, Floats, Ints, Message, Metric, NDArray, generator
-from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, has_seen
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, complete, has_seen
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit, checks_table
@@ -37,7 +36,6 @@ from pfps_ml.evaluation.cohort_figures import (
     resampled,
     whole,
 )
-from pfps_ml.evaluation.drift import case_mix, drift_table
 from pfps_ml.evaluation.metrics import decision_table, thresholds_up_to
 from pfps_ml.evaluation.pathway_validation import (
     ARM_NAMES,
@@ -47,7 +45,7 @@ from pfps_ml.evaluation.pathway_validation import (
     gate_here,
     pathway_pictures,
 )
-from pfps_ml.evaluation.subgroups import compare_parts, groups_of
+from pfps_ml.evaluation.subgroups import case_mix, compare_parts, drift_table, groups_of
 from pfps_ml.evaluation.verdict import Verdict, pathway_verdict, size_table, verdict_of
 from pfps_ml.io.study_data import Cohort
 from pfps_ml.model import Bundle, basis, cross_fitted, eligibility, fit_propensity

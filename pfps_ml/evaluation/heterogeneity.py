@@ -16,10 +16,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, EvaluationConfig, Floats, Ints, generator
+from pfps_ml.core import ArrayLike, Bools, EvaluationConfig, Floats, Ints, generator
 from pfps_ml.domain import ACTIVE_ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import clustered_mean, regress
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
@@ -37,7 +36,7 @@ def effect_scores(
 
 
 def best_linear_predictor(
-    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: npt.ArrayLike
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: ArrayLike
 ) -> pd.DataFrame:
     """Return, for each active arm, the effects' best linear predictor in what was predicted.
 
@@ -76,7 +75,7 @@ def best_linear_predictor(
 _BLP = ("mean", "mean_low", "mean_high", "slope", "slope_low", "slope_high", "p_differs", "p_calibrated")
 
 
-def _slope(predicted: Floats, score: Floats, clinic: npt.ArrayLike) -> tuple[float, ...]:
+def _slope(predicted: Floats, score: Floats, clinic: ArrayLike) -> tuple[float, ...]:
     fit = regress(np.column_stack((np.ones_like(predicted), predicted - predicted.mean())), score, clinic)
     above = fit.above([0, 1], 1.0)
     return *fit.contrast([0, 1], LEVEL), fit.above([0, 1]), 2 * min(above, 1 - above)
@@ -89,7 +88,7 @@ def group_members(predicted: Floats, count: int) -> Ints:
 
 
 def group_effects(
-    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: npt.ArrayLike, count: int
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: ArrayLike, count: int
 ) -> pd.DataFrame:
     """Return the effects of equal groups of patients, sorted by what was predicted for them.
 
@@ -119,7 +118,7 @@ _GROUP = ("group", "n", "predicted", "observed", "low", "high",
           "spread", "spread_low", "spread_high", "p_spread", "p_calibrated")  # fmt: skip
 
 
-def _groups(predicted: Floats, score: Floats, clinic: npt.ArrayLike, count: int) -> list[dict[str, Any]]:
+def _groups(predicted: Floats, score: Floats, clinic: ArrayLike, count: int) -> list[dict[str, Any]]:
     member = group_members(predicted, count)
     design = (member[:, None] == np.arange(member.max() + 1)).astype(float)
     means, one_group = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
@@ -144,7 +143,7 @@ def targeting_curves(
     effects: pd.DataFrame,
     scores: pd.DataFrame,
     eligible: pd.DataFrame,
-    groups: npt.ArrayLike,
+    groups: ArrayLike,
     settings: EvaluationConfig,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the curves of each active arm, and their areas, with intervals over resampled clinics.
@@ -194,7 +193,7 @@ def _curves(predicted: Floats, score: Floats, weight: Floats) -> dict[str, Float
             "autoc": np.array((excess / _FINE).mean()), "qini": np.array(excess.mean())}  # fmt: skip
 
 
-def _resamples(clinic: npt.ArrayLike, settings: EvaluationConfig) -> Iterator[Floats]:
+def _resamples(clinic: ArrayLike, settings: EvaluationConfig) -> Iterator[Floats]:
     codes, names = pd.factorize(np.asarray(clinic), sort=True)
     stream = generator(settings.seed, "evaluation: resampled clinics")
     for _ in range(settings.bootstraps if len(names) > 1 else 0):

@@ -15,7 +15,7 @@ from pathlib import Path
 from statistics import median
 
 from pfps_ml.core import Fault, rows_shown
-from pfps_ml.domain.input_validation import MISSING
+from pfps_ml.domain import MISSING
 from pfps_ml.io.cells import texts
 from pfps_ml.io.readers import open_source, read_all
 from pfps_ml.io.training_load import KM, Activity, clock, is_likely, is_run, local, pace_fault, paces

@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pfps_ml.core import Fault, InputError, InvalidInput, Message, MissingLibrary, check_apart, check_output
-from pfps_ml.domain.input_validation import is_missing
+from pfps_ml.domain import is_missing
 from pfps_ml.io.cells import Dialect, texts
 from pfps_ml.io.log_exports import read_export
 from pfps_ml.io.mapping import translate

@@ -16,8 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pfps_ml.core import InputError, Message
-from pfps_ml.domain import BY_NAME, INPUTS, YES_NO, Field
-from pfps_ml.domain.input_validation import MISSING
+from pfps_ml.domain import BY_NAME, INPUTS, MISSING, YES_NO, Field
 from pfps_ml.domain.synonyms import Unit, facts, is_unknown, level_of, missing_codes, plain, read_number, units_of
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import HEAD_ROWS, Named, closest_field, surely_named, unit_in

@@ -26,12 +26,13 @@ from pfps_ml.domain import (
     ARMS,
     INPUTS,
     VISIT,
+    Checked,
     Field,
     added_by_scoring,
+    check,
     field as field_of,
     scored_before as has_scored_columns,
 )
-from pfps_ml.domain.input_validation import Checked, check
 from pfps_ml.domain.synonyms import level_of, read_number
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header

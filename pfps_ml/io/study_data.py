@@ -18,8 +18,19 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, NDArray
-from pfps_ml.domain import ARMS, BY_NAME, DAYS_A_MONTH, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, Horizon, Outcome
-from pfps_ml.domain.input_validation import derive, is_missing
+from pfps_ml.domain import (
+    ARMS,
+    BY_NAME,
+    DAYS_A_MONTH,
+    ONSET,
+    ONSET_FIELDS,
+    PATHWAY_FIELDS,
+    SUCCESS,
+    Horizon,
+    Outcome,
+    derive,
+    is_missing,
+)
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.roster import Roster, read_roster
 

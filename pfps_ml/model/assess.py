@@ -23,12 +23,12 @@ from pfps_ml.domain import (
     VISIT,
     Arm,
     Link,
+    complete,
     origin_message,
     risk_columns,
     roster_columns,
     visit_columns,
 )
-from pfps_ml.domain.input_validation import complete
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.prediction import Estimate, Prediction
 from pfps_ml.model.preference import NONE, Preferences, preference_message, preferences

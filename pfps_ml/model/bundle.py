@@ -16,8 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import BundleFormat, BundleGolden, BundleMissing, NDArray, rounded
-from pfps_ml.domain import ARMS, INPUTS, OUTCOME, Arm, Horizon, fingerprint, notice_message, notice_of
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ARMS, INPUTS, OUTCOME, Arm, Horizon, complete, fingerprint, notice_message, notice_of
 from pfps_ml.model import bundle_files
 from pfps_ml.model.bundle_files import FORMAT, MISSHAPEN, Contents, file_of, read_contents
 from pfps_ml.model.bundle_schema import (

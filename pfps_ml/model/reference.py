@@ -16,7 +16,7 @@ import pandas as pd
 from pfps_ml.core import Bools, BundleError, BundleFormat, Floats, Message, NDArray, ProductConfig
 from pfps_ml.domain import BY_NAME, LINKS
 from pfps_ml.model.additive import AdditiveModel, Pair, codes
-from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
+from pfps_ml.model.spline_basis import PropensityModel, propensity_from_json, propensity_to_json
 
 SMALLEST = 5  # people: fewer are not described
 _DECIMALS = 8

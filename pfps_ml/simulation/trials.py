@@ -15,11 +15,9 @@ from typing import Any, Literal
 import numpy as np
 
 from pfps_ml.core import CohortConfig, FactError, Floats, NDArray
-from pfps_ml.domain import ONSET, SUCCESS, studies_of
-from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.domain import ONSET, SUCCESS, load_scenario, studies_of
+from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, solved_parameters
 from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
-from pfps_ml.simulation.world import World
 
 Measure = Literal["share", "difference", "risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD"]
 _PILOT, _ROWS = 20_000, 200_000  # people asked for the share that may enter; rows held at once

@@ -15,9 +15,8 @@ from typing import Literal
 import numpy as np
 
 from pfps_ml.core import Floats, Ints, generator
-from pfps_ml.domain.scenario import Parameter, load_scenario, scenario_names
-from pfps_ml.model import Bundle
-from pfps_ml.model.additive import Values, probability
+from pfps_ml.domain import Parameter, load_scenario, scenario_names
+from pfps_ml.model import Bundle, Values, probability
 
 WORLDS = 2_000
 _SEED = 20271  # the same squad has the same forecast, whoever asks

@@ -21,8 +21,7 @@ import pandas as pd
 
 from pfps_ml.core import Floats, NDArray
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, DRIVERS
-from pfps_ml.model import Basis, Predictor, basis_on
-from pfps_ml.model.additive import AdditiveModel, Line, Pair, Term, Values, count, stack
+from pfps_ml.model import AdditiveModel, Basis, Line, Pair, Predictor, Term, Values, basis_on, count, stack
 from pfps_ml.training.pathways import contrast_of
 
 GROUPS = tuple(map(str, DRIVERS))

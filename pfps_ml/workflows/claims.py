@@ -20,8 +20,7 @@ from typing import Any, Literal
 from pfps_ml.core import FactError, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain import NOTICE, Evidence, ledger
-from pfps_ml.domain.scenario import PARTS, Parameter, load_scenario, scenario_names
+from pfps_ml.domain import NOTICE, PARTS, Evidence, Parameter, ledger, load_scenario, scenario_names
 from pfps_ml.simulation.cohort import solved_parameters
 
 ShownAs = Literal["number", "percent", "ratio"]

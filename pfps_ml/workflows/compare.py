@@ -42,8 +42,7 @@ from pfps_ml.core import (
     csv_text,
 )
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS, load_scenario
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.comparison import (
     ONSET_LABELS,
@@ -69,7 +68,7 @@ from pfps_ml.training.candidates import (
     risk_of,
 )
 from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import OUT, Home, data_digest, onset_features, pathway_features
 from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines, show_comparison
 from pfps_ml.workflows.tracking import HOME as RUNS, expect_store, latest_table, track

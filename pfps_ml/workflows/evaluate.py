@@ -62,7 +62,7 @@ from pfps_ml.model import (
     schema_from_json,
 )
 from pfps_ml.training.onset import OnsetModel
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import DATA, OUT, Frames, Home, onset_features, pathway_features, read_frames
 from pfps_ml.workflows.train import CANDIDATE, Candidate, digests, make_folder
 

@@ -12,9 +12,7 @@ import pyarrow.parquet as pq
 import typer
 
 from pfps_ml.core import InputError
-from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS
-from pfps_ml.domain.input_validation import check, derive
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS, check, derive, load_scenario
 
 OBSERVED = ("onset", "treatment")
 TRUTH = ("truth_onset", "truth_treatment")

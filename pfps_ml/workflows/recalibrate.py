@@ -31,9 +31,7 @@ from pfps_ml.core import (
     Tag,
 )
 from pfps_ml.core.markup import MarkdownSection, markdown_page, markdown_table
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, has_seen, notice_of, people_of, size_of
-from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, complete, has_seen, load_scenario, notice_of, people_of, size_of
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.verdict import rows_for_ratio

@@ -10,12 +10,10 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from pfps_ml.core import Fault, InputError, rows_shown
+from pfps_ml.domain import Parameter, Scenario, differences
 from pfps_ml.evaluation.comparison import EXCESS
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
-    from pfps_ml.domain.scenario import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposal, Proposed
     from pfps_ml.io.roster import Summary
 
@@ -101,7 +99,7 @@ def _declaration(key: str, value: object) -> str:
     return f"{words.get(key, key)} {shown:.6g}" if isinstance(shown, float) else f"{words.get(key, key)} {shown}"
 
 
-def show_scenarios(scenarios: list["Scenario"]) -> None:
+def show_scenarios(scenarios: list[Scenario]) -> None:
     """Print a table of simulated worlds."""
     name, parent = Column("scenario", no_wrap=True), Column("parent", no_wrap=True)
     table = Table(name, Column("title", ratio=1), parent, "base rate", "months", "own", "assumed", show_lines=True)
@@ -114,10 +112,8 @@ def show_scenarios(scenarios: list["Scenario"]) -> None:
     Console().print(table)
 
 
-def show_differences(first: "Scenario", second: "Scenario") -> None:
+def show_differences(first: Scenario, second: Scenario) -> None:
     """Print the parameters in which two worlds differ, with the sources of both."""
-    from pfps_ml.domain.scenario import differences
-
     table = Table(Column("parameter", no_wrap=True), first.name, second.name, show_lines=True)
     if first.horizon_months != second.horizon_months:
         table.add_row("horizon_months", f"{first.horizon_months:g}", f"{second.horizon_months:g}")
@@ -126,7 +122,7 @@ def show_differences(first: "Scenario", second: "Scenario") -> None:
     Console().print(table if table.row_count else f"{first.name} and {second.name} do not differ.")
 
 
-def show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | None) -> None:
+def show_comparison(about: dict[str, str], logged: pd.DataFrame, metric: str | None) -> None:
     """Print a comparison of candidates: the first figure, or `metric`."""
     rows, figures = list(lines(logged, metric)), dict(zip(logged["metric"], logged["label"], strict=True))
     title = f"{figures[metric] if metric else next(iter(figures.values()))}: {about['run']}"
@@ -136,7 +132,7 @@ def show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | No
     Console().print(table)
 
 
-def _figure(parameter: "Parameter") -> str:
+def _figure(parameter: Parameter) -> str:
     spread = f" ({parameter.low:g} to {parameter.high:g})" if parameter.low < parameter.high else ""
     return f"{parameter.value:g}{spread}"
 

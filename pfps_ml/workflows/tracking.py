@@ -34,8 +34,7 @@ from pfps_ml.core import (
     Tag,
     destination,
 )
-from pfps_ml.domain import INPUTS, VISIT
-from pfps_ml.domain.input_validation import check
+from pfps_ml.domain import INPUTS, VISIT, check
 from pfps_ml.model import Bundle, load_bundle
 
 HOME = Path("mlruns")

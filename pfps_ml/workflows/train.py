@@ -22,8 +22,7 @@ from pfps_ml.core import (
     student_quantile,
 )
 from pfps_ml.core.console import say, steps
-from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint, load_scenario
 from pfps_ml.io.study_data import Columns, arm_levels
 from pfps_ml.model import (
     DECIMALS,
@@ -40,7 +39,7 @@ from pfps_ml.model import (
 )
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import (
     DATA,
     OBSERVED,

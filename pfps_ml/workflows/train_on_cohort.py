@@ -40,8 +40,7 @@ from pfps_ml.core import (
     result_folder,
 )
 from pfps_ml.core.console import table, waiting
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM, complete
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.cohort_figures import resampled
@@ -52,14 +51,15 @@ from pfps_ml.model import (
     Held,
     Interval,
     Predictor,
+    Values,
     basis,
     cross_fitted,
     eligibility,
     judge,
     load_bundle,
+    probability,
     released_bundle,
 )
-from pfps_ml.model.additive import Values, probability
 from pfps_ml.training.posterior_update import Choice, CoefficientColumns, Update, covariance_of, learnt, members_of
 from pfps_ml.training.update_basis import (
     COMMON,

@@ -9,7 +9,7 @@ import pytest
 
 from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from tests.rosters import HEADER, ROW, cells, roster
 from tests.streams import SMALL, digest, left, run_options, runners, written
 

@@ -24,7 +24,7 @@ from pfps_ml.domain.dictionary import (
     field,
     tier_fields,
 )
-from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain.scenario import ledger
 
 YES_NO = {"yes", "no"}
 Q, LOG, TEST, DYNAMOMETRY = TIERS

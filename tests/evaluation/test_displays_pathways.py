@@ -9,8 +9,8 @@ from pfps_ml.evaluation import model_displays
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.effects import propensity_counts
 from pfps_ml.evaluation.heterogeneity import group_effects, targeting_curves
+from pfps_ml.evaluation.pathway_validation import sensitivity_bounds
 from pfps_ml.evaluation.policy import POLICY_LABELS, policy_values, simple_policies
-from pfps_ml.evaluation.sensitivity import sensitivity_bounds
 from tests.evaluation.clinics import world
 
 SETTINGS = EvaluationConfig(bootstraps=20)

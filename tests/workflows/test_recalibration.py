@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.config import RecalibrationConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model.additive import AdditiveModel, Pair, explainer, probability

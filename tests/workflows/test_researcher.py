@@ -12,7 +12,7 @@ import pytest
 
 from pfps_ml.cli.main import main
 from pfps_ml.core.console import command
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.additive import probability

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import Line
 from pfps_ml.training.update_basis import bent, shapes_of, with_curves

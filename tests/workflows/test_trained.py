@@ -7,7 +7,7 @@ import pytest
 
 from pfps_ml.core.config import TrainingConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.model.prediction import Interval
 from pfps_ml.training.posterior_update import CoefficientColumns, Learnt, covariance_of, learnt, members_of

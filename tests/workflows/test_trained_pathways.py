@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.core.records import Metric
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
 from pfps_ml.domain.input_validation import complete
