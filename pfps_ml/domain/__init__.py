@@ -42,6 +42,7 @@ from pfps_ml.domain.outcomes import (
     inverse_cloglog,
     inverse_logit,
 )
+from pfps_ml.domain.rules import Rule, rules_with
 from pfps_ml.domain.scenario import (
     PARTS,
     Z95,
@@ -88,11 +89,11 @@ __all__ = [
     "ACCOUNT", "ACTIVE_ARMS", "ARMS", "BY_NAME", "CARE", "DAYS_A_MONTH", "DRIVERS", "FIELDS", "INPUTS", "LINKS",
     "MISSING", "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PARTS", "PATHWAY_FIELDS", "REASONS",
     "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Checked", "Driver",
-    "Evidence", "Field", "Horizon", "Link", "Outcome", "Parameter", "Scenario", "Unit", "added_by_scoring", "check",
-    "check_columns", "choice", "complete", "derive", "dictionary_facts", "dictionary_page", "differences", "field",
+    "Evidence", "Field", "Horizon", "Link", "Outcome", "Parameter", "Rule", "Scenario", "Unit", "added_by_scoring",
+    "check", "check_columns", "choice", "complete", "derive", "dictionary_facts", "dictionary_page", "differences", "field",
     "fingerprint", "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "is_missing", "ledger",
     "ledger_fingerprint", "load_scenario", "notice_message", "notice_of", "number", "numbers", "origin_message",
     "origin_of", "people_of", "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns",
-    "scenario_names", "scored_before", "section", "size_of", "studies_of", "template", "text", "tier_fields",
+    "rules_with", "scenario_names", "scored_before", "section", "size_of", "studies_of", "template", "text", "tier_fields",
     "updates_clause", "visit_columns",
 ]  # fmt: skip

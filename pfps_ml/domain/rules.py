@@ -1,4 +1,4 @@
-"""Rules across fields, declared as data: red flags, doubts, contradictions, look-alike units, and whom an arm is open to.
+"""Rules across fields, declared as data: red flags, doubts, contradictions, other units, whom an arm is open to.
 
 `rules.toml` holds the rules and says what its keys mean. A rule is evaluated over coded columns, many rows at once.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from pfps_ml.core import Bools, FactError, Floats, Message
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
-from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain.scenario import ledger
 
 Kind = Literal["red_flag", "doubt", "contradiction", "unit", "eligibility"]
 Effect = Literal["withhold", "caution", "set_aside", "ineligible"]
@@ -98,7 +98,7 @@ class Rule:
             Numbers and level codes by field, NaN where missing, each of shape (rows,).
         """
         holds = [condition.holds(columns) for condition in self.conditions]
-        return np.logical_and.reduce(holds) if self.all else np.logical_or.reduce(holds)
+        return np.asarray(np.logical_and.reduce(holds) if self.all else np.logical_or.reduce(holds), dtype=bool)
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -123,13 +123,16 @@ class Rule:
             return faults[0]
         if self.kind not in get_args(Kind) or self.effect not in get_args(Effect):
             return f"no kind {self.kind!r} with the effect {self.effect!r}"
+        if unknown := set(self.sources) - set(ledger()):
+            return f"no rows {sorted(unknown)} in the ledger"
+        return self._fault_of_effect()
+
+    def _fault_of_effect(self) -> str | None:
         allowed = {"withhold": set(WITHHELD), "set_aside": set(self.fields) - _NEVER_SET_ASIDE}.get(self.effect, set())
         if bool(self.what) != bool(allowed) or not set(self.what) <= allowed:
             return f"`what` wants some of {sorted(allowed)}"
         if (self.effect == "ineligible" and self.arm is None) or (self.arm and self.arm not in {a.name for a in ARMS}):
             return f"no arm {self.arm!r}"
-        if unknown := set(self.sources) - set(ledger()):
-            return f"no rows {sorted(unknown)} in the ledger"
         return None
 
 

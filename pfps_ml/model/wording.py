@@ -13,11 +13,17 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Floats, Ints, Message
-from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field
+from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field, rules_with
 from pfps_ml.model.prediction import Prediction
 
 _ENOUGH_FIELDS = 0.4  # share of the onset fields below which a risk is little more than an average
 _COUNTS = 1 << 6  # more than there are onset fields
+
+
+# rules across fields whose sentence is a caution, the gravest first
+WITHHOLDING = rules_with("withhold")
+CAUTIONING = (*WITHHOLDING, *rules_with("caution", kind="doubt"), *rules_with("caution", kind="red_flag"),
+              *rules_with("caution", kind="unit"), *rules_with("caution", kind="eligibility"))  # fmt: skip
 
 
 class Caution(StrEnum):
@@ -34,8 +40,9 @@ class Caution(StrEnum):
 class Cautions:
     """What a bundle cautions of: the range of each number in its training data, and the message of each caution.
 
-    `low` and `high` have shape (fields, 1). `messages` has what every bundle cautions of, then one message an arm, then
-    one a field. `risk_fields` are the fields that the risk reads.
+    `low` and `high` have shape (fields, 1). `messages` has one message a rule across fields (what comes first is said
+    first), then what every bundle cautions of, then one message an arm, then one a field. `risk_fields` are the fields
+    that the risk reads.
     """
 
     fields: tuple[str, ...]
@@ -44,7 +51,7 @@ class Cautions:
     messages: tuple[Message, ...]
     risk_fields: tuple[str, ...]
 
-    def keys(self, columns: Mapping[str, Floats], patients: Bools, rare: Bools) -> Ints:
+    def keys(self, columns: Mapping[str, Floats], patients: Bools, rare: Bools, fired: Bools) -> Ints:
         """Return the key that `of` reads, for every coded row: a bit a caution, and the fields known if they are few.
 
         Parameters
@@ -55,15 +62,20 @@ class Cautions:
             Which rows have visit fields.
         rare
             Which arms, open to the patient, were hardly ever given to similar patients, shape (arms, rows).
+        fired
+            Which rules across fields caution of something, shape (rules, rows).
         """
         pain = columns["current_knee_pain"] == 1
         cautioned = np.empty((len(self.messages), len(pain)), dtype=bool)
-        fixed, field_count = 2 + len(rare), len(self.risk_fields)
-        cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain, rare
+        first, field_count = len(fired), len(self.risk_fields)
+        fixed = first + 2 + len(rare)
+        cautioned[:first], cautioned[first + 2 : fixed] = fired, rare
+        cautioned[first], cautioned[first + 1] = pain, patients & ~pain
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
         cautioned[fixed:] = (x < self.low) | (x > self.high)
         known = field_count - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
-        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~pain, known + 1, 0)
+        silent = pain | fired[: len(WITHHOLDING)].any(axis=0)  # no risk is shown
+        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~silent, known + 1, 0)
         bits = np.int64(1) << np.arange(len(cautioned))
         return np.asarray(known_if_few + _COUNTS * np.where(cautioned, bits[:, None], 0).sum(axis=0))
 
@@ -84,8 +96,9 @@ def cautions_of(
     low, high = np.array([*ranges.values()], dtype=np.float64).reshape(-1, 2).T[..., None]
     rare = (Message(Caution.ARM_HARDLY_GIVEN, {"arm": arm.name}) for arm in arms)
     beyond = (_beyond_training(BY_NAME[name], *ends) for name, ends in ranges.items())
+    across = (rule.message for rule in CAUTIONING)
     fixed = (Message(Caution.KNEE_PAIN_NOW), Message(Caution.RISK_ONCE_PAIN_FREE), *rare)
-    return Cautions(tuple(ranges), low, high, (*fixed, *beyond), tuple(risk_fields))
+    return Cautions(tuple(ranges), low, high, (*across, *fixed, *beyond), tuple(risk_fields))
 
 
 def _beyond_training(field: Field, low: float, high: float) -> Message:
@@ -247,7 +260,9 @@ def _whole(x: Floats) -> Ints:
 
 
 __all__ = [
+    "CAUTIONING",
     "SILENT",
+    "WITHHOLDING",
     "Caution",
     "Cautions",
     "as_categorical",
