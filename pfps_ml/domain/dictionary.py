@@ -15,7 +15,7 @@ from pfps_ml.domain import outcomes
 
 Kind = Literal["text", "number", "whole", "choice"]
 Obtained = Literal["identifier", "questionnaire", "log", "field test", "dynamometry", "visit"]
-Role = Literal["identifier", "lever", "marker", "test"]
+Role = Literal["identifier", "lever", "marker", "test", "flag"]
 Driver = Literal["hip", "foot", "knee", "load", "history", "body"]
 Asked = Literal["screening", "visit"]
 
@@ -41,7 +41,8 @@ class Field:
     obtained
         Who or what can provide it; the order of `TIERS` is the order of cost.
     role
-        A *lever* is causal and changeable, a *marker* is neither claimed to be; a *test* is a provocation test.
+        A *lever* is causal and changeable, a *marker* is neither claimed to be; a *test* is a provocation test;
+        a *flag* is asked for the rules across fields alone: no cohort has it, and no model reads it.
     direction
         +1 or -1 where the evidence settles the direction of the risk in every age group served, else 0.
     onset, pathways
@@ -140,7 +141,7 @@ _strength = section(group="strength", obtained="dynamometry", unit="Nm/kg", deci
 _foot = section(group="foot and movement", driver="foot", obtained="field test", onset=True)
 _squat = section(group="foot and movement", driver="hip", obtained="field test", onset=True)
 _visit = section(group="knee visit", asked="visit", obtained="visit", driver="knee", pathways=True)
-_flag = section(group="knee visit", asked="visit", obtained="visit")  # no model reads them; rules.toml does
+_flag = section(group="knee visit", asked="visit", obtained="visit", role="flag")
 _test = section(group="knee visit", asked="visit", obtained="visit", driver="knee", role="test")
 
 FIELDS: tuple[Field, ...] = (
@@ -276,7 +277,7 @@ FIELDS: tuple[Field, ...] = (
     choice(_flag, "unexplained_weight_loss", label="Unexplained weight loss",
            question="Have you lost weight without meaning to?",
            meaning="Loss of weight that nothing explains.", source="G8-03, G8-04"),
-    choice(_flag, "hip_pain_or_limp", label="Hip pain or a limp",
+    choice(_flag, "limp_or_hip_pain", label="A limp or hip pain",
            question="Does the hip or the groin hurt, or is there a limp?",
            meaning="Pain of the hip, groin or thigh, or a limp.", source="G8-06"),
     choice(_flag, "botulinum_contraindication", label="Contraindication of botulinum toxin",
@@ -301,6 +302,7 @@ BY_NAME = {field.name: field for field in FIELDS}
 INPUTS = tuple(field for field in FIELDS if not field.parts)
 SCREENING = tuple(field for field in INPUTS if field.asked == "screening")
 VISIT = tuple(field for field in INPUTS if field.asked == "visit")
+EXAMINED = tuple(field for field in VISIT if field.role != "flag")  # what a frame of patients holds
 ONSET_FIELDS = tuple(field.name for field in FIELDS if field.onset)
 PATHWAY_FIELDS = tuple(field.name for field in FIELDS if field.pathways)
 
@@ -325,7 +327,7 @@ def tier_fields(tier: str) -> tuple[str, ...]:
 
 
 __all__ = [
-    "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
+    "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "EXAMINED", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
     "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Driver", "Field",
     "choice", "field", "number", "section", "text", "tier_fields",
 ]  # fmt: skip

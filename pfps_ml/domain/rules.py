@@ -22,6 +22,7 @@ WITHHELD = ("risk", "pathways")  # what a rule may withhold
 _COMPARE: dict[str, Callable[[Floats, Any], Any]] = {
     "ge": np.greater_equal, "le": np.less_equal, "gt": np.greater, "lt": np.less, "eq": np.equal,
 }  # fmt: skip
+_SIGNS = {"ge": "at least", "le": "at most", "gt": "above", "lt": "below", "eq": "is"}
 _NEVER_SET_ASIDE = frozenset({"runner_id", "age_years", "sex"})
 
 
@@ -62,6 +63,14 @@ class Condition:
     def fields(self) -> tuple[str, ...]:
         """The fields that it reads."""
         return (self.field,) if self.other_field is None else (self.field, self.other_field)
+
+    def __str__(self) -> str:
+        if self.op == "missing":
+            return f"{self.field} is missing"
+        other = str(self.value) if self.other_field is None else self.other_field
+        times = f"{self.times:g} * " if self.times != 1 else ""
+        plus = f" {'+' if self.plus > 0 else '-'} {abs(self.plus):g}" if self.plus else ""
+        return f"{self.field} {_SIGNS[self.op]} {times}{other}{plus}"
 
     def fault(self) -> str | None:
         """Return what is wrong with its declaration, or None."""
@@ -115,6 +124,11 @@ class Rule:
         """What is said where the rule fires."""
         return Message(self.code)
 
+    @property
+    def fault_message(self) -> Message:
+        """What is said of the cells of a contradiction."""
+        return Message(self.code, {"fields": list(self.fields)})
+
     def fault(self) -> str | None:
         """Return what is wrong with the declaration, or None."""
         if bool(self.all) == bool(self.any):
@@ -137,7 +151,7 @@ class Rule:
 
 
 @cache
-def rules() -> tuple[Rule, ...]:
+def clinical_rules() -> tuple[Rule, ...]:
     """Return the rules, in the order in which they are said.
 
     Raises
@@ -150,7 +164,7 @@ def rules() -> tuple[Rule, ...]:
 
 
 def rules_of(tables: list[dict[str, Any]]) -> tuple[Rule, ...]:
-    """Return rules from their tables; see `rules`."""
+    """Return rules from their tables; see `clinical_rules`."""
     declared = []
     for table in tables:
         try:
@@ -169,7 +183,7 @@ def rules_of(tables: list[dict[str, Any]]) -> tuple[Rule, ...]:
 
 def rules_with(*effects: Effect, kind: Kind | None = None) -> tuple[Rule, ...]:
     """Return the rules that have one of some effects, in the order in which they are said."""
-    return tuple(rule for rule in rules() if rule.effect in effects and kind in (None, rule.kind))
+    return tuple(rule for rule in clinical_rules() if rule.effect in effects and kind in (None, rule.kind))
 
 
-__all__ = ["WITHHELD", "Condition", "Effect", "Kind", "Rule", "rules", "rules_of", "rules_with"]
+__all__ = ["WITHHELD", "Condition", "Effect", "Kind", "Rule", "clinical_rules", "rules_of", "rules_with"]

@@ -13,8 +13,20 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pfps_ml.core import Message
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain.dictionary import ARMS, FIELDS, INPUTS, ONSET, OUTCOMES, SCREENING, SUCCESS, VISIT, Field
+from pfps_ml.domain.dictionary import (
+    ARMS,
+    EXAMINED,
+    FIELDS,
+    INPUTS,
+    ONSET,
+    OUTCOMES,
+    SCREENING,
+    SUCCESS,
+    VISIT,
+    Field,
+)
 from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.domain.rules import Rule, clinical_rules
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -24,6 +36,11 @@ _FORM_FACTS = ("group", "asked", "kind", "unit", "limits", "question", "meaning"
 _COUNTED = {"runners": "count_runners", "patients": "count_patients"}
 _SIMULATED = Message("origin_simulated")
 CARE = Message("care").text
+RULES = (
+    "A rule reads several fields of one row. `withhold`: risk and pathways are not shown, and what to do is said first. "
+    "`caution`: said first, and the numbers stay. `set aside`: the cells are not used (`/assess` answers 422). "
+    "`ineligible`: the arm is not open. A field that is missing fires no rule but one that asks for it."
+)
 
 
 def dictionary_facts() -> list[Any]:
@@ -154,7 +171,7 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     """Build the pandera schema of a training frame: every field, the outcome, and the bookkeeping columns."""
     import pandera.pandas as pa
 
-    fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
+    fields = SCREENING if frame == "onset" else (*SCREENING, *EXAMINED)
     outcome = ONSET if frame == "onset" else SUCCESS
     columns = {field.name: _schema_column(field) for field in fields}
     columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
@@ -193,8 +210,32 @@ def dictionary_page() -> str:
         lines += [f"## {title}", "", _field_table(fields), ""]
     lines += ["## Derived fields", "", _field_table([f for f in FIELDS if f.parts]), ""]
     lines += ["## Arms", "", _arm_table(), ""]
-    lines += ["## Outcomes", "", _outcome_table()]
+    lines += ["## Outcomes", "", _outcome_table(), ""]
+    lines += ["## Rules across fields", "", RULES, "", rules_table()]
     return "\n".join(lines) + "\n"
+
+
+def rules_table(more: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return the rules across fields as a Markdown table; `more` are further columns, a cell a rule."""
+    more = more or {}
+    rows = [(f"`{rule.code}`", rule.kind.replace("_", " "), _condition(rule), _effect(rule), _said(rule),
+             ", ".join(rule.sources) or "by definition", *(cells[at] for cells in more.values()))
+            for at, rule in enumerate(clinical_rules())]  # fmt: skip
+    return markdown_table(("rule", "kind", "fires where", "effect", "what is said", "source", *more), rows)
+
+
+def _condition(rule: Rule) -> str:
+    joint = " and " if rule.all else " or "
+    return joint.join(map(str, rule.conditions))
+
+
+def _effect(rule: Rule) -> str:
+    what = ", ".join([*rule.what, *([rule.arm] if rule.arm else [])])
+    return rule.effect.replace("_", " ") + (f": {what}" if what else "")
+
+
+def _said(rule: Rule) -> str:
+    return rule.fault_message.text if rule.effect == "set_aside" else rule.message.text
 
 
 def _arm_table() -> str:

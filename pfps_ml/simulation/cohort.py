@@ -29,12 +29,12 @@ from pfps_ml.core import CohortConfig, FactError, Floats, NDArray, uniforms
 from pfps_ml.domain import (
     ACTIVE_ARMS,
     ARMS,
+    EXAMINED,
     ONSET,
     OUTCOMES,
     PARTS,
     SCREENING,
     SUCCESS,
-    VISIT,
     Field,
     Scenario,
     load_scenario,
@@ -335,7 +335,7 @@ def simulate_treatment(
     if (do or {}).get("arm", ARMS[0].name) not in [arm.name for arm in ARMS]:
         raise FactError(f"expected an arm ({', '.join(arm.name for arm in ARMS)}) in `do`, got another one")
     world = _world(config, "patient", start, config.patients if stop is None else stop, do or {})
-    observed = _identified(world, "P").join(observe(world, (*SCREENING, *VISIT)))
+    observed = _identified(world, "P").join(observe(world, (*SCREENING, *EXAMINED)))
     observed["arm"] = world.column("arm")
     for column in SUCCESS.columns:
         observed[column] = world.column(column).astype(int)

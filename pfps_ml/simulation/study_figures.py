@@ -22,9 +22,9 @@ from pfps_ml.core import CohortConfig, Floats, fit_logistic
 from pfps_ml.domain import (
     ARMS,
     BY_NAME,
+    EXAMINED,
     ONSET_FIELDS,
     SCREENING,
-    VISIT,
     Z95,
     Field,
     Scenario,
@@ -81,13 +81,13 @@ class Sample:
         chance, chosen = world.column("success_probability"), world.column("propensity")
         arms = {f"p_{arm.name}": chance[:, i] for i, arm in enumerate(ARMS)}
         treated = (chance * chosen).sum(axis=1)
-        frame = _examined(world, (*SCREENING, *VISIT))
+        frame = _examined(world, (*SCREENING, *EXAMINED))
         return frame.assign(incident=world.column("incident"), treated=treated, **arms)
 
     @cached_property
     def other_knees(self) -> pd.DataFrame:
         """The same patients, were their pain another condition: what the self-tests then answer."""
-        return _examined(self._clinic({"has_pfps": 0}), (*SCREENING, *VISIT))
+        return _examined(self._clinic({"has_pfps": 0}), (*SCREENING, *EXAMINED))
 
     def _clinic(self, do: Mapping[str, float]) -> World:
         config, p = self.config, SimpleNamespace(**vars(_examining(self._solved[1])) | {"randomised": False})

@@ -1,7 +1,8 @@
-"""Write PLAUSIBILITY.md and TRIALS.md: how far published figures and studies come back from the simulated world.
+"""Write PLAUSIBILITY.md, TRIALS.md and docs/RULES.md: what of the published comes back, and how often rules fire.
 
 PLAUSIBILITY.md says which published figures come back from the simulated cohort, and which do not. TRIALS.md has
-published studies that are held again in the simulated world, with a picture and a table.
+published studies that are held again in the simulated world, with a picture and a table. docs/RULES.md has the rules
+across fields, and how often each fires in simulated patients.
 """
 
 from collections import Counter
@@ -14,11 +15,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import write_whole
+from pfps_ml.core import CohortConfig, write_whole
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.markup import markdown_list, markdown_table
-from pfps_ml.domain import NOTICE, SUCCESS, ledger
+from pfps_ml.domain import (
+    NOTICE,
+    RULES,
+    SUCCESS,
+    check as check_rows,
+    clinical_rules,
+    complete,
+    ledger,
+    rules_table,
+    scenario_names,
+)
 from pfps_ml.evaluation.displays import BLUE, INK, ORANGE, new_figure, save
+from pfps_ml.simulation.cohort import simulate_treatment
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, STEP, TIED, Finding, Use, check
 from pfps_ml.simulation.published_trials import studies
 from pfps_ml.simulation.study_figures import TOLERANCES
@@ -156,6 +168,51 @@ def write_plausibility() -> None:
     counts = _counts(findings)
     say(f"{PAGE}: {counts['inside']} of {counts['total']} figures come back, "
         f"{counts['free_in']} of {counts['free']} independent held-out ones")  # fmt: skip
+
+
+RULES_PAGE = Path("docs/RULES.md")
+PATIENTS = 20_000  # of a scenario, in whom the rules are counted
+_RULES = """# Rules across fields, and how often they fire
+
+**{notice}**
+
+Written by `python -m pfps_ml.workflows.world_reports`; a test fails when it is stale. {about}
+
+The last columns say in how many of 100 simulated patients of a scenario each rule fires ({patients:,} patients each).
+Fields that are asked for the rules alone are not simulated: a rule that needs one fires in nobody here. In
+`kinetic_chain`, the clinics' account, a swollen knee is the rule, not the exception: `large_effusion` fires there
+more often than in any world of the evidence.
+
+{table}
+"""
+
+
+def rule_frequencies(patients: int = PATIENTS, seed: int = 20265) -> pd.DataFrame:
+    """Return in how many of 100 simulated patients each rule fires: a row a rule, a column a scenario."""
+    shares: dict[str, list[float]] = {}
+    for name in scenario_names():
+        cohort = simulate_treatment(CohortConfig(scenario=name, patients=patients, seed=seed))
+        columns = complete(check_rows(cohort.observed).values)
+        shares[name] = [100 * float(rule.fires(columns).mean()) for rule in clinical_rules()]
+    return pd.DataFrame(shares, index=[rule.code for rule in clinical_rules()])
+
+
+def rules_page(shares: pd.DataFrame, patients: int = PATIENTS) -> str:
+    """Return docs/RULES.md: every rule across fields, and how often it fires in each scenario."""
+    columns = {f"`{name}`": [f"{share:.2f}" for share in shares[name]] for name in shares}
+    return _RULES.format(notice=NOTICE, about=RULES, patients=patients, table=rules_table(columns))
+
+
+def write_rules() -> None:
+    """Write docs/RULES.md into the checkout, and show how often the rules fire."""
+    with steps("rules", 1) as tell:
+        tell("counting the rules in the simulated patients")
+        shares = rule_frequencies()
+    write_whole(RULES_PAGE, rules_page(shares).encode("utf-8"))
+    rows = [
+        (code, *(f"{share:.2f}" for share in row)) for code, row in zip(shares.index, shares.to_numpy(), strict=True)
+    ]
+    table("Rules across fields: fired in how many of 100 patients", ("rule", *shares), rows)
 
 
 HOME, PICTURES = Path("TRIALS.md"), Path("docs")
@@ -409,9 +466,10 @@ def write_trials() -> None:
 
 
 def main() -> None:
-    """Write both documents into the current folder."""
+    """Write the documents into the current folder."""
     write_plausibility()
     write_trials()
+    write_rules()
 
 
 if __name__ == "__main__":
@@ -432,4 +490,6 @@ __all__ = [
     "hold",
     "plausibility_page",
     "plausibility_table",
+    "rule_frequencies",
+    "rules_page",
 ]

@@ -69,7 +69,8 @@ class Catalogue:
         Patterns are Python's format strings over plain names, with specifications of the product's own: `{names:and}`
         and `{names:or}` join a list; `{field:label}` is the text under `label.<field>`, and so for the other kinds of
         `NAMED_KINDS`; `{part:sentence}` is the sentence of a nested message, `{parts:sentences}` those of several,
-        `{parts:sentences_and}` the same with "and", `{parts:sentences_apart}` the same as whole sentences. Any other list is joined by commas.
+        `{parts:sentences_and}` the same with "and", `{parts:sentences_apart}` the same as whole sentences. Any other
+        list is joined by commas.
         """
         return "".join([
             literal if name is None else literal + show(parameters[name])
