@@ -37,8 +37,8 @@ _COUNTED = {"runners": "count_runners", "patients": "count_patients"}
 _SIMULATED = Message("origin_simulated")
 CARE = Message("care").text
 RULES = (
-    "A rule reads several fields of one row. `withhold`: risk and pathways are not shown, and what to do is said first. "
-    "`caution`: said first, and the numbers stay. `set aside`: the cells are not used (`/assess` answers 422). "
+    "A rule reads several fields of one row. `withhold`: risk and pathways are not shown, and what to do is said "
+    "first. `caution`: said first, and the numbers stay. `set aside`: the cells are not used (`/assess` answers 422). "
     "`ineligible`: the arm is not open. A field that is missing fires no rule but one that asks for it."
 )
 
