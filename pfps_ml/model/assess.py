@@ -45,6 +45,7 @@ from pfps_ml.model.wording import (
     measure_column,
     measure_message,
     numbered,
+    numbered_pairs,
     reason_columns,
     reason_message,
 )
@@ -123,8 +124,8 @@ class Assessments:
         risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
                  zip(names, (risk.value, risk.low, risk.high), strict=True)}  # fmt: skip
         reasons = reason_columns(self._inputs, self.prediction, self._points, self.scored, REASONS)
-        places, keys = numbered(self._caution_keys)
-        cautions = [self.bundle.cautions.of(key) for key in keys]
+        places, pairs = numbered_pairs(self._caution_keys)
+        cautions = [self.bundle.cautions.of(*pair) for pair in pairs]
         origin = origin_message(self.bundle.manifest).as_dict()
         mark = Message("bundle_mark", {"bundle": self.bundle.name, "origin": origin}).text
         frame = pd.DataFrame({
@@ -153,7 +154,7 @@ class Assessments:
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
-            "cautions": [caution.as_dict() for caution in self.bundle.cautions.of(int(self._caution_keys[row]))],
+            "cautions": [caution.as_dict() for caution in self.bundle.cautions.of(*self._caution_keys[:, row])],
             "withheld": [{**rule.message.as_dict(), "what": list(rule.what)} for rule in withheld],
         }
 

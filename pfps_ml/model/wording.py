@@ -52,7 +52,10 @@ class Cautions:
     risk_fields: tuple[str, ...]
 
     def keys(self, columns: Mapping[str, Floats], patients: Bools, rare: Bools, fired: Bools) -> Ints:
-        """Return the key that `of` reads, for every coded row: a bit a caution, and the fields known if they are few.
+        """Return the keys that `of` reads, for every coded row, shape (2, rows).
+
+        The first has a bit a rule across fields. The second has a bit a further caution, and the fields known if they
+        are few. One number has not bits enough for all of them.
 
         Parameters
         ----------
@@ -66,25 +69,28 @@ class Cautions:
             Which rules across fields caution of something, shape (rules, rows).
         """
         pain = columns["current_knee_pain"] == 1
-        cautioned = np.empty((len(self.messages), len(pain)), dtype=bool)
-        first, field_count = len(fired), len(self.risk_fields)
-        fixed = first + 2 + len(rare)
-        cautioned[:first], cautioned[first + 2 : fixed] = fired, rare
-        cautioned[first], cautioned[first + 1] = pain, patients & ~pain
+        cautioned = np.empty((len(self.messages) - len(fired), len(pain)), dtype=bool)
+        fixed, field_count = 2 + len(rare), len(self.risk_fields)
+        cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain, rare
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
         cautioned[fixed:] = (x < self.low) | (x > self.high)
         known = field_count - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
         silent = pain | fired[: len(WITHHOLDING)].any(axis=0)  # no risk is shown
         known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~silent, known + 1, 0)
-        bits = np.int64(1) << np.arange(len(cautioned))
-        return np.asarray(known_if_few + _COUNTS * np.where(cautioned, bits[:, None], 0).sum(axis=0))
+        return np.array([_bits(fired), known_if_few + _COUNTS * _bits(cautioned)])
 
-    def of(self, key: int) -> list[Message]:
-        """Return the cautions of one key."""
-        bits, known_if_few = divmod(key, _COUNTS)
+    def of(self, rules: int, others: int) -> list[Message]:
+        """Return the cautions of a row from its two keys, rules across fields first."""
+        bits, known_if_few = divmod(int(others), _COUNTS)
+        bits = int(rules) | bits << len(CAUTIONING)
         cautions = [message for bit, message in enumerate(self.messages) if bits >> bit & 1]
         sparse = _few_fields_known(known_if_few - 1, len(self.risk_fields))
         return [*cautions, sparse] if known_if_few else cautions
+
+
+def _bits(flags: Bools) -> Ints:
+    """Return one number a row, in which each of the flags of shape (flags, rows) is a bit."""
+    return np.asarray(np.where(flags, np.int64(1) << np.arange(len(flags))[:, None], 0).sum(axis=0), dtype=np.int64)
 
 
 def cautions_of(
@@ -138,6 +144,13 @@ def numbered(keys: Ints) -> tuple[Ints, list[int]]:
     speaking = keys != SILENT
     places[speaking], distinct = pd.factorize(keys[speaking])
     return places, [int(key) for key in distinct]
+
+
+def numbered_pairs(keys: Ints) -> tuple[Ints, list[tuple[int, int]]]:
+    """Return the place of each row's pair of keys, shape (2, rows), in the list of distinct pairs, and that list."""
+    (first, firsts), (second, seconds) = pd.factorize(keys[0]), pd.factorize(keys[1])
+    places, pairs = pd.factorize(first * len(seconds) + second)
+    return places, [(int(firsts[pair // len(seconds)]), int(seconds[pair % len(seconds)])) for pair in pairs]
 
 
 def listed(places: Ints, texts: Sequence[str]) -> pd.Categorical:
@@ -272,6 +285,7 @@ __all__ = [
     "measure_column",
     "measure_message",
     "numbered",
+    "numbered_pairs",
     "reason_columns",
     "reason_message",
 ]  # fmt: skip
