@@ -143,20 +143,25 @@ class Assessments:
     def as_dict(self, row: int, most: int | None = None) -> Assessment:
         """Return one assessment as JSON values: no NaN, pathways only for patients; of reasons, see `reasons`."""
         patient = bool(self.treated[row])
-        withheld = [rule for rule in WITHHOLDING if self._fired[rule.code][row]]
+        withheld = self.withheld_messages(row)
         return {
             "bundle": self.bundle.name,
             "trained_on": self.bundle.trained_on,
             "risk": self._risk(row) if self.scored[row] else None,
             "reasons": self.reasons(row, most) if self.scored[row] else [],
-            "drivers": {} if any("risk" in rule.what for rule in withheld) else self._drivers(row),
+            "drivers": {} if any("risk" in rule["what"] for rule in withheld) else self._drivers(row),
             "pathways": [self._pathway(row, arm) for arm in self.bundle.arms] if patient else None,
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
             "cautions": [caution.as_dict() for caution in self.bundle.cautions.of(*self._caution_keys[:, row])],
-            "withheld": [{**rule.message.as_dict(), "what": list(rule.what)} for rule in withheld],
+            "withheld": withheld,
         }
+
+    def withheld_messages(self, row: int) -> list[dict[str, Any]]:
+        """Return what a row's rules withhold and what to do first, as JSON values; the gravest first."""
+        rules = [rule for rule in WITHHOLDING if self._fired[rule.code][row]]
+        return [{**rule.message.as_dict(), "what": list(rule.what)} for rule in rules]
 
     @cached_property
     def scored(self) -> Bools:

@@ -245,7 +245,7 @@ def browser() -> str | None:
 
 
 ENDINGS = (".html", ".pdf")
-COACH = ("warnings", "knee_pain", "expected_cases", "see_first", "spend_hours", "how_to_read")
+COACH = ("warnings", "doctor_first", "knee_pain", "expected_cases", "see_first", "spend_hours", "how_to_read")
 PHYSIO = ("all_runners", "drivers", "price", "measuring", "unusual", "data_quality", "changes", "method")
 
 

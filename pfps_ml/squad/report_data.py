@@ -77,6 +77,8 @@ class Changes:
         How many runners are scored in both files.
     in_pain
         Who has knee pain now and had none.
+    withheld
+        Whom somebody has to see first now, and who was scored.
     new, gone
         Who is only in this file, or only in the earlier one; nobody, where the files have no runner in common.
     unread
@@ -88,6 +90,7 @@ class Changes:
     moved: tuple[Move, ...]
     compared: int
     in_pain: tuple[str, ...]
+    withheld: tuple[str, ...]
     new: tuple[str, ...]
     gone: tuple[str, ...]
     unread: tuple[str, ...]
@@ -169,7 +172,9 @@ class ReportData:
         """Return the short of it for a terminal: names and values."""
         screening, counts = self.screening, self.forecast
         rejected = len(screening.roster.ids) - len(screening.rows)
-        lines = [
+        first = screening.withheld
+        lines = [("see a doctor first", f"{runners(len(first))}, not scored")] if first else []
+        lines += [
             ("scored", runners(len(screening.by_risk))),
             ("knee pain now", runners(len(screening.in_pain))),
             ("rejected", f"{rejected} of {len(screening.roster.ids)} rows"),
@@ -197,7 +202,7 @@ def changes(now: Screening, since: Path, mapping: Mapping) -> Changes:
         raise type(error)(f"in the earlier file: {error.message}", error.faults) from error
     earlier, latest = _named(then), _named(now)
     if not set(earlier) & set(latest):
-        return Changes((), 0, (), (), (), (), (*notes, _STRANGERS))
+        return Changes((), 0, (), (), (), (), (), (*notes, _STRANGERS))
     before, today = ({name: at for at, name in enumerate(screening.ids)} for screening in (then, now))
     both = [name for name in today if name in before]
     scored = [name for name in both if then.assessments.scored[before[name]] and now.assessments.scored[today[name]]]
@@ -205,9 +210,8 @@ def changes(now: Screening, since: Path, mapping: Mapping) -> Changes:
     return Changes(
         moved=tuple(sorted((m for m in moved if abs(m.points) >= _SMALLEST), key=lambda move: -move.points)),
         compared=len(scored),
-        in_pain=tuple(
-            name for name in both if then.assessments.scored[before[name]] and not now.assessments.scored[today[name]]
-        ),
+        in_pain=tuple(name for name in now.in_pain if name in before and then.assessments.scored[before[name]]),
+        withheld=tuple(name for name, _ in now.withheld if name in before and then.assessments.scored[before[name]]),
         new=tuple(name for name in latest if name not in earlier),
         gone=tuple(name for name in earlier if name not in latest),
         unread=tuple(name for name in latest if name in earlier and name not in both),

@@ -62,14 +62,23 @@ class Screening:
 
     @cached_property
     def by_risk(self) -> Ints:
-        """Who is scored, highest risk first: places among the assessed rows; those with knee pain now are not."""
+        """Who is scored, highest risk first: places among the assessed rows.
+
+        Those with knee pain now are not scored, nor those of whom a rule withholds the risk: they are in no band.
+        """
         scored = np.flatnonzero(self.assessments.scored)
         return scored[np.argsort(-self.assessments.prediction.risk.value[scored], kind="stable")]
 
     @cached_property
     def in_pain(self) -> list[str]:
-        """The ids of those who have knee pain now."""
-        return [self.ids[at] for at in np.flatnonzero(~self.assessments.scored)]
+        """The ids of those who have knee pain now, and of whom no rule says that somebody has to see them first."""
+        return [self.ids[at] for at in np.flatnonzero(~self.assessments.scored & ~self.assessments.withheld)]
+
+    @cached_property
+    def withheld(self) -> list[tuple[str, list[str]]]:
+        """Whom somebody has to see before any number is shown: the id, and what to do, the gravest first."""
+        return [(self.ids[at], [rule["text"] for rule in self.assessments.withheld_messages(int(at))])
+                for at in np.flatnonzero(self.assessments.withheld)]  # fmt: skip
 
     @cached_property
     def columns(self) -> dict[str, Floats]:

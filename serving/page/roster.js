@@ -8,7 +8,7 @@ const PAGE = 100; // rows shown at a time
 const BANDS = ["low", "moderate", "high"];
 const COLUMNS = [
   { title: "Runner", of: (row) => row.runner_id, key: (row) => row.runner_id },
-  { title: "Risk", of: riskOf, key: (row) => row.risk },
+  { title: "Risk", of: riskOf, key: (row) => (row.withheld ? 2 : row.risk) }, // whom a doctor has to see stands above any risk
   { title: "Band", of: (row) => row.risk_band && h("span", { class: `band ${row.risk_band}` }, h("span", { class: "chip" }, row.risk_band)),
     key: (row) => BANDS.indexOf(row.risk_band) },
   { title: "Reasons, in percentage points", of: (row) => list([row.reason_1, row.reason_2, row.reason_3].map(brief)), key: (row) => row.reason_1 },
@@ -78,9 +78,10 @@ function show(file) {
   shown = PAGE;
   const count = (test) => rows.filter(test).length;
   const told = [
+    ...(count((row) => row.withheld) ? [[count((row) => row.withheld), "to see a doctor first: no risk"]] : []),
     [rows.length, rows.length === 1 ? "row" : "rows"], [count((row) => row.status === "scored"), "scored"], [count((row) => row.status === "rejected"), "rejected"],
     ...BANDS.map((band) => [count((row) => row.risk_band === band), `${band} risk`]),
-    [count((row) => row.status === "scored" && row.risk === null), "with knee pain now: no risk"],
+    [count((row) => row.status !== "rejected" && row.risk === null && !row.withheld), "with knee pain now: no risk"],
   ];
   $("roster-counts").replaceChildren(...told.map(([number, text]) => h("div", {}, h("strong", {}, number.toLocaleString("en")), ` ${text}`)));
   $("download").onclick = () => download(file);
@@ -125,6 +126,7 @@ function compare(a, b, falling) {
 }
 
 function riskOf(row) {
+  if (row.withheld) return h("strong", {}, "see a doctor first");
   if (row.risk === null) return null;
   return [h("strong", {}, percent(row.risk)), h("span", { class: "range" }, ` ${span(numberOf(row.risk_low), numberOf(row.risk_high))}`)];
 }
