@@ -8,6 +8,7 @@ import pytest
 
 from pfps_ml.core import errors
 from pfps_ml.core.messages import catalogue, parameters_of
+from pfps_ml.domain.rules import clinical_rules
 from tests.architecture.test_house import HOUSE, PRODUCT, paths, tree_of
 
 # attributes and names that hold a sentence for a person
@@ -166,7 +167,8 @@ def test_every_sentence_of_the_catalogue_is_used():
     strings = {part.value for tree in product().values() for part in ast.walk(tree)
                if isinstance(part, ast.Constant) and isinstance(part.value, str)}  # fmt: skip
     # a code such as check.C01 may be put together from what stands before its last point and a name
-    used = strings | {code for code in catalogue().texts if f"{code.rpartition('.')[0]}." in strings - {"."}}
+    used = strings | {rule.code for rule in clinical_rules()}
+    used |= {code for code in catalogue().texts if f"{code.rpartition('.')[0]}." in strings - {"."}}
     derived = tuple(f"{kind}." for kind in ("label", "limits", "arm"))
     unused = [code for code in catalogue().texts if not code.startswith(derived) and code not in used]
     assert set(unused) <= {"list_and", "list_or"}, unused

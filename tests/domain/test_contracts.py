@@ -14,11 +14,12 @@ from pandera.errors import SchemaErrors
 from pydantic import ValidationError
 
 from pfps_ml.domain import schemas
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, EXAMINED, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS
 from pfps_ml.domain.input_validation import check
 
 HOUSE = Path(__file__).parents[2]
-ASKED = [field for field in INPUTS if field.kind != "text"]
+FRAME = (*SCREENING, *EXAMINED)  # what a file of patients holds: flags are asked of single patients
+ASKED = [field for field in FRAME if field.kind != "text"]
 NUMBERS = [field for field in ASKED if field.kind in ("number", "whole")]
 CHOICES = [field for field in ASKED if field.kind == "choice"]
 REQUEST = schemas.request_model()
@@ -33,7 +34,7 @@ def plain(field):
 
 
 def runner(**changes):
-    return {field.name: plain(field) for field in INPUTS} | changes
+    return {field.name: plain(field) for field in FRAME} | changes
 
 
 def refused_by_checker(field, values):

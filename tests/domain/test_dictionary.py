@@ -70,6 +70,14 @@ VISIT_CONTRACT = {
     "lateral_tightness": (YES_NO,),
     "failed_conventional_care": (YES_NO,),
     "morning_stiffness_min": (0, 240),
+    "rest_or_night_pain": (YES_NO,),
+    "locking_or_giving_way": (YES_NO,),
+    "fever_or_hot_joint": (YES_NO,),
+    "recent_trauma": (YES_NO,),
+    "calf_swelling": (YES_NO,),
+    "unexplained_weight_loss": (YES_NO,),
+    "limp_or_hip_pain": (YES_NO,),
+    "botulinum_contraindication": (YES_NO,),
 }
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from pfps_ml.domain.dictionary import BY_NAME, SCREENING, VISIT
+from pfps_ml.domain.dictionary import BY_NAME, EXAMINED, SCREENING
 from pfps_ml.domain.scenario import PARTS, RANGES, load_scenario, scenario_names
 from pfps_ml.simulation import cohort, patients, runners
 from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, solved_parameters
@@ -64,7 +64,7 @@ class Watched:
 def test_what_patients_replace_is_read_for_patients():
     p = Watched(SimpleNamespace(**vars(solved_parameters("reference")[1]), randomised=False))
     world = World(1, "patient", 0, 50, p, 10, PATIENTS)
-    cohort.observe(world, (*SCREENING, *VISIT))
+    cohort.observe(world, (*SCREENING, *EXAMINED))
     for name in patients.__all__:
         world.column(name)
     replaced = written("patients") & written("runners")
