@@ -23,7 +23,7 @@ from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model import Bundle, Predictor, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.candidates import RidgeLogistic, our_onset, risk_of
-from pfps_ml.training.update_basis import directions, shapes_of
+from pfps_ml.training.update_basis import curve_basis_of, onset_decomposition
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import Known, updated_by
 from pfps_ml.workflows.train_on_cohort import evidence_update
@@ -75,8 +75,8 @@ def trained(bundle: Bundle, world: World, n: int) -> Predictor:
     if min(y.sum(), n - y.sum()) < settings.fewest_events:
         return bundle.predictor
     values = complete(world.values.head(n))
-    known = Known(values, y, world.club[:n], directions(bundle.predictor, values), {})
-    shapes = shapes_of(bundle.predictor.onset, bundle.reference)
+    known = Known(values, y, world.club[:n], onset_decomposition(bundle.predictor, values), {})
+    shapes = curve_basis_of(bundle.predictor.onset, bundle.reference)
     return updated_by(bundle, evidence_update(known, shapes, bundle.predictor.interval, settings))
 
 

@@ -9,7 +9,6 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from mimetypes import guess_type
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -27,7 +26,7 @@ from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
 from pfps_ml.core import Fault, InputError, MissingLibrary
 from pfps_ml.domain import check
 from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
+from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size, written_format
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
@@ -216,7 +215,7 @@ def _rows(upload: Upload) -> int:
 
 def media_type(ending: str) -> str:
     """Return the media type of a roster file."""
-    return guess_type(f"roster{ending}")[0] or "application/octet-stream"
+    return written_format(Path(f"roster{ending}")).media_type
 
 
 __all__ = [

@@ -74,13 +74,13 @@ app = typer.Typer()
 def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
     from pfps_ml.domain.schemas import template as header
-
-    if not workbook and not (out and out.suffix.lower() == ".xlsx"):
-        deliver(header(), out)
-        return
+    from pfps_ml.io.readers import WORKBOOK, format_of
     from pfps_ml.io.xlsx_tables import template_book
 
-    _deliver_bytes(template_book(), out, ".xlsx")
+    if workbook or (out and format_of(out) == WORKBOOK):
+        _deliver_bytes(template_book(), out, WORKBOOK.ending)
+    else:
+        deliver(header(), out)
 
 
 @app.command("map", rich_help_panel=PHYSIO)

@@ -1,9 +1,9 @@
-"""The outcomes: what the models predict, of whom, and over which horizons; declared once.
+"""The outcomes: what the models predict, of whom, over which horizons, and on which scale; declared once.
 
 Columns of a cohort, models of a bundle, parts of an assessment, columns of a roster, figures, page and documents
 follow from these lines. Another horizon is a number in `horizons`, its parameters in the scenarios, and wording.
 
-Links: how a margin, on which an additive model adds up, becomes a probability.
+A link says how a margin, on which an additive model adds up, becomes a probability.
 """
 
 from collections.abc import Callable

@@ -55,7 +55,7 @@ def ledger() -> dict[str, Evidence]:
     lines = (_HOME / "evidence.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     rows = [Evidence(**row) for row in csv.DictReader(lines)]
     if len({row.id for row in rows}) != len(rows):
-        raise FactError("the ledger (knowledge/evidence.csv) has a row id twice; ids must be unique")
+        raise FactError("the ledger (pfps_ml/domain/evidence.csv) has a row id twice; ids must be unique")
     return {row.id: row for row in rows}
 
 

@@ -1,6 +1,6 @@
-"""The columns that scoring adds to a roster, and how an earlier scoring is recognised by them.
+"""What is derived from the dictionary: schemas, request model, template, DICTIONARY.md, columns that scoring adds.
 
-What is derived from the dictionary: schemas, request model, template, DICTIONARY.md and the fingerprint.
+An earlier scoring of a roster is recognised by the columns that it added.
 """
 
 import csv

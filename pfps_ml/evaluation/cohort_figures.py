@@ -1,6 +1,6 @@
-"""Figures of predicted risks in a cohort: whole, in parts, and apart, with small cells left blank.
+"""The figures of a bundle in a cohort: of all runners, of groups of runners, and of the arms of patients.
 
-Which arms a cohort of patients can be asked about, and what may be shown of them: no cell under five events.
+Small cells stay blank: no figure is shown of a group or an arm with fewer than five events.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,9 +1,8 @@
-"""Pictures that are tables first: `frame()` is what is shown, `plot()` shows it.
+"""Pictures that are tables first: `frame()` is what is shown, `plot()` shows it; and how every picture looks.
 
 Each display is a frozen record made by a plain function. Figures are 800 pixels wide at 120 dots an inch, use colours
 that colour-blind people can tell apart (Okabe and Ito), carry the notice, and leave no state behind in matplotlib.
-
-How every picture looks: its size, colours and notice; and shap's beeswarm, drawn without pyplot.
+shap's beeswarm is drawn without pyplot.
 """
 
 import io

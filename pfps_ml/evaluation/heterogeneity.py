@@ -1,15 +1,13 @@
-"""Whether the patients for whom an arm is predicted to do most are those for whom it does: Qini and TOC curves.
+"""Whether patients differ in an effect as the model says: two tests, and Qini and TOC curves.
 
-Patients are treated in the order of their predicted effect. The Qini curve is what has been gained when a share of
+The tests are those of Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), on doubly robust scores of held-out
+patients, without the truth: the best linear predictor, and the effects of groups formed by the predicted effect. An
+effect is a difference in success from usual care, among the patients who may have the arm.
+
+The curves treat patients in the order of their predicted effect. The Qini curve is what has been gained when a share of
 them is treated; the TOC curve (targeting operator characteristic; Yadlowsky, Fleming, Shah, Brunskill and Wager 2021)
-is how much larger the effect is among those than among all. Areas: AUTOC under the TOC curve, and the Qini
-coefficient between the Qini curve and treating the same share at random. Both are 0 if the order says nothing.
-
-Whether patients differ in an effect as the model says, tested on held-out patients without the truth.
-
-Both tests of Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), on doubly robust scores: the best linear
-predictor, and the effects of groups formed by what was predicted. An effect is a difference in success from usual
-care, among the patients who may have the arm.
+is how much larger the effect is among those than among all. Areas: AUTOC under the TOC curve, and the Qini coefficient
+between the Qini curve and treating the same share at random. Both are 0 if the order says nothing.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""What is left to choose from: how often a preference is named, and, against the truth, how often it is right.
+"""Policies: what choosing pathways by the model is worth, and how often a preference is named and right.
 
-What choosing pathways by the model is worth, against simple rules: without the truth, and against it.
-
-A policy names one arm for every patient. Its value is the mean success if all patients had what it names.
+A policy names one arm for every patient. Its value is the mean success if all patients had that arm. It is compared
+with simple rules, without the truth and, in simulated cohorts, against it.
 """
 
 from collections.abc import Mapping

@@ -1,8 +1,7 @@
 """The report of an external validation: one HTML file for people, one JSON file for programs.
 
-A validation in plain language: its first figures in words, and tables without what only programs need.
-
-What each part of a report says: by the name of its table or picture, heading and text, in order.
+The HTML says the first figures in plain words and leaves out what only programs need. Each part of it (by the name of
+its table or picture) has its heading and text here, in order.
 """
 
 import json

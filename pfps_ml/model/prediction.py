@@ -1,6 +1,7 @@
 """The numbers of a bundle: risk, interval, contributions and pathways of coded rows, read from tables.
 
-The compiled risk model: log-odds, exact contributions and the variance of the members, from one grid of cells.
+The risk model is compiled: log-odds, exact contributions and the variance of the members come from one grid of
+cells.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -295,7 +296,7 @@ class Predictor:
         return (self.usual, *self.modifiers)
 
     def predict(self, values: Values, patients: Bools | None = None) -> Prediction:
-        """Predict coded rows (see `knowledge.checker`), derived fields included.
+        """Predict coded rows (see `domain.input_validation`), derived fields included.
 
         Parameters
         ----------

@@ -1,8 +1,7 @@
-"""What to measure next: how far the risk would move, on average, if a missing field were measured.
+"""The reference of a bundle: what the training data looked like, and what an assessment reads from it.
 
-Overlap: whether patients like this one were given each pathway at all, read from the bundle's propensity tables.
-
-The reference of a bundle: what the training data looked like, and what is read from it when a runner is assessed.
+It says what to measure next (how far the risk would move, on average, if a missing field were measured), and whether
+patients like this one were given each pathway at all (overlap, from the bundle's propensity tables).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

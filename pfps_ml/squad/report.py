@@ -1,6 +1,7 @@
-"""`pfps squad`: one page for the coach and a few for the physio, from a roster.
+"""`pfps squad`: one page for the coach and a few for the physio, from a roster: as HTML, and on paper.
 
-A page on paper, by the Chromium that is there: no other host is asked for anything.
+The tables are rows of what is shown, for the templates to lay out. Paper is printed by the Chromium that is there: no
+other host is asked for anything.
 """
 
 import os

@@ -1,9 +1,7 @@
 """Write CLAIMS.md: what patients are told about runner's knee, what the literature says, what each scenario assumes.
 
-What patients are told about runner's knee, and where the evidence conflicts: the S-rows of the ledger by subject.
-
-The ledger says what is claimed and how the literature judges it; `claims.toml` says which figures bear on a claim and
-which scenario parameters take a stand on it.
+The S-rows of the ledger say, by subject, what is claimed and how the literature judges it; `claims.toml` says which
+figures bear on a claim and which scenario parameters take a stand on it.
 """
 
 import tomllib

@@ -1,14 +1,10 @@
 """Compare all candidates on the same splits, with intervals on the differences from ours, and log it to MLflow.
 
-`pfps compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a
-world of its own: clubs of it are held out, every candidate is fitted on the others.
-
-Rounds of a comparison: one cohort, one split by club, one candidate fitted and judged on clubs it never saw.
+`pfps compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a world of its
+own: clubs of it are held out, every candidate is fitted on the others, and judged on clubs it never saw.
 
 A job is all that a worker needs to know; it simulates the cohort again, so that results depend on the job alone and
 not on how many workers there are, and the digest says that all of them saw the same.
-
-A logged comparison in words: the lines that `pfps compare` and the pipeline print.
 """
 
 import hashlib

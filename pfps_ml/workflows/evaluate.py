@@ -1,14 +1,11 @@
 """Evaluate a candidate on the clubs that training never saw: figures with intervals, pictures, tables, one report.
 
-What each part of the evaluation's report says: by the name of its table or picture, heading and text, in order.
+Onset: every figure with its interval, whole and by group, the pictures, and what only refits of the model can tell
+(clubs left out one after another, and fewer clubs to learn from). Pathways: without the truth, and against it where the
+cohort is simulated.
 
-`{level}` in a text is the level of the intervals of the bundle.
-
-The pathway models judged on held-out clubs: without the truth, and against it where the cohort is simulated.
-
-The onset model judged on held-out clubs: every figure with its interval, whole and apart, and the pictures.
-
-What only refits of the onset model can tell: clubs left out one after another, and fewer clubs to learn from.
+Each part of the report (by the name of its table or picture) has its heading and text here, in order; `{level}` in a
+text is the level of the intervals of the bundle.
 """
 
 import json

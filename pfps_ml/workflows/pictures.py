@@ -1,8 +1,6 @@
-"""The pictures of the example squad's report that the README and the physio's guide show: `make screenshots`.
+"""The pictures in README and guides, of the clinician's page and of the example squad's report: `make screenshots`.
 
-The pictures of the clinician's page that the README shows: `make screenshots`.
-
-A browser at the clinician's page, for its pictures, its figures and its tests; `make system` installs Chromium.
+They are taken by a browser at the page, which tests use, too; `make system` installs Chromium.
 """
 
 import os

@@ -1,8 +1,7 @@
 """Release a candidate that passes the gate: a name, a card, a manifest; written whole, and models/CURRENT moved.
 
-Where releases stand: one is written whole under a free name and never changes, and CURRENT is moved by itself.
-
-Releasing a bundle that a cohort made: held to the gate by another cohort, kept in MLflow, then named by CURRENT.
+A release is written whole under a free name and never changes; CURRENT is moved by itself. A bundle that a cohort made
+is held to the gate by another cohort, kept in MLflow, then named by CURRENT.
 """
 
 import json

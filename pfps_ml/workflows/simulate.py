@@ -1,8 +1,8 @@
 """Simulate a cohort: the observed frames, and the truth apart from them, in chunks of any size.
 
-A cohort of any size on a cluster: each chunk is a part of its frame, written whole by whoever simulates it.
-
-What a cohort is made of: its populations, the worlds that it is drawn in, and its frames as tables.
+A cohort has two populations, drawn in one world or in several draws of the evidence. On a cluster each chunk is a part
+of its frame, written whole by whoever simulates it; a run that ended early is run again from its start, and writes the
+same bytes.
 """
 
 import json
