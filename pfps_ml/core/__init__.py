@@ -7,12 +7,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from pfps_ml.core.atomic_output import (
     GO_ON,
+    append_lines,
     check_apart,
     check_output,
+    check_room,
     destination,
     explained,
+    locked_record,
     made_folder,
+    mend_record,
     result_folder,
+    rewrite_record,
     write_whole,
     written_whole,
 )
@@ -81,8 +86,9 @@ __all__ = [
     "Floats", "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray",
     "OnsetConfig", "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig",
     "RecalibrationConfig", "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig",
-    "ValidationConfig", "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit",
-    "explained", "fit_logistic", "fit_path", "generator", "load_config", "logit", "made_folder", "normal_quantile",
-    "percent", "result_folder", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile",
-    "uniforms", "write_whole", "written_whole",
+    "ValidationConfig", "append_lines", "at_least", "check_apart", "check_output", "check_room", "csv_text",
+    "destination", "distinct", "expit", "explained", "fit_logistic", "fit_path", "generator", "load_config",
+    "locked_record", "logit", "made_folder", "mend_record", "normal_quantile", "percent", "result_folder",
+    "rewrite_record", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms",
+    "write_whole", "written_whole",
 ]  # fmt: skip

@@ -154,6 +154,7 @@ def test_options_of_a_cohort_and_of_simulated_frames_are_not_mixed(subtests):
             main(**asked)
 
 
+@pytest.mark.slow
 def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move_both(
     bundle, often, runners, frames, tmp_path, capsys
 ):

@@ -140,6 +140,7 @@ def test_a_digest_knows_the_content_and_the_columns(frames):
     assert data_digest(same) != data_digest(frames.onset)
 
 
+@pytest.mark.slow
 def test_training_never_reads_the_truth(frames, config, candidate):
     blind = Frames(frames.onset, frames.treatment, made=frames.made)
     again = train(blind, config, "reference", lambda _step: None)
@@ -228,6 +229,7 @@ def test_a_candidate_is_not_released_with_the_figures_of_another(results, tmp_pa
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.slow
 def test_a_bundle_says_which_data_it_was_made_from_and_not_which_were_configured(frames, config):
     other = replace(config, cohort=replace(config.cohort, seed=5, runners=9))
     facts = train(frames, other, "reference", lambda _step: None).facts

@@ -98,7 +98,8 @@ def test_table_entries_whose_last_decimal_turned_make_no_new_release(shelf, cand
     assert contents(home) == before
 
 
-@pytest.mark.parametrize("part", ["onset", pytest.param("pathways", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("part", ["onset", "pathways"])
 def test_models_that_moved_by_a_millionth_are_a_new_release(shelf, candidate, part):
     home, offer = shelf
     assert offer(moved(candidate, a_millionth_more, (part,))).name == "pfps-0.0.1-2"
