@@ -23,10 +23,9 @@ from starlette.types import ASGIApp
 
 from pfps_ml.core import InputError
 from serving.access import AccessConfig, access_from
-from serving.active_bundle import ActiveBundle
+from serving.active_bundle import ActiveBundle, MicroBatch
 from serving.audit_log import AUDIT, LOG, PROMOTIONS, count_answer, show_log
 from serving.errors import Unauthorised, status_reply
-from serving.microbatch import MicroBatch
 from serving.middleware import HEADERS, Guard, note_answer
 from serving.pages import pages
 from serving.requests import UNKNOWN_PATH, AssessRequest, read

@@ -33,9 +33,8 @@ from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size, written_format
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
-from serving.active_bundle import ActiveBundle
+from serving.active_bundle import ActiveBundle, RosterQueue
 from serving.errors import UPLOAD_PREFIX, TooLarge
-from serving.microbatch import RosterQueue
 from serving.middleware import note_answer
 from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
 

@@ -38,7 +38,7 @@ def card(bundle: Folder = None) -> None:
 @app.command(rich_help_panel=CLINICIAN)
 def dictionary(out: Out = None) -> None:
     """Print every field with its limits, meaning and source, as Markdown."""
-    from pfps_ml.domain.schemas import dictionary_page
+    from pfps_ml.domain import dictionary_page
 
     deliver(dictionary_page(), out)
 

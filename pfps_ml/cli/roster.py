@@ -73,7 +73,7 @@ app = typer.Typer()
 @app.command(rich_help_panel=PHYSIO)
 def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
-    from pfps_ml.domain.schemas import template as header
+    from pfps_ml.domain import template as header
     from pfps_ml.io.readers import WORKBOOK, format_of
     from pfps_ml.io.xlsx_tables import template_book
 

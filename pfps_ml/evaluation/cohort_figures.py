@@ -25,11 +25,10 @@ from pfps_ml.core import (
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
-from pfps_ml.evaluation.heterogeneity import group_members
 from pfps_ml.evaluation.metrics import LEVEL, calibration_curve, calibration_table, count_groups, measure_with_intervals
 from pfps_ml.evaluation.model_displays import subgroups
 from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treated, narrowed, pathway_tables
-from pfps_ml.evaluation.policy import AS_TREATED, BEST
+from pfps_ml.evaluation.policy import AS_TREATED, BEST, group_members
 from pfps_ml.evaluation.subgroups import subgroup_table
 from pfps_ml.io.study_data import Cohort
 from pfps_ml.model import Predictor, eligibility, probability
