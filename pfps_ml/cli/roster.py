@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pfps_ml.core import InputError
+from pfps_ml.core import InputError, Message
 from pfps_ml.core.console import cluster_of, progress, waiting
 from pfps_ml.workflows.tables import show_account, show_faults, show_lines, show_proposal
 
@@ -194,7 +194,7 @@ def pseudonymise(  # noqa: PLR0913, PLR0917
         elif roster and not (back or original):
             lines = pseudonyms.pseudonymise(roster, key, out, new_key, mapping)
         else:
-            raise InputError("expected ROSTER, or --back SCORED --roster ROSTER, got something else.")
+            raise InputError(Message("pseudonymise_arguments"))
     show_lines(lines, out)
 
 
@@ -217,7 +217,7 @@ def _deliver_bytes(content: bytes, out: Path | None, *endings: str) -> None:
     from pfps_ml.core.atomic_output import check_output, write_whole
 
     if out is None:
-        raise InputError("expected -o FILE.xlsx for a workbook, got none. A workbook is nothing to print.")
+        raise InputError(Message("workbook_needs_file"))
     check_output(out, endings)
     write_whole(out, content)
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)

@@ -287,7 +287,7 @@ def field(name: str) -> Field:
         If the dictionary has no such field.
     """
     if name not in BY_NAME:
-        raise FactError(f"expected a field of the dictionary, got {name!r}; see `pfps dictionary`")
+        raise FactError(Message("field_unknown", {"name": name}))
     return BY_NAME[name]
 
 

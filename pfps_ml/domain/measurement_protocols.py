@@ -12,7 +12,7 @@ no other model.
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pfps_ml.core import FactError
+from pfps_ml.core import FactError, Message
 from pfps_ml.core.markup import markdown_table
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, TIERS, Field
 from pfps_ml.domain.schemas import NOTICE
@@ -47,7 +47,7 @@ def minutes_of(name: str) -> float:
     """
     known = BY_NAME.get(name)
     if known is None or known.parts or known.obtained not in _BY_WAY:
-        raise FactError(f"expected a field that a person obtains, got {name!r}; see `pfps dictionary`")
+        raise FactError(Message("field_not_obtained", {"name": name}))
     return _MINUTES.get(name, _BY_WAY[known.obtained])
 
 

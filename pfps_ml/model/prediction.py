@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pfps_ml.core import Bools, BundleFormat, Floats
+from pfps_ml.core import Bools, BundleFormat, Floats, Message
 from pfps_ml.domain import ARMS, BY_NAME, ONSET, REFERENCE_ARM
 from pfps_ml.model.additive import (
     AdditiveModel,
@@ -435,9 +435,9 @@ def predictor_from_json(onset: Any, pathways: Any, arms: Sequence[str] = _ARMS) 
             usual=arms[0],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleFormat(f"expected the parts of a bundle's models, got a fault at {error}") from error
+        raise BundleFormat(Message("model_parts_faulty", {"reason": str(error)})) from error
     if unknown := sorted({*fields_of_onset(predictor), *fields_of_success(predictor)} - set(BY_NAME)):
-        raise BundleFormat(f"expected models over fields of the dictionary, got {', '.join(unknown)}")
+        raise BundleFormat(Message("models_over_unknown_fields", {"unknown": [*unknown]}))
     return predictor
 
 

@@ -27,6 +27,7 @@ from pfps_ml.core import (
     EvaluationConfig,
     Floats,
     InputError,
+    Message,
     csv_text,
     load_config,
     percent,
@@ -378,10 +379,7 @@ class Evaluation:
 def _expect_held_out(frames: Frames, split: Split) -> None:
     for what, frame in (("runners", frames.onset), ("patients", frames.treatment)):
         if not split.is_held_out(frame["club"]).any():
-            raise CohortError(
-                f"expected {what} of clubs held out from training, got none; bring more clubs with {what}, or train "
-                "and evaluate with another [split] seed"
-            )
+            raise CohortError(Message("evaluation_without_held_out", {"subject": what}))
 
 
 def evaluate(
@@ -443,10 +441,7 @@ def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> 
     """
     now = {"split_digest": split.digest, "data_digest": digests(frames)}
     if differs := [name for name, value in now.items() if facts.get(name) != value]:
-        raise CohortError(
-            f"expected the frames and the split that the candidate was trained with, got another "
-            f"{' and '.join(differs)}; evaluate with the same folder and --config as `pfps train`"
-        )
+        raise CohortError(Message("evaluation_of_other_frames", {"differs": [*differs]}))
 
 
 def load_candidate(folder: Path) -> Candidate:
@@ -462,7 +457,7 @@ def load_candidate(folder: Path) -> Candidate:
         schema = schema_from_json(json.loads((folder / "schema.json").read_bytes()))
         models = {n: json.loads((folder / each.model).read_bytes()) for n, each in schema.outcomes.items()}
     except (OSError, ValueError, BundleFormat) as error:
-        raise InputError(f"expected a candidate in {folder}; make one with `pfps train`") from error
+        raise InputError(Message("candidate_not_there", {"folder": str(folder)})) from error
     horizons = {name: each.horizon for name, each in schema.outcomes.items()}
     return Candidate(predictor_from_models(models, schema), reference, facts, horizons)
 

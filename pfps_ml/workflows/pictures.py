@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 from PIL import Image
 
-from pfps_ml.core import MissingLibrary
+from pfps_ml.core import Message, MissingLibrary
 from pfps_ml.core.console import command, say, steps
 from pfps_ml.model import Bundle, released_bundle
 from pfps_ml.squad.report import write_squad
@@ -49,7 +49,7 @@ def browsing() -> Iterator[Any]:
 
     browser_path = chromium()
     if browser_path is None:
-        raise MissingLibrary("expected Chromium, got none on this machine. Install it: make system")
+        raise MissingLibrary(Message("browser_missing"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(_FLAGS))
         yield browser

@@ -502,7 +502,7 @@ def _read(asked: Asked, bundle: Bundle) -> Iterator[tuple[Cohort, list[Check]]]:
     if asked.cohort is not None:
         cohort = read_cohort(asked.cohort, asked.columns, asked.mapping, bundle.horizons)
         if cohort.arm is not None:
-            raise InputError("expected runners in --cohort, got patients (it has arms); name it with --patients.")
+            raise InputError(Message("train_patients_as_runners"))
         yield _checked(cohort)
     if asked.patients is not None:
         yield _checked(read_patients(asked.patients, asked.patient_columns, asked.patient_mapping, bundle.horizons))
