@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from pfps_ml import released_bundle
-from pfps_ml.core import BundleError, PfpsError
+from pfps_ml.core import BundleError, Message, PfpsError
 from pfps_ml.model import Assessment, Bundle, digest, dump
 from pfps_ml.model.assess import assess
 from serving.audit_log import LOG, PROMOTIONS, count_bundle, now
@@ -54,7 +54,7 @@ class ActiveBundle:
             If no bundle is in service yet.
         """
         if self._bundle is None:
-            raise BundleError("expected a released bundle in service, got none yet; ask /readyz, and see the log")
+            raise BundleError(Message("no_bundle_in_service"))
         return self._bundle
 
     def start(self) -> None:

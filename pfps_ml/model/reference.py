@@ -74,11 +74,8 @@ def check_reference(content: Any, read: Iterable[str]) -> None:
         Naming what is missing or is no number: thresholds, an age and sex without an average, a field.
     """
     if faults := list(_unusable(content, read)):
-        raise BundleFormat(
-            "expected a reference that every assessment can read, but this of reference.json is missing or of another "
-            f"kind: {', '.join(faults[:_NAMED])}{' and more' if len(faults) > _NAMED else ''}; restore the bundle from "
-            "where it was released, or train it again"
-        )
+        more = "reference_unreadable_and_more" if len(faults) > _NAMED else "reference_unreadable"
+        raise BundleFormat(Message(more, {"faults": faults[:_NAMED]}))
 
 
 def average(runner: Mapping[str, float], reference: Mapping[str, Any]) -> float:
