@@ -16,9 +16,9 @@ from pfps_ml.core import Artifact, Metric, Param, Record, Tag, rounded, write_wh
 from pfps_ml.domain import Horizon
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
+from pfps_ml.evaluation.displays import Section, write_report
 from pfps_ml.evaluation.external_validation import AGAINST, Validation
 from pfps_ml.evaluation.pathway_validation import EARNED
-from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.verdict import Conclusion
 from pfps_ml.model import digest, dump
 

@@ -36,6 +36,7 @@ from pfps_ml.core.console import say, steps
 from pfps_ml.domain import ARMS, BY_NAME, ONSET, SUCCESS, TIERS, tier_fields
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
+from pfps_ml.evaluation.displays import Section, write_report
 from pfps_ml.evaluation.metrics import (
     calibration_curve,
     club_resamples,
@@ -46,7 +47,6 @@ from pfps_ml.evaluation.metrics import (
     percentiles,
 )
 from pfps_ml.evaluation.pathway_validation import PICTURED, Treated, TreatmentRecord, pathway_pictures, pathway_tables
-from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.subgroups import TIER_LABELS, compare_parts, decision_parts, groups_of, subgroup_table
 from pfps_ml.evaluation.validation_report import PATHWAY_TEXTS, PREFERENCES
 from pfps_ml.model import (
