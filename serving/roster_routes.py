@@ -13,7 +13,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from mimetypes import guess_type
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
@@ -28,15 +27,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
-from pfps_ml.core import Fault, InputError, MissingLibrary
+from pfps_ml.core import Fault, InputError, Message, MissingLibrary
 from pfps_ml.domain import check
 from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
+from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size, written_format
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
-from serving.active_bundle import ActiveBundle
+from serving.active_bundle import ActiveBundle, RosterQueue
 from serving.errors import UPLOAD_PREFIX, TooLarge
-from serving.microbatch import RosterQueue
 from serving.middleware import note_answer
 from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
 
@@ -46,7 +44,6 @@ MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever wa
 # one piece, in this process
 _OPTIONS = replace(DEFAULT_OPTIONS, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
-_FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
 
 
 def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
@@ -165,12 +162,12 @@ async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
     try:
         form = await _InMemory(Headers(headers), _stream(body), max_files=2, max_fields=0).parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise InputError(f"{_FORM}, got something else") from error
+        raise InputError(Message("upload_not_a_form")) from error
     try:
         parts = form.multi_items()
         files = {name == "map": file for name, file in parts if isinstance(file, UploadFile)}
         if len(files) != len(parts) or False not in files:
-            raise InputError(f"{_FORM}, got other parts")
+            raise InputError(Message("upload_of_other_parts"))
         ending = Path(files[False].filename or "").suffix.lower()
         mapping = await files[True].read() if True in files else None
         return Upload(await files[False].read(), ending if _ENDING.fullmatch(ending) else "", mapping)
@@ -195,11 +192,9 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
         If this machine has no folder in memory.
     """
     if not MEMORY.is_dir():
-        raise MissingLibrary(f"expected a folder in memory at {MEMORY}, got none; rosters are never put on a disk")
+        raise MissingLibrary(Message("memory_folder_missing", {"memory": MEMORY}))
     if (rows := _rows(upload)) > MAX_FILE_ROWS:
-        raise TooLarge(
-            f"expected at most {MAX_FILE_ROWS:,} rows, got {rows:,}; `pfps score` scores rosters of any size"
-        )
+        raise TooLarge(Message("upload_has_too_many_rows", {"max_file_rows": MAX_FILE_ROWS, "rows": rows}))
     sweep_uploads()
     with _upload_folder() as folder:
         source, out, mapping = (folder / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
@@ -261,7 +256,7 @@ def _rows(upload: Upload) -> int:
 
 def media_type(ending: str) -> str:
     """Return the media type of a roster file."""
-    return guess_type(f"roster{ending}")[0] or "application/octet-stream"
+    return written_format(Path(f"roster{ending}")).media_type
 
 
 __all__ = [

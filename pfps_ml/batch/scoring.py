@@ -1,6 +1,6 @@
-"""The rejected rows of a scored roster, in a file of their own: to be mended, and scored again.
+"""What scoring adds to rows (the columns of the account and of the assessment), and the rejected rows as a file.
 
-The columns that scoring adds to rows: the account, and the assessment. Rows with the same text share it.
+Rows with the same text share it. The file of rejected rows is mended by a person, and scored again.
 """
 
 from collections.abc import Iterator

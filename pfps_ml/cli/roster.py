@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pfps_ml.core import InputError
+from pfps_ml.core import InputError, Message
 from pfps_ml.core.console import cluster_of, progress, waiting
 from pfps_ml.workflows.tables import show_account, show_faults, show_lines, show_proposal
 
@@ -73,14 +73,14 @@ app = typer.Typer()
 @app.command(rich_help_panel=PHYSIO)
 def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
-    from pfps_ml.domain.schemas import template as header
-
-    if not workbook and not (out and out.suffix.lower() == ".xlsx"):
-        deliver(header(), out)
-        return
+    from pfps_ml.domain import template as header
+    from pfps_ml.io.readers import WORKBOOK, format_of
     from pfps_ml.io.xlsx_tables import template_book
 
-    _deliver_bytes(template_book(), out, ".xlsx")
+    if workbook or (out and format_of(out) == WORKBOOK):
+        _deliver_bytes(template_book(), out, WORKBOOK.ending)
+    else:
+        deliver(header(), out)
 
 
 @app.command("map", rich_help_panel=PHYSIO)
@@ -194,7 +194,7 @@ def pseudonymise(  # noqa: PLR0913, PLR0917
         elif roster and not (back or original):
             lines = pseudonyms.pseudonymise(roster, key, out, new_key, mapping)
         else:
-            raise InputError("expected ROSTER, or --back SCORED --roster ROSTER, got something else.")
+            raise InputError(Message("pseudonymise_arguments"))
     show_lines(lines, out)
 
 
@@ -217,7 +217,7 @@ def _deliver_bytes(content: bytes, out: Path | None, *endings: str) -> None:
     from pfps_ml.core.atomic_output import check_output, write_whole
 
     if out is None:
-        raise InputError("expected -o FILE.xlsx for a workbook, got none. A workbook is nothing to print.")
+        raise InputError(Message("workbook_needs_file"))
     check_output(out, endings)
     write_whole(out, content)
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)

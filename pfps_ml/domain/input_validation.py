@@ -1,7 +1,7 @@
 """The column checker: columns of numbers or text go in; coded numbers and every fault come out.
 
 It is made from the dictionary alone. Scoring and the service use it, because a file schema costs milliseconds a row.
-The pandera schema of `contracts` is made from the same declarations; a test compares the two.
+The pandera schema of `schemas` is made from the same declarations; a test compares the two.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

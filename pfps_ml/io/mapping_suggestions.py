@@ -1,6 +1,6 @@
-"""Proposals for the columns of any roster: a map for a person to check, with questions that the file leaves open.
+"""Suggestions for the columns of any roster: a map for a person to check, with questions that the file leaves open.
 
-Guesses from the values of a column: its unit, its levels, its codes for "not known", the order of its dates.
+From the values of a column follow its likely unit, levels, codes for "not known", and the order of its dates.
 """
 
 import datetime as dt

@@ -1,12 +1,7 @@
-"""Rosters read whole: what each cell means, and what is wrong with it.
+"""Rosters read: what the header and a map decide, what each cell means, and what is wrong with each row.
 
-The rows of a roster: their coded numbers, and what is wrong with them.
-
-Each row is read by itself, so a file may be cut anywhere. Ids that several rows share are looked for before.
-
-What the header of a roster file, and a map, decide for all of its rows.
-
-Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean one thing only.
+Each row is read by itself, so a file may be cut anywhere. Ids that several rows share are looked for before. Cells are
+read as people write them, such as `61,5 kg` or `Ja`, where they can mean one thing only.
 """
 
 from collections import Counter

@@ -1,11 +1,8 @@
 """A cohort with outcomes, read from any file that rosters are read from, with an account of every row.
 
 Runners are followed for new pain; patients, who had one of the arms, for success. A file with a column of arms is one
-of patients.
-
-A cohort file's own columns: those that the dictionary has no field for.
-
-The cells of an outcome as 0 and 1: written so, as no and yes, or as two levels of which --event names the case.
+of patients. Columns that the dictionary has no field for (outcome, follow-up, period) are named by `Columns`. An
+outcome is 0 and 1, no and yes, or two levels of which --event names the case.
 """
 
 import hashlib

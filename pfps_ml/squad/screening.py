@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Floats, InputError, Ints
+from pfps_ml.core import Floats, InputError, Ints, Message
 from pfps_ml.domain import BY_NAME, ONSET_FIELDS, TIERS, Driver
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping
@@ -203,10 +203,7 @@ def screen(source: Path, bundle: Bundle, mapping: Mapping | None = None) -> Scre
     """
     roster = read_roster(source, mapping)
     if len(roster.ids) > LARGEST:
-        raise InputError(
-            f"expected a squad of at most {LARGEST} rows, got {len(roster.ids):,}. "
-            "Make a file of each squad; `pfps score` scores any number of runners."
-        )
+        raise InputError(Message("squad_too_large", {"largest": LARGEST, "rows": len(roster.ids)}))
     rows = np.flatnonzero(~roster.checked.rejected)
     return Screening(roster, rows, assess(bundle, roster.values.iloc[rows].reset_index(drop=True)))
 

@@ -165,7 +165,7 @@ def _risk_row(row: Any) -> tuple[str, ...]:
 
 def main(
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
-    scenario: Annotated[str | None, typer.Option(help="A scenario of knowledge/scenarios.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="A scenario, as `pfps scenarios` lists them.")] = None,
 ) -> None:
     """Run the main job."""
     chosen = load_config(config)

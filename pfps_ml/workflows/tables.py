@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pfps_ml.core import Fault, InputError, rows_shown
+from pfps_ml.core import Fault, InputError, Message, rows_shown
 from pfps_ml.domain import Parameter, Scenario, differences
 from pfps_ml.evaluation.comparison import EXCESS
 
@@ -175,7 +175,7 @@ def lines(table: pd.DataFrame, metric: str | None = None) -> Iterator[tuple[str,
     names = list(table["metric"].unique())
     wanted = metric or names[0]
     if wanted not in names:
-        raise InputError(f"expected a figure of the comparison ({', '.join(names)}), got {wanted!r}")
+        raise InputError(Message("comparison_figure_unknown", {"names": [*names], "wanted": wanted}))
     places = 5 if wanted == EXCESS else 4  # candidates differ by some ten thousandths of it
     for row in table[table["metric"] == wanted].to_dict("records"):
         figure = _with_interval(row["value"], row["low"], row["high"], f".{places}f")
