@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfps_ml.core import Fault, InputError, Message, check_apart, check_output, written_whole
+from pfps_ml.core import InputError, Message, check_apart, check_output, written_whole
 from pfps_ml.domain import ACCOUNT, ARMS, added_by_scoring
 from pfps_ml.domain.input_validation import Checked
 from pfps_ml.io.output_writer import join
@@ -52,14 +52,16 @@ def plain(column: Any) -> Any:
 
 def _account(checked: Checked) -> dict[str, Any]:
     """Return the status of each row, its problems as text, and their codes in the same order."""
-    faults: dict[int, list[Fault]] = {}
+    problems, codes = [""] * len(checked.values), [""] * len(checked.values)
+    lines: dict[tuple[str, tuple[str, ...], int], str] = {}
     for fault in checked.faults:
         if fault.row is not None:
-            faults.setdefault(fault.row, []).append(fault)
-    problems, codes = (np.full(len(checked.values), "", dtype=object) for _ in range(2))
-    for row, wrong in faults.items():
-        problems[row] = "; ".join(fault.line for fault in wrong)
-        codes[row] = ", ".join(fault.code for fault in wrong)
+            # rows with the same cell share the parameters of its fault, so its sentence is made once for all of them
+            key = fault.code, fault.fields, id(fault.parameters)
+            line = lines.get(key) or lines.setdefault(key, fault.line)
+            before = problems[fault.row], codes[fault.row]
+            problems[fault.row] = f"{before[0]}; {line}" if before[0] else line
+            codes[fault.row] = f"{before[1]}, {fault.code}" if before[1] else fault.code
     status = pa.DictionaryArray.from_arrays(
         pa.array(checked.rejected.astype(np.int32)), pa.array(["scored", "rejected"], pa.string())
     )

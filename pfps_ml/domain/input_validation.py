@@ -145,14 +145,15 @@ def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
     broken = (whole == 1) & (values != np.rint(values)) & ~np.isnan(values)
     infinite, outside = np.isinf(values), (values < low) | (values > high)
     bad = outside | broken | infinite
-    faults = []
+    faults, shared = [], dict[tuple[str, float], dict[str, Any]]()
     for at, row in zip(*np.nonzero(bad), strict=True):
-        name = fields[at].name
-        if infinite[at, row]:  # JSON has no infinity
-            faults.append(Fault(int(row), (name,), "infinite", {"field": name}))
-        else:
-            code = "outside_limits" if outside[at, row] else "not_whole"
-            faults.append(Fault(int(row), (name,), code, {"field": name, "value": float(values[at, row])}))
+        name, value = fields[at].name, float(values[at, row])
+        code = "infinite" if infinite[at, row] else "outside_limits" if outside[at, row] else "not_whole"
+        parameters = shared.get((name, value))
+        if parameters is None:  # rows with the same number share them; JSON has no infinity
+            parameters = {"field": name} if infinite[at, row] else {"field": name, "value": value}
+            shared[name, value] = parameters
+        faults.append(Fault(int(row), (name,), code, parameters))
     values[bad] = np.nan
     return faults
 
