@@ -19,7 +19,7 @@ from pydantic import (
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
 from pfps_ml.domain import CARE, INPUTS, Field, request_model
-from pfps_ml.domain.input_validation import check_columns
+from pfps_ml.domain.input_validation import check_columns, rejects
 from pfps_ml.io.column_matching import closest_field
 
 JSON = "application/json"
@@ -123,8 +123,9 @@ AssessRequest = create_model(
 )
 
 _ROW = (
-    "One runner or patient, as in POST /assess, with a runner_id of its own. A row that is not so is rejected in the "
-    "answer, with its problems; the others are assessed."
+    "One runner or patient, as in POST /assess, with a runner_id of its own. A value that cannot be used is set aside "
+    "and named in the answer, and the row is scored partly. A row whose runner_id, age or sex cannot be used, or that "
+    "has an unknown key, is rejected, with its problems; the others are assessed."
 )
 _Row = Annotated[Any, WithJsonSchema({"description": _ROW})]
 RosterRequest = create_model(
@@ -173,16 +174,21 @@ def read(model: type[RequestModel], body: bytes) -> RequestModel:
 
 
 def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel | None, tuple[Fault, ...]]:
-    """Read one row of a roster as strictly as a request; return the row, or None and its faults.
+    """Read one row of a roster; return it without the values that its faults set aside, and the faults.
 
-    `likely_fields` remembers what unknown keys seem to mean, so that all rows share one comparison.
+    It is None where a fault rejects the row; see `rejects`. `likely_fields` remembers what unknown keys seem to mean,
+    so that all rows share one comparison.
     """
     try:
         return Runner.model_validate(row), ()
     except ValidationError as error:
         if error.error_count() > _MAX_FAULTS:
             return None, (_far_too_many(error, at),)
-        return None, tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
+        faults = tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
+    if any(map(rejects, faults)):
+        return None, faults
+    unusable = {fault.field for fault in faults}
+    return Runner.model_validate({name: value for name, value in row.items() if name not in unusable}), faults
 
 
 def coded(runners: Sequence[BaseModel]) -> dict[str, Floats]:

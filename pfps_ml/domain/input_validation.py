@@ -2,17 +2,19 @@
 
 It is made from the dictionary alone. Scoring and the service use it, because a file schema costs milliseconds a row.
 The pandera schema of `contracts` is made from the same declarations; a test compares the two.
+
+What a fault costs is decided here, for every reader of rosters: one optional cell, or the whole row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Bools, Fault, Floats
+from pfps_ml.core import Bools, Fault, Floats, Ints
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
@@ -22,19 +24,65 @@ _CODED = tuple(field.name for field in INPUTS if field.kind != "text")
 _WHOLE = 2.0**53  # below it, every whole number is a float, too
 
 
+STATUSES = ("scored", "partly", "rejected")
+_REQUIRED = frozenset(field.name for field in INPUTS if field.required)
+_MISSPELT_KEYS = frozenset({"key_resembles_field"})  # faults of a key, which name the field that it resembles
+
+
+def rejects(fault: Fault) -> bool:
+    """Return whether a fault costs the whole row: it is about the row itself, its id, its age or its sex.
+
+    Any other fault costs one cell, that of its first field: the cell counts as not measured.
+    """
+    return not fault.fields or fault.fields[0] in _REQUIRED or fault.code in _MISSPELT_KEYS
+
+
 @dataclass(frozen=True)
 class Checked:
-    """A checked frame: `values` holds numbers and level codes (NaN is missing), `faults` what was wrong, by row."""
+    """A checked frame, and what became of each row.
+
+    Attributes
+    ----------
+    values
+        Numbers and level codes. NaN is missing: not measured, or set aside because of a fault.
+    faults
+        What is wrong, by row.
+    strict
+        Whether any fault rejects its row; else only one of the row itself, its id, age or sex (see `rejects`).
+    """
 
     values: pd.DataFrame
     faults: tuple[Fault, ...]
+    strict: bool = False
+
+    @cached_property
+    def rejected(self) -> Bools:
+        """Which rows have no answer."""
+        return self._rows(fault for fault in self.faults if self.strict or rejects(fault))
+
+    @cached_property
+    def partly(self) -> Bools:
+        """Which rows are answered without the cells that their faults name."""
+        return self._rows(self.faults) & ~self.rejected
 
     @property
-    def rejected(self) -> Bools:
-        """Whether each row has at least one fault."""
-        bad = np.zeros(len(self.values), dtype=bool)
-        bad[[fault.row for fault in self.faults if fault.row is not None]] = True
-        return bad
+    def status(self) -> Ints:
+        """What became of each row: its place in `STATUSES`."""
+        return self.partly + 2 * self.rejected.astype(np.int64)
+
+    @cached_property
+    def faults_by_row(self) -> list[list[Fault]]:
+        """The faults of each row."""
+        rows: list[list[Fault]] = [[] for _ in range(len(self.values))]
+        for fault in self.faults:
+            if fault.row is not None:
+                rows[fault.row].append(fault)
+        return rows
+
+    def _rows(self, faults: Iterable[Fault]) -> Bools:
+        rows = np.zeros(len(self.values), dtype=bool)
+        rows[[fault.row for fault in faults if fault.row is not None]] = True
+        return rows
 
 
 def check(
@@ -212,4 +260,4 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing"]
+__all__ = ["STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "rejects"]

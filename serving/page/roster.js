@@ -14,7 +14,7 @@ const COLUMNS = [
   { title: "Reasons, in percentage points", of: (row) => list([row.reason_1, row.reason_2, row.reason_3].map(brief)), key: (row) => row.reason_1 },
   { title: "Measure next", of: (row) => brief(row.measure_next), key: (row) => row.measure_next },
   { title: "Pathways", of: pathwaysOf, key: (row) => row.preferred_pathway ?? "" },
-  { title: "Cautions and problems", of: (row) => [row.problems && h("strong", {}, `Rejected: ${row.problems}`), row.cautions],
+  { title: "Cautions and problems", of: (row) => [row.problems && h("strong", {}, `${row.status === "rejected" ? "Rejected" : "Not used"}: ${row.problems}`), row.cautions],
     key: (row) => `${row.problems}${row.cautions}` },
 ];
 
@@ -78,9 +78,10 @@ function show(file) {
   shown = PAGE;
   const count = (test) => rows.filter(test).length;
   const told = [
-    [rows.length, rows.length === 1 ? "row" : "rows"], [count((row) => row.status === "scored"), "scored"], [count((row) => row.status === "rejected"), "rejected"],
+    [rows.length, rows.length === 1 ? "row" : "rows"], [count((row) => row.status === "scored"), "scored"],
+    [count((row) => row.status === "partly"), "partly"], [count((row) => row.status === "rejected"), "rejected"],
     ...BANDS.map((band) => [count((row) => row.risk_band === band), `${band} risk`]),
-    [count((row) => row.status === "scored" && row.risk === null), "with knee pain now: no risk"],
+    [count((row) => row.status !== "rejected" && row.risk === null), "with knee pain now: no risk"],
   ];
   $("roster-counts").replaceChildren(...told.map(([number, text]) => h("div", {}, h("strong", {}, number.toLocaleString("en")), ` ${text}`)));
   $("download").onclick = () => download(file);
