@@ -16,6 +16,7 @@ from pydantic import (
     create_model,
     field_validator,
 )
+from pydantic_core import from_json
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
 from pfps_ml.domain import CARE, INPUTS, Field, request_model
@@ -170,7 +171,7 @@ def read(model: type[RequestModel], body: bytes) -> RequestModel:
         return model.model_validate_json(body)
     except ValidationError as error:
         # from None: the validation error holds the values, and a chained error may reach a log
-        raise _input_error(model, error) from None
+        raise _input_error(model, error, body) from None
 
 
 def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel | None, tuple[Fault, ...]]:
@@ -211,14 +212,23 @@ def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in _CHECKED}
 
 
-def _input_error(model: type[BaseModel], error: ValidationError) -> InputError:
+def _input_error(model: type[BaseModel], error: ValidationError, body: bytes) -> InputError:
     if error.error_count() > _MAX_FAULTS:
         return _invalid([_far_too_many(error, None)])
     errors, likely_fields = _errors(error), dict[str, str | None]()
     if errors[0]["type"] == "json_invalid":
         return InputError(Message("json_invalid", {"reason": errors[0]["msg"]}))
     # a thousand unknown keys are one fault, not a reply larger than the request
-    return _invalid(dict.fromkeys(_fault(_SHAPES[model], one, likely_fields) for one in errors))
+    faults = tuple(dict.fromkeys(_fault(_SHAPES[model], one, likely_fields) for one in errors))
+    runner = from_json(body).get("runner") if model is AssessRequest and errors[0]["loc"] else None
+    return _invalid((*faults, *(_contradictions(runner, faults) if isinstance(runner, dict) else ())))
+
+
+def _contradictions(runner: Mapping[str, Any], faults: Sequence[Fault]) -> list[Fault]:
+    """Return which of the values that can be read contradict each other, so that all faults are answered at once."""
+    unusable = {fault.field for fault in faults}
+    cells = {name: [runner[name]] for name in _CHECKED if name in runner and name not in unusable}
+    return [fault for fault in check_columns(cells)[1] if len(fault.fields) > 1]
 
 
 def _errors(error: ValidationError) -> Sequence[Mapping[str, Any]]:

@@ -16,6 +16,7 @@ import pandas as pd
 
 from pfps_ml.core import Bools, Fault, Floats, Ints
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
+from pfps_ml.domain.rules import rules
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
@@ -131,7 +132,36 @@ def _checked(
             faults += _faults(silent, field, "required")
     order = {field.name: at for at, field in enumerate(fields)}
     faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
+    columns = {field.name: values[at] for at, field in enumerate(checked_fields)}
+    if contradictions := set_aside_contradictions(columns):
+        values = np.array(list(columns.values()))
+        faults = sorted([*faults, *contradictions], key=lambda fault: fault.row)
     return values, checked_fields, tuple(faults)
+
+
+def set_aside_contradictions(columns: dict[str, Floats]) -> list[Fault]:
+    """Find the rows that contradict themselves, and make the cells that the rules name missing.
+
+    Parameters
+    ----------
+    columns
+        Coded fields. Where a cell is set aside, the column is replaced by another; no array is changed. Rules that read
+        a field which is not among them are left out.
+
+    Returns
+    -------
+    list of Fault
+        One for each rule and row. Its first fields are those that were set aside, never the age or the sex.
+    """
+    known = [rule for rule in rules("contradiction") if columns.keys() >= {*rule.fields}]
+    fired = [(rule, rule.fires(columns)) for rule in known]  # all by the cells as they came
+    faults = []
+    for rule, rows in fired:
+        if rows.any():
+            fields = tuple(dict.fromkeys((*rule.what, *rule.fields)))
+            faults += [Fault(int(row), fields, rule.code) for row in np.flatnonzero(rows)]
+            columns |= {name: np.where(rows, _NAN, columns[name]) for name in rule.what}
+    return faults
 
 
 def derive(values: pd.DataFrame) -> pd.DataFrame:
@@ -260,4 +290,14 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-__all__ = ["STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "rejects"]
+__all__ = [
+    "STATUSES",
+    "Checked",
+    "check",
+    "check_columns",
+    "complete",
+    "derive",
+    "is_missing",
+    "rejects",
+    "set_aside_contradictions",
+]

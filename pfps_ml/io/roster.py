@@ -33,7 +33,7 @@ from pfps_ml.domain import (
     field as field_of,
     scored_before as has_scored_columns,
 )
-from pfps_ml.domain.input_validation import Checked, check
+from pfps_ml.domain.input_validation import Checked, check, set_aside_contradictions
 from pfps_ml.domain.synonyms import level_of, read_number
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header
@@ -224,7 +224,7 @@ def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list
     for field in _per_kg(layout):
         values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
         faults += wrong
-    return values, faults
+    return values, [*faults, *set_aside_contradictions(values)]
 
 
 def id_texts(column: Any, layout: ColumnLayout) -> pd.Series:
