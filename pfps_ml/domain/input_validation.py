@@ -291,13 +291,6 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
 
 
 __all__ = [
-    "STATUSES",
-    "Checked",
-    "check",
-    "check_columns",
-    "complete",
-    "derive",
-    "is_missing",
-    "rejects",
+    "STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "rejects",
     "set_aside_contradictions",
-]
+]  # fmt: skip
