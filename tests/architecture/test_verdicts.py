@@ -102,7 +102,7 @@ def test_every_sentence_has_the_parameters_that_it_names():
 def test_every_sentence_of_the_catalogue_is_said_somewhere():
     prefixes = tuple(f"{kind}." for kind in NAMED_KINDS)
     dead = [code for code in codes_of_catalogue() if not code.startswith(prefixes) and code not in constants()]
-    assert not sorted(dead)
+    assert not sorted({*dead} - {rule.code for rule in rules()})  # those of rules stand in rules.toml
 
 
 def test_names_of_a_kind_are_those_of_the_product_and_every_kind_is_used():
