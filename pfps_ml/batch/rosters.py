@@ -1,4 +1,4 @@
-"""Scoring a roster file or a data set: every row comes back once, in order, scored or rejected with its reasons.
+"""Rosters in, rosters out: every row comes back once, in order, scored, partly scored, or rejected with its reasons.
 
 A data set is a folder of Parquet files. Every partition is one file in and one file out, of the same name, written
 whole by whoever scores it, on this machine or on a cluster; doing it twice does no harm.
@@ -98,7 +98,7 @@ def finished(out: Path, name: str, rows: int) -> dict[str, Any] | None:
     account = _read(_place(out, name))
     try:
         summary = Summary(**{key: account[key] for key in Summary.__dataclass_fields__})
-        counted = summary.rows == rows == summary.scored + summary.rejected
+        counted = summary.rows == rows and summary.balances
         problems_counted = all(isinstance(count, int) for count in summary.problems.values())
         whole = counted and problems_counted and account["digest"] == digest_of(out / name)
     except (OSError, LookupError, TypeError, AttributeError):
@@ -321,8 +321,8 @@ def _reconciled(tasks: Tasks, accounts: list[dict[str, Any]]) -> Summary:
         if "error" not in account and task and account["rows"] != task.source.rows:
             counts = {"expected": task.source.rows, "rows": account["rows"], "partition": account["name"]}
             raise OutputError(Message("partition_rows_differ", counts))
-    fields = ("rows", "scored", "rejected", "problems")
-    return total(Summary(*(account[key] for key in fields)) for account in accounts if "error" not in account)
+    whole = (account for account in accounts if "error" not in account)
+    return total(Summary(**{key: account[key] for key in Summary.__dataclass_fields__}) for account in whole)
 
 
 def _raise_broken(accounts: list[dict[str, Any]], out: Path) -> None:

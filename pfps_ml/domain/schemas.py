@@ -214,7 +214,7 @@ def dictionary_page() -> str:
 def rules_table(more: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return the rules across fields as a Markdown table; `more` are further columns, a cell a rule."""
     more = more or {}
-    rows = [(f"`{rule.code}`", rule.kind.replace("_", " "), _condition(rule), _effect(rule), _said(rule),
+    rows = [(f"`{rule.code}`", rule.kind.replace("_", " "), _condition(rule), _effect(rule), rule.message.text,
              ", ".join(rule.sources) or "by definition", *(cells[at] for cells in more.values()))
             for at, rule in enumerate(clinical_rules())]  # fmt: skip
     return markdown_table(("rule", "kind", "fires where", "effect", "what is said", "source", *more), rows)
@@ -228,10 +228,6 @@ def _condition(rule: Rule) -> str:
 def _effect(rule: Rule) -> str:
     what = ", ".join([*rule.what, *([rule.arm] if rule.arm else [])])
     return rule.effect.replace("_", " ") + (f": {what}" if what else "")
-
-
-def _said(rule: Rule) -> str:
-    return rule.fault_message.text if rule.effect == "set_aside" else rule.message.text
 
 
 def _arm_table() -> str:

@@ -270,7 +270,7 @@ def write_squad(source: Path, out: Path, bundle: Bundle, options: ReportOptions 
     """
     check_output(out, ENDINGS)
     options = options or ReportOptions()
-    data = ReportData(screen(source, bundle, options.mapping), options)
+    data = ReportData(screen(source, bundle, options.mapping, options.strict), options)
     page = report_page(data)
     write_whole(out, print_pdf(page) if out.suffix.lower() == ".pdf" else page.encode())
     return data
@@ -278,13 +278,13 @@ def write_squad(source: Path, out: Path, bundle: Bundle, options: ReportOptions 
 
 def report_page(data: ReportData) -> str:
     """Return the report as HTML."""
-    bundle, count = data.screening.bundle, formatting.runners(len(data.screening.roster.ids))
+    bundle = data.screening.bundle
     return (
         _templates()
         .get_template("report.html")
         .render(
             title="Runner's knee in this squad",
-            about=f"{count} · the next {data.horizon} · model {bundle.name}",
+            about=f"{data.screening.counts} · the next {data.horizon} · model {bundle.name}",
             notice=bundle.notice,
             front=[section(name, data) for name in COACH],
             back=[section(name, data) for name in PHYSIO],

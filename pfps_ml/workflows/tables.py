@@ -30,14 +30,15 @@ def show_account(summary: "Summary", out: Path | None = None) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("rows", f"{summary.rows:,}")
     table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
+    table.add_row("scored partly" if out else "partly", f"{summary.partly:,}")
     table.add_row("rejected", f"{summary.rejected:,}")
     for field, count in summary.problems.items():
         table.add_row(f"  for {field}", f"{count:,}")
     Console().print(table)
     if out:
         hint = (
-            f" (`pfps rejected {out} -o mend.csv` repeats the rejected rows)"
-            if summary.rejected and out.is_file()
+            f" (`pfps rejected {out} -o mend.csv` repeats the rows with problems)"
+            if (summary.rejected or summary.partly) and out.is_file()
             else ""
         )
         Console().print(f"Written: {out}{hint}", markup=False, highlight=False, soft_wrap=True)
