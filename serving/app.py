@@ -26,7 +26,7 @@ from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import AUDIT, LOG, PROMOTIONS, count_answer, show_log
 from serving.errors import Unauthorised, status_reply
-from serving.microbatch import MicroBatch
+from serving.microbatch import MicroBatch, RosterQueue
 from serving.middleware import HEADERS, Guard, note_answer
 from serving.pages import pages
 from serving.requests import UNKNOWN_PATH, AssessRequest, read
@@ -45,15 +45,18 @@ def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
     access
         Who may ask, and how often.
     """
+    queue = RosterQueue()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         start(active)
+        queue.worker.start()
         yield
+        queue.worker.stop()
         active.stop()
 
     return Starlette(
-        routes=[*_own_routes(active), *roster_routes(active), *pages(active)],
+        routes=[*_own_routes(active), *roster_routes(active, queue), *pages(active)],
         middleware=[Middleware(Guard, active=active, access=access)],
         lifespan=lifespan,
     )

@@ -39,12 +39,6 @@ class Forbidden(PfpsError):
     http_status, code = 403, "forbidden"
 
 
-class TooLarge(InputError):
-    """The body is larger than its route reads."""
-
-    http_status, code = 413, "too_large"
-
-
 class UnsupportedMedia(InputError):
     """The body is not of the media type that its route reads, or is encoded."""
 
@@ -79,12 +73,21 @@ class RecordUnwritable(OutputError):
     http_status, code = 503, "record_unwritable"
 
 
+class WorkerEnded(PfpsError):
+    """The process that worked on a roster was ended from outside, or this machine has no room."""
+
+    http_status, code = 503, "roster_not_done"
+
+
+_EXPLAINED = (BundleError, RecordUnwritable, WorkerEnded)  # the service is not to blame, and no sentence names a file
+
+
 def error_reply(error: PfpsError) -> Response:
     """Return the answer to a mistake that the product can explain; it names no folder and no file of this machine."""
     headers = {"www-authenticate": "Bearer"} if error.http_status == HTTPStatus.UNAUTHORIZED else {}
     headers |= {"retry-after": str(error.wait)} if isinstance(error, TooMany) else {}
     headers |= {"accept-encoding": "identity"} if isinstance(error, UnsupportedCoding) else {}
-    if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR and type(error) not in {BundleError, RecordUnwritable}:
+    if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR and type(error) not in _EXPLAINED:
         # what is wrong with this machine is for its log; the sentence may name a file
         return _reply(error.http_status, error.code, Message("service_fault", {"code": error.code}).text)
     return _reply(error.http_status, error.code, error.message, error.faults, headers)
@@ -112,11 +115,11 @@ __all__ = [
     "Forbidden",
     "RecordUnwritable",
     "RepeatedKey",
-    "TooLarge",
     "TooMany",
     "Unauthorised",
     "UnsupportedCoding",
     "UnsupportedMedia",
+    "WorkerEnded",
     "error_reply",
     "status_reply",
 ]

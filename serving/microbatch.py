@@ -13,6 +13,7 @@ from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.errors import TooMany
 from serving.requests import coded
+from serving.roster_worker import RosterWorker
 
 Result = TypeVar("Result")
 Pending = tuple[BaseModel, "asyncio.Future[Assessment]"]
@@ -82,14 +83,23 @@ def _resolve(future: "asyncio.Future[Assessment]", result: Assessment | Exceptio
 
 
 class RosterQueue:
-    """One thread for rosters, and the rosters that wait for it; a roster of thousands delays no single runner."""
+    """One thread for rosters, and the rosters that wait for it; a roster of thousands delays no single runner.
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+    Parameters
+    ----------
+    max_waiting
+        Rosters in hand or waiting.
+    worker
+        Does what is too much for this process.
+    """
+
+    def __init__(self, max_waiting: int = MAX_WAITING, worker: RosterWorker | None = None) -> None:
+        self.worker = worker or RosterWorker()
         self._places = BoundedSemaphore(max_waiting)
         self._thread = ThreadPoolExecutor(1, "rosters")
 
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Call a function in the thread, in its turn.
+        """Call a function in the thread, in its turn. For a process of its own: `run(queue.worker.run, function, ...)`.
 
         Raises
         ------

@@ -63,12 +63,15 @@ class RunOptions:
         What one piece of a file is. A piece of the input is a row group of a Parquet output.
     cluster
         For a data set: the address of a Dask cluster, or None in its place for one on this machine.
+    in_turn
+        Whether a file of several pieces is scored in this process, without parts that a run could go on from.
     """
 
     workers: int | None = None
     chunk: int = CHUNK
     size: Size = field(default_factory=Size)
     cluster: tuple[str | None] | None = None
+    in_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,7 +132,7 @@ def score_file(
     check_output(out, ENDINGS)
     progress("Reading", 0, 0)
     task = open_task(source, load_mapping(mapping), written_format(out), options)
-    if task.source.is_one_piece(options.size):
+    if options.in_turn or task.source.is_one_piece(options.size):
         task = settled(task, in_turn(task), progress)
         with written_whole(out) as file:
             return score_in_turn(task, bundle, file, progress)

@@ -54,6 +54,7 @@ from pfps_ml.core.errors import (
     PartlyDone,
     PfpsError,
     ReleaseRefused,
+    TooLarge,
     rows_shown,
 )
 from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
@@ -82,7 +83,7 @@ __all__ = [
     "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault", "Floats",
     "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray", "OnsetConfig",
     "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig", "RecalibrationConfig",
-    "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
+    "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TooLarge", "TrainingConfig", "ValidationConfig",
     "append_lines", "at_least", "check_apart", "check_output", "check_room", "csv_text", "destination", "distinct",
     "expit", "explained", "fit_logistic", "generator", "load_config", "locked_record", "logit", "made_folder",
     "mend_record", "normal_quantile", "percent", "result_folder", "rewrite_record", "rounded", "rows_shown", "same",
