@@ -18,6 +18,7 @@ ADVICE = {
     400: "expected a request as HTTP/1.1 describes it, got something else",
     404: "expected one of the routes that /docs.json lists, got another",
     405: "expected a method that the Allow header names, got another",
+    408: "expected a whole request within the time that its headers and its body may take, got no end of it",
     431: "expected a shorter request line and fewer or shorter headers, got too much",
     500: "this request could not be answered because of a fault in the service; its log says where, and holds no value",
     501: "expected a body that is sent as it is or in chunks, got another Transfer-Encoding",

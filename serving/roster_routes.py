@@ -33,10 +33,9 @@ from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.errors import UPLOAD_PREFIX
-from serving.microbatch import RosterQueue
+from serving.microbatch import RosterQueue, temporary_files_in
 from serving.middleware import note_answer
 from serving.requests import ENDPOINTS, JSON, LikelyFields, RosterRequest, columns_of, read, read_row
-from serving.roster_worker import temporary_files_in
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
 MAX_BYTES = ENDPOINTS["/score_roster"].max_bytes

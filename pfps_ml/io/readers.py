@@ -66,7 +66,8 @@ def _footer(path: Path) -> int:
         return 0
     with path.open("rb") as content:
         content.seek(-min(8, path.stat().st_size), 2)
-        return int.from_bytes(content.read(4), "little")
+        length, mark = int.from_bytes(content.read(4), "little"), content.read(4)
+        return length if mark == b"PAR1" and length < path.stat().st_size else 0
 
 
 def row_pieces(path: Path, rows: int, only: str | None) -> Iterator[Any]:
