@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pfps_ml.core import Message as Sentence, PfpsError
+from pfps_ml.core import Message as Sentence, PfpsError, TooLarge
 from serving.access import AccessConfig
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import AUDIT, LOG, count_answer
-from serving.errors import CODE_HEADER, TooLarge, UnsupportedCoding, UnsupportedMedia, error_reply, status_reply
+from serving.errors import CODE_HEADER, UnsupportedCoding, UnsupportedMedia, error_reply, status_reply
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"

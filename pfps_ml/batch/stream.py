@@ -65,6 +65,8 @@ class RunOptions:
         For a data set: the address of a Dask cluster, or None in its place for one on this machine.
     strict
         Whether any fault rejects its row; else one of an optional cell costs that cell alone.
+    in_turn
+        Whether a file of several pieces is scored in this process, without parts that a run could go on from.
     """
 
     workers: int | None = None
@@ -72,6 +74,7 @@ class RunOptions:
     size: Size = field(default_factory=Size)
     cluster: tuple[str | None] | None = None
     strict: bool = False
+    in_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -132,7 +135,7 @@ def score_file(
     check_output(out, ENDINGS)
     progress("Reading", 0, 0)
     task = open_task(source, load_mapping(mapping), written_format(out), options)
-    if task.source.is_one_piece(options.size):
+    if options.in_turn or task.source.is_one_piece(options.size):
         task = settled(task, in_turn(task), progress)
         with written_whole(out) as file:
             return score_in_turn(task, bundle, file, progress)

@@ -4,7 +4,8 @@
 
     PfpsError                exit  HTTP
     ├── InputError             2    400   a file or request that cannot be read as a roster
-    │   └── InvalidInput       2    422   it can be read, but what it says is not valid
+    │   ├── InvalidInput       2    422   it can be read, but what it says is not valid
+    │   └── TooLarge           2    413   it holds more than is read, or would take too much memory or time
     ├── FactError              2    500   the dictionary, ledger, a scenario or the configuration is wrong
     ├── CohortError            2    500   a training cohort fails validation
     ├── MissingLibrary         2    500   a library or system package is not installed
@@ -128,6 +129,12 @@ class InvalidInput(InputError):
     http_status, code = 422, "invalid"
 
 
+class TooLarge(InputError):
+    """The input holds more than is read, or would take more memory or time than it may."""
+
+    http_status, code = 413, "too_large"
+
+
 class FactError(PfpsError):
     """The dictionary, the evidence ledger, a scenario or the configuration is wrong."""
 
@@ -224,5 +231,6 @@ __all__ = [
     "PartlyDone",
     "PfpsError",
     "ReleaseRefused",
+    "TooLarge",
     "rows_shown",
 ]

@@ -141,8 +141,8 @@ def test_a_body_that_is_too_large_is_refused(client):
 def test_more_rosters_than_can_wait_are_asked_to_come_again(client):
     import anyio
 
-    from serving.active_bundle import RosterQueue
     from serving.errors import TooMany
+    from serving.microbatch import RosterQueue
 
     async def crowded():
         queue = RosterQueue(max_waiting=0)

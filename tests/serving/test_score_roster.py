@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.batch.rosters import score_roster
-from serving.roster_routes import MAX_FILE_ROWS, MEMORY
+from serving.microbatch import WorkLimits
+from serving.roster_routes import MEMORY
 from tests.rosters import EXAMPLE, GOOD
 from tests.serving.client import CANARY, THEIRS, refusal
 
@@ -115,7 +116,7 @@ def test_what_is_wrong_with_a_form_is_told_its_sender_and_not_the_log(client, lo
 def many_rows(ending):
     """Return a small file with more rows than are scored at once."""
     frame, content = (
-        pd.DataFrame({"runner_id": ["a"] * (MAX_FILE_ROWS + 1), "age_years": 20, "sex": "male"}),
+        pd.DataFrame({"runner_id": ["a"] * (WorkLimits.rows + 1), "age_years": 20, "sex": "male"}),
         io.BytesIO(),
     )
     (frame.to_parquet if ending == ".parquet" else frame.to_csv)(content, index=False)
