@@ -102,17 +102,19 @@ def _others(n: Callable[[int], int]) -> dict[str, Upload]:
     }  # fmt: skip
 
 
-def book_of(sheet: bytes, strings: bytes = b"", styles: bytes = b"", sheets: int = 1, parts: int = 0,
-            packed: int = zipfile.ZIP_DEFLATED, head: bytes = b"") -> bytes:  # fmt: skip
-    """Return a workbook of raw parts; several sheets share one part."""
+def book_of(
+    sheet: bytes, *, sheets: int = 1, parts: int = 0, packed: int = zipfile.ZIP_DEFLATED, **others: bytes
+) -> bytes:
+    """Return a workbook of raw parts; sheets share one. `others`: `strings`, `styles`, and their `head`."""
+    head = others.get("head", b"")
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", packed) as archive:
         names = b"".join(b'<sheet name="S%d" sheetId="%d" r:id="s"/>' % (at, at + 1) for at in range(sheets))
         archive.writestr("_rels/.rels", _related(("o", "officeDocument", "xl/workbook.xml")))
         archive.writestr("xl/workbook.xml", b'<workbook xmlns:r="r"><sheets>' + names + b"</sheets></workbook>")
         related = [("s", "worksheet", "s.xml")]
-        for name, text, tag in (("sharedStrings", strings, b"sst"), ("styles", styles, b"")):
-            if text:
+        for name, other, tag in (("sharedStrings", "strings", b"sst"), ("styles", "styles", b"")):
+            if text := others.get(other):
                 related.append((name, name, f"{name}.xml"))
                 archive.writestr(f"xl/{name}.xml", head + (b"<%s>%s</%s>" % (tag, text, tag) if tag else text))
         archive.writestr("xl/_rels/workbook.xml.rels", _related(*related))
@@ -124,7 +126,7 @@ def book_of(sheet: bytes, strings: bytes = b"", styles: bytes = b"", sheets: int
 
 def _book(sheet: Callable[[], bytes], strings: Callable[[], bytes] = bytes, styles: Callable[[], bytes] = bytes,
           head: bytes = b"") -> Upload:  # fmt: skip
-    return "r.xlsx", lambda: book_of(sheet(), strings(), styles(), head=head)
+    return "r.xlsx", lambda: book_of(sheet(), strings=strings(), styles=styles(), head=head)
 
 
 def _related(*parts: tuple[str, str, str]) -> bytes:
