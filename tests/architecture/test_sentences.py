@@ -8,6 +8,7 @@ import pytest
 
 from pfps_ml.core import errors
 from pfps_ml.core.messages import catalogue, parameters_of
+from pfps_ml.domain.rules import rules
 from tests.architecture.test_house import HOUSE, PRODUCT, paths, tree_of
 
 # attributes and names that hold a sentence for a person

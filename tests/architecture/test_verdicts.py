@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 from pfps_ml.core.messages import HOME, NAMED_KINDS, Message, catalogue, parameters_of
 from pfps_ml.domain.dictionary import ARMS
+from pfps_ml.domain.rules import rules
 from pfps_ml.evaluation.check_catalogue import TOPICS, CheckVerdict
 from pfps_ml.evaluation.verdict import FIGURES, FigureVerdict
 from pfps_ml.model.preference import Reason, Rival
