@@ -135,7 +135,7 @@ def _checked(
     columns = {field.name: values[at] for at, field in enumerate(checked_fields)}
     if contradictions := set_aside_contradictions(columns):
         values = np.array(list(columns.values()))
-        faults = sorted([*faults, *contradictions], key=lambda fault: fault.row)
+        faults = sorted([*faults, *contradictions], key=lambda fault: fault.row or 0)
     return values, checked_fields, tuple(faults)
 
 
