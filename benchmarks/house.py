@@ -72,9 +72,13 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
-def imports(module: str) -> Iterator[Import]:
-    """Yield every import of a module, wherever in the file it stands; those for types alone are not made on loading."""
-    tree = tree_of(modules()[module])
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    """Return every import of a module, wherever it stands; those for types alone are not made on loading."""
+    return tuple(_imports(tree_of(modules()[module])))
+
+
+def _imports(tree: ast.Module) -> Iterator[Import]:
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     typing = [node for node in ast.walk(tree) if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.dump(node.test)]
     lazy = {id(inner) for node in (*functions, *typing) for inner in ast.walk(node)}

@@ -3,9 +3,11 @@
 The ASGI application: every route of the HTTP API behind the guard, and nothing of the server that runs it.
 """
 
+import asyncio
 import gc
 import signal
 import socket
+import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -22,13 +24,13 @@ from starlette.types import ASGIApp
 from pfps_ml.core import InputError
 from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
-from serving.audit_log import LOG, show_log
+from serving.audit_log import AUDIT, LOG, PROMOTIONS, count_answer, show_log
 from serving.errors import Unauthorised, status_reply
 from serving.microbatch import MicroBatch
-from serving.middleware import Guard, note_answer
+from serving.middleware import HEADERS, Guard, note_answer
 from serving.pages import pages
-from serving.requests import AssessRequest, read
-from serving.roster_routes import roster_routes
+from serving.requests import UNKNOWN_PATH, AssessRequest, read
+from serving.roster_routes import roster_routes, sweep_uploads
 
 
 def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
@@ -46,7 +48,7 @@ def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
-        active.start()
+        start(active)
         yield
         active.stop()
 
@@ -55,6 +57,15 @@ def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
         middleware=[Middleware(Guard, active=active, access=access)],
         lifespan=lifespan,
     )
+
+
+def start(active: ActiveBundle) -> None:
+    """Put right what a process that was killed has left behind, then put the released bundle into service."""
+    AUDIT.start()
+    PROMOTIONS.start()
+    if swept := sweep_uploads():
+        LOG.warning("uploads_swept: %d folders of a process that was killed were deleted from memory", swept)
+    active.start()
 
 
 def _own_routes(active: ActiveBundle) -> list[BaseRoute]:
@@ -70,7 +81,8 @@ def _own_routes(active: ActiveBundle) -> list[BaseRoute]:
 async def _assess(batch: MicroBatch, request: Request) -> Response:
     message = read(AssessRequest, await request.body())
     assessment = await batch.assess(message.runner)  # type: ignore[attr-defined]
-    note_answer(assessment["bundle"], risks=[assessment["risk"] and assessment["risk"]["probability"]])
+    risk, runner_id = assessment["risk"], message.runner.runner_id  # type: ignore[attr-defined]
+    note_answer(assessment["bundle"], risks=[risk and risk["probability"]], people=[runner_id])
     return JSONResponse(assessment)
 
 
@@ -87,10 +99,13 @@ async def _alive(_: Request) -> Response:
 
 
 async def _ready(active: ActiveBundle, _: Request) -> Response:
+    AUDIT.check()
+    PROMOTIONS.check()
     return PlainTextResponse("\n") if active.ready else status_reply(503)
 
 
 BACKLOG = 2048
+_CLOSING = [(name.encode(), value.encode()) for name, value in {**HEADERS, "connection": "close"}.items()]
 GRACE_SECONDS = 20  # for the requests in hand, after SIGTERM or SIGINT
 
 
@@ -167,6 +182,8 @@ def run_app(app: ASGIApp, listener: socket.socket) -> None:
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         app,
+        http=_protocol(),
+        proxy_headers=False,  # the peer is who is connected, whatever a header says
         backlog=BACKLOG,
         log_config=None,
         access_log=False,
@@ -176,4 +193,28 @@ def run_app(app: ASGIApp, listener: socket.socket) -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
-__all__ = ["create_app", "listen", "run_app", "serve"]
+def _protocol() -> type[asyncio.Protocol]:
+    """Return HTTP as uvicorn speaks it, except that what is no HTTP is answered in the shape of our errors."""
+    import h11
+    from uvicorn.protocols.http.h11_impl import H11Protocol
+
+    class Protocol(H11Protocol):
+        def send_400_response(self, msg: str) -> None:
+            """Answer what cannot be read as HTTP, unless an answer has begun already, and close the connection."""
+            error = sys.exc_info()[1]  # uvicorn calls this while it handles the error, and does not pass it on
+            status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
+            if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
+                reply = status_reply(status)
+                headers = [*reply.raw_headers, *_CLOSING]
+                for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=bytes(reply.body)),
+                              h11.EndOfMessage()):  # fmt: skip
+                    self.transport.write(self.conn.send(event))
+                count_answer(UNKNOWN_PATH, status, 0.0)
+            if self.cycle:
+                self.cycle.disconnected = True  # whoever reads the body learns that there is no more of it
+            self.transport.close()
+
+    return Protocol
+
+
+__all__ = ["create_app", "listen", "run_app", "serve", "start"]

@@ -8,7 +8,8 @@ import logging
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Lock
@@ -16,10 +17,15 @@ from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
-from pfps_ml.core import OutputError
-
-PROMOTIONS = "PFPS_PROMOTION_LOG"
-AUDIT = "PFPS_AUDIT"
+from pfps_ml.core import (
+    Message,
+    PfpsError,
+    append_lines,
+    check_room,
+    mend_record,
+)
+from pfps_ml.io.pseudonyms import mark, mark_key
+from serving.errors import RecordUnwritable
 
 
 class Clock:
@@ -46,27 +52,124 @@ def now() -> str:
     return _CLOCK.now()
 
 
-def record(variable: str, **facts: Any) -> None:
-    """Append one line of JSON to the file that an environment variable names; do nothing if it names none.
+class RecordFile:
+    """The file of lines of JSON that an environment variable names: the audit trail or the promotion log.
 
-    The line is appended in one step, so that several processes may share a file. Only the owner can read the file.
+    Every line is in it whole or not at all, whatever ends the process. Several processes may share it, and it may be
+    moved away while it is written to: it is opened for every line. Only the owner can read it. The system writes it to
+    the disk in its own time: a power cut may take the last lines.
 
-    Raises
-    ------
-    OutputError
-        If the line cannot be written: what goes on record must not happen unrecorded.
+    Parameters
+    ----------
+    variable
+        The environment variable. Nothing is written while it is empty.
+    of_people
+        Whether lines are about persons: a key for their marks stands beside the file then.
     """
-    if not (name := os.environ.get(variable)):
-        return
-    line = json.dumps({"time": now(), **facts}).encode() + b"\n"
-    try:
-        file = os.open(Path(name), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+
+    def __init__(self, variable: str, of_people: bool = False) -> None:
+        self.variable, self._of_people = variable, of_people
+        self._unwritable = False
+        self._key: tuple[Path, bytes | None] | None = None
+
+    @property
+    def path(self) -> Path | None:
+        """The file, or None if none is named."""
+        name = os.environ.get(self.variable)
+        return Path(name) if name else None
+
+    @property
+    def unwritable(self) -> bool:
+        """Whether the last line could not be written, and no room was made since."""
+        return self._unwritable and self.path is not None
+
+    def append(self, *lines: Mapping[str, Any], wait: bool = True) -> None:
+        """Append lines, all of them or none, with the time before each.
+
+        Parameters
+        ----------
+        lines
+            Facts. Under `people` stand the ids of persons: marks are written in their place (see `marks`).
+        wait
+            Whether to wait while another process has the file.
+
+        Raises
+        ------
+        BlockingIOError
+            If another process has the file, and nobody is to wait for it.
+        RecordUnwritable
+            If they cannot be written: what goes on record must not happen unrecorded.
+        """
+        if path := self.path:
+            with self._watched(wait):
+                stamped = [{"time": now(), **self._marked(path, line)} for line in lines]
+                content = "".join(json.dumps(line) + "\n" for line in stamped).encode()
+                self._say_torn(append_lines(path, content, wait))
+
+    def check(self) -> None:
+        """Try whether there is room for a line; a file that another process is writing to has room.
+
+        Raises
+        ------
+        RecordUnwritable
+            If there is none.
+        """
+        if path := self.path:
+            with suppress(BlockingIOError), self._watched(wait=False):
+                self._say_torn(check_room(path))
+
+    def start(self) -> None:
+        """Mend what a process that was killed has left, and make the key of the marks; a fault is logged."""
+        with suppress(RecordUnwritable):
+            if path := self.path:
+                _WRITABLE.labels(self.variable).set(1)
+                with self._watched():
+                    self._say_torn(mend_record(path))
+                    self._marked(path, {"people": []} if self._of_people else {})
+            self.check()
+
+    def _marked(self, path: Path, facts: Mapping[str, Any]) -> Mapping[str, Any]:
+        if "people" not in facts:
+            return facts
+        if self._key is None or self._key[0] != path:
+            # a device or a pipe has no file beside it, and nobody can be taken out of it
+            self._key = path, None if path.exists() and not path.is_file() else mark_key(path, make=True)
+        key = self._key[1]
+        return {**facts, "people": [mark(one, key) if one and key else None for one in facts["people"]]}
+
+    @contextmanager
+    def _watched(self, wait: bool = True) -> Iterator[None]:
+        """Explain what the disk refuses, and log it once; log, too, when there is room again."""
         try:
-            os.write(file, line)
-        finally:
-            os.close(file)
-    except OSError as error:
-        raise OutputError(f"expected to add a line to the file that {variable} names, got: {error.strerror}") from error
+            yield
+        except (OSError, PfpsError) as error:
+            if isinstance(error, BlockingIOError) and not wait:
+                raise
+            message = Message("record_unwritable", {"variable": self.variable, "reason": _reason(error)})
+            self._turn(True, message)
+            raise RecordUnwritable(message) from None
+        if self._unwritable:
+            self._turn(False, Message("record_writable_again", {"variable": self.variable}))
+
+    def _turn(self, unwritable: bool, message: Message) -> None:
+        if unwritable != self._unwritable:
+            LOG.log(logging.ERROR if unwritable else logging.INFO, "%s: %s", message.code, message.text)
+            self._unwritable = unwritable
+            _WRITABLE.labels(self.variable).set(not unwritable)
+
+    def _say_torn(self, torn: int) -> None:
+        if torn:
+            message = Message("record_mended", {"variable": self.variable, "n": torn})
+            LOG.warning("%s: %s", message.code, message.text)
+
+
+def _reason(error: OSError | PfpsError) -> str:
+    """Return why the disk refuses, without the name of a file: this is told to whoever sent the request."""
+    cause = error.__cause__ if isinstance(error, PfpsError) else error
+    if isinstance(cause, OSError) and cause.strerror:
+        return cause.strerror
+    detail = error.detail if isinstance(error, PfpsError) else None
+    return detail.code if detail else type(error).__name__
 
 
 class ValueFreeLogs(logging.Filter):
@@ -106,7 +209,13 @@ _SECONDS = Histogram("bentoml_service_request_duration_seconds", "Time of answer
 _BUNDLE = Gauge(
     "pfps_bundle_in_service", "1 for the bundle in service, 0 for those before", ("bundle",), registry=_REGISTRY
 )
+_WRITABLE = Gauge(
+    "pfps_record_writable", "1 while the file that the variable names can be written, else 0", ("variable",),
+    registry=_REGISTRY,
+)  # fmt: skip
+_WRONG_KEYS = Counter("pfps_wrong_keys", "Requests with a key that is none of this service", registry=_REGISTRY)
 METRICS_MEDIA = CONTENT_TYPE_LATEST
+AUDIT, PROMOTIONS = RecordFile("PFPS_AUDIT", of_people=True), RecordFile("PFPS_PROMOTION_LOG")
 
 
 def count_answer(endpoint: str, status: int, seconds: float) -> None:
@@ -123,6 +232,11 @@ def count_bundle(bundle: str, before: str | None) -> None:
     _BUNDLE.labels(bundle).set(1)
 
 
+def count_wrong_key() -> None:
+    """Count one request with a wrong key."""
+    _WRONG_KEYS.inc()
+
+
 def metrics() -> bytes:
     """Return all metrics in the text format of Prometheus."""
     return generate_latest(_REGISTRY)
@@ -134,11 +248,12 @@ __all__ = [
     "METRICS_MEDIA",
     "PROMOTIONS",
     "Clock",
+    "RecordFile",
     "ValueFreeLogs",
     "count_answer",
     "count_bundle",
+    "count_wrong_key",
     "metrics",
     "now",
-    "record",
     "show_log",
 ]

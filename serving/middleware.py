@@ -2,25 +2,29 @@
 
 import asyncio
 import time
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from hashlib import sha256
-from ipaddress import ip_address
 from typing import Any
 
+from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pfps_ml.core import PfpsError
-from serving.access import LOCAL, AccessConfig
+from pfps_ml.core import Message as Sentence, PfpsError
+from serving.access import AccessConfig
 from serving.active_bundle import ActiveBundle
-from serving.audit_log import AUDIT, LOG, count_answer, record
-from serving.errors import CODE_HEADER, TooLarge, Unauthorised, UnsupportedMedia, error_reply, status_reply
+from serving.audit_log import AUDIT, LOG, count_answer
+from serving.errors import CODE_HEADER, TooLarge, UnsupportedCoding, UnsupportedMedia, error_reply, status_reply
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"
+_SHORT = 100  # persons in a line of the audit trail that is written in the event loop: some 0.5 ms
+_CHARSETS = frozenset({b"utf-8", b"utf8", b"us-ascii"})
 # no inline script or style, no other host, no frame; data: for small pictures in the page's own style sheets
 CONTENT_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -63,7 +67,10 @@ _CONTEXT: ContextVar[RequestContext] = ContextVar("request")
 
 
 def note_answer(bundle: str, **facts: Any) -> None:
-    """Note which bundle answers the request in hand, and what the audit records of the answer."""
+    """Note which bundle answers the request in hand, and what the audit records of the answer.
+
+    Under `people` stand the ids of those who are assessed, or None; the audit has a keyed hash of each.
+    """
     context = _CONTEXT.get()
     context.bundle, context.facts = bundle, facts
 
@@ -108,10 +115,10 @@ class GuardedSend:
     async def _begin(self, message: Message) -> None:
         context = self._context
         if context.facts and message["status"] < 400:
-            record(
-                AUDIT, route=self._scope["path"], key=context.owner, bundle=context.bundle, input=context.digest,
+            await _put_on_record({
+                "route": self._scope["path"], "key": context.owner, "bundle": context.bundle, "input": context.digest,
                 **context.facts,
-            )  # fmt: skip
+            })  # fmt: skip
         self.status = message["status"]
         headers = MutableHeaders(raw=message["headers"])
         for name, value in HEADERS.items():
@@ -120,6 +127,15 @@ class GuardedSend:
         if bundle := context.bundle or self._active.name:
             headers[BUNDLE_HEADER] = bundle
         await self._send({**message, "headers": headers.raw})
+
+
+async def _put_on_record(line: dict[str, Any]) -> None:
+    """Add a line to the audit trail; others are answered while a long one is made, or one waits for the trail."""
+    if len(line.get("people", ())) <= _SHORT:
+        with suppress(BlockingIOError):
+            AUDIT.append(line, wait=False)
+            return
+    await run_in_threadpool(AUDIT.append, line)
 
 
 class Guard:
@@ -161,7 +177,9 @@ class Guard:
                     allowed = ", ".join(endpoint.methods) if endpoint else None
                     await answer.refuse(status_reply(405, allowed) if endpoint else status_reply(404))
                     return
-                self._admit(scope, endpoint)
+                _CONTEXT.get().owner = await self._access.admit(scope, endpoint)
+                if endpoint.media and AUDIT.unwritable:
+                    AUDIT.check()  # no work for an answer that could not be given
                 await self._app(scope, await self._body(scope, receive, endpoint), answer)
         except PfpsError as error:
             await answer.refuse(error_reply(error))
@@ -172,19 +190,6 @@ class Guard:
         except Exception as error:
             LOG.error("a route failed", exc_info=error)
             await answer.refuse(status_reply(500))
-
-    def _admit(self, scope: Scope, endpoint: Endpoint) -> None:
-        """Refuse a request of somebody who may not ask, or not so often."""
-        if self._access.keys is None:
-            if not (_is_loopback(scope.get("client")) and _is_loopback(scope.get("server"))):
-                raise Unauthorised("expected a request from this machine, got one from another; set PFPS_API_KEYS")
-            _CONTEXT.get().owner = LOCAL
-        elif endpoint.key:
-            owner = self._access.keys.owner(dict(scope["headers"]).get(b"authorization", b""))
-            if owner is None:
-                raise Unauthorised("expected `Authorization: Bearer KEY` with a key of this service, got none of them")
-            self._access.rates.take(owner)
-            _CONTEXT.get().owner = owner
 
     async def _body(self, scope: Scope, receive: Receive, endpoint: Endpoint) -> Receive:
         """Return the channel that the application reads the body from, once the body is whole."""
@@ -198,8 +203,7 @@ class Guard:
 
 async def _read_body(request: Request, endpoint: Endpoint) -> bytes:
     """Return the whole body, if its media type is the endpoint's and it is not too large, whatever it declares."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != endpoint.media:
-        raise UnsupportedMedia(f"expected Content-Type: {endpoint.media}, got another media type or none")
+    _check_media(request.headers, str(endpoint.media))
     length = request.headers.get("content-length", "")
     too_large = TooLarge(f"expected at most {endpoint.max_bytes:,} bytes, got more; send fewer rows at once")
     if length.isdecimal() and int(length) > endpoint.max_bytes:
@@ -212,6 +216,17 @@ async def _read_body(request: Request, endpoint: Endpoint) -> bytes:
     return bytes(body)
 
 
+def _check_media(headers: Headers, media: str) -> None:
+    """Refuse a body that is not of a media type, is compressed, or says that its text is not UTF-8."""
+    kind, parameters = parse_options_header(headers.get("content-type"))
+    if kind.decode("latin-1") != media or len(headers.getlist("content-type")) > 1:
+        raise UnsupportedMedia(Sentence("media_type_other", {"media": media}))
+    if parameters.get(b"charset", b"utf-8").lower() not in _CHARSETS:
+        raise UnsupportedCoding(Sentence("charset_other"))
+    if headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise UnsupportedCoding(Sentence("content_encoding_other"))
+
+
 def _replay(body: bytes, receive: Receive) -> Receive:
     """Return a channel that gives a body that was read already, then what the client sends next."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
@@ -220,14 +235,6 @@ def _replay(body: bytes, receive: Receive) -> Receive:
         return pending.pop() if pending else await receive()
 
     return receive_again
-
-
-def _is_loopback(address: tuple[str, int | None] | None) -> bool:
-    """Return whether an address is this machine's own; a socket without one (a Unix socket, a test) is."""
-    try:
-        return address is None or ip_address(address[0]).is_loopback
-    except ValueError:  # no address: the path of a socket, or a test's name
-        return True
 
 
 __all__ = [

@@ -255,11 +255,12 @@ _FORM = {
 }
 _STATUS_TEXTS = {
     400: "the body cannot be read",
-    401: f"no key of this service (keys are set by {KEYS_VARIABLE}), or a request from another machine where there are "
-    "none",
+    401: f"no key of this service (keys are set by {KEYS_VARIABLE}); or there are no keys, and the request is from "
+    "another machine, through a proxy, by another name than this machine's, or of a page of another site",
+    403: "the key has another role than this route asks for",
     404: ADVICE[404], 405: ADVICE[405],
     413: "the body is larger than the route reads",
-    415: "the body is of another media type",
+    415: "the body is of another media type, compressed or not UTF-8",
     422: "the body can be read, but what it says is not valid: every fault of it at once",
     429: "too many requests of this key, or too many rosters at once; Retry-After says how many seconds to wait",
     500: ADVICE[500], 503: ADVICE[503], 504: "the request took too long",
@@ -295,8 +296,11 @@ def document(bundle: Bundle | None) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
     codes = _codes(endpoint)
+    reads = [f"Reads at most {endpoint.max_bytes:,} bytes."] if endpoint.media else []
+    role = [f"Where there are keys: one with the role {endpoint.role}."] if endpoint.role else []
     operation: dict[str, Any] = {
         "summary": endpoint.summary,
+        "description": " ".join([*reads, *role]),
         "operationId": endpoint.path.strip("/").replace(".", "_") or "page",
         "security": [{"key": []}, {}] if endpoint.key else [],
         "responses": {"200": _answer(endpoint, bundle), **{str(code): _error(code) for code in codes}},
@@ -304,6 +308,10 @@ def _operation(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
     if endpoint.media:
         operation["requestBody"] = {"required": True, "content": {endpoint.media: _body(endpoint)}}
         operation["description"] = f"Reads at most {endpoint.max_bytes:,} bytes."
+    if endpoint.role:
+        operation["description"] = (
+            f"{operation.get('description', '')} Where there are keys: role {endpoint.role}.".strip()
+        )
     return operation
 
 
@@ -311,6 +319,8 @@ def _codes(endpoint: Endpoint) -> list[int]:
     codes = [405, 500, 504]
     if endpoint.key:
         codes += [401, 429]
+    if endpoint.role:
+        codes.append(403)
     if endpoint.media:
         codes += [400, 413, 415, 422]
     if endpoint.method == "POST" or endpoint.path in ("/tables", "/card", "/readyz"):

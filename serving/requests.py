@@ -3,6 +3,8 @@
 The guard and the OpenAPI document both follow the list of endpoints.
 """
 
+import json
+from collections import Counter
 from collections.abc import Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
@@ -22,11 +24,13 @@ from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
 from pfps_ml.domain import CARE, INPUTS, Field, request_model
 from pfps_ml.domain.input_validation import check_columns, rejects
 from pfps_ml.io.column_matching import closest_field
+from serving.errors import RepeatedKey
 
 JSON = "application/json"
 MARKDOWN = "text/markdown"
 MULTIPART = "multipart/form-data"
 PAGE = "/page/"  # the page's own files
+ROLES = frozenset({"assess", "roster", "reload", "metrics"})  # what a key may ask for
 UNKNOWN_PATH = "elsewhere"  # the label of every other path in the metrics: a path is free text of the sender
 
 
@@ -40,6 +44,8 @@ class Endpoint:
         The media type that a POST must have, and the most bytes of its body; without them no body is read.
     key
         Whether a key is required where the service has keys.
+    role
+        The role that the key must have; any key of the service will do without one.
     """
 
     path: str
@@ -48,6 +54,7 @@ class Endpoint:
     media: str | None = None
     max_bytes: int = 0
     key: bool = True
+    role: str | None = None
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -56,20 +63,20 @@ class Endpoint:
 
 
 _ENDPOINTS = (
-    Endpoint("/assess", "Assess one runner or patient", "POST", JSON, 2_000_000),
-    Endpoint("/assess_roster", "Assess up to 5,000 runners", "POST", JSON, 20_000_000),
-    Endpoint("/score_roster", "Score a roster file", "POST", MULTIPART, 20_000_000),
-    Endpoint("/reload", "Take over the bundle that PFPS_MODELS/CURRENT names", "POST"),
-    Endpoint("/tables", "The models as tables, for what-if in a browser"),
+    Endpoint("/assess", "Assess one runner or patient", "POST", JSON, 2_000_000, role="assess"),
+    Endpoint("/assess_roster", "Assess up to 5,000 runners", "POST", JSON, 20_000_000, role="roster"),
+    Endpoint("/score_roster", "Score a roster file", "POST", MULTIPART, 20_000_000, role="roster"),
+    Endpoint("/reload", "Take over the bundle that PFPS_MODELS/CURRENT names", "POST", role="reload"),
+    Endpoint("/tables", "The models as tables, for what-if in a browser", role="assess"),
     Endpoint("/schema", "What POST /assess reads: fields, limits and levels"),
     Endpoint("/about", "What this is, its version and its intended use"),
     Endpoint("/card", "The model card: what the bundle was trained on, how well it does, what it is not for"),
     Endpoint("/docs.json", "The OpenAPI document"),
-    Endpoint("/metrics", "Counts and times of requests, for Prometheus"),
+    Endpoint("/metrics", "Counts and times of requests, for Prometheus", role="metrics"),
     Endpoint("/", "The page", key=False),
     Endpoint("/livez", "Whether the process answers", key=False),
     Endpoint("/healthz", "Whether the process answers", key=False),
-    Endpoint("/readyz", "Whether a bundle is in service", key=False),
+    Endpoint("/readyz", "Whether a bundle is in service and what goes on record can be written", key=False),
 )
 ENDPOINTS = {endpoint.path: endpoint for endpoint in _ENDPOINTS}
 _FILES = Endpoint(PAGE, "The page's own files", key=False)
@@ -93,6 +100,7 @@ _MAX_COMPARED = (
     200  # unknown keys of a request that are compared with the fields' names: one takes a tenth of a millisecond
 )
 LikelyFields = MutableMapping[str, str | None]  # of unknown keys, the fields that they seem to mean
+_MEMBERS = frozenset({"runner", "runners", "reasons"})  # keys of requests that are no fields
 # the codes of values that are no numbers: of a field, and of anything else in a request
 _KINDS = {bool: "true_or_false", str: "not_a_number", list: "is_a_list", dict: "is_an_object", type(None): "is_null"}
 _GOT = {bool: "got_true_or_false", str: "got_text", list: "got_list", dict: "got_object", type(None): "got_nothing"}
@@ -140,6 +148,7 @@ RosterRequest = create_model(
                                 "first; the parts of all other fields are one sum after them.")),
 )  # fmt: skip
 
+_OBJECTS = {AssessRequest: 1_000}  # far more than a request with its runner; a list of 600,000 would take 0.2 s
 _SHAPES = {
     AssessRequest: Message("request_assess"),
     RosterRequest: Message("request_assess_roster", {"most": MAX_ROWS}),
@@ -158,20 +167,57 @@ EXAMPLES: dict[str, dict[str, dict[str, Any]]] = {
 
 
 def read(model: type[RequestModel], body: bytes) -> RequestModel:
-    """Read a request's JSON strictly: nothing is coerced or guessed; of a key that stands twice, the last counts.
+    """Read a request's JSON strictly: nothing is coerced or guessed.
 
     Raises
     ------
     InputError
         If the body is not JSON.
+    RepeatedKey
+        If a key stands twice in an object of a request that is valid otherwise.
     InvalidInput
         If it is JSON with unknown keys or impossible values: one fault for one, in the dictionary's words.
     """
     try:
-        return model.model_validate_json(body)
+        message = model.model_validate_json(body)
     except ValidationError as error:
         # from None: the validation error holds the values, and a chained error may reach a log
         raise _input_error(model, error, body) from None
+    _check_keys(body, _OBJECTS.get(model))
+    return message
+
+
+def _check_keys(body: bytes, most: int | None = None) -> None:
+    """Refuse JSON with a key that stands twice in one object: the reader above would take the last, another the first.
+
+    Parameters
+    ----------
+    body
+        JSON that was read already, so it is no deeper than the reader allows.
+    most
+        How many objects the request can have: more are values that the reader has passed over.
+    """
+    faults, objects = dict[Fault, None](), 0
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        nonlocal objects
+        objects += 1
+        if most and objects > most:
+            raise RepeatedKey(Message("keys_stand_twice", {"n": 1}), [_repeated("")])
+        names = [name for name, _ in pairs]
+        if len(set(names)) < len(names) and len(faults) < _MAX_FAULTS:
+            faults.update(dict.fromkeys(_repeated(name) for name, times in Counter(names).items() if times > 1))
+
+    json.loads(body, object_pairs_hook=note, parse_int=len, parse_float=len)  # no number is made: some are too long
+    if faults:
+        raise RepeatedKey(Message("keys_stand_twice", {"n": len(faults)}), tuple(faults))
+
+
+def _repeated(name: str) -> Fault:
+    """Return the fault of a key that stands twice; a key that is none of ours is not repeated in the answer."""
+    if name in _FIELDS:
+        return Fault(None, (name,), "field_repeated", {"field": name})
+    return Fault(None, (), "key_repeated", {"key": name}) if name in _MEMBERS else Fault(None, (), "other_key_repeated")
 
 
 def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel | None, tuple[Fault, ...]]:
@@ -304,6 +350,7 @@ __all__ = [
     "MAX_ROWS",
     "MULTIPART",
     "PAGE",
+    "ROLES",
     "UNKNOWN_PATH",
     "AssessRequest",
     "LikelyFields",

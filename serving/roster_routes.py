@@ -4,14 +4,18 @@ A file is read, scored and written by the functions that `pfps score` calls. The
 people's health do not belong on a server's disk: these are in memory.
 """
 
+import fcntl
+import os
 import re
-from collections.abc import AsyncGenerator, Mapping, Sequence
+import shutil
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from mimetypes import guess_type
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -32,7 +36,7 @@ from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
-from serving.errors import TooLarge
+from serving.errors import UPLOAD_PREFIX, TooLarge
 from serving.microbatch import RosterQueue
 from serving.middleware import note_answer
 from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
@@ -57,16 +61,17 @@ def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
 
 async def _assess_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
     bundle = active.current()
-    reply, risks = await queue.run(_assessed, bundle, await request.body())
-    note_answer(bundle.name, risks=risks)
+    reply, facts = await queue.run(_assessed, bundle, await request.body())
+    note_answer(bundle.name, **facts)
     return reply
 
 
-def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, list[float | None]]:
+def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, dict[str, list[Any]]]:
     message = read(RosterRequest, body)
     answer = assess_rows(bundle, message.runners, message.reasons)  # type: ignore[attr-defined]
     risks = [row["assessment"] and row["assessment"]["risk"] for row in answer["rows"]]
-    return JSONResponse(answer), [risk and risk["probability"] for risk in risks]
+    people = [row["runner_id"] if row["assessment"] else None for row in answer["rows"]]
+    return JSONResponse(answer), {"risks": [risk and risk["probability"] for risk in risks], "people": people}
 
 
 async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
@@ -204,13 +209,53 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
         raise TooLarge(
             f"expected at most {MAX_FILE_ROWS:,} rows, got {rows:,}; `pfps score` scores rosters of any size"
         )
-    with TemporaryDirectory(prefix="pfps-", dir=MEMORY) as folder:
-        source, out, mapping = (Path(folder) / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
+    sweep_uploads()
+    with _upload_folder() as folder:
+        source, out, mapping = (folder / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
         source.write_bytes(upload.roster)
         if upload.mapping is not None:
             mapping.write_bytes(upload.mapping)
         done = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _OPTIONS)
         return out.read_bytes(), {"in": done.rows} | {name: getattr(done, name) for name in STATUSES}
+
+
+@contextmanager
+def _upload_folder() -> Iterator[Path]:
+    """Lend a folder in memory; it is locked as long as this process lives, and gone at the end."""
+    while True:
+        folder = Path(mkdtemp(prefix=UPLOAD_PREFIX, dir=MEMORY))
+        with suppress(FileNotFoundError), _lock_of(folder):  # swept away before it was locked
+            if folder.exists():
+                try:
+                    yield folder
+                finally:
+                    shutil.rmtree(folder)
+                return
+
+
+@contextmanager
+def _lock_of(folder: Path, wait: bool = True) -> Iterator[None]:
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(lock)
+
+
+def sweep_uploads() -> int:
+    """Delete the uploads that a process of this user has left in memory when it was killed; return how many.
+
+    A folder that somebody is working in is locked, and stays.
+    """
+    swept = 0
+    for folder in MEMORY.glob(f"{UPLOAD_PREFIX}*"):
+        with suppress(OSError):  # locked, gone meanwhile, or not ours
+            if folder.lstat().st_uid == os.getuid():
+                with _lock_of(folder, wait=False):
+                    shutil.rmtree(folder)
+                    swept += 1
+    return swept
 
 
 def _rows(upload: Upload) -> int:
@@ -238,4 +283,5 @@ __all__ = [
     "read_upload",
     "roster_routes",
     "score_upload",
+    "sweep_uploads",
 ]

@@ -7,6 +7,8 @@ BentoML's routes are never reached. What BentoML puts around it is set by its do
 - its access log, metrics and traces are off, because paths and media types are free text of the sender;
 - its timer is longer than the guard's, which therefore answers first. BentoML keeps about a kilobyte of every request
   until that time is over; `pfps serve` has no such timer.
+
+What is no HTTP at all reaches no application: BentoML's server refuses it in its own words, `pfps serve` in ours.
 """
 
 import bentoml
@@ -14,7 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import access_from
 from serving.active_bundle import ActiveBundle
-from serving.app import create_app
+from serving.app import create_app, start
 from serving.audit_log import show_log
 
 ACTIVE, ACCESS = ActiveBundle(), access_from()
@@ -46,7 +48,7 @@ class PfpsService:
 
     def __init__(self) -> None:
         show_log()
-        ACTIVE.start()
+        start(ACTIVE)
 
     @bentoml.on_shutdown
     def stop(self) -> None:

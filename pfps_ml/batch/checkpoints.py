@@ -117,15 +117,24 @@ def parts_beside(out: Path, run: Mapping[str, Any]) -> Iterator[Parts]:
 
 
 @contextmanager
-def only_run(place: Path, out: Path) -> Iterator[None]:
+def only_run(place: Path, out: Path, patience: float = _PATIENCE) -> Iterator[None]:
     """Be the only run that writes an output; the lock of a run that was killed opens as soon as its workers end.
+
+    Parameters
+    ----------
+    place
+        The file that is locked.
+    out
+        What the errors name.
+    patience
+        Seconds to wait for the lock.
 
     Raises
     ------
     OutputError
         If another run is writing the same output.
     """
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + patience
     with place.open("w") as lock:
         while not _locked(lock):
             if time.monotonic() > until:

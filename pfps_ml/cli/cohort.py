@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from pfps_ml.core import InputError, MissingLibrary
+from pfps_ml.core import InputError, MissingLibrary, result_folder
 from pfps_ml.core.console import waiting
 from pfps_ml.domain import ONSET
 from pfps_ml.workflows.tables import show_lines
@@ -102,7 +102,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
     """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
     from pfps_ml.evaluation.external_validation import compared, lines_of_gains, validate, validate_pathways
     from pfps_ml.evaluation.validation_report import lines_of, write_validation
-    from pfps_ml.io.study_data import Columns, arm_levels, make_result_folder
+    from pfps_ml.io.study_data import Columns, arm_levels
 
     columns = Columns(
         outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
@@ -113,10 +113,9 @@ def evaluate(  # noqa: PLR0913, PLR0917
         raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
     if randomised and read.arm is None:
         raise InputError("expected a column of arms beside --randomised, got a cohort of runners; add --arm NAME.")
-    with waiting("Judging"):
+    with waiting("Judging"), result_folder(out):
         result = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
         result = compared(result, subject, rival, read) if rival else result
-        make_result_folder(out)
         page, _ = write_validation(result, out)
     show_lines([*lines_of(result), *lines_of_gains(result)], page)
     if mlflow:

@@ -8,11 +8,17 @@ from numpy.typing import NDArray
 from pfps_ml.core.arrays import Bools, Floats, Ints
 from pfps_ml.core.atomic_output import (
     GO_ON,
+    append_lines,
     check_apart,
     check_output,
+    check_room,
     destination,
     explained,
+    locked_record,
     made_folder,
+    mend_record,
+    result_folder,
+    rewrite_record,
     write_whole,
     written_whole,
 )
@@ -77,7 +83,8 @@ __all__ = [
     "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray", "OnsetConfig",
     "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig", "RecalibrationConfig",
     "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
-    "at_least", "check_apart", "check_output", "csv_text", "destination", "distinct", "expit", "explained",
-    "fit_logistic", "generator", "load_config", "logit", "made_folder", "normal_quantile", "percent", "rounded",
-    "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
+    "append_lines", "at_least", "check_apart", "check_output", "check_room", "csv_text", "destination", "distinct",
+    "expit", "explained", "fit_logistic", "generator", "load_config", "locked_record", "logit", "made_folder",
+    "mend_record", "normal_quantile", "percent", "result_folder", "rewrite_record", "rounded", "rows_shown", "same",
+    "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

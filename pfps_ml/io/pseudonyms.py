@@ -30,7 +30,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pfps_ml.core import InputError, Message, OutputError, check_apart, check_output, explained
+from pfps_ml.core import (
+    InputError,
+    Message,
+    OutputError,
+    check_apart,
+    check_output,
+    explained,
+    locked_record,
+    write_whole,
+)  # fmt: skip
 from pfps_ml.domain.synonyms import plain
 from pfps_ml.io.cells import texts
 from pfps_ml.io.csv_chunks import delimiter_of, head_of
@@ -258,6 +267,29 @@ def pseudonym(text: str, key: bytes) -> str:
     return "P-" + hmac.digest(key, text.encode(), "sha256").hex()[:_LETTERS]
 
 
+def mark_key(record: Path, make: bool = False) -> bytes:
+    """Return the key of the marks of persons in an audit trail, which stands beside the trail.
+
+    Raises
+    ------
+    InputError
+        If there is none, and none is to be made; or if others than its owner can read it.
+    OutputError
+        If it cannot be made.
+    """
+    path = record.with_name(f"{record.name}.key")
+    if make and not path.exists():
+        with locked_record(record):  # several processes have one key
+            if not path.exists():
+                write_whole(path, os.urandom(SHORTEST).hex().encode() + b"\n")
+    return read_key(path)
+
+
+def mark(runner_id: str, key: bytes) -> str:
+    """Return what stands for a person in the audit trail: a keyed hash of the id, as ids are compared."""
+    return pseudonym(runner_id.strip(), key)
+
+
 def pseudonymise(roster: Path, key_file: Path, out: Path, new: bool = False, mapping: Path | None = None) -> Lines:
     """Write a roster with pseudonyms in place of ids, and without the columns that seem to say who somebody is.
 
@@ -383,5 +415,5 @@ def _cells(draft: Draft) -> list[list[str | None]]:
 
 __all__ = [
     "ADDRESS", "BIRTH", "DOCUMENT", "EMAIL", "LONGEST", "NAME", "PHONE", "SHORTEST", "TEXT", "Spotted", "give_back",
-    "new_key", "pseudonym", "pseudonymise", "read_key", "spot", "spot_in_head", "warning",
+    "mark", "mark_key", "new_key", "pseudonym", "pseudonymise", "read_key", "spot", "spot_in_head", "warning",
 ]  # fmt: skip

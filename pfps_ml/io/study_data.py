@@ -9,7 +9,6 @@ The cells of an outcome as 0 and 1: written so, as no and yes, or as two levels 
 """
 
 import hashlib
-import os
 from collections.abc import Mapping as Named, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, NDArray, OutputError
+from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, NDArray
 from pfps_ml.domain import ARMS, BY_NAME, DAYS_A_MONTH, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, Horizon, Outcome
 from pfps_ml.domain.input_validation import derive, is_missing
 from pfps_ml.io.mapping import Mapping, load_mapping
@@ -421,24 +420,7 @@ def _with_usual_names(columns: Columns, names: Sequence[str]) -> Columns:
     return replace(columns, follow_up=FOLLOW_UP) if columns.follow_up is None and FOLLOW_UP in names else columns
 
 
-def make_result_folder(folder: Path) -> None:
-    """Make a folder for results, or refuse before any work is done.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be made, or is that of a bundle.
-    """
-    if os.path.exists(folder / "manifest.json"):  # noqa: PTH110  # pathlib's own raises for a name that is too long
-        raise OutputError(Message("results_in_bundle", {"path": str(folder)}))
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(Message("results_unwritable", {"path": str(folder), "reason": error.strerror})) from error
-
-
 __all__ = [
     "ARM", "CASE_ADVICE", "FOLLOW_UP", "SECOND_ADVICE", "SUCCESS_ADVICE", "Cohort", "Columns", "Table", "arm_levels",
-    "arms_of", "days_of", "level_texts", "make_result_folder", "numbers_of", "outcome_codes", "read_cohort",
-    "read_patients",
+    "arms_of", "days_of", "level_texts", "numbers_of", "outcome_codes", "read_cohort", "read_patients",
 ]  # fmt: skip

@@ -15,6 +15,7 @@ from pfps_ml.evaluation.comparison import EXCESS
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+    from pfps_ml.batch.erasure import Erasure
     from pfps_ml.domain.scenario import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposal, Proposed
     from pfps_ml.io.roster import Summary
@@ -52,6 +53,19 @@ def show_lines(lines: Sequence[tuple[str, str]], out: Path | None) -> None:
         table.add_row(what, how)
     Console().print(table)
     Console().print(f"Written: {out}" if out else "Nothing was written.", markup=False, highlight=False, soft_wrap=True)
+
+
+def show_erasure(erasure: "Erasure") -> None:
+    """Print what was changed to take a person out, and what may still hold the person."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_row("lines of the audit trail changed", f"{erasure.lines:,}")
+    table.add_row("parts of runs deleted", f"{erasure.parts:,}")
+    table.add_row("half-written files deleted", f"{erasure.drafts:,}")
+    console = Console()
+    console.print(table)
+    console.print("Not reached:", style="bold")
+    for message in erasure.unreached:
+        console.print(f"- {message.text}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_faults(faults: tuple[Fault, ...]) -> None:

@@ -37,6 +37,7 @@ from pfps_ml.core import (
     PathwayConfig,
     TrainingConfig,
     generator,
+    result_folder,
 )
 from pfps_ml.core.console import table, waiting
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
@@ -44,7 +45,7 @@ from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.cohort_figures import resampled
-from pfps_ml.io.study_data import Cohort, Columns, make_result_folder, read_cohort, read_patients
+from pfps_ml.io.study_data import Cohort, Columns, read_cohort, read_patients
 from pfps_ml.model import (
     Bundle,
     Gate,
@@ -472,13 +473,12 @@ def train_on_files(asked: Asked, config: Config, out: Path, home: Path = Path())
     read = list(_read(asked, bundle))  # both are read and checked before anything is trained
     results: list[Recalibration] = []
     start = bundle.name
-    with waiting("Training"):
+    with waiting("Training"), result_folder(out.parent):
         for cohort, checks in read:
             train = train_on_cohort if cohort.arm is None else train_on_patients
             results.append(train(bundle, cohort, config.training, asked.by, checks))
             bundle = replace(bundle_after(results[-1], bundle, out.name), name=start)
-    make_result_folder(out.parent)
-    write_bundle(bundle, out)
+        write_bundle(bundle, out)
     for result in results:
         show_lines(lines_of(result) if result.update else lines_of_patients(result), out)
         if asked.logged:

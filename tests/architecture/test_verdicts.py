@@ -40,10 +40,14 @@ def tree_of(path: Path) -> ast.Module:
 
 def nodes(kind: type[ast.AST]) -> Iterator[tuple[str, ast.AST]]:
     """Yield every node of a kind, and where it stands."""
-    for path in sources():
-        for node in ast.walk(tree_of(path)):
-            if isinstance(node, kind):
-                yield f"{path.relative_to(HOUSE)}:{getattr(node, 'lineno', 0)}", node
+    yield from ((place, node) for place, node in all_nodes() if isinstance(node, kind))
+
+
+@cache
+def all_nodes() -> tuple[tuple[str, ast.AST], ...]:
+    places = {path: path.relative_to(HOUSE) for path in sources()}
+    return tuple((f"{place}:{getattr(node, 'lineno', 0)}", node)
+                 for path, place in places.items() for node in ast.walk(tree_of(path)))  # fmt: skip
 
 
 @cache

@@ -79,6 +79,7 @@ HARMS = {
 }
 
 
+@pytest.mark.slow
 def test_a_part_that_is_not_whole_is_made_again(tmp_path, bundle, subtests):
     source = written(runners(600), tmp_path / "in.csv")
     score_roster(source, tmp_path / "never.csv", bundle, options=run_options())
@@ -90,6 +91,7 @@ def test_a_part_that_is_not_whole_is_made_again(tmp_path, bundle, subtests):
             assert digest(out) == digest(tmp_path / "never.csv")
 
 
+@pytest.mark.slow
 def test_the_parts_of_another_run_are_thrown_away(tmp_path, bundle):
     out = tmp_path / "out.csv"
     _stopped(written(runners(), tmp_path / "in.csv"), out, bundle, 3)

@@ -1,5 +1,7 @@
 """Rosters in many pieces: the same answer as in one, whatever the pieces and the workers."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
@@ -17,8 +19,14 @@ from tests.streams import SMALL, digest, left, run_options, runners, written
 ENDINGS = (".csv", ".parquet")
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
-@pytest.mark.parametrize("kind", ENDINGS)
+# from one format to the other in the quick suite, to itself in the slow one
+@pytest.mark.parametrize(
+    ("kind", "ending"),
+    [
+        pytest.param(kind, ending, marks=[pytest.mark.slow] if kind == ending else [])
+        for kind, ending in product(ENDINGS, ENDINGS)
+    ],
+)
 def test_the_bytes_depend_neither_on_the_workers_nor_on_the_rows_assessed_at_once(tmp_path, bundle, kind, ending):
     source = written(runners(), tmp_path / f"in{kind}")
     found = set()

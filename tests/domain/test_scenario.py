@@ -217,6 +217,7 @@ def test_draw_0_is_the_point_values():
     assert scenario.values(3, 0)["runners"] == {name: p.value for name, p in scenario.runners.items()}
 
 
+@pytest.mark.slow
 def test_parameters_are_drawn_independently_of_each_other():
     drawn = quantiles(load_scenario("reference"), 1, range(1, 501))
     moving = drawn[:, drawn.std(axis=0) > 1e-9]

@@ -95,6 +95,7 @@ def test_what_leaves_the_house_numbers_the_clubs_the_largest_first(bundle, often
     assert unnamed(replace(found, pictures={})).pictures == {}
 
 
+@pytest.mark.slow
 def test_the_command_shows_and_writes_what_is_gained(bundle, frames, pfps, tmp_path):
     path = written(tmp_path, frames.onset.drop(columns="draw").head(800), "cohort.parquet")
     code, out, told = pfps("evaluate", bundle.path, path, "-o", tmp_path / "report", "--against", bundle.path)

@@ -81,6 +81,7 @@ def test_two_wrong_models_do_not_remove_the_confounding():
     assert judged(clinic(20_000), flat, flat).loc["hip", "effect"] < 0.1
 
 
+@pytest.mark.slow
 def test_intervals_of_adjusted_effects_cover_the_truth_about_95_times_in_100():
     hits = np.zeros(len(ACTIVE_ARMS))
     for repeat in range(200):

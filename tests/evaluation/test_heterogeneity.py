@@ -35,6 +35,7 @@ def test_effects_that_are_too_far_apart_or_the_wrong_way_round_show_it_in_their_
     assert (row["p_differs"] < 0.01) == (slope > 0)
 
 
+@pytest.mark.slow
 def test_where_nobody_differs_p_values_are_spread_evenly():
     found_p, group_p = [], []
     for repeat in range(240):
@@ -47,6 +48,7 @@ def test_where_nobody_differs_p_values_are_spread_evenly():
         assert np.histogram(p, 4, (0, 1))[0] == pytest.approx([60] * 4, abs=25)
 
 
+@pytest.mark.slow
 def test_groups_that_are_as_predicted_are_rejected_about_as_often_as_the_test_says():
     p = []
     for repeat in range(240):

@@ -169,6 +169,7 @@ def test_intervals_are_the_same_for_the_same_seed_and_for_rows_in_another_order(
     assert not first.equals(metrics.measure_with_intervals(y, p, groups, seed=6, repeats=20))
 
 
+@pytest.mark.slow
 def test_intervals_cover_the_true_figure_about_as_often_as_they_say():
     truth = metrics.auroc(*cohort(200_000, "truth"))
     hits = 0
@@ -245,6 +246,7 @@ def test_few_clubs_move_the_limits_outwards_and_many_leave_them_at_the_percentil
     assert np.isnan(metrics.percentiles(np.where(draws > 0, draws, np.nan), 8)).all()
 
 
+@pytest.mark.slow
 def test_intervals_over_8_clubs_that_differ_cover_the_truth_about_as_often_as_they_say():
     expected = expit(-1 + generator(43, "many clubs").normal(0, 0.4, 100_000)).mean()
     groups, hits = np.repeat(np.arange(8), 60), 0

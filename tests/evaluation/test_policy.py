@@ -37,6 +37,7 @@ def test_values_of_policies_hold_the_truth_and_are_not_misled_by_who_got_what():
     assert table.loc[BEST, ["lead", "lead_low", "lead_high"]].tolist() == [0, 0, 0]
 
 
+@pytest.mark.slow
 def test_intervals_of_values_and_leads_cover_the_truth_about_95_times_in_100():
     hits = np.zeros(2)
     for repeat in range(150):

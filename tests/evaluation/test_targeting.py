@@ -35,6 +35,7 @@ def test_the_reverse_order_has_areas_below_0():
     assert area["autoc_high"] < 0 and area["qini_high"] < 0 and area["p_autoc"] > 0.99
 
 
+@pytest.mark.slow
 def test_where_nobody_differs_p_values_are_spread_evenly_and_intervals_hold_0():
     areas = pd.DataFrame([of_hip(w := world(300, f"null {r}", clinics=20), w.trait)[1] for r in range(200)])
     for name in ("autoc", "qini"):

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.core.errors import InputError, OutputError
-from pfps_ml.io.study_data import Columns, make_result_folder, read_cohort
+from pfps_ml.core import InputError, OutputError, result_folder
+from pfps_ml.io.study_data import Columns, read_cohort
 from tests.cohorts import CASE, cohort_frame, cohort_of, written
 
 
@@ -133,11 +133,17 @@ def test_a_file_without_clubs_has_none_and_a_parquet_file_reads_the_same(tmp_pat
 
 def test_a_folder_that_cannot_be_made_is_explained(tmp_path):
     (tmp_path / "taken").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match="expected a folder"):
-        make_result_folder(tmp_path / "taken")
+    with pytest.raises(OutputError, match="expected a folder"), result_folder(tmp_path / "taken"):
+        pytest.fail("the work began")
 
 
 def test_the_folder_of_a_bundle_takes_no_results(tmp_path):
     (tmp_path / "manifest.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(OutputError, match="that of a bundle"):
-        make_result_folder(tmp_path)
+    with pytest.raises(OutputError, match="that of a bundle"), result_folder(tmp_path):
+        pytest.fail("the work began")
+
+
+def test_a_folder_for_results_is_gone_if_the_work_fails(tmp_path):
+    with pytest.raises(OutputError), result_folder(tmp_path / "new" / "newer"):
+        raise OutputError("a full disk")
+    assert not (tmp_path / "new").exists()

@@ -27,6 +27,10 @@ THEIRS = [
 ]
 
 
+# a request from this machine, as a server sees it
+LOCAL = {"client": ("127.0.0.1", 50_000), "base_url": "http://127.0.0.1:3000", "raise_server_exceptions": False}
+
+
 def client_of(active, access=None):
     """Return a client of the application, in this process; inside `with`, the released bundle is in service."""
     from starlette.testclient import TestClient
@@ -34,7 +38,7 @@ def client_of(active, access=None):
     from serving.access import access_from
     from serving.app import create_app
 
-    return TestClient(create_app(active, access or access_from({})), raise_server_exceptions=False)
+    return TestClient(create_app(active, access or access_from({})), **LOCAL)
 
 
 def until_ready(get):

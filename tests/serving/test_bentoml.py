@@ -8,7 +8,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from serving.requests import ENDPOINTS, JSON
 from tests.rosters import GOOD
-from tests.serving.client import CANARY, PATIENT, THEIRS, until_ready
+from tests.serving.client import CANARY, LOCAL, PATIENT, THEIRS, until_ready
 from tests.serving.test_canary import everywhere
 from tests.serving.test_http import BENTOML, process_of
 
@@ -46,7 +46,7 @@ def through_bentoml(models_home, spans):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PFPS_MODELS", str(models_home))
-        with TestClient(PfpsService.to_asgi(), raise_server_exceptions=False) as client:
+        with TestClient(PfpsService.to_asgi(), **LOCAL) as client:
             until_ready(client.get)
             yield client
 

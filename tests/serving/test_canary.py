@@ -57,6 +57,7 @@ def test_no_text_and_no_value_of_a_request_is_logged_counted_or_kept(client, log
 def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, active, bundle, tmp_path, monkeypatch):
     from hashlib import sha256
 
+    from pfps_ml.io.pseudonyms import mark, mark_key
     from serving.access import access_from
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path / "audit"))
@@ -70,7 +71,8 @@ def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, active, 
     audited.get("/about")
     audited.get("/tables")
     first, second = (json.loads(line) for line in (tmp_path / "audit").read_text().splitlines())
-    assert set(first) == {"time", "route", "key", "bundle", "input", "risks"}
+    assert set(first) == {"time", "route", "key", "bundle", "input", "risks", "people"}
+    assert first["people"] == [mark(RUNNER["runner_id"], mark_key(tmp_path / "audit")), None]
     assert first["input"] == sha256(body).hexdigest() and first["bundle"] == bundle.name
     assert first["key"] == sha256(b"k").hexdigest()[:8]
     assert first["risks"] == [answer["rows"][0]["assessment"]["risk"]["probability"], None]

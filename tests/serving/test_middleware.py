@@ -31,7 +31,7 @@ def through(guarded, messages, path="/assess", kind="http", **scope):
     async def send(message):
         sent.append(message)
 
-    headers = [(b"content-type", b"application/json")]
+    headers = [(b"content-type", b"application/json"), (b"host", b"localhost:3000")]
     anyio.run(guarded, {"type": kind, "method": "POST", "path": path, "headers": headers, **scope}, receive, send)
     return sent
 
@@ -130,5 +130,5 @@ def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):
 
     monkeypatch.setenv("PFPS_AUDIT", str(tmp_path))
     sent = through(guard(app, access_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
-    assert statuses(sent) == [500]
+    assert statuses(sent) == [503]
     assert "PFPS_AUDIT" in json.loads(sent[1]["body"])["error"]["message"]

@@ -127,3 +127,55 @@ def test_a_route_with_a_slash_too_many_is_not_there_and_nobody_is_sent_elsewhere
                 response = client.request(method, path, json={"runner": RUNNER}, follow_redirects=False)
                 assert refusal(response, 404)["code"] == "not_found"
                 assert "location" not in response.headers
+
+
+def test_a_key_that_stands_twice_is_refused_and_named_if_it_is_one_of_ours(client, subtests):
+    rest = '"age_years": 27, "sex": "female"'
+    for path, body, fields, named in [
+        ("/assess", f'{{"runner": {{{rest}, "age_years": 27}}}}', ["age_years"], "expected age_years once"),
+        ("/assess", f'{{"runner": {{}}, "runner": {{{rest}}}}}', [None], "expected runner once"),
+        ("/assess", f'{{"runner": [{"{}," * 1000}{{}}], "runner": {{{rest}}}}}', [None], "that is no field"),
+        ("/assess", f'{{"runner": {{{rest}, "sex": "male", "age_years": 3, "sex": "female", "age_years": 27}}}}',
+         ["sex", "age_years"], "got it twice"),
+        ("/assess_roster", f'{{"runners": [{{{rest}, "runner_id": "a", "runner_id": "b"}}]}}', ["runner_id"], "once"),
+        ("/assess_roster", f'{{"runners": [{{{rest}, "{CANARY}": 1, "{CANARY}": 2}}]}}', [None], "that is no field"),
+        ("/assess_roster", f'{{"reasons": 1{"0" * 400}, "reasons": 1, "runners": [{{{rest}}}]}}', [None], "reasons"),
+    ]:  # fmt: skip
+        with subtests.test(body=body[:80]):
+            answer = client.post(path, content=body, headers=JSON)
+            error = refusal(answer, 400)
+            assert error["code"] == "key_repeated"
+            assert {fault["field"] for fault in error["faults"]} == set(fields)
+            assert all(named in fault["message"] for fault in error["faults"]) and CANARY not in answer.text
+
+
+def test_the_same_key_in_two_objects_is_no_repeated_one(client):
+    rows = [RUNNER, RUNNER | {"runner_id": "R-02"}]
+    assert client.post("/assess_roster", json={"runners": rows}).json()["counts"]["scored"] == 2
+
+
+def test_a_body_that_is_compressed_or_of_another_charset_is_refused_unread(client, subtests):
+    import gzip
+
+    body = json.dumps({"runner": RUNNER})
+    for content, headers, named in [
+        (gzip.compress(body.encode()), {"Content-Encoding": "gzip"}, "Content-Encoding"),
+        (body, {"Content-Encoding": "identity, br"}, "Content-Encoding"),
+        (body.encode("utf-16"), {"Content-Type": "application/json; charset=utf-16"}, "charset"),
+        (body.encode("latin-1"), {"Content-Type": 'application/json; charset="iso-8859-1"'}, "charset"),
+    ]:
+        with subtests.test(headers=headers):
+            answer = client.post("/assess", content=content, headers=JSON | headers)
+            error = refusal(answer, 415)
+            assert error["code"] == "content_coding" and named in error["message"]
+            assert answer.headers["accept-encoding"] == "identity"
+    plain = {"Content-Type": "application/json; charset=UTF-8", "Content-Encoding": "Identity"}
+    assert client.post("/assess", content=body, headers=plain).status_code == 200
+
+
+def test_two_media_types_are_none(client):
+    import httpx
+
+    headers = httpx.Headers([("content-type", "application/json"), ("content-type", "text/plain")])
+    answer = client.post("/assess", content=json.dumps({"runner": RUNNER}), headers=headers)
+    assert refusal(answer, 415)["code"] == "media_type"

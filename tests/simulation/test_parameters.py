@@ -79,6 +79,7 @@ def test_no_draw_of_a_parameter_is_one_that_no_world_can_have(subtests):
             assert held > 60
 
 
+@pytest.mark.slow
 def test_every_scenario_is_solved_in_draws_too(subtests):
     for name in scenario_names():
         with subtests.test(name=name):

@@ -72,24 +72,29 @@ def cited_by(scenario):
     return {row for part in POPULATIONS for p in getattr(load_scenario(scenario), part).values() for row in p.rows}
 
 
+@pytest.mark.slow
 def test_every_published_figure_comes_back_but_those_that_are_named(findings):
     assert {each.row.what for each in findings if not each.inside} == NOT_MET
 
 
+@pytest.mark.slow
 def test_a_reason_stands_at_what_does_not_come_back_and_nowhere_else(findings):
     assert {each.row.what for each in findings if each.row.why} == NOT_MET
 
 
+@pytest.mark.slow
 def test_at_least_forty_figures_are_compared_and_twenty_of_them_are_independent_and_held_out(findings):
     assert len(findings) >= 40
     assert sum(each.use == "held out" for each in findings) >= 20
 
 
+@pytest.mark.slow
 def test_more_independent_held_out_figures_come_back_than_do_not(findings):
     independent = [each.inside for each in findings if each.use == "held out"]
     assert sum(independent) > len(independent) / 2
 
 
+@pytest.mark.slow
 def test_a_figure_that_a_parameter_set_from_its_own_study_carries_is_not_independent(findings):
     use = {each.row.what: each.use for each in findings}
     assert use["success, hip exercise, other feet, %"] == "same study"  # success of both arms was set from that trial
@@ -101,6 +106,7 @@ def test_a_figure_that_a_parameter_set_from_its_own_study_carries_is_not_indepen
     assert {each.use for each in findings if not each.row.held_out} == {"set"}
 
 
+@pytest.mark.slow
 def test_a_figure_is_tied_by_the_parameters_that_cite_its_study_and_by_no_others(findings):
     tied = {each.row.what: each.kin for each in findings if each.kin}
     assert tied["success, exercise, 12 to 16 years, %"] == Kin(frozenset(), 0.0)
@@ -110,6 +116,7 @@ def test_a_figure_is_tied_by_the_parameters_that_cite_its_study_and_by_no_others
     assert Kin(frozenset(), float("nan")).tied
 
 
+@pytest.mark.slow
 def test_the_contrasts_that_the_design_demands_come_back(findings):
     found = {(each.row.what, each.row.scenario): each.simulated for each in findings}
     assert abs(found["hip abduction, adults, both sexes together, SMD", "reference"]) < 0.25
@@ -117,6 +124,7 @@ def test_the_contrasts_that_the_design_demands_come_back(findings):
     assert 0.55 <= found["AUROC of baseline fields without training load", "pooled"] <= 0.71
 
 
+@pytest.mark.slow
 def test_odds_ratios_added_up_as_if_independent_promise_more_than_they_give_together(findings):
     together = next(each.simulated for each in findings if each.row.scenario == "pooled" and "AUROC" in each.row.what)
     assert added_up() == pytest.approx(0.73, abs=0.005)
@@ -140,6 +148,7 @@ def test_set_figures_are_those_that_parameters_cite_and_held_out_ones_say_why_a_
     assert not faults, "\n".join(faults)
 
 
+@pytest.mark.slow
 def test_the_committed_page_is_what_would_be_written_now(findings):
     assert (HOUSE / PAGE).read_text(encoding="utf-8") == plausibility_page(findings), (
         "run pfps_ml.workflows.plausibility"
@@ -150,6 +159,7 @@ def test_the_committed_page_is_what_would_be_written_now(findings):
     )
 
 
+@pytest.mark.slow
 def test_the_page_marks_what_is_not_met_and_gives_the_reason(findings):
     page = plausibility_page(findings)
     assert page.count("| **no** |") == len(NOT_MET)
@@ -158,6 +168,7 @@ def test_the_page_marks_what_is_not_met_and_gives_the_reason(findings):
         assert not each.row.why or f"{each.row.why}." in page
 
 
+@pytest.mark.slow
 def test_the_pipeline_writes_the_page_and_shows_the_figures(findings, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / TABLE.parent).mkdir()
@@ -168,6 +179,7 @@ def test_the_pipeline_writes_the_page_and_shows_the_figures(findings, tmp_path, 
     assert f"{len(findings) - len(NOT_MET)} of {len(findings)} figures come back" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures_and_another_gives_nearly_the_same():
     small = replace(COHORT, runners=20_000, patients=5_000)
     first, again = (np.array([each.simulated for each in check(small)]) for _ in range(2))
@@ -249,6 +261,7 @@ def test_risks_over_another_horizon_add_up_at_the_same_hazard(runners):
     assert 1.8 * once.mean() < twice.mean() < 2 * once.mean()
 
 
+@pytest.mark.slow
 def test_a_spike_acts_for_its_months_whatever_the_horizon(runners):
     spiked, p = (runners["spike"] > 0).to_numpy(), solved_parameters("reference")[0]
     early, whole = (np.log1p(-study_figures.risks_over(runners, months)) for months in (p.spike_months, 12))

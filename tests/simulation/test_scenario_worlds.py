@@ -113,6 +113,7 @@ def test_in_null_no_predictor_of_onset_differs_from_none_beyond_chance(name):
     assert chi2.sf(joint, len(beta) - 1) > 0.001
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["null", "null_large"])
 def test_in_null_no_effect_of_an_arm_varies_with_a_driver_beyond_chance(name):
     config = CohortConfig(scenario=name, patients=200_000, randomised=True)

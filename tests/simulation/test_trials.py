@@ -100,6 +100,7 @@ def test_a_shorter_follow_up_sees_fewer_cases():
     assert 0.4 < reenact(half, 50).mean() / reenact(year, 50).mean() < 0.6
 
 
+@pytest.mark.slow
 def test_draws_of_the_evidence_widen_the_spread():
     study = STUDIES["women_two_years"]
     assert reenact(study, 50, draws=25).std() > 1.5 * reenact(study, 50).std()

@@ -129,6 +129,7 @@ def holds_what_a_candidate_of_pathways_must(entrant, patients):
     np.testing.assert_allclose(success_of(again, X), success, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_a_candidate_of_pathways_gives_one_chance_an_arm_and_the_same_twice(patients, subtests):
     for name in [name for name in PATHWAYS if name not in SLOW]:
         with subtests.test(name=name):

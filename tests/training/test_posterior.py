@@ -27,6 +27,7 @@ def test_the_few_that_matter_stay_and_the_others_go():
     assert np.abs(found[3:]).mean() < 0.03
 
 
+@pytest.mark.slow
 def test_a_90_percent_interval_from_the_draws_holds_what_is_true_in_about_90_percent_of_samples():
     found = [posterior(600, seed) for seed in range(30)]
     reach = [1.677 * each.draws.std(axis=0, ddof=1) for each in found]  # Student's t with 49 degrees of freedom

@@ -77,6 +77,7 @@ def of(table, candidate, metric):
     return table[(table["candidate"] == candidate) & (table["metric"] == metric)].iloc[0]
 
 
+@pytest.mark.slow
 def test_results_do_not_depend_on_the_number_of_workers():
     cohort = cohort_of("reference", 600, 11)
     names = ("prevalence", "ridge", "lightgbm", "hist_gradient")

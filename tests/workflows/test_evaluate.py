@@ -60,6 +60,7 @@ def test_pathway_tables_speak_of_every_active_arm(evaluation):
     assert (evaluation.tables["truth_policies"]["share"] <= 1 + 1e-9).all()
 
 
+@pytest.mark.slow
 def test_a_part_that_an_earlier_run_left_is_taken_away(evaluation, tmp_path):
     (tmp_path / "learning_curve.csv").write_text("old")
     (tmp_path / "mine.csv").write_text("the user's own")
@@ -96,6 +97,7 @@ def test_the_learning_curve_goes_from_few_clubs_to_all_on_the_same_runners(refit
     assert table.iloc[:3]["gain"].eq(0).all()
 
 
+@pytest.mark.slow
 def test_clubs_are_left_out_one_by_one_and_what_one_club_says_of_the_others_does_not_reach_it(
     candidate, frames, config
 ):
@@ -122,6 +124,7 @@ def test_clubs_are_left_out_one_by_one_and_what_one_club_says_of_the_others_does
     assert (seen.loc[clubs[1:], "value"] < 0.8).all()
 
 
+@pytest.mark.slow
 def test_without_a_patient_of_a_club_held_out_there_is_nothing_to_evaluate(frames, config):
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     seen = frames.treatment[~split.is_held_out(frames.treatment["club"])].reset_index(drop=True)

@@ -154,6 +154,7 @@ def test_options_of_a_cohort_and_of_simulated_frames_are_not_mixed(subtests):
             main(**asked)
 
 
+@pytest.mark.slow
 def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move_both(
     bundle, often, runners, frames, tmp_path, capsys
 ):
@@ -180,6 +181,7 @@ def test_patients_move_the_pathways_alone_and_runners_and_patients_together_move
     assert both.card.count("## Updated on a cohort") == 2
 
 
+@pytest.mark.slow
 def test_arms_and_success_of_other_names_are_told(bundle, frames, tmp_path):
     own = frames.treatment.drop(columns="draw")
     other = own.assign(arm=own["arm"].replace({"hip": "T1"}), success_12w=own["success_12w"] + 1)

@@ -53,6 +53,7 @@ def test_frames_are_read_at_the_point_values_and_every_draw_by_itself(config, tm
     pd.testing.assert_frame_equal(frames.draw("onset", 2), simulate(replace(small, draw=2)).onset)
 
 
+@pytest.mark.slow
 def test_training_on_draws_gives_both_parts_of_every_interval_and_moves_no_prediction(config, candidate, tmp_path):
     write_cohort(config.cohort, tmp_path, draws=2)
     found = train(read_frames(tmp_path), config, "reference", lambda _step: None).predictor
@@ -139,6 +140,7 @@ def test_a_digest_knows_the_content_and_the_columns(frames):
     assert data_digest(same) != data_digest(frames.onset)
 
 
+@pytest.mark.slow
 def test_training_never_reads_the_truth(frames, config, candidate):
     blind = Frames(frames.onset, frames.treatment, made=frames.made)
     again = train(blind, config, "reference", lambda _step: None)
@@ -227,6 +229,7 @@ def test_a_candidate_is_not_released_with_the_figures_of_another(results, tmp_pa
     assert not (tmp_path / "models").exists()
 
 
+@pytest.mark.slow
 def test_a_bundle_says_which_data_it_was_made_from_and_not_which_were_configured(frames, config):
     other = replace(config, cohort=replace(config.cohort, seed=5, runners=9))
     facts = train(frames, other, "reference", lambda _step: None).facts
@@ -242,6 +245,7 @@ def test_results_are_not_written_where_they_cannot_be(candidate, evaluation, tmp
         evaluation.write(tmp_path / "file" / "evaluation")
 
 
+@pytest.mark.slow
 def test_a_field_that_one_club_alone_measures_does_no_harm(frames, config):
     alone = frames.onset["club"] == frames.onset["club"].iloc[0]
     onset = frames.onset.assign(knee_extension_nm_kg=frames.onset["navicular_drop_mm"].abs().clip(0.6, 5).where(alone))

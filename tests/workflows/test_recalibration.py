@@ -186,6 +186,7 @@ def test_a_shift_of_prevalence_is_taken_back_at_the_stated_number_of_runners(bun
     assert 0.97 < np.mean(ratios) < 1.03
 
 
+@pytest.mark.slow
 def test_on_average_over_200_clubs_an_update_is_never_worse_than_none(bundle, whole, subtests):
     for rows in [100, 150, 300, 600]:
         with subtests.test(rows=rows):

@@ -289,7 +289,7 @@ def test_the_command_writes_all_reports_anywhere_with_links_that_lead_back(bundl
 
 def test_the_data_protection_sheet_names_every_file_that_the_service_can_be_told_to_write(bundle):
     sheet = checklist_reports.data_protection_page(bundle)
-    variables = re.findall(r'= "(PFPS_\w+)"', (ROOT / "serving" / "audit_log.py").read_text(encoding="utf-8"))
+    variables = re.findall(r'RecordFile\("(PFPS_\w+)"', (ROOT / "serving" / "audit_log.py").read_text(encoding="utf-8"))
     assert len(variables) == 2
     for variable in variables:
         assert f"`{variable}`" in sheet
@@ -299,9 +299,10 @@ def test_the_data_protection_sheet_names_every_file_that_the_service_can_be_told
 
 def test_the_sheet_lists_what_a_line_of_the_audit_holds():
     middleware = (ROOT / "serving" / "middleware.py").read_text(encoding="utf-8")
-    line = re.search(r"\bAUDIT, (route=.*?)\*\*context", middleware, re.S)
-    assert re.findall(r"(\w+)=", line[1]) == ["route", "key", "bundle", "input"], "say it in data_protection.toml"
-    assert "time, route, name of the key, bundle, SHA-256 of the request, and the risks" in declared("data_protection")
+    line = re.search(r"_put_on_record\(\{(.*?)\*\*context", middleware, re.S)
+    assert re.findall(r'"(\w+)":', line[1]) == ["route", "key", "bundle", "input"], "say it in data_protection.toml"
+    told = "time, route, name of the key, bundle, SHA-256 of the request, and for each person the risk and a mark"
+    assert told in declared("data_protection")
 
 
 def test_what_the_page_keeps_is_in_its_memory_only():

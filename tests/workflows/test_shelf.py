@@ -75,7 +75,14 @@ def contents(home):
     return {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
 
 
-@pytest.mark.parametrize("change", [one_ulp_up, one_ulp_down, zeros_turned])
+@pytest.mark.parametrize(
+    "change",
+    [
+        one_ulp_up,
+        pytest.param(one_ulp_down, marks=pytest.mark.slow),
+        pytest.param(zeros_turned, marks=pytest.mark.slow),
+    ],
+)
 def test_numbers_moved_in_their_last_bit_and_zeros_of_another_sign_make_no_new_release(shelf, candidate, change):
     home, offer = shelf
     before = contents(home)
@@ -83,6 +90,7 @@ def test_numbers_moved_in_their_last_bit_and_zeros_of_another_sign_make_no_new_r
     assert contents(home) == before
 
 
+@pytest.mark.slow
 def test_table_entries_whose_last_decimal_turned_make_no_new_release(shelf, candidate):
     home, offer = shelf
     before = contents(home)
@@ -90,6 +98,7 @@ def test_table_entries_whose_last_decimal_turned_make_no_new_release(shelf, cand
     assert contents(home) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["onset", "pathways"])
 def test_models_that_moved_by_a_millionth_are_a_new_release(shelf, candidate, part):
     home, offer = shelf

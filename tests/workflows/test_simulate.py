@@ -16,6 +16,7 @@ from tests.streams import digest_of_piece
 SMALL = CohortConfig(runners=60, patients=20)
 
 
+@pytest.mark.slow
 def test_rows_do_not_depend_on_order_or_workers():
     pieces = [(start, start + 600) for start in range(0, 3000, 600)]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as workers:

@@ -291,6 +291,7 @@ assert threading.active_count() == 1, threading.enumerate()
 """
 
 
+@pytest.mark.slow
 def test_a_run_says_nothing_on_the_terminal_and_asks_nothing_of_the_network(bundle, tmp_path):
     # under a test runner MLflow sends no telemetry anyway: the run must not know that it is in one
     plain = {key: value for key, value in os.environ.items() if not key.startswith(("PYTEST", "MLFLOW", "CI", "GIT"))}

@@ -13,6 +13,7 @@ from pfps_ml.workflows.frames import scenario_of
 from pfps_ml.workflows.train import train
 
 
+@pytest.mark.slow
 def test_onset_is_never_learned_from_visits(frames, config):
     """Who attends, how they do and what is measured of them changes nothing in the onset model, to the bit."""
     quick = replace(config, onset=replace(config.onset, max_trees=20, penalties=(1.0,), bootstraps=2))

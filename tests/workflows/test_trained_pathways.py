@@ -141,6 +141,7 @@ def test_a_small_arm_is_not_counted_in_public(bundle, frames, tmp_path):
     assert "fewer than 5" in (tmp_path / "pfps-few" / "card.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_clinics_that_are_few_or_not_named_do_not_make_the_folds(bundle, tmp_path):
     frame = patients_frame(300, 150)
     told = []
