@@ -1,17 +1,26 @@
-"""The bundle that is in service: loaded while the server already answers its probes, taken over whole or not at all."""
+"""The bundle that is in service, and how requests share one processor.
 
+A bundle is loaded while the server already answers its probes; a new one is taken over whole or not at all. Single
+runners are assessed together, rosters one after the other.
+"""
+
+import asyncio
 import gc
 import signal
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Event, Lock, Thread, current_thread, main_thread
-from typing import Any
+from threading import BoundedSemaphore, Event, Lock, Thread, current_thread, main_thread
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
 
 from pfps_ml import released_bundle
-from pfps_ml.core import BundleError, PfpsError
-from pfps_ml.model import Bundle, digest, dump
+from pfps_ml.core import BundleError, Message, PfpsError
+from pfps_ml.model import Assessment, Bundle, digest, dump
 from pfps_ml.model.assess import assess
 from serving.audit_log import LOG, PROMOTIONS, count_bundle, now
-from serving.errors import RecordUnwritable
+from serving.errors import RecordUnwritable, TooMany
 from serving.requests import EXAMPLES, Runner, coded
 
 RETRY_SECONDS = 5.0  # until a bundle that could not go on record is tried again
@@ -45,7 +54,7 @@ class ActiveBundle:
             If no bundle is in service yet.
         """
         if self._bundle is None:
-            raise BundleError("expected a released bundle in service, got none yet; ask /readyz, and see the log")
+            raise BundleError(Message("no_bundle_in_service"))
         return self._bundle
 
     def start(self) -> None:
@@ -140,6 +149,94 @@ def _digest(bundle: Bundle) -> str:
     return digest(dump(bundle.manifest))
 
 
-__all__ = [
-    "ActiveBundle",
-]
+Result = TypeVar("Result")
+Pending = tuple[BaseModel, "asyncio.Future[Assessment]"]
+
+MAX_WAITING = 16  # rosters in hand or waiting: every one of them holds its body in memory
+_RETRY_AFTER = 2  # seconds
+
+
+class MicroBatch:
+    """The runners that wait for an answer in this turn of the event loop: sixteen rows cost little more than one.
+
+    Not in a thread: to hand a row over would take half as long as the work.
+
+    Parameters
+    ----------
+    active
+        The bundle in service, the same for all runners of a turn.
+    """
+
+    def __init__(self, active: ActiveBundle) -> None:
+        self._active = active
+        self._pending: list[Pending] = []
+
+    async def assess(self, runner: BaseModel) -> Assessment:
+        """Return a runner's assessment.
+
+        Raises
+        ------
+        BundleError
+            If no bundle is in service.
+        InvalidInput
+            If the checker of rosters refuses what the request model let pass.
+        """
+        loop = asyncio.get_running_loop()
+        if not self._pending:
+            loop.call_soon(self._answer)
+        future: asyncio.Future[Assessment] = loop.create_future()
+        self._pending.append((runner, future))
+        return await future
+
+    def _answer(self) -> None:
+        pending, self._pending = self._pending, []
+        try:
+            _assess(self._active.current(), pending)
+        except Exception as error:
+            if len(pending) == 1:
+                _resolve(pending[0][1], error)
+                return
+            for one in pending:  # one at a time, so that only its own sender gets a fault
+                self._pending = [one]
+                self._answer()
+
+
+def _assess(bundle: Bundle, pending: Sequence[Pending]) -> None:
+    assessed = assess(bundle, coded([runner for runner, _ in pending]))
+    for row, answer in enumerate([assessed.as_dict(row) for row in range(len(pending))]):
+        _resolve(pending[row][1], answer)
+
+
+def _resolve(future: "asyncio.Future[Assessment]", result: Assessment | Exception) -> None:
+    if future.done():  # the sender has hung up
+        return
+    if isinstance(result, Exception):
+        future.set_exception(result)
+    else:
+        future.set_result(result)
+
+
+class RosterQueue:
+    """One thread for rosters, and the rosters that wait for it; a roster of thousands delays no single runner."""
+
+    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+        self._places = BoundedSemaphore(max_waiting)
+        self._thread = ThreadPoolExecutor(1, "rosters")
+
+    async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
+        """Call a function in the thread, in its turn.
+
+        Raises
+        ------
+        TooMany
+            If too many rosters wait already.
+        """
+        if not self._places.acquire(blocking=False):
+            raise TooMany(_RETRY_AFTER)
+        future = self._thread.submit(function, *arguments)
+        # the place is free once the work is done or cancelled before its start, not when its sender hangs up
+        future.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(future)
+
+
+__all__ = ["MAX_WAITING", "ActiveBundle", "MicroBatch", "RosterQueue"]

@@ -21,12 +21,11 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from pfps_ml.core import InputError
+from pfps_ml.core import InputError, Message
 from serving.access import AccessConfig, access_from
-from serving.active_bundle import ActiveBundle
+from serving.active_bundle import ActiveBundle, MicroBatch
 from serving.audit_log import AUDIT, LOG, PROMOTIONS, count_answer, show_log
 from serving.errors import Unauthorised, status_reply
-from serving.microbatch import MicroBatch
 from serving.middleware import HEADERS, Guard, note_answer
 from serving.pages import pages
 from serving.requests import UNKNOWN_PATH, AssessRequest, read
@@ -89,7 +88,7 @@ async def _assess(batch: MicroBatch, request: Request) -> Response:
 async def _reload(active: ActiveBundle, request: Request) -> Response:
     # without keys any web page that is open on this machine could ask; browsers say where a request comes from
     if "origin" in request.headers:
-        raise Unauthorised("expected to be asked by a program, got a request from a web page")
+        raise Unauthorised(Message("asked_by_web_page"))
     before, bundle = await run_in_threadpool(active.take_over)
     return JSONResponse({"bundle": bundle, "before": before})
 
@@ -133,11 +132,9 @@ def _allowed(host: str, access: AccessConfig) -> str:
     try:
         local = ip_address(host).is_loopback
     except ValueError as error:
-        raise InputError("expected an IP address for --host, got something else; 127.0.0.1 is this machine") from error
+        raise InputError(Message("host_not_an_address")) from error
     if not local and access.keys is None:
-        raise InputError(
-            f"expected keys before others than this machine may ask, got --host {host} without; set PFPS_API_KEYS"
-        )
+        raise InputError(Message("keys_missing_for_address", {"host": host}))
     return host
 
 
@@ -158,8 +155,9 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(
-            f"expected to listen on {host} port {port}, got: {getattr(error, 'strerror', None) or error}. "
-            "Choose another with --port."
+            Message(
+                "port_not_free", {"host": host, "port": port, "reason": str(getattr(error, "strerror", None) or error)}
+            )
         ) from error
     return listener
 

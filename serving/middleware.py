@@ -205,7 +205,7 @@ async def _read_body(request: Request, endpoint: Endpoint) -> bytes:
     """Return the whole body, if its media type is the endpoint's and it is not too large, whatever it declares."""
     _check_media(request.headers, str(endpoint.media))
     length = request.headers.get("content-length", "")
-    too_large = TooLarge(f"expected at most {endpoint.max_bytes:,} bytes, got more; send fewer rows at once")
+    too_large = TooLarge(Sentence("body_too_large", {"bytes": endpoint.max_bytes}))
     if length.isdecimal() and int(length) > endpoint.max_bytes:
         raise too_large
     body = bytearray()

@@ -13,11 +13,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
-from mimetypes import guess_type
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -28,15 +28,14 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
-from pfps_ml.core import Fault, InputError, MissingLibrary
-from pfps_ml.domain import check
+from pfps_ml.core import Fault, InputError, Message, MissingLibrary
+from pfps_ml.domain import STATUSES, Checked, check
 from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
+from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size, written_format
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
-from serving.active_bundle import ActiveBundle
+from serving.active_bundle import ActiveBundle, RosterQueue
 from serving.errors import UPLOAD_PREFIX, TooLarge
-from serving.microbatch import RosterQueue
 from serving.middleware import note_answer
 from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
 
@@ -46,7 +45,6 @@ MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever wa
 # one piece, in this process
 _OPTIONS = replace(DEFAULT_OPTIONS, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
-_FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
 
 
 def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
@@ -101,26 +99,34 @@ def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, 
     Returns
     -------
     dict
-        `{bundle, counts: {in, scored, rejected}, rows: [{runner_id, status, problems, faults, assessment | null}]}`,
-        the rows in the order of the request.
+        `{bundle, counts: {in, scored, partly, rejected}, rows: [{runner_id, status, problems, faults, assessment |
+        null}]}`, the rows in the order of the request.
     """
     likely_fields: LikelyFields = {}
     messages = [read_row(row, at, likely_fields) for at, row in enumerate(rows)]
     ids = [row.get("runner_id") if isinstance(row, dict) else None for row in rows]
     ids = [runner_id if isinstance(runner_id, str) else None for runner_id in ids]
-    faults = [[*id_faults, *row_faults] for id_faults, (_, row_faults) in zip(_id_faults(ids), messages, strict=True)]
-    readable = [at for at, row_faults in enumerate(faults) if not row_faults]
-    checked = check(columns_of([runner for at in readable if (runner := messages[at][0])]))
-    for fault in checked.faults:  # the checker of rosters has the last word
-        faults[readable[fault.row or 0]].append(fault)
-    valid = checked.values[~checked.rejected].reset_index(drop=True)
-    assessed, next_row = assess(bundle, valid), iter(range(len(valid)))
-    answers = [None if row_faults else assessed.as_dict(next(next_row), reasons) for row_faults in faults]
+    checked = _checked([runner for runner, _ in messages], [*_id_faults(ids), *(faults for _, faults in messages)])
+    answered = ~checked.rejected
+    assessed = assess(bundle, checked.values[answered].reset_index(drop=True))
+    places = np.where(answered, np.cumsum(answered) - 1, -1)
+    answers = [assessed.as_dict(int(place), reasons) if place >= 0 else None for place in places]
+    faults = checked.faults_by_row
     return {
         "bundle": bundle.name,
-        "counts": {"in": len(rows), "scored": len(valid), "rejected": len(rows) - len(valid)},
-        "rows": [_row(*parts) for parts in zip(ids, faults, answers, strict=True)],
+        "counts": {"in": len(rows)} | {name: int((checked.status == at).sum()) for at, name in enumerate(STATUSES)},
+        "rows": [_row(*parts) for parts in zip(ids, checked.status, faults, answers, strict=True)],
     }
+
+
+def _checked(runners: Sequence[Any], faults: Sequence[Sequence[Fault]]) -> Checked:
+    """Check the rows that can be read, and add what is wrong with the others; the roster's rules decide."""
+    readable = [at for at, runner in enumerate(runners) if runner]
+    checked = check(columns_of([runners[at] for at in readable]))
+    values = pd.DataFrame(np.nan, index=range(len(runners)), columns=checked.values.columns)
+    values.iloc[readable] = checked.values.to_numpy()
+    later = [replace(fault, row=readable[fault.row or 0]) for fault in checked.faults]
+    return Checked(values, (*(fault for row_faults in faults for fault in row_faults), *later))
 
 
 def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
@@ -133,9 +139,9 @@ def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
     ]
 
 
-def _row(runner_id: str | None, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
+def _row(runner_id: str | None, status: int, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
     return {
-        "runner_id": runner_id, "status": "rejected" if faults else "scored",
+        "runner_id": runner_id, "status": STATUSES[status],
         "problems": "; ".join(fault.line for fault in faults), "faults": [fault.as_dict() for fault in faults],
         "assessment": assessment,
     }  # fmt: skip
@@ -165,12 +171,12 @@ async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
     try:
         form = await _InMemory(Headers(headers), _stream(body), max_files=2, max_fields=0).parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise InputError(f"{_FORM}, got something else") from error
+        raise InputError(Message("upload_not_a_form")) from error
     try:
         parts = form.multi_items()
         files = {name == "map": file for name, file in parts if isinstance(file, UploadFile)}
         if len(files) != len(parts) or False not in files:
-            raise InputError(f"{_FORM}, got other parts")
+            raise InputError(Message("upload_of_other_parts"))
         ending = Path(files[False].filename or "").suffix.lower()
         mapping = await files[True].read() if True in files else None
         return Upload(await files[False].read(), ending if _ENDING.fullmatch(ending) else "", mapping)
@@ -195,11 +201,9 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
         If this machine has no folder in memory.
     """
     if not MEMORY.is_dir():
-        raise MissingLibrary(f"expected a folder in memory at {MEMORY}, got none; rosters are never put on a disk")
+        raise MissingLibrary(Message("memory_folder_missing", {"memory": MEMORY}))
     if (rows := _rows(upload)) > MAX_FILE_ROWS:
-        raise TooLarge(
-            f"expected at most {MAX_FILE_ROWS:,} rows, got {rows:,}; `pfps score` scores rosters of any size"
-        )
+        raise TooLarge(Message("upload_has_too_many_rows", {"max_file_rows": MAX_FILE_ROWS, "rows": rows}))
     sweep_uploads()
     with _upload_folder() as folder:
         source, out, mapping = (folder / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
@@ -207,7 +211,7 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
         if upload.mapping is not None:
             mapping.write_bytes(upload.mapping)
         done = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _OPTIONS)
-        return out.read_bytes(), {"in": done.rows, "scored": done.scored, "rejected": done.rejected}
+        return out.read_bytes(), {"in": done.rows} | {name: getattr(done, name) for name in STATUSES}
 
 
 @contextmanager
@@ -261,7 +265,7 @@ def _rows(upload: Upload) -> int:
 
 def media_type(ending: str) -> str:
     """Return the media type of a roster file."""
-    return guess_type(f"roster{ending}")[0] or "application/octet-stream"
+    return written_format(Path(f"roster{ending}")).media_type
 
 
 __all__ = [

@@ -24,12 +24,12 @@ Every message says what was expected, what arrived and what to do.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from pfps_ml.core.messages import Message, sentence
 
 _SHOWN = 5  # rows that a list of rows names
+_NO_PARAMETERS: Mapping[str, Any] = {}  # one for all faults without: a roster may have a million of them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Fault:
     row: int | None
     fields: tuple[str, ...]
     code: str
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=lambda: _NO_PARAMETERS, hash=False)
 
     @property
     def field(self) -> str | None:
@@ -61,11 +61,8 @@ class Fault:
 
     @property
     def text(self) -> str:
-        """The sentence in the default language. Equal faults are formatted once."""
-        try:
-            return _text(self.code, tuple(self.parameters.items()))
-        except TypeError:  # lists and nested messages cannot be looked up
-            return sentence(self.code, self.parameters)
+        """The sentence in the default language."""
+        return sentence(self.code, self.parameters)
 
     @property
     def line(self) -> str:
@@ -83,11 +80,6 @@ class Fault:
             "row": self.row, "fields": list(self.fields), "field": self.field, "code": self.code,
             "parameters": dict(self.parameters), "text": self.text, "message": self.text,
         }  # fmt: skip
-
-
-@lru_cache(1 << 16)
-def _text(code: str, parameters: tuple[tuple[str, Any], ...]) -> str:
-    return sentence(code, dict(parameters))
 
 
 def rows_shown(rows: Sequence[int]) -> str:

@@ -28,7 +28,18 @@ from pfps_ml.domain.dictionary import (
     text,
     tier_fields,
 )
-from pfps_ml.domain.input_validation import MISSING, Checked, check, check_columns, complete, derive, is_missing
+from pfps_ml.domain.input_validation import (
+    MISSING,
+    STATUSES,
+    Checked,
+    check,
+    check_columns,
+    complete,
+    derive,
+    is_missing,
+    rejects,
+    set_aside_contradictions,
+)
 from pfps_ml.domain.outcomes import (
     DAYS_A_MONTH,
     LINKS,
@@ -112,6 +123,7 @@ __all__ = [
     "REFERENCE_ARM",
     "RULES",
     "SCREENING",
+    "STATUSES",
     "SUCCESS",
     "TIERS",
     "VISIT",
@@ -156,6 +168,7 @@ __all__ = [
     "origin_message",
     "origin_of",
     "people_of",
+    "rejects",
     "request_model",
     "risk_column",
     "risk_columns",
@@ -166,6 +179,7 @@ __all__ = [
     "scenario_names",
     "scored_before",
     "section",
+    "set_aside_contradictions",
     "size_of",
     "studies_of",
     "template",

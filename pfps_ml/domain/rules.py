@@ -124,11 +124,6 @@ class Rule:
         """What is said where the rule fires."""
         return Message(self.code)
 
-    @property
-    def fault_message(self) -> Message:
-        """What is said of the cells of a contradiction."""
-        return Message(self.code, {"fields": list(self.fields)})
-
     def fault(self) -> str | None:
         """Return what is wrong with the declaration, or None."""
         if bool(self.all) == bool(self.any):

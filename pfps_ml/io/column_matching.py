@@ -1,8 +1,7 @@
-"""What can be wrong with a roster's header: all of it, in one error that says what each column should be.
+"""The header of a table: which row it is, the field and unit that a column's name stands for, and what is wrong.
 
-Columns that do not look like a field pass through untouched: names, notes, outcomes, the coach's own columns.
-
-The field and the unit that the name of a column stands for; and which row of a table is its header.
+All faults of a roster's header come in one error that says what each column should be. Columns that do not look like a
+field pass through untouched: names, notes, outcomes, the coach's own columns.
 """
 
 import re

@@ -1,6 +1,4 @@
-"""Where the header of a CSV file stands, and which sign separates its cells.
-
-A CSV file in blocks of whole rows: where they stand in the file, and the cells of one of them.
+"""A CSV file in blocks of whole rows: its delimiter and header, where the blocks stand, and the cells of one block.
 
 Arrow reads a block twenty times as fast as Python. Python's reader decides what a CSV file means, so it reads each
 block that has a row too short or too long, a quote inside a cell, or a lone carriage return.

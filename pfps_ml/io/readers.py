@@ -1,8 +1,8 @@
 """The formats of a roster file: CSV as clubs write it, Parquet, and workbooks; in pieces of whole rows, of any size.
 
-A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A workbook is one piece.
-
-A Parquet file in pieces: row groups that workers read by themselves, or rows that are handed to them.
+A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A workbook is one piece. A
+piece of Parquet is row groups that workers read by themselves, or rows that are handed to them. A `Format` says all
+that differs between the formats; which one a file has, its ending decides, in this module alone.
 """
 
 import hashlib
@@ -135,6 +135,8 @@ class Format:
     ----------
     ending
         The ending of the files that are written.
+    media_type
+        What a browser and the service call such a file (IANA).
     also_read
         Other endings that files of this format may have.
     is_text
@@ -144,6 +146,7 @@ class Format:
     """
 
     ending: str
+    media_type: str
     also_read: tuple[str, ...] = ()
     is_text: bool = False
     has_sheets: bool = False
@@ -228,9 +231,11 @@ class Sheet:
     faults: tuple[Fault, ...] = field(default=())
 
 
-CSV = Format(".csv", is_text=True)
-PARQUET = Format(".parquet")
-WORKBOOK = Format(".xlsx", also_read=(".xlsm",), has_sheets=True)
+CSV = Format(".csv", "text/csv", is_text=True)
+PARQUET = Format(".parquet", "application/vnd.apache.parquet")
+WORKBOOK = Format(
+    ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", also_read=(".xlsm",), has_sheets=True
+)
 ENDINGS = (CSV.ending, PARQUET.ending, WORKBOOK.ending)  # of what is written
 _BY_ENDING = {ending: one for one in (CSV, PARQUET, WORKBOOK) for ending in (one.ending, *one.also_read)}
 

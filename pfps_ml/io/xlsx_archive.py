@@ -1,13 +1,12 @@
-"""Workbooks (.xlsx): their sheets, number formats and texts. Macros are not read, and nothing is run.
+"""Workbooks (.xlsx): the archive, its sheets, and the cells of a sheet, row after row, as values. Nothing is run.
 
 A zip file states the size of its parts before they are unpacked. One that states a wrong size fails while it is read,
-so a small file cannot become a large one in memory.
+so a small file cannot become a large one in memory. Macros are not read.
 
-The cells of one sheet of a workbook, row after row, as values.
-
-Read with expat rather than by a library, because three things decide whether a cell is read rightly and whether a
-file can do harm, and no library shows them: a percentage (0.12 that is shown as 12 %), a formula that was never
-calculated, and how far out the last cell lies (a single one in the last corner is 17,000 million cells of a grid).
+Cells are read with expat rather than by a library, because three things decide whether a cell is read rightly and
+whether a file can do harm, and no library shows them: a percentage (0.12 that is shown as 12 %), a formula that was
+never calculated, and how far out the last cell lies (a single one in the last corner is 17,000 million cells of a
+grid).
 """
 
 import posixpath

@@ -1,10 +1,9 @@
-"""An empty roster as a workbook: lists to choose from, limits that the spreadsheet holds to, and what each cell is.
+"""Tables in workbooks: the table on a sheet, the scored roster as a sheet, and an empty roster to fill in.
 
-Workbooks written: the scored roster as a sheet, the same bytes for the same rows whenever it is written.
-
-The table on a sheet of a workbook: its header, wherever that stands, and the rows below it.
-
-Columns whose cells are all of one kind (numbers, dates, truth values) keep it; all others are text, cell by cell.
+A table is read from its header, wherever that stands, and the rows below it. Columns whose cells are all of one kind
+(numbers, dates, truth values) keep it; all others are text, cell by cell. What is written has the same bytes for the
+same rows whenever it is written. The empty roster has lists to choose from, the limits of each field, and what each
+cell is.
 """
 
 import datetime as dt

@@ -202,7 +202,7 @@ def rule_frequencies(patients: int = PATIENTS, seed: int = 20265) -> pd.DataFram
 
 def rules_page(shares: pd.DataFrame, patients: int = PATIENTS) -> str:
     """Return docs/RULES.md: every rule across fields, and how often it fires in each scenario."""
-    columns = {f"`{name}`": [_share(rule, shares.loc[rule.code, name]) for rule in clinical_rules()] for name in shares}
+    columns = {f"`{name}`": list(map(_share, clinical_rules(), shares[name].tolist())) for name in shares}
     return _RULES.format(notice=NOTICE, about=RULES, patients=patients, most=MOST_WITHHELD,
                          table=rules_table(columns))  # fmt: skip
 

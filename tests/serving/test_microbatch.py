@@ -7,8 +7,7 @@ import pytest
 
 from pfps_ml.core.errors import BundleError, InvalidInput
 from pfps_ml.model.assess import assess
-from serving.active_bundle import ActiveBundle
-from serving.microbatch import MicroBatch
+from serving.active_bundle import ActiveBundle, MicroBatch
 from serving.requests import Runner, coded
 from tests.serving.client import PATIENT, RUNNER
 

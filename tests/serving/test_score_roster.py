@@ -28,8 +28,8 @@ def test_a_file_comes_back_as_the_command_line_writes_it(client, bundle, tmp_pat
     assert answer.content == (tmp_path / "out.csv").read_bytes()
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="scored.csv"'
-    counts = f"in={expected.rows}; scored={expected.scored}; rejected={expected.rejected}"
-    assert answer.headers["x-pfps-counts"] == counts
+    counts = f"in={expected.rows}; scored={expected.scored}; partly={expected.partly}; rejected={expected.rejected}"
+    assert answer.headers["x-pfps-counts"] == counts and expected.partly and expected.rejected
     assert answer.headers["x-pfps-bundle"] == bundle.name
 
 
@@ -62,7 +62,7 @@ def test_whoever_wants_csv_gets_it_whatever_was_sent(client):
 def test_a_map_may_come_with_the_file(client):
     mapping = b'[columns.age_years]\nfrom = "years"\n'
     answer = send(client, GOOD.replace("age_years", "years").encode(), map=("m.toml", mapping))
-    assert answer.status_code == 200 and answer.headers["x-pfps-counts"] == "in=2; scored=2; rejected=0"
+    assert answer.status_code == 200 and answer.headers["x-pfps-counts"] == "in=2; scored=2; partly=0; rejected=0"
 
 
 def test_an_upload_never_touches_the_disk_and_leaves_nothing_in_memory(client, monkeypatch, tmp_path):
