@@ -198,7 +198,7 @@ PROCEDURES: tuple[Procedure, ...] = (
     ), "None.", "Sitting.",
         ("Ask each question as it is worded, and look at the knee and the calf.", "Leave blank what was not asked.",
          "A yes is no score: the answer says what to do first."),
-        "A question that was not asked is not a no.", "G8-01 to G8-10"),
+        "A question that was not asked is not a no.", "G8-01 to G8-15"),
     Procedure("Kujala score", ("akps",), "The questionnaire (Anterior Knee Pain Scale, 13 questions).",
         "Sitting, alone.",
         ("The patient ticks one answer a question; add the points: 100 is no disability.",),
