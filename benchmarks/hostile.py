@@ -226,7 +226,8 @@ def _unusual(noise: random.Random) -> list[tuple[str, bytes]]:
         "compressed": head + b"Content-Encoding: gzip\r\n" + length + b"3\r\n\r\nabc",
         "two lengths": head + length + b"3\r\n" + length + b"4\r\n\r\n{}",
         "a length that is none": head + length + b"-1\r\n\r\n", "bad chunks": head + b"Transfer-Encoding: chunked"
-        b"\r\n\r\nZZ\r\n", "a length and chunks": head + b"Transfer-Encoding: chunked\r\n" + length + b"3\r\n\r\nZZZ",
+        b"\r\n\r\nZZ\r\n",
+        "a length and chunks": head + b"Transfer-Encoding: chunked\r\n" + length + b"3\r\n\r\nZZZ\r\n",
         "no HTTP": noise.randbytes(200) + b"\r\n\r\n", "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         "no Host": b"GET /about HTTP/1.1\r\n\r\n", "another Host": b"GET /about HTTP/1.1\r\nHost: evil.example\r\n\r\n",
         "a header of 100 kB": b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",

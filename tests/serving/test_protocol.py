@@ -13,6 +13,7 @@ import pytest
 
 from serving import roster_routes
 from serving.active_bundle import ActiveBundle
+from serving.connections import ConnectionLimits, Protocol
 from serving.errors import ADVICE
 from serving.middleware import HEADERS
 from serving.roster_routes import MEMORY, sweep_uploads
@@ -27,8 +28,6 @@ pytestmark = THEIRS
 def address(client):
     """Return the address of the application behind the server that `pfps serve` starts."""
     import uvicorn
-
-    from serving.connections import Protocol
 
     server = uvicorn.Server(uvicorn.Config(client.app, http=Protocol, lifespan="off", log_config=None, port=0))
     thread = Thread(target=server.run)
