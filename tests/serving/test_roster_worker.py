@@ -9,8 +9,10 @@ import pytest
 from pfps_ml.core.errors import InputError, InvalidInput, TooLarge
 from serving.errors import WorkerEnded, error_reply
 from serving.microbatch import RosterWorker, WorkLimits
-from tests.serving.client import HOUSE, refusal
+from tests.serving.client import HOUSE, THEIRS, refusal
 from tests.serving.test_score_roster import GOOD, send
+
+pytestmark = THEIRS
 
 
 def process():
