@@ -150,7 +150,7 @@ def _check_unpacked(file: Any, numbers: Iterable[int], rows: int) -> None:
     """Refuse some row groups of which so many rows, once unpacked, are more than may be in memory."""
     for groups in (file.metadata.row_group(at) for at in numbers):
         share = min(rows / max(groups.num_rows, 1), 1)
-        if groups.total_byte_size * share > limits().text:
+        if groups.total_byte_size * share > limits().characters:
             raise _texts_too_large()
 
 
@@ -164,7 +164,7 @@ def _safe_rows(file: Any, numbers: Iterable[int]) -> int:
     columns = [group.column(at) for group in groups for at in range(group.num_columns)]
     risky = [one.total_uncompressed_size for one in columns if one.physical_type == "BYTE_ARRAY"
              and ("." in one.path_in_schema or "DELTA_BYTE_ARRAY" in one.encodings)]  # fmt: skip
-    return int(max(limits().text // _BATCHES // max(sum(risky), 1), 1))
+    return int(max(limits().characters // _BATCHES // max(sum(risky), 1), 1))
 
 
 def _batches(file: Any, numbers: Iterable[int], names: list[str] | None, rows: int) -> Iterator[Any]:
@@ -177,7 +177,7 @@ def _joined(tables: Iterable[Any]) -> Any:
     parts, size = list[Any](), 0
     for table in tables:
         size += table.nbytes
-        if size > limits().text:
+        if size > limits().characters:
             raise _texts_too_large()
         parts.append(table)
     return pa.concat_tables(parts)
@@ -186,7 +186,7 @@ def _joined(tables: Iterable[Any]) -> Any:
 def _plain(file: Any, table: Any) -> Any:
     """Return a table whose texts stand in every row, if that is not too much."""
     coded = [at for at, one in enumerate(table.schema) if pa.types.is_dictionary(one.type)]
-    if sum(_decoded_size(table.column(at)) for at in coded) > limits().text:
+    if sum(_decoded_size(table.column(at)) for at in coded) > limits().characters:
         raise _texts_too_large()
     schema = file.metadata.schema.to_arrow_schema()
     for at in coded:
@@ -205,7 +205,7 @@ def _decoded_size(column: Any) -> int:
 
 
 def _texts_too_large() -> TooLarge:
-    return TooLarge(Message("texts_too_large", {"megabytes": limits().text >> 20}))
+    return TooLarge(Message("texts_too_large", {"megabytes": limits().characters >> 20}))
 
 
 def _valid(table: Any) -> Any:

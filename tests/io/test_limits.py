@@ -14,7 +14,7 @@ from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.readers import Size, open_source, pieces, read_all, read_piece
 
 KNOWN = frozenset({"runner_id", "age_years", "sex"})
-SMALL = {"text": 1 << 20, "cell": 10_000, "strings": 100_000, "sheet": 1_000_000, "elements": 100_000, "columns": 500,
+SMALL = {"characters": 1 << 20, "cell": 10_000, "strings": 100_000, "sheet": 1_000_000, "elements": 100_000, "columns": 500,
          "described": 10_000, "cells": 10_000, "unpacked": 5_000_000, "rows": 1_000, "entries": 500,
          "row": 1 << 17}  # fmt: skip
 ROW = b"<row><c><v>1</v></c></row>"
@@ -103,9 +103,9 @@ def test_texts_of_parquet_are_the_same_however_they_are_stored(tmp_path, encodin
 def test_a_text_that_stands_in_every_row_counts_in_every_row(tmp_path):
     content = io.BytesIO()
     pq.write_table(pa.table({"notes": ["x" * 10_000] * 100}), content)
-    with limited(text=10_000 * 101):
+    with limited(characters=10_000 * 101):
         assert read(tmp_path, "r.parquet", content.getvalue())[0].table.num_rows == 100
-    with limited(text=10_000 * 99):
+    with limited(characters=10_000 * 99):
         assert code(tmp_path, "r.parquet", content.getvalue()) == "texts_too_large"
 
 
