@@ -14,8 +14,8 @@ from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.readers import Size, open_source, pieces, read_all, read_piece
 
 KNOWN = frozenset({"runner_id", "age_years", "sex"})
-SMALL = {"characters": 1 << 20, "cell": 10_000, "strings": 100_000, "sheet": 1_000_000, "elements": 100_000, "columns": 500,
-         "described": 10_000, "cells": 10_000, "unpacked": 5_000_000, "rows": 1_000, "entries": 500,
+SMALL = {"characters": 1 << 20, "cell": 10_000, "strings": 100_000, "sheet": 1_000_000, "elements": 100_000,
+         "columns": 500, "described": 10_000, "cells": 10_000, "unpacked": 5_000_000, "rows": 1_000, "entries": 500,
          "row": 1 << 17}  # fmt: skip
 ROW = b"<row><c><v>1</v></c></row>"
 
