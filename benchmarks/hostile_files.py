@@ -1,9 +1,9 @@
 """Uploads that are small and ask for much: made here, of bytes that compress well or that say more than is there."""
 
 import io
-import random
 import zipfile
 from collections.abc import Callable, Mapping
+from hashlib import shake_256
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -93,11 +93,10 @@ def _texts(n: Callable[[int], int]) -> dict[str, Upload]:
 
 
 def _others(n: Callable[[int], int]) -> dict[str, Upload]:
-    noise = random.Random(1)  # noqa: S311 (bytes that mean nothing)
     return {
         "every cell of 60,000 rows is wrong": ("r.csv", lambda: b"runner_id,age_years,sex,height_cm,weight_kg\n"
                                                + b"".join(b"%d,x,y,z,w\n" % at for at in range(n(60_000)))),
-        "noise": ("r.csv", lambda: noise.randbytes(n(5_000_000))),
+        "noise": ("r.csv", lambda: shake_256(b"noise").digest(n(5_000_000))),
         "a map of 5 million brackets": ("map", lambda: b"a = " + b"[" * n(5_000_000)),
     }  # fmt: skip
 

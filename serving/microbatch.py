@@ -126,12 +126,16 @@ class WorkLimits:
         Megabytes of the file that is written.
     rows
         Rows of a file.
+    elements, unpacked
+        Of a workbook, as in `pfps_ml.io.cells.Limits`: so many are read within some seconds.
     """
 
     seconds: float = 30.0
     megabytes: int = 450
     output: int = 128
     rows: int = 100_000
+    elements: int = 3_000_000
+    unpacked: int = 600_000_000
 
 
 class RosterWorker:
@@ -270,7 +274,7 @@ def _work(pipe: Connection, most: WorkLimits) -> None:
     except EOFError:  # the service has stopped
         return
     try:
-        with limited(rows=most.rows):
+        with limited(rows=most.rows, elements=most.elements, unpacked=most.unpacked):
             result = "result", function(*arguments)
     except MemoryError:
         result = "error", _takes_too_much(most)

@@ -40,7 +40,7 @@ class Limits:
         Rows of any file; None is no limit. A service sets one, and the command line reads rosters of any length.
     grid
         Cells of a piece that is in memory, filled or blank: its rows times its columns.
-    text
+    characters
         Bytes of text of a piece of Parquet that is in memory; a text that is stored once counts in every row.
     footer
         Bytes in which a Parquet file describes its columns and row groups.
@@ -65,7 +65,7 @@ class Limits:
     row: int = 1 << 24
     rows: int | None = None
     grid: int = 1 << 23
-    text: int = 1 << 28
+    characters: int = 1 << 28
     footer: int = 1 << 25
     book: int = 64_000_000
     entries: int = 10_000

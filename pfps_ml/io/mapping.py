@@ -211,6 +211,8 @@ def _read(path: Path) -> Mapping:
         raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
+    except RecursionError as error:
+        raise InputError(Message("map_is_no_toml", {"reason": type(error).__name__})) from error
     tables, sheet, leave = declared.pop("columns", None), declared.pop("sheet", None), declared.pop("leave", [])
     faults = [Fault(None, (), "map_table_unknown", {"name": key}) for key in declared]
     if not isinstance(sheet, str | None):

@@ -23,6 +23,7 @@ from pfps_ml.io.cells import Dialect, check_columns, check_grid, check_rows, lim
 from pfps_ml.io.csv_chunks import Span, delimiter_of, head_of, parse, read_span, scan, spans
 from pfps_ml.io.xlsx_tables import read_table
 
+_BATCHES = 8  # in which texts are read whose size cannot be known before
 _BUFFER = 1 << 20  # bytes of each column that are read at once: all of a row group's would not be constant memory
 _LARGE = 2  # pieces; a row group of more rows is read once and handed out, since nobody can read a part of it
 
@@ -125,12 +126,20 @@ def _kept_open(path: Path, _digest: str) -> Any:
 def _opened(path: Path) -> Any:
     """Return an open file that reads texts as it stores them, once for many rows; `_plain` puts them into every row."""
     file = pq.ParquetFile(path, buffer_size=_BUFFER)
-    texts = [one.name for one in file.schema_arrow if _is_text(one.type) and "." not in one.name]
+    flat = {one.name for one in file.schema_arrow if _is_text(one.type) and "." not in one.name}
+    texts = sorted(flat - _stored_as_differences(file))
     if not texts:
         return file
     coded = pq.ParquetFile(path, metadata=file.metadata, buffer_size=_BUFFER, read_dictionary=texts)
     file.close()
     return coded
+
+
+def _stored_as_differences(file: Any) -> set[str]:
+    """Return the columns that Arrow cannot read as texts stored once: those stored as what is new in each text."""
+    groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
+    columns = (group.column(at) for group in groups for at in range(group.num_columns))
+    return {one.path_in_schema for one in columns if any(code.startswith("DELTA") for code in one.encodings)}
 
 
 def _is_text(kind: Any) -> bool:
@@ -141,7 +150,7 @@ def _check_unpacked(file: Any, numbers: Iterable[int], rows: int) -> None:
     """Refuse some row groups of which so many rows, once unpacked, are more than may be in memory."""
     for groups in (file.metadata.row_group(at) for at in numbers):
         share = min(rows / max(groups.num_rows, 1), 1)
-        if groups.total_byte_size * share > limits().text:
+        if groups.total_byte_size * share > limits().characters:
             raise _texts_too_large()
 
 
@@ -155,7 +164,7 @@ def _safe_rows(file: Any, numbers: Iterable[int]) -> int:
     columns = [group.column(at) for group in groups for at in range(group.num_columns)]
     risky = [one.total_uncompressed_size for one in columns if one.physical_type == "BYTE_ARRAY"
              and ("." in one.path_in_schema or "DELTA_BYTE_ARRAY" in one.encodings)]  # fmt: skip
-    return int(max(limits().text // max(sum(risky), 1), 1))
+    return int(max(limits().characters // _BATCHES // max(sum(risky), 1), 1))
 
 
 def _batches(file: Any, numbers: Iterable[int], names: list[str] | None, rows: int) -> Iterator[Any]:
@@ -168,7 +177,7 @@ def _joined(tables: Iterable[Any]) -> Any:
     parts, size = list[Any](), 0
     for table in tables:
         size += table.nbytes
-        if size > limits().text:
+        if size > limits().characters:
             raise _texts_too_large()
         parts.append(table)
     return pa.concat_tables(parts)
@@ -177,7 +186,7 @@ def _joined(tables: Iterable[Any]) -> Any:
 def _plain(file: Any, table: Any) -> Any:
     """Return a table whose texts stand in every row, if that is not too much."""
     coded = [at for at, one in enumerate(table.schema) if pa.types.is_dictionary(one.type)]
-    if sum(_decoded_size(table.column(at)) for at in coded) > limits().text:
+    if sum(_decoded_size(table.column(at)) for at in coded) > limits().characters:
         raise _texts_too_large()
     schema = file.metadata.schema.to_arrow_schema()
     for at in coded:
@@ -196,7 +205,7 @@ def _decoded_size(column: Any) -> int:
 
 
 def _texts_too_large() -> TooLarge:
-    return TooLarge(Message("texts_too_large", {"megabytes": limits().text >> 20}))
+    return TooLarge(Message("texts_too_large", {"megabytes": limits().characters >> 20}))
 
 
 def _valid(table: Any) -> Any:
