@@ -173,7 +173,8 @@ def rules_of(tables: list[dict[str, Any]]) -> tuple[Rule, ...]:
         declared.append(rule)
     codes = [rule.code for rule in declared]
     if repeated := sorted({code for code in codes if codes.count(code) > 1}):
-        raise FactError(f"domain/rules.toml: {', '.join(repeated)}: twice")
+        fault = "this code stands twice"
+        raise FactError(f"domain/rules.toml: {repeated[0]}: {fault}")
     return tuple(declared)
 
 
