@@ -171,8 +171,10 @@ def rules_of(tables: list[dict[str, Any]]) -> tuple[Rule, ...]:
         if fault := rule.fault():
             raise FactError(f"domain/rules.toml: {rule.code}: {fault}")
         declared.append(rule)
-    if len({rule.code for rule in declared}) != len(declared):
-        raise FactError("domain/rules.toml has a code twice")
+    codes = [rule.code for rule in declared]
+    if repeated := sorted({code for code in codes if codes.count(code) > 1}):
+        fault = "this code stands twice"
+        raise FactError(f"domain/rules.toml: {repeated[0]}: {fault}")
     return tuple(declared)
 
 

@@ -26,8 +26,8 @@ def test_who_is_withheld_is_named_first_with_what_to_do_and_is_in_no_list(bundle
     assert len(data.risks) == 11 and "S-0" not in {data.screening.ids[at] for at in data.screening.by_risk}
     for name in ("see_first", "all_runners", "drivers"):
         assert "S-0" not in text_of(name, data).split()
-    assert "12 rows: 11 scored, 0 with knee pain now, 1 to see a doctor first, 0 rejected." in text
-    assert data.summary()[0] == ("see a doctor first", "1 runner, not scored")
+    assert "0 with knee pain now and 1 to see a doctor first: no risk." in text
+    assert data.summary()[1] == ("see a doctor first", "1 runner, not scored")
 
 
 def test_the_forecast_counts_the_others_alone(bundle, tmp_path):
