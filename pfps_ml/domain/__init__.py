@@ -28,7 +28,16 @@ from pfps_ml.domain.dictionary import (
     text,
     tier_fields,
 )
-from pfps_ml.domain.input_validation import MISSING, Checked, check, check_columns, complete, derive, is_missing
+from pfps_ml.domain.input_validation import (
+    MISSING,
+    Checked,
+    check,
+    check_columns,
+    complete,
+    derive,
+    is_missing,
+    limit_fault,
+)
 from pfps_ml.domain.outcomes import (
     DAYS_A_MONTH,
     LINKS,
@@ -65,6 +74,7 @@ from pfps_ml.domain.schemas import (
     REASONS,
     RULES,
     added_by_scoring,
+    arm_practice,
     dictionary_facts,
     dictionary_page,
     fingerprint,
@@ -130,6 +140,7 @@ __all__ = [
     "Scenario",
     "Unit",
     "added_by_scoring",
+    "arm_practice",
     "check",
     "check_columns",
     "choice",
@@ -148,6 +159,7 @@ __all__ = [
     "is_missing",
     "ledger",
     "ledger_fingerprint",
+    "limit_fault",
     "load_scenario",
     "notice_message",
     "notice_of",

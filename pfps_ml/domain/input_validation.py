@@ -14,6 +14,7 @@ import pandas as pd
 
 from pfps_ml.core import Bools, Fault, Floats
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
+from pfps_ml.domain.synonyms import likely_units
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
@@ -151,10 +152,19 @@ def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
         if infinite[at, row]:  # JSON has no infinity
             faults.append(Fault(int(row), (name,), "infinite", {"field": name}))
         else:
-            code = "outside_limits" if outside[at, row] else "not_whole"
-            faults.append(Fault(int(row), (name,), code, {"field": name, "value": float(values[at, row])}))
+            code, about = limit_fault(fields[at], float(values[at, row]))
+            faults.append(Fault(int(row), (name,), code, about))
     values[bad] = np.nan
     return faults
+
+
+def limit_fault(field: Field, value: float) -> tuple[str, dict[str, Any]]:
+    """Return the code and the parameters of a finite number that a field cannot have; it may be in another unit."""
+    about: dict[str, Any] = {"field": field.name, "value": value}
+    if field.low <= value <= field.high:
+        return "not_whole", about
+    units = likely_units(field, value)
+    return ("outside_limits_other_unit", {**about, "units": units}) if units else ("outside_limits", about)
 
 
 def _limits(fields: Sequence[Field]) -> Floats:
@@ -211,4 +221,4 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing"]
+__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing", "limit_fault"]

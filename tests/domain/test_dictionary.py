@@ -232,3 +232,27 @@ def test_a_coded_value_is_shown_as_a_person_reads_it(subtests):
 
 def test_a_value_without_a_unit_is_shown_alone():
     assert replace(BY_NAME["age_years"], unit="").show(34) == "34"
+
+
+def test_every_arm_has_weeks_dose_protocol_harms_and_costs_each_with_rows_of_the_ledger():
+    for arm in ARMS:
+        assert arm.practice is not None, arm.name
+        assert arm.practice.weeks in range(1, 53)
+        assert arm.practice.cost_class in {"low", "middle", "high"}
+        for said in (arm.practice.dose, arm.practice.protocol, arm.practice.harms, arm.practice.cost):
+            assert said.text.endswith(".") and said.rows, arm.name
+            assert set(said.rows) <= set(ledger()), arm.name
+
+
+def test_where_no_harm_of_an_arm_is_known_its_source_names_none():
+    for arm in ARMS:
+        none_named = arm.practice.harms.text.startswith("None named")
+        estimates = {ledger()[row].estimate for row in arm.practice.harms.rows}
+        assert none_named == (estimates == {"none named"}), arm.name
+
+
+def test_the_weeks_of_an_arm_are_those_of_a_row_that_its_dose_or_protocol_cites():
+    for arm in ARMS:
+        rows = [ledger()[row] for row in (*arm.practice.dose.rows, *arm.practice.protocol.rows)]
+        printed = " ".join(f"{row.horizon} {row.estimate} {row.unit} {row.note}" for row in rows)
+        assert f"{arm.practice.weeks} weeks" in printed, arm.name
