@@ -15,11 +15,11 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pfps_ml.core import Message as Sentence, PfpsError
+from pfps_ml.core import Message as Sentence, PfpsError, TooLarge
 from serving.access import AccessConfig
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import AUDIT, LOG, count_answer
-from serving.errors import CODE_HEADER, TooLarge, UnsupportedCoding, UnsupportedMedia, error_reply, status_reply
+from serving.errors import CODE_HEADER, UnsupportedCoding, UnsupportedMedia, error_reply, status_reply
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"
@@ -205,7 +205,7 @@ async def _read_body(request: Request, endpoint: Endpoint) -> bytes:
     """Return the whole body, if its media type is the endpoint's and it is not too large, whatever it declares."""
     _check_media(request.headers, str(endpoint.media))
     length = request.headers.get("content-length", "")
-    too_large = TooLarge(f"expected at most {endpoint.max_bytes:,} bytes, got more; send fewer rows at once")
+    too_large = TooLarge(Sentence("body_too_large", {"bytes": endpoint.max_bytes}))
     if length.isdecimal() and int(length) > endpoint.max_bytes:
         raise too_large
     body = bytearray()

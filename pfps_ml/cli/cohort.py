@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from pfps_ml.core import InputError, MissingLibrary, load_config, result_folder
+from pfps_ml.core import InputError, Message, MissingLibrary, load_config, result_folder
 from pfps_ml.core.console import waiting
 from pfps_ml.domain import ONSET
 from pfps_ml.workflows.tables import show_lines
@@ -83,12 +83,12 @@ def audit(  # noqa: PLR0913, PLR0917
         _audit_frames(cohort, scenario, columns != _columns() or mapping is not None)
         return
     if scenario is not None:
-        raise InputError("expected a folder of simulated frames beside --scenario, got a file of people; leave it out.")
+        raise InputError(Message("scenario_beside_people"))
     read = _read(cohort, columns, mapping)
     checks = run(read)
     _show(read, checks)
     if failed := [check.code for check in checks if check.verdict == "fail"]:
-        raise InputError(f"expected a cohort that passes every check, got one that fails {', '.join(failed)}.")
+        raise InputError(Message("audit_fails", {"failed": [*failed]}))
 
 
 @app.command(rich_help_panel=RESEARCHER)
@@ -108,9 +108,9 @@ def evaluate(  # noqa: PLR0913, PLR0917
     subject, rival = _bundle(bundle, mlflow), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject)
     if rival and read.arm is not None:
-        raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
+        raise InputError(Message("against_patients"))
     if randomised and read.arm is None:
-        raise InputError("expected a column of arms beside --randomised, got a cohort of runners; add --arm NAME.")
+        raise InputError(Message("randomised_without_arm"))
     with waiting("Judging"), result_folder(out):
         result = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
         result = compared(result, subject, rival, read) if rival else result
@@ -163,7 +163,7 @@ def _audit_frames(folder: Path, scenario: str | None, about_columns: bool) -> No
     from pfps_ml.workflows.validate import main
 
     if about_columns:
-        raise InputError("expected no options about columns beside a folder of simulated frames; leave them out.")
+        raise InputError(Message("columns_beside_frames"))
     main(folder, scenario)
 
 
@@ -171,7 +171,7 @@ def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundl
     from pfps_ml.io.study_data import read_cohort
 
     if lacking := [name for name in _NEEDED if find_spec(name) is None]:
-        raise MissingLibrary(f"expected {' and '.join(lacking)}, got none. Install them: pip install 'pfps-ml[train]'")
+        raise MissingLibrary(Message("libraries_missing", {"lacking": [*lacking]}))
     with waiting("Reading"):
         return read_cohort(source, columns, mapping, bundle.horizons if bundle else None)
 

@@ -53,6 +53,7 @@ from pfps_ml.core.errors import (
     PartlyDone,
     PfpsError,
     ReleaseRefused,
+    TooLarge,
     rows_shown,
 )
 from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, fit_path, logit, spline
@@ -85,10 +86,10 @@ __all__ = [
     "ClusterError", "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault",
     "Floats", "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray",
     "OnsetConfig", "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig",
-    "RecalibrationConfig", "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig",
-    "ValidationConfig", "append_lines", "at_least", "check_apart", "check_output", "check_room", "csv_text",
-    "destination", "distinct", "expit", "explained", "fit_logistic", "fit_path", "generator", "load_config",
-    "locked_record", "logit", "made_folder", "mend_record", "normal_quantile", "percent", "result_folder",
-    "rewrite_record", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile", "uniforms",
-    "write_whole", "written_whole",
+    "RecalibrationConfig", "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TooLarge",
+    "TrainingConfig", "ValidationConfig", "append_lines", "at_least", "check_apart", "check_output", "check_room",
+    "csv_text", "destination", "distinct", "expit", "explained", "fit_logistic", "fit_path", "generator",
+    "load_config", "locked_record", "logit", "made_folder", "mend_record", "normal_quantile", "percent",
+    "result_folder", "rewrite_record", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile",
+    "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

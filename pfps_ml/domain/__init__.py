@@ -30,13 +30,22 @@ from pfps_ml.domain.dictionary import (
 )
 from pfps_ml.domain.input_validation import (
     MISSING,
+<<<<<<< HEAD
+=======
+    STATUSES,
+>>>>>>> rules2
     Checked,
     check,
     check_columns,
     complete,
     derive,
     is_missing,
+<<<<<<< HEAD
     limit_fault,
+=======
+    rejects,
+    set_aside_contradictions,
+>>>>>>> rules2
 )
 from pfps_ml.domain.outcomes import (
     DAYS_A_MONTH,
@@ -122,6 +131,7 @@ __all__ = [
     "REFERENCE_ARM",
     "RULES",
     "SCREENING",
+    "STATUSES",
     "SUCCESS",
     "TIERS",
     "VISIT",
@@ -168,6 +178,7 @@ __all__ = [
     "origin_message",
     "origin_of",
     "people_of",
+    "rejects",
     "request_model",
     "risk_column",
     "risk_columns",
@@ -178,6 +189,7 @@ __all__ = [
     "scenario_names",
     "scored_before",
     "section",
+    "set_aside_contradictions",
     "size_of",
     "studies_of",
     "template",

@@ -1,10 +1,8 @@
-"""The dictionary: every field, arm and outcome, declared once.
+"""The dictionary: every field and arm of the product, declared once; outcomes stand in `outcomes`.
 
-The request model, the file schema, the roster template, the page's form, DICTIONARY.md, the monotone
-constraints, the wording of reasons and the fingerprint of a bundle are all derived from these lines. A
-`source` names rows of the evidence ledger (G1-19) or says what the definition rests on.
-
-What a field is: a column of the product, declared once, from which everything else is derived.
+The request model, the file schema, the roster template, the page's form, DICTIONARY.md, the monotone constraints, the
+wording of reasons and what a bundle reads are all derived from these lines. A `source` names rows of the evidence
+ledger (G1-19) or says what the definition rests on.
 """
 
 from dataclasses import dataclass, replace
@@ -410,7 +408,7 @@ def field(name: str) -> Field:
         If the dictionary has no such field.
     """
     if name not in BY_NAME:
-        raise FactError(f"expected a field of the dictionary, got {name!r}; see `pfps dictionary`")
+        raise FactError(Message("field_unknown", {"name": name}))
     return BY_NAME[name]
 
 

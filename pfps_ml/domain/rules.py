@@ -124,11 +124,6 @@ class Rule:
         """What is said where the rule fires."""
         return Message(self.code)
 
-    @property
-    def fault_message(self) -> Message:
-        """What is said of the cells of a contradiction."""
-        return Message(self.code, {"fields": list(self.fields)})
-
     def fault(self) -> str | None:
         """Return what is wrong with the declaration, or None."""
         if bool(self.all) == bool(self.any):
@@ -176,8 +171,9 @@ def rules_of(tables: list[dict[str, Any]]) -> tuple[Rule, ...]:
         if fault := rule.fault():
             raise FactError(f"domain/rules.toml: {rule.code}: {fault}")
         declared.append(rule)
-    if len({rule.code for rule in declared}) != len(declared):
-        raise FactError("domain/rules.toml has a code twice")
+    codes = [rule.code for rule in declared]
+    if repeated := sorted({code for code in codes if codes.count(code) > 1}):
+        raise FactError(f"domain/rules.toml: {', '.join(repeated)}: twice")
     return tuple(declared)
 
 

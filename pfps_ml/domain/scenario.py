@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Literal
 
-from pfps_ml.core import FactError, normal_quantile, uniforms
+from pfps_ml.core import FactError, Message, normal_quantile, uniforms
 
 Z95 = normal_quantile(0.95)  # standard errors from an estimate to either end of its 95 % interval
 _HOME = files("pfps_ml.domain")
@@ -55,7 +55,7 @@ def ledger() -> dict[str, Evidence]:
     lines = (_HOME / "evidence.csv").read_text(encoding="utf-8").splitlines(keepends=True)
     rows = [Evidence(**row) for row in csv.DictReader(lines)]
     if len({row.id for row in rows}) != len(rows):
-        raise FactError("the ledger (knowledge/evidence.csv) has a row id twice; ids must be unique")
+        raise FactError(Message("ledger_id_twice"))
     return {row.id: row for row in rows}
 
 
@@ -392,14 +392,16 @@ def differences(first: Scenario, second: Scenario) -> list[tuple[str, Parameter 
 
 def _load(name: str, home: Path, children: tuple[str, ...]) -> Scenario:
     if name in children:
-        raise FactError(f"expected a parent that ends the line, got a circle: {' -> '.join((*children, name))}")
+        raise FactError(Message("scenario_parents_in_circle", {"names": " -> ".join((*children, name))}))
     if name not in scenario_names(home):
         child_note = f", the parent of {children[-1]!r}" if children else ""
-        raise FactError(f"expected a scenario ({', '.join(scenario_names(home))}), got {name!r}{child_note}")
+        raise FactError(
+            Message("scenario_unknown", {"scenarios": [*scenario_names(home)], "name": name, "child_note": child_note})
+        )
     try:
         content = tomllib.loads((home / f"{name}.toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FactError(f"expected TOML in the scenario {name!r}, got: {error}") from error
+        raise FactError(Message("scenario_not_toml", {"name": name, "reason": str(error)})) from error
     parent = content.get("parent")
     return parse_scenario(name, content, _load(parent, home, (*children, name)) if parent else None)
 

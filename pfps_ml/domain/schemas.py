@@ -1,6 +1,6 @@
-"""The columns that scoring adds to a roster, and how an earlier scoring is recognised by them.
+"""What is derived from the dictionary: schemas, request model, template, DICTIONARY.md, columns that scoring adds.
 
-What is derived from the dictionary: schemas, request model, template, DICTIONARY.md and the fingerprint.
+An earlier scoring of a roster is recognised by the columns that it added.
 """
 
 import csv
@@ -41,7 +41,8 @@ _SIMULATED = Message("origin_simulated")
 CARE = Message("care").text
 PRACTICE = (
     "The cost class is our judgement: `low` is advice and a few visits, `middle` a course of visits or a device, "
-    "`high` a specialist's procedure and a course of visits. No harm named in an abstract is no proof that there was none."
+    "`high` a specialist's procedure and a course of visits. No harm named in an abstract is no proof that there was "
+    "none."
 )
 RULES = (
     "A rule reads several fields of one row. `withhold`: risk and pathways are not shown, and what to do is said "
@@ -144,19 +145,17 @@ NOTICE = _notice(_SIMULATED).text
 
 def request_model() -> "type[BaseModel]":
     """Build the pydantic model of one runner: unknown keys forbidden, strict types, no NaN or infinity."""
-    from pydantic import ConfigDict, create_model
+    from pydantic import ConfigDict, Field as PydanticField, create_model
 
     return create_model(  # type: ignore[call-overload, no-any-return]
         "Runner",
         __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True),
         __doc__="One runner or patient. " + CARE,
-        **{field.name: _request_field(field) for field in INPUTS},
+        **{field.name: _request_field(field, PydanticField) for field in INPUTS},
     )
 
 
-def _request_field(field: Field) -> tuple[Any, Any]:
-    from pydantic import Field as PydanticField
-
+def _request_field(field: Field, declared: Any) -> tuple[Any, Any]:
     types: dict[str, Any] = {"text": str, "number": float, "whole": int}
     python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
     limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg
@@ -171,8 +170,8 @@ def _request_field(field: Field) -> tuple[Any, Any]:
         about |= {"min_length": 1, "max_length": 200}
     # an id is required of a roster, where rows must be told apart; a single request needs none
     if field.required and field.kind != "text":
-        return python, PydanticField(**about)
-    return python | None, PydanticField(default=None, **about)
+        return python, declared(**about)
+    return python | None, declared(default=None, **about)
 
 
 def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
@@ -181,7 +180,7 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
 
     fields = SCREENING if frame == "onset" else (*SCREENING, *EXAMINED)
     outcome = ONSET if frame == "onset" else SUCCESS
-    columns = {field.name: _schema_column(field) for field in fields}
+    columns = {field.name: _schema_column(pa, field) for field in fields}
     columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
     columns["draw"] = pa.Column(int, pa.Check.ge(0))
     if frame == "treatment":
@@ -189,9 +188,7 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     return pa.DataFrameSchema(columns, strict=True, unique=["runner_id"])
 
 
-def _schema_column(field: Field) -> "pa.Column":
-    import pandera.pandas as pa
-
+def _schema_column(pa: Any, field: Field) -> Any:
     nullable = not field.required
     if field.kind == "text":
         # a training frame is split by club, so that both of its texts are needed
@@ -227,7 +224,7 @@ def dictionary_page() -> str:
 def rules_table(more: Mapping[str, Sequence[str]] | None = None) -> str:
     """Return the rules across fields as a Markdown table; `more` are further columns, a cell a rule."""
     more = more or {}
-    rows = [(f"`{rule.code}`", rule.kind.replace("_", " "), _condition(rule), _effect(rule), _said(rule),
+    rows = [(f"`{rule.code}`", rule.kind.replace("_", " "), _condition(rule), _effect(rule), rule.message.text,
              ", ".join(rule.sources) or "by definition", *(cells[at] for cells in more.values()))
             for at, rule in enumerate(clinical_rules())]  # fmt: skip
     return markdown_table(("rule", "kind", "fires where", "effect", "what is said", "source", *more), rows)
@@ -241,10 +238,6 @@ def _condition(rule: Rule) -> str:
 def _effect(rule: Rule) -> str:
     what = ", ".join([*rule.what, *([rule.arm] if rule.arm else [])])
     return rule.effect.replace("_", " ") + (f": {what}" if what else "")
-
-
-def _said(rule: Rule) -> str:
-    return rule.fault_message.text if rule.effect == "set_aside" else rule.message.text
 
 
 def _arm_table() -> str:
@@ -266,9 +259,8 @@ def _practice_table() -> str:
         if arm.practice:
             said = (arm.practice.dose, arm.practice.protocol, arm.practice.harms, arm.practice.cost)
             dose, protocol, harms, cost = (f"{part.text} ({', '.join(part.rows)})" for part in said)
-            rows.append(
-                (f"`{arm.name}`", str(arm.practice.weeks), dose, protocol, harms, arm.practice.cost_class, cost)
-            )
+            weeks = str(arm.practice.weeks)
+            rows.append((arm.label, weeks, dose, protocol, harms, arm.practice.cost_class, cost))
     return markdown_table(("arm", "weeks", "dose", "what the trials did", "harms", "cost class", "costs"), rows)
 
 

@@ -1,14 +1,10 @@
-"""All checks of one cohort, in the order of their codes.
+"""The checks of a cohort, C01 to C08, and all of them in the order of their codes.
 
-C07: whether patients had a real chance of every arm that they may have.
-
-C04 and C05: periods, clubs and gaps in the data that tell the outcome without any field's help.
-
-C03 and C08: the same person in two rows, and labels that contradict each other.
-
-C06: how many runners a model of so many fields needs, by published criteria.
-
-C01 and C02: what was known when, and for how long runners were followed.
+* C01, C02: what was known when, and for how long runners were followed.
+* C03, C08: the same person in two rows, and labels that contradict each other.
+* C04, C05: periods, clubs and gaps in the data that tell the outcome without any field's help.
+* C06: how many runners a model of so many fields needs, by published criteria.
+* C07: whether patients had a real chance of every arm that they may have.
 """
 
 from collections.abc import Iterator, Sequence

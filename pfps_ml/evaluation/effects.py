@@ -1,9 +1,8 @@
-"""Pathways judged: without the truth (overlap, doubly robust effects) and, in simulated cohorts, against it.
+"""Effects of arms estimated: overlap, doubly robust effects and, in simulated cohorts, their distance from the truth.
 
 Frames have one row a patient, in one order, and one column an arm, named as in the dictionary. An effect is the
-difference in the probability of success from usual care.
-
-Means and regressions of values that may be alike within a clinic: errors come from leaving out whole clinics.
+difference in the probability of success from usual care. Values may be alike within a clinic, so the errors of means
+and regressions come from leaving out whole clinics.
 """
 
 from dataclasses import dataclass

@@ -1,14 +1,12 @@
-"""A bundle's pathway models judged on a cohort of patients: a trial's, or a clinic's.
+"""A released bundle judged on a cohort from outside: every figure with its interval, whole and by group, and a verdict.
 
-Nothing is fitted to the outcomes here: predictions are the bundle's, and so are the simpler accounts that its effects
-are held against. Only the chances of the arms come from these patients: from those of other clinics, by what is
-recorded, or as they were observed where chance allocated the arms.
+Runners are asked about the onset model, patients (a trial's, or a clinic's) about the pathway models. Nothing is fitted
+to the outcomes: predictions are the bundle's, and so are the simpler models that its effects are compared with. Only
+the chances of the arms come from these patients: from those of other clinics, by what is recorded, or as they were
+observed where chance allocated the arms.
 
-Two bundles on the same runners: what one gains over the other, with paired intervals.
-
-A released bundle judged on a cohort from outside: every figure with its interval, whole and apart, and a verdict.
-
-A validation that may leave the house: clubs are numbers, because a tracker is told no names.
+Two bundles can be compared on the same runners, with paired intervals. A validation that goes to a tracker numbers the
+clubs (`unnamed`), because a tracker is told no names.
 """
 
 from dataclasses import asdict, dataclass, replace

@@ -1,14 +1,14 @@
-"""Calibration drawn: predicted against observed risk in tenths, and the smoothed curve with its band over clubs.
+"""Figures of merit of predicted risks: discrimination, calibration and net benefit, with intervals over clubs.
 
-Decision curves: what acting on a risk above a threshold is worth, against acting for everybody and for nobody.
+Every metric is a function of `y` (0 or 1), `p` (predicted risk, above 0 and below 1) and an optional `weight` a row;
+the cluster bootstrap is then nothing but a weight: how often a row's club was drawn.
 
-Net benefit (Vickers and Elkin 2006) counts a case found as 1 and a false alarm as the odds of the threshold, because
-whoever acts at a risk of 5 % holds one case found to be worth nineteen false alarms. Its unit is cases found a runner.
+Calibration compares predicted with observed risks: in tenths, and as a smoothed curve with its band over clubs.
 
-Figures of merit of predicted risks: discrimination, calibration and both together, with intervals over clubs.
-
-Every metric is a function of `y` (0 or 1), `p` (predicted risk, above 0 and below 1) and an optional `weight` a
-row; the cluster bootstrap is then nothing but a weight: how often a row's club was drawn.
+A decision curve says what acting on a risk above a threshold is worth, against acting for everybody and for nobody. Net
+benefit (Vickers and Elkin 2006) counts a case that is detected as 1 and a false alarm as the odds of the threshold,
+because whoever acts at a risk of 5 % holds one such case to be worth nineteen false alarms. Its unit is cases a
+runner.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -33,9 +33,16 @@ from pfps_ml.evaluation.effects import (
     propensity_counts,
     propensity_overlap,
 )
-from pfps_ml.evaluation.heterogeneity import best_linear_predictor, group_effects, targeting_curves
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
-from pfps_ml.evaluation.policy import policy_regret, policy_values, preference_table, simple_policies
+from pfps_ml.evaluation.policy import (
+    best_linear_predictor,
+    group_effects,
+    policy_regret,
+    policy_values,
+    preference_table,
+    simple_policies,
+    targeting_curves,
+)
 from pfps_ml.model import (
     Estimate,
     Gate,

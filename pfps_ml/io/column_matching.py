@@ -1,8 +1,7 @@
-"""What can be wrong with a roster's header: all of it, in one error that says what each column should be.
+"""The header of a table: which row it is, the field and unit that a column's name stands for, and what is wrong.
 
-Columns that do not look like a field pass through untouched: names, notes, outcomes, the coach's own columns.
-
-The field and the unit that the name of a column stands for; and which row of a table is its header.
+All faults of a roster's header come in one error that says what each column should be. Columns that do not look like a
+field pass through untouched: names, notes, outcomes, the coach's own columns.
 """
 
 import re
@@ -16,6 +15,8 @@ from pfps_ml.domain import BY_NAME, INPUTS, ONSET, SUCCESS, Field
 from pfps_ml.domain.synonyms import Unit, facts, plain, units_of
 
 HEAD_ROWS = 30  # looked at for a header
+_LONGEST = 500  # characters of a name: the questions of a form are shorter, and comparing takes long with more
+_COMPARED = 200  # cells of a row that are compared with other words for our fields
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names
 _FILLERS = frozenset(
     [
@@ -70,7 +71,7 @@ class Named:
 @lru_cache(4096)
 def surely_named(name: str) -> Named | None:
     """Return what a column's name means if it is one of those that we know."""
-    words = tuple(plain(name).split())
+    words = tuple(plain(name).split()) if len(name) <= _LONGEST else ()
     if not words:
         return None
     if words in _born():
@@ -114,7 +115,7 @@ def second_header(first: Sequence[str], header: Sequence[str]) -> bool:
 def _names_in(row: Sequence[str], known: frozenset[str]) -> tuple[int, int]:
     """Return how many cells are expected names (two at least, or none), and how many fields any of them mean."""
     exact = len(known.intersection(cell.strip() for cell in row))
-    fields = {meaning.field for cell in row if (meaning := surely_named(cell))}
+    fields = {meaning.field for cell in row[:_COMPARED] if (meaning := surely_named(cell))}
     return (exact if exact > 1 else 0), len(fields)
 
 
@@ -191,6 +192,8 @@ def check_header(header: list[str], taken: Collection[str], rows: int) -> None:
 
 def closest_field(name: str) -> str | None:
     """Return the field whose name is closest to that of an unknown column; None if none is close."""
+    if len(name) > _LONGEST:
+        return None
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if plain in _NAMES:
         return plain

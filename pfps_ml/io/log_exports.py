@@ -1,10 +1,8 @@
-"""Logs that are tables: Strava's activities.csv, Garmin Connect's Activities.csv, and a plain file.
+"""Training logs that are tables: Strava's activities.csv, Garmin Connect's Activities.csv, and a plain file.
 
 Both programs translate the header into the language of the account; only English is read, and the error says so.
-
-The cells of a log: numbers, durations and dates as the programs of several countries write them.
-
-What could mean two things is a ValueError, never a guess.
+Numbers, durations and dates are read as the programs of several countries write them; what could mean two things is a
+ValueError, never a guess.
 """
 
 import re

@@ -1,10 +1,9 @@
-"""An empty roster as a workbook: lists to choose from, limits that the spreadsheet holds to, and what each cell is.
+"""Tables in workbooks: the table on a sheet, the scored roster as a sheet, and an empty roster to fill in.
 
-Workbooks written: the scored roster as a sheet, the same bytes for the same rows whenever it is written.
-
-The table on a sheet of a workbook: its header, wherever that stands, and the rows below it.
-
-Columns whose cells are all of one kind (numbers, dates, truth values) keep it; all others are text, cell by cell.
+A table is read from its header, wherever that stands, and the rows below it. Columns whose cells are all of one kind
+(numbers, dates, truth values) keep it; all others are text, cell by cell. What is written has the same bytes for the
+same rows whenever it is written. The empty roster has lists to choose from, the limits of each field, and what each
+cell is.
 """
 
 import datetime as dt
@@ -23,7 +22,7 @@ import pyarrow.compute as pc
 
 from pfps_ml.core import Fault, InputError, Message, OutputError
 from pfps_ml.domain import INPUTS, Field
-from pfps_ml.io.cells import guarded, texts, unguard
+from pfps_ml.io.cells import check_columns, check_grid, check_rows, guarded, texts, unguard
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, surely_named
 from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
 
 _WHOLE = 2**53  # below it, every whole number is a float, too
+_COMPARED = 200  # cells of a header that are compared with other words for our fields
 _TABLE = 2  # names that make a sheet look like a roster
 
 
@@ -111,7 +111,7 @@ def _roster_tab(book: Book, known: frozenset[str]) -> Tab:
 
 def _looks_like_a_roster(rows: list[list[str]], known: frozenset[str]) -> bool:
     header = rows[header_at(rows, known)]
-    return len({cell if cell in known else surely_named(cell) for cell in header} - {None}) >= _TABLE
+    return len({cell if cell in known else surely_named(cell) for cell in header[:_COMPARED]} - {None}) >= _TABLE
 
 
 def _names(tabs: Iterable[Tab]) -> list[str]:
@@ -124,6 +124,9 @@ def _table(sheet: str, rows: Sequence[Row], known: frozenset[str], merged: list[
     head = _head(rows, at, areas)
     below = [row for row in rows[at + 1 :] if any(text.strip() for text in _texts(row))]
     places = sorted({place for row in below for place, cell in row.cells.items() if cell != ""} | set(head))
+    check_rows(len(below))
+    check_columns(len(places))
+    check_grid(len(below), len(places))
     _refuse_uncalculated(rows[at:], places)
     names = tuple(head.get(place) or f"column_{number}" for number, place in enumerate(places, start=1))
     columns = [_column([row.cells.get(place) for row in below]) for place in places]

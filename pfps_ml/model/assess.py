@@ -81,7 +81,7 @@ def assess(bundle: Bundle, values: pd.DataFrame | Mapping[str, Floats]) -> "Asse
     bundle
         The released models.
     values
-        Rows without faults, as `knowledge.checker` returns them: numbers and level codes, NaN where missing.
+        Rows without faults, as `domain.input_validation` returns them: numbers and level codes, NaN where missing.
     """
     columns = complete(values)
     patients = ~np.isnan(np.array([columns[field.name] for field in VISIT])).all(axis=0)

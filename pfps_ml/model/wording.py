@@ -1,6 +1,7 @@
-"""The texts of a table: each row has a key, and a text is written once for all rows that share it.
+"""The codes and texts of an assessment: cautions, reasons and measurements, each with parameters.
 
-Cautions: what a reader must know beside the numbers, as codes with parameters.
+A caution is what a reader must know beside the numbers. In a table each row has a key, and a text is written once for
+all rows that share it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -25,7 +25,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit, ndtri
 
-from pfps_ml.core import CohortConfig, FactError, Floats, NDArray, uniforms
+from pfps_ml.core import CohortConfig, FactError, Floats, Message, NDArray, uniforms
 from pfps_ml.domain import (
     ACTIVE_ARMS,
     ARMS,
@@ -76,7 +76,7 @@ class World:
                 causes = {cause: self._cause(name, cause) for cause in signature(function).parameters}
                 self.columns[name] = function(**causes)
             else:
-                raise FactError(f"the simulated world has no column {name!r}")
+                raise FactError(Message("world_column_unknown", {"name": name}))
         return self.columns[name]
 
     def _cause(self, column: str, cause: str) -> Any:
@@ -221,8 +221,10 @@ def _refuse_other_marginals(scenario: Scenario) -> None:
     }
     if overridden - known:
         raise FactError(
-            f"scenario {scenario.name!r}: expected `marginal = true` at {', '.join(sorted(known))} alone, "
-            f"got it at {', '.join(sorted(overridden - known))}"
+            Message(
+                "scenario_marginals",
+                {"scenario": scenario.name, "known": [*sorted(known)], "others": [*sorted(overridden - known)]},
+            )
         )
 
 
@@ -281,10 +283,7 @@ def _solve_patients(p: SimpleNamespace) -> None:
 def _root(gap: Callable[[float], float]) -> float:
     ends = gap(-20), gap(20)
     if not ends[0] * ends[1] < 0:
-        raise FactError(
-            "expected a scenario whose base rate and solved shares lie between 0 and 1 and whose SDs are above 0, "
-            "but no intercept gives its figures; see its parameters"
-        )
+        raise FactError(Message("scenario_has_no_intercept"))
     return float(brentq(gap, -20, 20, xtol=1e-12))
 
 
@@ -333,7 +332,7 @@ def simulate_treatment(
         that the arm does not cause; `do={"has_pfps": 0}` gives the self-tests' answers in other knee pain.
     """
     if (do or {}).get("arm", ARMS[0].name) not in [arm.name for arm in ARMS]:
-        raise FactError(f"expected an arm ({', '.join(arm.name for arm in ARMS)}) in `do`, got another one")
+        raise FactError(Message("arm_unknown", {"arms": [*(arm.name for arm in ARMS)]}))
     world = _world(config, "patient", start, config.patients if stop is None else stop, do or {})
     observed = _identified(world, "P").join(observe(world, (*SCREENING, *EXAMINED)))
     observed["arm"] = world.column("arm")

@@ -1,6 +1,7 @@
-"""`pfps squad`: one page for the coach and a few for the physio, from a roster.
+"""`pfps squad`: one page for the coach and a few for the physio, from a roster: as HTML, and on paper.
 
-A page on paper, by the Chromium that is there: no other host is asked for anything.
+The tables are rows of what is shown, for the templates to lay out. Paper is printed by the Chromium that is there: no
+other host is asked for anything.
 """
 
 import os
@@ -17,7 +18,7 @@ from types import SimpleNamespace
 from jinja2 import Environment
 from markupsafe import Markup
 
-from pfps_ml.core import MissingLibrary, OutputError, check_output, percent as level_text, write_whole
+from pfps_ml.core import Message, MissingLibrary, OutputError, check_output, percent as level_text, write_whole
 from pfps_ml.core.markup import templates_of
 from pfps_ml.domain import BY_NAME, DRIVERS, Driver, updates_clause
 from pfps_ml.domain.measurement_protocols import ASSUMPTION
@@ -213,10 +214,7 @@ def print_pdf(page: str) -> bytes:
     """
     chromium = browser()
     if chromium is None:
-        raise MissingLibrary(
-            "expected Chromium, which makes the PDF, got none. Install it (Debian: apt-get install chromium), or write "
-            ".html and print that from any browser."
-        )
+        raise MissingLibrary(Message("chromium_missing"))
     with tempfile.TemporaryDirectory(prefix="pfps-") as folder:
         source, out = Path(folder) / "page.html", Path(folder) / "page.pdf"
         source.write_text(page, encoding="utf-8")
@@ -234,9 +232,7 @@ def print_pdf(page: str) -> bytes:
             subprocess.run(command, check=False, capture_output=True, timeout=_PATIENCE)  # noqa: S603
             return out.read_bytes()
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise OutputError(
-                "expected a page from Chromium, got none. Write .html and print that from a browser."
-            ) from error
+            raise OutputError(Message("chromium_made_no_page")) from error
 
 
 def browser() -> str | None:
@@ -274,7 +270,7 @@ def write_squad(source: Path, out: Path, bundle: Bundle, options: ReportOptions 
     """
     check_output(out, ENDINGS)
     options = options or ReportOptions()
-    data = ReportData(screen(source, bundle, options.mapping), options)
+    data = ReportData(screen(source, bundle, options.mapping, options.strict), options)
     page = report_page(data)
     write_whole(out, print_pdf(page) if out.suffix.lower() == ".pdf" else page.encode())
     return data
@@ -282,13 +278,13 @@ def write_squad(source: Path, out: Path, bundle: Bundle, options: ReportOptions 
 
 def report_page(data: ReportData) -> str:
     """Return the report as HTML."""
-    bundle, count = data.screening.bundle, formatting.runners(len(data.screening.roster.ids))
+    bundle = data.screening.bundle
     return (
         _templates()
         .get_template("report.html")
         .render(
             title="Runner's knee in this squad",
-            about=f"{count} · the next {data.horizon} · model {bundle.name}",
+            about=f"{data.screening.counts} · the next {data.horizon} · model {bundle.name}",
             notice=bundle.notice,
             front=[section(name, data) for name in COACH],
             back=[section(name, data) for name in PHYSIO],

@@ -42,12 +42,15 @@ class ReportOptions:
         An earlier file of the squad to compare with.
     mapping
         The map of both files, if they need one.
+    strict
+        Whether any fault rejects its row; else one of an optional cell costs that cell alone.
     """
 
     flags: int = 5
     hours: float = 6.0
     since: Path | None = None
     mapping: Mapping = AS_IT_IS
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,13 +174,12 @@ class ReportData:
     def summary(self) -> list[tuple[str, str]]:
         """Return the short of it for a terminal: names and values."""
         screening, counts = self.screening, self.forecast
-        rejected = len(screening.roster.ids) - len(screening.rows)
         first = screening.withheld
-        lines = [("see a doctor first", f"{runners(len(first))}, not scored")] if first else []
+        lines = [("rows", screening.counts)]
+        lines += [("see a doctor first", f"{runners(len(first))}, not scored")] if first else []
         lines += [
-            ("scored", runners(len(screening.by_risk))),
+            ("with a risk", runners(len(screening.by_risk))),
             ("knee pain now", runners(len(screening.in_pain))),
-            ("rejected", f"{rejected} of {len(screening.roster.ids)} rows"),
         ]
         if counts:
             interval = f"{count_range(counts.low, counts.high)} ({percent(self.level)})"
@@ -197,7 +199,8 @@ def changes(now: Screening, since: Path, mapping: Mapping) -> Changes:
         If the earlier file cannot be read as a roster.
     """
     try:
-        then, notes = screen(since, now.bundle, replace(mapping, sheet=None)), _notes(since, now)
+        then = screen(since, now.bundle, replace(mapping, sheet=None), now.roster.checked.strict)
+        notes = _notes(since, now)
     except InputError as error:
         raise type(error)(f"in the earlier file: {error.message}", error.faults) from error
     earlier, latest = _named(then), _named(now)

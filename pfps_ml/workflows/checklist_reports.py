@@ -1,9 +1,8 @@
 """The reports that journals and ethics boards ask for, filled from a bundle; what was not done stands first.
 
 TRIPOD+AI (what a report must say), PROBAST+AI (how far to trust it) and a data protection sheet. Questions and answers
-are declared in the TOML files beside this one; the figures in them come from `pfps_ml.workflows.checklist_reports`.
-
-The figures that the reports may quote: each is read from the bundle or from a tracked table; none is typed.
+are declared in the TOML files beside this one. Each figure in them is read from the bundle or from a tracked table;
+none is typed.
 """
 
 import os

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pfps_ml.core import Fault, InputError, rows_shown
+from pfps_ml.core import Fault, InputError, Message, rows_shown
 from pfps_ml.domain import Parameter, Scenario, differences
 from pfps_ml.evaluation.comparison import EXCESS
 
@@ -30,14 +30,15 @@ def show_account(summary: "Summary", out: Path | None = None) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("rows", f"{summary.rows:,}")
     table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
+    table.add_row("scored partly" if out else "partly", f"{summary.partly:,}")
     table.add_row("rejected", f"{summary.rejected:,}")
     for field, count in summary.problems.items():
         table.add_row(f"  for {field}", f"{count:,}")
     Console().print(table)
     if out:
         hint = (
-            f" (`pfps rejected {out} -o mend.csv` repeats the rejected rows)"
-            if summary.rejected and out.is_file()
+            f" (`pfps rejected {out} -o mend.csv` repeats the rows with problems)"
+            if (summary.rejected or summary.partly) and out.is_file()
             else ""
         )
         Console().print(f"Written: {out}{hint}", markup=False, highlight=False, soft_wrap=True)
@@ -175,7 +176,7 @@ def lines(table: pd.DataFrame, metric: str | None = None) -> Iterator[tuple[str,
     names = list(table["metric"].unique())
     wanted = metric or names[0]
     if wanted not in names:
-        raise InputError(f"expected a figure of the comparison ({', '.join(names)}), got {wanted!r}")
+        raise InputError(Message("comparison_figure_unknown", {"names": [*names], "wanted": wanted}))
     places = 5 if wanted == EXCESS else 4  # candidates differ by some ten thousandths of it
     for row in table[table["metric"] == wanted].to_dict("records"):
         figure = _with_interval(row["value"], row["low"], row["high"], f".{places}f")

@@ -19,9 +19,11 @@ from pfps_ml.core import CohortConfig, write_whole
 from pfps_ml.core.console import command, say, steps, table
 from pfps_ml.core.markup import markdown_list, markdown_table
 from pfps_ml.domain import (
+    BY_NAME,
     NOTICE,
     RULES,
     SUCCESS,
+    Rule,
     check as check_rows,
     clinical_rules,
     complete,
@@ -180,8 +182,8 @@ _RULES = """# Rules across fields, and how often they fire
 Written by `python -m pfps_ml.workflows.world_reports`; a test fails when it is stale. {about}
 
 The last columns say in how many of 100 simulated patients of a scenario each rule fires ({patients:,} patients each).
-Fields that are asked for the rules alone are not simulated: a rule that needs one fires in nobody here, and says
-nothing of how often it would fire in people. No rule that withholds may fire in more than {most:g} of 100: a test.
+Fields that are asked for the rules alone are not simulated: nobody knows how often a rule that needs one would fire
+(a dash). No rule that withholds may fire in more than {most:g} of 100: a test.
 In `kinetic_chain`, the clinics' account, many knees are swollen. So a large effusion alone cautions.
 
 {table}
@@ -200,9 +202,15 @@ def rule_frequencies(patients: int = PATIENTS, seed: int = 20265) -> pd.DataFram
 
 def rules_page(shares: pd.DataFrame, patients: int = PATIENTS) -> str:
     """Return docs/RULES.md: every rule across fields, and how often it fires in each scenario."""
-    columns = {f"`{name}`": [f"{share:.2f}" for share in shares[name]] for name in shares}
+    columns = {f"`{name}`": list(map(_share, clinical_rules(), shares[name].tolist())) for name in shares}
     return _RULES.format(notice=NOTICE, about=RULES, patients=patients, most=MOST_WITHHELD,
                          table=rules_table(columns))  # fmt: skip
+
+
+def _share(rule: Rule, share: float) -> str:
+    """Return a share as text; a dash where the rule needs an answer that no simulated patient gives."""
+    needs = (part.field for part in rule.conditions if part.op != "missing")
+    return "-" if any(BY_NAME[name].role == "flag" for name in needs) else f"{share:.2f}"
 
 
 def write_rules() -> None:

@@ -1,6 +1,7 @@
 """The rules across fields: each at and beside its border, sourced, said in words, and never a rule that stops many."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,8 +11,10 @@ from pfps_ml.core.messages import catalogue
 from pfps_ml.domain import BY_NAME, PATHWAY_FIELDS, ledger
 from pfps_ml.domain.dictionary import ONSET_FIELDS
 from pfps_ml.domain.rules import clinical_rules, rules_of, rules_with
-from pfps_ml.workflows.world_reports import MOST_WITHHELD, rule_frequencies
+from pfps_ml.domain.schemas import rules_table
+from pfps_ml.workflows.world_reports import MOST_WITHHELD, RULES_PAGE, rule_frequencies, rules_page
 
+HOUSE = Path(__file__).parents[2]
 TESTS = ("small_knee_bend_pain", "heel_on_squat_pain", "heel_off_squat_pain", "sitting_pain", "stairs_pain")
 NEGATIVE = dict.fromkeys(TESTS, "no")
 SQUATS_WELL = {"heel_on_squat_pain": "no", "stairs_pain": "no", "rest_or_night_pain": "yes"}
@@ -53,11 +56,11 @@ BORDERS = {
     "all_tests_negative": (NEGATIVE, [{name: answer} for name in TESTS for answer in ("yes", None)]),
     "no_pain_in_loading": (SQUATS_WELL, [{"heel_on_squat_pain": "yes"}, {"stairs_pain": "yes"},
                                          {"rest_or_night_pain": "no"}]),
-    "runs_longer_than_possible": ({"age_years": 12, "running_experience_years": 9.1},
+    "experience_beyond_age": ({"age_years": 12, "running_experience_years": 9.1},
                                   [{"running_experience_years": 9}, {"running_experience_years": None}]),
-    "hurts_longer_than_lived": ({"age_years": 12, "symptom_duration_months": 157},
+    "symptoms_longer_than_life": ({"age_years": 12, "symptom_duration_months": 157},
                                 [{"symptom_duration_months": 156}, {"symptom_duration_months": None}]),
-    "failed_care_before_it_could_fail": (FAILED | {"symptom_duration_months": 0.9},
+    "failed_care_without_time": (FAILED | {"symptom_duration_months": 0.9},
                                          [{"symptom_duration_months": 1}, {"failed_conventional_care": "no"}]),
     "sessions_without_distance": ({"sessions_per_week": 0.1, "weekly_distance_km": 0},
                                   [{"sessions_per_week": 0}, {"weekly_distance_km": 0.1},
@@ -140,6 +143,19 @@ def test_no_rule_that_withholds_fires_in_more_than_three_of_a_hundred_patients_o
     stopping = shares.loc[[rule.code for rule in rules_with("withhold")]]
     assert (stopping.to_numpy() <= MOST_WITHHELD).all(), stopping
     assert (stopping.loc[["large_effusion_recent", "stiff_and_swollen"]].max(axis=1) > 0).all()
+
+
+def test_the_page_of_rules_says_of_each_rule_what_the_declaration_says():
+    page = (HOUSE / RULES_PAGE).read_text(encoding="utf-8")
+    _, _, *rows = rules_table().splitlines()
+    stale = [row for row in rows if row.rstrip(" |") not in page]
+    assert len(rows) == len(RULES) and stale == [], "run `python -m pfps_ml.workflows.world_reports`"
+
+
+@pytest.mark.slow
+def test_the_page_of_rules_is_the_one_that_the_simulated_patients_give():
+    page = (HOUSE / RULES_PAGE).read_text(encoding="utf-8")
+    assert page == rules_page(rule_frequencies()), "run `python -m pfps_ml.workflows.world_reports`"
 
 
 GOOD = {"code": "a", "kind": "red_flag", "effect": "caution", "sources": ["G8-01"],

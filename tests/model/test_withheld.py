@@ -142,7 +142,7 @@ def test_as_many_cautions_as_there_are_stand_in_one_row_without_mixing(bundle):
         "limp_or_hip_pain": "yes", "fever_or_hot_joint": "yes", "calf_swelling": "yes", "weekly_distance_km": 250,
         "unexplained_weight_loss": "yes", "effusion_grade": 4, "morning_stiffness_min": 240, "prior_pfps": "no",
         "worst_pain_mm": 5, "navicular_drop_mm": 0.5, "midfoot_mobility_mm": 1, "akps": 0, "step_rate_spm": 230,
-        "symptom_duration_months": 0, "hip_abduction_nm_kg": 4, "knee_extension_nm_kg": 5.5,
+        "symptom_duration_months": 1, "hip_abduction_nm_kg": 4, "knee_extension_nm_kg": 5.5,
     }  # fmt: skip
     rows = ask(bundle, everything, {"age_years": 30, "sex": "female"})
     found = rows.as_dict(0)

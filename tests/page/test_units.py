@@ -4,6 +4,7 @@ import pytest
 
 from pfps_ml.workflows.pictures import RUNNER, answered
 from tests.page.looking import assessed, violations
+from tests.page.test_patient import percent
 
 pytestmark = pytest.mark.slow
 
@@ -43,8 +44,9 @@ def test_a_number_is_sent_in_the_units_of_the_api_whatever_unit_it_was_typed_in(
 def test_the_answer_is_that_of_the_converted_number(page, address):
     choose(page, "height_cm", "m")
     answered(page, RUNNER | {"height_cm": 1.68})
-    likely = assessed(address, RUNNER)["risk"]["probability"]
-    assert f"{round(100 * likely, 1)}" in page.inner_text("#risk")
+    risk = assessed(address, RUNNER)["risk"]
+    shown = page.inner_text("#risk")
+    assert all(percent(risk[name]) in shown for name in ("probability", "low", "high"))
 
 
 def test_the_limits_follow_the_unit_and_a_reset_takes_both_back(page):

@@ -28,9 +28,9 @@ def address(client):
     """Return the address of the application behind the server that `pfps serve` starts."""
     import uvicorn
 
-    from serving.app import _protocol
+    from serving.connections import Protocol
 
-    server = uvicorn.Server(uvicorn.Config(client.app, http=_protocol(), lifespan="off", log_config=None, port=0))
+    server = uvicorn.Server(uvicorn.Config(client.app, http=Protocol, lifespan="off", log_config=None, port=0))
     thread = Thread(target=server.run)
     thread.start()
     until(lambda: server.started, "that the server listens")
