@@ -30,22 +30,16 @@ from pfps_ml.domain.dictionary import (
 )
 from pfps_ml.domain.input_validation import (
     MISSING,
-<<<<<<< HEAD
-=======
     STATUSES,
->>>>>>> rules2
     Checked,
     check,
     check_columns,
     complete,
     derive,
     is_missing,
-<<<<<<< HEAD
     limit_fault,
-=======
     rejects,
     set_aside_contradictions,
->>>>>>> rules2
 )
 from pfps_ml.domain.outcomes import (
     DAYS_A_MONTH,

@@ -16,11 +16,8 @@ import pandas as pd
 
 from pfps_ml.core import Bools, Fault, Floats, Ints
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
-<<<<<<< HEAD
-from pfps_ml.domain.synonyms import likely_units
-=======
 from pfps_ml.domain.rules import rules_with
->>>>>>> rules2
+from pfps_ml.domain.synonyms import likely_units
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
@@ -227,24 +224,13 @@ def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
     broken = (whole == 1) & (values != np.rint(values)) & ~np.isnan(values)
     infinite, outside = np.isinf(values), (values < low) | (values > high)
     bad = outside | broken | infinite
-    faults, shared = [], dict[tuple[str, float], dict[str, Any]]()
+    faults, shared = [], dict[tuple[str, float], tuple[str, dict[str, Any]]]()
     for at, row in zip(*np.nonzero(bad), strict=True):
-<<<<<<< HEAD
-        name = fields[at].name
-        if infinite[at, row]:  # JSON has no infinity
-            faults.append(Fault(int(row), (name,), "infinite", {"field": name}))
-        else:
-            code, about = limit_fault(fields[at], float(values[at, row]))
-            faults.append(Fault(int(row), (name,), code, about))
-=======
         name, value = fields[at].name, float(values[at, row])
-        code = "infinite" if infinite[at, row] else "outside_limits" if outside[at, row] else "not_whole"
-        parameters = shared.get((name, value))
-        if parameters is None:  # rows with the same number share them; JSON has no infinity
-            parameters = {"field": name} if infinite[at, row] else {"field": name, "value": value}
-            shared[name, value] = parameters
-        faults.append(Fault(int(row), (name,), code, parameters))
->>>>>>> rules2
+        if (name, value) not in shared:  # a column of one wrong value is one fault many times
+            infinity = ("infinite", {"field": name})  # JSON has no infinity
+            shared[name, value] = infinity if infinite[at, row] else limit_fault(fields[at], value)
+        faults.append(Fault(int(row), (name,), *shared[name, value]))
     values[bad] = np.nan
     return faults
 
@@ -312,11 +298,7 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-<<<<<<< HEAD
-__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing", "limit_fault"]
-=======
 __all__ = [
-    "STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "rejects",
+    "STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "limit_fault", "rejects",
     "set_aside_contradictions",
 ]  # fmt: skip
->>>>>>> rules2
