@@ -205,6 +205,7 @@ class About(_Reply):
     trained_on: dict[str, Any] | None
     intended_use: str | None
     limits: list[str] | None
+    arms: list[dict[str, Any]] = Field(description="What the trials of each arm did, its harms and costs, with sources")
 
 
 class TablesReply(_Reply):

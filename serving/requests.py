@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import from_json
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
-from pfps_ml.domain import CARE, INPUTS, Field, check_columns, rejects, request_model
+from pfps_ml.domain import CARE, INPUTS, Field, check_columns, limit_fault, rejects, request_model
 from pfps_ml.io.column_matching import closest_field
 from serving.errors import RepeatedKey
 
@@ -331,8 +331,7 @@ def _value_fault(value: Any, field: Field) -> tuple[str, dict[str, Any]]:
     # compared, not converted: JSON's whole numbers can be too large for a float
     if not -_FINITE < value < _FINITE:
         return "not_finite", about
-    code = "not_whole" if field.kind == "whole" and field.low <= value <= field.high else "outside_limits"
-    return code, {**about, "value": value}
+    return limit_fault(field, value)
 
 
 def _got(value: Any) -> Message:

@@ -20,6 +20,7 @@ Asked = Literal["screening", "visit"]
 DRIVERS: tuple[Driver, ...] = ("hip", "foot", "knee", "load", "history", "body")
 TIERS: tuple[Obtained, ...] = ("questionnaire", "log", "field test", "dynamometry")
 YES_NO = ("no", "yes")
+CostClass = Literal["low", "middle", "high"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,11 +90,46 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Sourced:
+    """A statement, and the rows of the ledger that it rests on."""
+
+    text: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Practice:
+    """What a pathway asks of a patient: as the trials gave it, with what is known of harms and costs.
+
+    Attributes
+    ----------
+    weeks
+        How long the trials gave it.
+    dose, protocol
+        How much, and what the trials did.
+    harms
+        Known harms; "none named" where a source was read and names none.
+    cost_class
+        `low` (advice and a few visits), `middle` (a course of visits, or a device), `high` (a specialist's procedure
+        and a course of visits). The class is our judgement; `cost` says what is published.
+    """
+
+    weeks: int
+    dose: Sourced
+    protocol: Sourced
+    harms: Sourced
+    cost_class: CostClass
+    cost: Sourced
+
+
+@dataclass(frozen=True)
 class Arm:
     """A treatment pathway, and the patients who may be offered it.
 
     Attributes
     ----------
+    practice
+        Weeks, dose, protocol, harms and costs; None for an arm that only a bundle names.
     requires
         Fields and the level that each must have.
     why_not
@@ -106,6 +142,7 @@ class Arm:
     source: str
     requires: tuple[tuple[str, str], ...] = ()
     why_not: Message | None = None
+    practice: Practice | None = None
 
 
 def section(**shared: object) -> Field:
@@ -285,13 +322,69 @@ FIELDS: tuple[Field, ...] = (
            meaning="A reason of the product's label against an injection.", source="G8-10"),
 )  # fmt: skip
 
+_EDUCATION = Practice(
+    weeks=8,
+    dose=Sourced("Five sessions with a physiotherapist in 8 weeks.", ("G9-01",)),
+    protocol=Sourced("Teach what the knee bears; change running by its symptoms.", ("G9-01", "G4-53")),
+    harms=Sourced("None named in the abstract of the trial in runners; the full text was not read.", ("G9-02",)),
+    cost_class="low",
+    cost=Sourced("Direct medical costs of 299 euro a patient and year (2007).", ("G9-03",)),
+)
+_HIP = Practice(
+    weeks=12,
+    dose=Sourced(
+        "Three sessions a week: 3 sets of 10 repetitions of each of four exercises, at a load that can be "
+        "lifted 10 to 12 times.",
+        ("G9-04",),
+    ),
+    protocol=Sourced(
+        "Abduction lying and standing, extension and external rotation of the hip; 48 hours between sessions.",
+        ("G9-04", "G9-05"),
+    ),
+    harms=Sourced("None named in the abstract of the largest trial; the full text was not read.", ("G9-06",)),
+    cost_class="middle",
+    cost=Sourced(
+        "Exercise therapy: 434 euro a patient and year against 299 for usual care (2007), mainly visits. "
+        "With lost work counted it cost less.",
+        ("G9-03",),
+    ),
+)
+_ORTHOSES = Practice(
+    weeks=12,
+    dose=Sourced("Worn in all waking hours.", ("G9-07",)),
+    protocol=Sourced(
+        "Prefabricated orthoses, fitted to the shoe and changed for comfort; one trial had six visits in 6 weeks.",
+        ("G9-07", "G9-10"),
+    ),
+    harms=Sourced(
+        "Minor complaints 1.87 times as often as with flat insoles; in older patients arch irritation and "
+        "shoes that fit badly.",
+        ("G9-08", "G9-09"),
+    ),
+    cost_class="middle",
+    cost=Sourced("No price was found: a pair of orthoses and up to six visits.", ("G9-10",)),
+)
+_INJECTION = Practice(
+    weeks=12,
+    dose=Sourced("One injection: 500 units of Dysport in the placebo-controlled trial (vastus lateralis). Units of "
+                 "another product are not the same.", ("G9-11",)),
+    protocol=Sourced("Refractory patients only; exercise for 12 weeks after it. The series that injected the tensor "
+                     "fasciae latae used ultrasound, and at least 6 weeks of physiotherapy.",
+                     ("G9-11", "G9-12", "G9-14", "G4-47")),
+    harms=Sourced("The injected muscle is weak for 12 weeks to 6 months, and shrinks. The label warns of spread to "
+                  "distant muscles.", ("G9-12", "G9-13", "G8-10")),
+    cost_class="high",
+    cost=Sourced("No price was found: an MRI, a medicine, an injection under ultrasound, physiotherapy.", ("G9-14",)),
+)  # fmt: skip
 ARMS: tuple[Arm, ...] = (
-    Arm("usual_care", "Usual care", "Education and load management.", "G4-53, G4-54"),
-    Arm("hip", "Hip strengthening", "Usual care and a 12-week hip-focused programme.", "G4-07 to G4-14, G4-26"),
-    Arm("orthotic", "Foot orthoses", "Usual care and prefabricated foot orthoses.", "G4-25, G4-34"),
+    Arm("usual_care", "Usual care", "Education and load management.", "G4-53, G4-54", practice=_EDUCATION),
+    Arm("hip", "Hip strengthening", "Usual care and a 12-week hip-focused programme.", "G4-07 to G4-14, G4-26",
+        practice=_HIP),
+    Arm("orthotic", "Foot orthoses", "Usual care and prefabricated foot orthoses.", "G4-25, G4-34",
+        practice=_ORTHOSES),
     Arm("injection", "Botulinum-toxin injection", "Physiotherapy beside an injection into the outer thigh.",
         "G4-44 to G4-48", (("failed_conventional_care", "yes"),),
-        Message("injection_needs_failed_care")),
+        Message("injection_needs_failed_care"), _INJECTION),
 )  # fmt: skip
 ONSET, SUCCESS, OUTCOMES = outcomes.ONSET, outcomes.SUCCESS, outcomes.OUTCOMES
 REFERENCE_ARM = ARMS[0].name
@@ -328,5 +421,5 @@ def tier_fields(tier: str) -> tuple[str, ...]:
 __all__ = [
     "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "EXAMINED", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
     "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Driver", "Field",
-    "choice", "field", "number", "section", "text", "tier_fields",
+    "Practice", "Sourced", "choice", "field", "number", "section", "text", "tier_fields",
 ]  # fmt: skip

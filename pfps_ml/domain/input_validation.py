@@ -17,6 +17,7 @@ import pandas as pd
 from pfps_ml.core import Bools, Fault, Floats, Ints
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
 from pfps_ml.domain.rules import rules_with
+from pfps_ml.domain.synonyms import likely_units
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
@@ -223,17 +224,24 @@ def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
     broken = (whole == 1) & (values != np.rint(values)) & ~np.isnan(values)
     infinite, outside = np.isinf(values), (values < low) | (values > high)
     bad = outside | broken | infinite
-    faults, shared = [], dict[tuple[str, float], dict[str, Any]]()
+    faults, shared = [], dict[tuple[str, float], tuple[str, dict[str, Any]]]()
     for at, row in zip(*np.nonzero(bad), strict=True):
         name, value = fields[at].name, float(values[at, row])
-        code = "infinite" if infinite[at, row] else "outside_limits" if outside[at, row] else "not_whole"
-        parameters = shared.get((name, value))
-        if parameters is None:  # rows with the same number share them; JSON has no infinity
-            parameters = {"field": name} if infinite[at, row] else {"field": name, "value": value}
-            shared[name, value] = parameters
-        faults.append(Fault(int(row), (name,), code, parameters))
+        if (name, value) not in shared:  # a column of one wrong value is one fault many times
+            infinity = ("infinite", {"field": name})  # JSON has no infinity
+            shared[name, value] = infinity if infinite[at, row] else limit_fault(fields[at], value)
+        faults.append(Fault(int(row), (name,), *shared[name, value]))
     values[bad] = np.nan
     return faults
+
+
+def limit_fault(field: Field, value: float) -> tuple[str, dict[str, Any]]:
+    """Return the code and the parameters of a finite number that a field cannot have; it may be in another unit."""
+    about: dict[str, Any] = {"field": field.name, "value": value}
+    if field.low <= value <= field.high:
+        return "not_whole", about
+    units = likely_units(field, value)
+    return ("outside_limits_other_unit", {**about, "units": units}) if units else ("outside_limits", about)
 
 
 def _limits(fields: Sequence[Field]) -> Floats:
@@ -291,6 +299,6 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
 
 
 __all__ = [
-    "STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "rejects",
+    "STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "limit_fault", "rejects",
     "set_aside_contradictions",
 ]  # fmt: skip

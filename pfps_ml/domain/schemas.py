@@ -9,6 +9,7 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from pfps_ml.core import Message
@@ -23,10 +24,12 @@ from pfps_ml.domain.dictionary import (
     SCREENING,
     SUCCESS,
     VISIT,
+    Arm,
     Field,
 )
 from pfps_ml.domain.outcomes import Horizon
 from pfps_ml.domain.rules import Rule, clinical_rules
+from pfps_ml.domain.synonyms import other_units
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -36,6 +39,11 @@ _FORM_FACTS = ("group", "asked", "kind", "unit", "limits", "question", "meaning"
 _COUNTED = {"runners": "count_runners", "patients": "count_patients"}
 _SIMULATED = Message("origin_simulated")
 CARE = Message("care").text
+PRACTICE = (
+    "The cost class is our judgement: `low` is advice and a few visits, `middle` a course of visits or a device, "
+    "`high` a specialist's procedure and a course of visits. No harm named in an abstract is no proof that there was "
+    "none."
+)
 RULES = (
     "A rule reads several fields of one row. `withhold`: risk and pathways are not shown, and what to do is said "
     "first. `caution`: said first, and the numbers stay. `set aside`: the cells are not used (`/assess` answers 422). "
@@ -154,7 +162,8 @@ def _request_field(field: Field, declared: Any) -> tuple[Any, Any]:
     about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {limits}."}
     # what a form needs beside the limits
     form = {name: getattr(field, name) for name in _FORM_FACTS}
-    about["json_schema_extra"] = {"x-field": form | {"levels": list(field.levels)}}
+    form |= {"levels": list(field.levels), "other_units": other_units(field)}
+    about["json_schema_extra"] = {"x-field": form}
     if field.kind in ("number", "whole"):
         about |= {"ge": field.low, "le": field.high}
     if field.kind == "text":
@@ -206,6 +215,7 @@ def dictionary_page() -> str:
         lines += [f"## {title}", "", _field_table(fields), ""]
     lines += ["## Derived fields", "", _field_table([f for f in FIELDS if f.parts]), ""]
     lines += ["## Arms", "", _arm_table(), ""]
+    lines += ["### What the trials did, harms and costs", "", PRACTICE, "", _practice_table(), ""]
     lines += ["## Outcomes", "", _outcome_table(), ""]
     lines += ["## Rules across fields", "", RULES, "", rules_table()]
     return "\n".join(lines) + "\n"
@@ -238,6 +248,22 @@ def _arm_table() -> str:
     return markdown_table(("arm", "label", "meaning", "offered to", "source"), rows)
 
 
+def arm_practice(arm: Arm) -> dict[str, Any] | None:
+    """Return weeks, dose, protocol, harms and costs of an arm as JSON values, each with its rows of the ledger."""
+    return asdict(arm.practice) if arm.practice else None
+
+
+def _practice_table() -> str:
+    rows = []
+    for arm in ARMS:
+        if arm.practice:
+            said = (arm.practice.dose, arm.practice.protocol, arm.practice.harms, arm.practice.cost)
+            dose, protocol, harms, cost = (f"{part.text} ({', '.join(part.rows)})" for part in said)
+            weeks = str(arm.practice.weeks)
+            rows.append((arm.label, weeks, dose, protocol, harms, arm.practice.cost_class, cost))
+    return markdown_table(("arm", "weeks", "dose", "what the trials did", "harms", "cost class", "costs"), rows)
+
+
 def _outcome_table() -> str:
     rows = (
         (f"`{o.column_at(h)}`", f"{o.name} ({o.kind})", o.meaning_at(h), str(o.at(h)), o.at_risk, o.source)
@@ -251,8 +277,19 @@ def _field_table(fields: Iterable[Field]) -> str:
     for f in fields:
         settled = {1: "higher risk", -1: "lower risk", 0: ""}[f.direction]
         name = f"`{f.name}`" + (" (required)" if f.required else "")
-        rows.append((name, f.label, f.limits, f.obtained, f.role, settled, f.meaning, f.source))
-    header = ("field", "label", "limits", "obtained by", "role", "settled direction", "meaning", "source")
+        units = ", ".join(other_units(f))
+        rows.append((name, f.label, f.limits, units, f.obtained, f.role, settled, f.meaning, f.source))
+    header = (
+        "field",
+        "label",
+        "limits",
+        "other units on the page",
+        "obtained by",
+        "role",
+        "settled direction",
+        "meaning",
+        "source",
+    )
     return markdown_table(header, rows)
 
 
@@ -310,7 +347,8 @@ def added_by_scoring(header: Sequence[str], arms: Sequence[str]) -> frozenset[st
 
 
 __all__ = [
-    "ACCOUNT", "CARE", "NOTICE", "REASONS", "added_by_scoring", "dictionary_facts", "dictionary_page", "fingerprint",
+    "ACCOUNT", "CARE", "NOTICE", "REASONS", "added_by_scoring", "arm_practice", "dictionary_facts",
+    "dictionary_page", "fingerprint",
     "frame_schema", "has_seen", "notice_message", "notice_of", "origin_message", "origin_of", "people_of",
     "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns", "scored_before", "size_of",
     "template", "updates_clause", "visit_columns",

@@ -75,6 +75,25 @@ def units_of(field: Field) -> dict[str, Unit]:
     return known
 
 
+@cache
+def other_units(field: Field) -> dict[str, float]:
+    """Return the units that a form offers beside the field's own, each with what one of it is in the field's unit."""
+    factors = facts()["units"].get(field.unit, {}) | facts()["scales"]
+    return {name: float(factors[name]) for name in facts()["other_units"].get(field.name, ())}
+
+
+def likely_units(field: Field, value: float) -> list[str]:
+    """Return the other units in which a value outside the field's limits would lie within them.
+
+    A force or a torque that nobody divided by weight is judged for a runner of typical weight and lever arm.
+    """
+    factors = dict(other_units(field))
+    if field.unit == "Nm/kg":
+        weight, lever = facts()["typical"]["weight"], facts()["typical"]["lever"]
+        factors |= {"Nm": 1 / weight} | {name: facts()["forces"][name] * lever / weight for name in ("N", "kg")}
+    return [name for name, factor in factors.items() if field.low <= value * factor <= field.high]
+
+
 def read_number(text: str, unit: str = "", decimal: str | None = None) -> float | None:
     """Return the number that a text means for certain, written the European or the American way; None if none.
 
@@ -139,4 +158,7 @@ def _plain_set(table: str, key: str) -> frozenset[str]:
     return frozenset(plain(word) for word in facts()[table][key])
 
 
-__all__ = ["AMBIGUOUS", "Unit", "facts", "is_unknown", "level_of", "missing_codes", "plain", "read_number", "units_of"]
+__all__ = [
+    "AMBIGUOUS", "Unit", "facts", "is_unknown", "level_of", "likely_units", "missing_codes", "other_units", "plain",
+    "read_number", "units_of",
+]  # fmt: skip
