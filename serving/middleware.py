@@ -27,7 +27,7 @@ from serving.errors import (
     UnsupportedMedia,
     error_reply,
     status_reply,
-)  # fmt: skip
+)
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"
