@@ -100,8 +100,7 @@ house: $(READY) ## the measures of the house, and its picture in the README
 documents: $(READY) ## write again what is generated and tracked: dictionary, datasheet, plausibility, trials, claims, reports
 	$(BIN)/pfps dictionary -o DICTIONARY.md
 	$(BIN)/python -m pfps_ml.workflows.samples
-	$(BIN)/python -m pfps_ml.workflows.plausibility
-	$(BIN)/python -m pfps_ml.workflows.trials
+	$(BIN)/python -m pfps_ml.workflows.world_reports
 	$(BIN)/python -m pfps_ml.workflows.claims
 	$(BIN)/python -m pfps_ml.workflows.checklist_reports
 

@@ -53,6 +53,7 @@ class Account:
 
     rosters: int
     rows: int
+    partly: int
     rejected: int
     broken: Counter[str]
 
@@ -69,19 +70,19 @@ def accounting(rosters: int, bundle: Bundle, folder: Path) -> Account:
     folder
         Where they are written.
     """
-    rejected, broken, kept = 0, Counter[str](), list[pd.DataFrame]()
+    partly, rejected, broken, kept = 0, 0, Counter[str](), list[pd.DataFrame]()
     for number in range(rosters):
         cells, kind = roster(number), KINDS[number % len(KINDS)]
         summary = score_roster(_written(cells, folder, kind), folder / "out.parquet", bundle)
         out = pd.read_parquet(folder / "out.parquet")
-        rejected += summary.rejected
+        partly, rejected = partly + summary.partly, rejected + summary.rejected
         broken.update(_accounts(cells, out, summary))
         ids = [f"{number}/{row}" for row in range(len(cells))]  # of their own, in whatever company
         kept.append(cells.assign(runner_id=ids, comma=kind.delimiter, **{f"own {name}": out[name] for name in _SCORES}))
-        kept[-1]["scored"] = out["status"] == "scored"
+        kept[-1]["scored"] = out["status"] != "rejected"
     every = pd.concat(kept, ignore_index=True).fillna(dict.fromkeys(_NAMES, ""))
     broken.update(_other_bits(every[every["scored"]], bundle, folder))
-    return Account(rosters, len(every), rejected, broken)
+    return Account(rosters, len(every), partly, rejected, broken)
 
 
 def roster(number: int) -> pd.DataFrame:
@@ -119,17 +120,18 @@ def _cell(field: Field, row: int, chance: Any) -> str:
 
 def _accounts(cells: pd.DataFrame, out: pd.DataFrame, summary: Summary) -> Iterator[str]:
     """Yield what of the account does not hold."""
-    rejected = out["status"] == "rejected"
+    rejected, wrong = out["status"] == "rejected", out["status"] != "scored"
     if not len(out) == summary.rows == len(cells):
         yield "rows out = rows in"
     elif [_plain(cell) for cell in out["runner_id"]] != [_plain(cell) for cell in cells["runner_id"]]:
         yield "ids in order"
     elif any([_plain(a) for a in out[name]] != [_plain(b) for b in cells[name]] for name in cells):
         yield "own cells"
-    if summary.scored + summary.rejected != summary.rows or int(rejected.sum()) != summary.rejected:
+    counted = (int((out["status"] == "partly").sum()), int(rejected.sum()))
+    if not summary.balances or counted != (summary.partly, summary.rejected):
         yield "totals"
-    if (rejected != (out["problems"] != "")).any() or sum(summary.problems.values()) < summary.rejected:
-        yield "a reason for each rejected row, and for no other"
+    if (wrong != (out["problems"] != "")).any() or sum(summary.problems.values()) < int(wrong.sum()):
+        yield "a reason for each row that is not wholly scored, and for no other"
     if out.loc[rejected, list(_SCORES)].notna().any(axis=None):
         yield "no score for a rejected row"
 
@@ -197,7 +199,7 @@ def main(quick: Annotated[bool, typer.Option("--quick", help="50 rosters.")] = F
         found = accounting(50 if quick else ROSTERS, released_bundle(), Path(folder))
     rows = [(name, f"{count:,}") for name, count in found.broken.items()] or [("nothing", "0")]
     table(
-        f"{found.rosters:,} rosters, {found.rows:,} rows, {found.rejected:,} rejected",
+        f"{found.rosters:,} rosters, {found.rows:,} rows, {found.partly:,} partly, {found.rejected:,} rejected",
         ("what did not hold", "rosters"),
         rows,
     )

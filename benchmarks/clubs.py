@@ -11,14 +11,13 @@ import pandas as pd
 
 from benchmarks.intervals import risk_given_observed
 from pfps_ml.core import CohortConfig, Floats, RecalibrationConfig, expit, generator, logit
-from pfps_ml.domain import ONSET, ONSET_FIELDS
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model import Bundle, Interval
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.posterior_update import closed_test, gaussian_update
-from pfps_ml.training.update_basis import Directions, directions
+from pfps_ml.training.update_basis import OnsetDecomposition, onset_decomposition
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import club_sd
 
@@ -52,8 +51,8 @@ class Club:
     """
 
     seed: int
-    pool: Directions
-    judged: Directions
+    pool: OnsetDecomposition
+    judged: OnsetDecomposition
     risk: Floats
     judged_risk: Floats
     seen: Floats
@@ -77,7 +76,7 @@ def clubs(bundle: Bundle, seed: int, count: int) -> Iterator[Club]:
         config = CohortConfig(scenario=_scenario(bundle), runners_per_club=1, seed=at, draw=1)
         cohort = simulate_onset(config, 0, _POOL + _JUDGED)
         values, risk = coded(cohort.observed), cohort.truth["true_risk"].to_numpy()
-        X, found = values[list(ONSET_FIELDS)], directions(bundle.predictor, complete(values))
+        X, found = values[list(ONSET_FIELDS)], onset_decomposition(bundle.predictor, complete(values))
         seen = risk_given_observed(X.head(_POOL), risk[:_POOL], X.tail(_JUDGED).reset_index(drop=True))
         margin = logit(risk)
         pool, judged = slice(0, _POOL), slice(_POOL, None)
@@ -115,7 +114,7 @@ def _shifted(club: Club, case: Case) -> tuple[Club, float]:
     return club, case.site * float(generator(club.seed, "site").standard_normal()) + float(np.log(case.odds))
 
 
-def _moves(some: Directions, y: Floats, interval: Interval) -> tuple[str, Floats]:
+def _moves(some: OnsetDecomposition, y: Floats, interval: Interval) -> tuple[str, Floats]:
     level = closed_test(some, y, _SETTINGS).level
     if level is None:
         return "none", np.zeros((some.members.shape[1], some.parts.shape[1]))
@@ -181,15 +180,15 @@ def _several(bundle: Bundle, seed: int, club: int) -> Iterator[dict[str, Any]]:
 
 def _season(
     bundle: Bundle, config: CohortConfig, start: int, stop: int, season: int = 0
-) -> tuple[Directions, Floats, Floats]:
+) -> tuple[OnsetDecomposition, Floats, Floats]:
     """Return runners, the log-odds of their true risks, and their outcomes."""
     cohort = simulate_onset(config, start, stop, season)
-    found = directions(bundle.predictor, complete(coded(cohort.observed)))
+    found = onset_decomposition(bundle.predictor, complete(coded(cohort.observed)))
     return found, logit(cohort.truth["true_risk"].to_numpy()), cohort.observed[ONSET.column].to_numpy(dtype=float)
 
 
-def _part(found: Directions, rows: Any) -> Directions:
-    return Directions(found.margin[rows], found.parts[rows], found.members[rows])
+def _part(found: OnsetDecomposition, rows: Any) -> OnsetDecomposition:
+    return OnsetDecomposition(found.margin[rows], found.parts[rows], found.members[rows])
 
 
 def _scenario(bundle: Bundle) -> str:

@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 import typer
 
-from pfps_ml.core import CohortConfig
+from pfps_ml.core import CohortConfig, fit_logistic
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.model import AdditiveModel, Interval, basis, fit_logistic, probability, released_bundle
+from pfps_ml.domain import load_scenario
+from pfps_ml.model import AdditiveModel, Interval, basis, probability, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.workflows.frames import onset_features
 
@@ -93,8 +93,7 @@ def summarise(found: pd.DataFrame) -> Summary:
 def risk_given_observed(X: pd.DataFrame, risk: np.ndarray, rows: pd.DataFrame) -> np.ndarray:
     """Return the log-odds of the expected risk of some rows, from the true risks of others: smooth, then boosted."""
     ramps = basis(X, 5)
-    free = (np.full(ramps.width, -np.inf), np.full(ramps.width, np.inf))
-    beta = fit_logistic(ramps.design(X), risk, np.ones(len(X)), 0.1 * ramps.penalty(1.0), free)
+    beta = fit_logistic(ramps.design(X), risk, penalty=0.1 * ramps.penalty(1.0))
     smooth, start = ramps.design(X) @ beta, ramps.design(rows) @ beta
     rest = lightgbm.train(_TREES, lightgbm.Dataset(X, risk, init_score=smooth), num_boost_round=40)
     return np.asarray(start + rest.predict(rows, raw_score=True, num_threads=1))

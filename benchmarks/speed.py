@@ -21,8 +21,7 @@ from matplotlib.figure import Figure
 
 from pfps_ml.core import CohortConfig, OnsetConfig, generator
 from pfps_ml.core.console import say, table
-from pfps_ml.domain import ONSET, ONSET_FIELDS
-from pfps_ml.domain.input_validation import check, check_columns
+from pfps_ml.domain import ONSET, ONSET_FIELDS, check, check_columns
 from pfps_ml.model import AdditiveModel, Bundle, Scorer, explainer, released_bundle, scorer
 from pfps_ml.model.assess import assess
 from pfps_ml.simulation.cohort import simulate_onset

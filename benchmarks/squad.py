@@ -22,8 +22,7 @@ import typer
 
 from pfps_ml.core import CohortConfig, FactError, NDArray, generator
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain import SCREENING
-from pfps_ml.domain.input_validation import check, complete
+from pfps_ml.domain import SCREENING, check, complete
 from pfps_ml.model import Bundle, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.squad.forecast import Forecast, forecast, worlds

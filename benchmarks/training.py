@@ -8,6 +8,7 @@ refuses (too few cases) has the bundle as it is.
 """
 
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Annotated
 
@@ -18,13 +19,12 @@ import typer
 from benchmarks.intervals import risk_given_observed
 from pfps_ml.core import CohortConfig, Floats, NDArray, PfpsError, TrainingConfig
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain import ONSET, ONSET_FIELDS
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model import Bundle, Predictor, released_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.candidates import RidgeLogistic, our_onset, risk_of
-from pfps_ml.training.update_basis import directions, shapes_of
+from pfps_ml.training.update_basis import curve_basis_of, onset_decomposition
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.recalibrate import Known, updated_by
 from pfps_ml.workflows.train_on_cohort import evidence_update
@@ -76,8 +76,8 @@ def trained(bundle: Bundle, world: World, n: int) -> Predictor:
     if min(y.sum(), n - y.sum()) < settings.fewest_events:
         return bundle.predictor
     values = complete(world.values.head(n))
-    known = Known(values, y, world.club[:n], directions(bundle.predictor, values), {})
-    shapes = shapes_of(bundle.predictor.onset, bundle.reference)
+    known = Known(values, y, world.club[:n], onset_decomposition(bundle.predictor, values), {})
+    shapes = curve_basis_of(bundle.predictor.onset, bundle.reference)
     return updated_by(bundle, evidence_update(known, shapes, bundle.predictor.interval, settings))
 
 
@@ -120,7 +120,7 @@ def show(found: pd.DataFrame, scenario: str) -> None:
     losses = [(n, *(f"{each[name].mean():.4f}" for name in models)) for n, each in counts]
     table(f"Excess log loss in fresh worlds of `{scenario}`", ("runners", *models.values()), losses)
     less = [(n, f"{(e['cases'] >= TrainingConfig.fewest_events).sum()} of {len(e)}",
-             *(_difference(e, name) for name in _NAMES)) for n, e in counts]  # fmt: skip
+             *(difference(e, "trained", name) for name in _NAMES)) for n, e in counts]  # fmt: skip
     table("Trained less the others (standard error)", ("runners", "trained in", *_NAMES.values()), less)
     intervals = [(n, *(_held(each, name) for name in ("reference", "trained"))) for n, each in counts]
     table("90 % interval: risks inside, and its width in log-odds", ("runners", "bundle", "trained"), intervals)
@@ -130,9 +130,21 @@ def _held(each: pd.DataFrame, name: str) -> str:
     return f"{each[f'covered_{name}'].mean():.1%}, {each[f'width_{name}'].mean():.2f}"
 
 
-def _difference(each: pd.DataFrame, name: str) -> str:
-    gap = each["trained"] - each[name]
+def difference(each: pd.DataFrame, first: str, other: str) -> str:
+    """Return the mean difference of two figures over worlds, with its standard error."""
+    gap = each[first] - each[other]
     return f"{gap.mean():+.5f} ({gap.std() / len(gap) ** 0.5:.5f})"
+
+
+def in_fresh_worlds(title: str, judge: Callable[[Bundle, range], pd.DataFrame], count: int) -> pd.DataFrame:
+    """Return what a judge finds of the released bundle, world by world, with the progress on the terminal."""
+    bundle = released_bundle()
+    with steps(title, count) as tell:
+        parts = []
+        for at in range(count):
+            tell(f"world {at + 1} of {count}")
+            parts.append(judge(bundle, range(SEED + at, SEED + at + 1)))
+    return pd.concat(parts)
 
 
 def main(
@@ -140,16 +152,24 @@ def main(
     count: Annotated[int, typer.Option("--worlds", help="Worlds to draw.", min=2)] = WORLDS,
 ) -> None:
     """Judge training on a cohort in fresh worlds."""
-    bundle, parts = released_bundle(), []
-    with steps("training", count) as tell:
-        for at in range(count):
-            tell(f"world {at + 1} of {count}")
-            parts.append(worlds(bundle, scenario, range(SEED + at, SEED + at + 1)))
-    show(pd.concat(parts), scenario)
-    say(f"{bundle.name}; clubs of {_CLUB}; judged on {_JUDGED:,} runners of other clubs in each world.")
+    show(in_fresh_worlds("training", lambda bundle, seeds: worlds(bundle, scenario, seeds), count), scenario)
+    say(f"{released_bundle().name}; clubs of {_CLUB}; judged on {_JUDGED:,} runners of other clubs in each world.")
 
 
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["ALONE", "SIZES", "World", "alone", "main", "show", "trained", "worlds"]
+__all__ = [
+    "ALONE",
+    "SEED",
+    "SIZES",
+    "WORLDS",
+    "World",
+    "alone",
+    "difference",
+    "in_fresh_worlds",
+    "main",
+    "show",
+    "trained",
+    "worlds",
+]

@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 import typer
 
+from benchmarks.training import SIZES, WORLDS, difference, in_fresh_worlds
 from pfps_ml.core import CohortConfig
-from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.core.console import command, say, table
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS, complete
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.model import Bundle, Predictor, eligibility, released_bundle
 from pfps_ml.simulation.cohort import simulate_treatment
@@ -23,8 +23,7 @@ from pfps_ml.training.pathway_candidates import our_pathways, success_of
 from pfps_ml.workflows.frames import coded
 from pfps_ml.workflows.train_on_cohort import Treated, success_under, trained_pathways
 
-SIZES = (100, 300, 1000, 3000)
-WORLDS, SEED, _JUDGED = 40, 500_000, 3_000
+_JUDGED = 3_000
 _NAMES = [arm.name for arm in ARMS]
 _MODELS = {"trained": "trained", "reference": "bundle as it is", "ours": "ours, patients alone"}
 
@@ -93,16 +92,12 @@ def show(found: pd.DataFrame, scenario: str) -> None:
     """Print losses, errors of the effects, the differences with their standard errors over worlds, and intervals."""
     counts = [(f"{n:,}", each) for n, each in found.groupby("n")]
     for title, prefix in ((f"Excess log loss in fresh worlds of `{scenario}`", ""), ("Error of the effects", "error_")):
-        rows = [(n, *(f"{each[prefix + name].mean():.4f}" for name in _MODELS), _less(each, prefix, "reference"),
-                 _less(each, prefix, "ours")) for n, each in counts]  # fmt: skip
+        rows = [(n, *(f"{each[prefix + name].mean():.4f}" for name in _MODELS),
+                 *(difference(each, f"{prefix}trained", prefix + name) for name in ("reference", "ours")))
+                for n, each in counts]  # fmt: skip
         table(title, ("patients", *_MODELS.values(), "trained less bundle", "less patients alone"), rows)
     held = [(n, *(f"{each[f'covered_{name}'].mean():.1%}" for name in ("reference", "trained"))) for n, each in counts]
     table("Effects inside their 90 % interval", ("patients", "bundle", "trained"), held)
-
-
-def _less(each: pd.DataFrame, prefix: str, name: str) -> str:
-    gap = each[f"{prefix}trained"] - each[prefix + name]
-    return f"{gap.mean():+.5f} ({gap.std() / len(gap) ** 0.5:.5f})"
 
 
 def main(
@@ -110,16 +105,13 @@ def main(
     count: Annotated[int, typer.Option("--worlds", help="Worlds to draw.", min=2)] = WORLDS,
 ) -> None:
     """Judge training on patients in fresh worlds."""
-    bundle, parts = released_bundle(), []
-    with steps("training on patients", count) as tell:
-        for at in range(count):
-            tell(f"world {at + 1} of {count}")
-            parts.append(worlds(bundle, scenario, range(SEED + at, SEED + at + 1)))
-    show(pd.concat(parts), scenario)
-    say(f"{bundle.name}; judged on {_JUDGED:,} other patients of each world.")
+    show(
+        in_fresh_worlds("training on patients", lambda bundle, seeds: worlds(bundle, scenario, seeds), count), scenario
+    )
+    say(f"{released_bundle().name}; judged on {_JUDGED:,} other patients of each world.")
 
 
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["SIZES", "Judged", "main", "show", "worlds"]
+__all__ = ["Judged", "main", "show", "worlds"]

@@ -12,8 +12,7 @@ from benchmarks.trials import Known, Trial
 from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, generator
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
 from pfps_ml.evaluation.effects import mean_effects, outcome_scores
-from pfps_ml.evaluation.heterogeneity import best_linear_predictor
-from pfps_ml.evaluation.policy import BEST, policy_values, simple_policies
+from pfps_ml.evaluation.policy import BEST, best_linear_predictor, policy_values, simple_policies
 from pfps_ml.io.study_data import read_patients
 from pfps_ml.model import Gate, Preferences, basis, cross_fitted, eligibility
 from pfps_ml.training.candidates import quiet

@@ -1,4 +1,7 @@
-"""The bundle that is in service: loaded while the server already answers its probes, taken over whole or not at all."""
+"""The bundle that is in service.
+
+A bundle is loaded while the server already answers its probes; a new one is taken over whole or not at all.
+"""
 
 import gc
 import signal
@@ -7,7 +10,7 @@ from threading import Event, Lock, Thread, current_thread, main_thread
 from typing import Any
 
 from pfps_ml import released_bundle
-from pfps_ml.core import BundleError, PfpsError
+from pfps_ml.core import BundleError, Message, PfpsError
 from pfps_ml.model import Bundle, digest, dump
 from pfps_ml.model.assess import assess
 from serving.audit_log import LOG, PROMOTIONS, count_bundle, now
@@ -45,7 +48,7 @@ class ActiveBundle:
             If no bundle is in service yet.
         """
         if self._bundle is None:
-            raise BundleError("expected a released bundle in service, got none yet; ask /readyz, and see the log")
+            raise BundleError(Message("no_bundle_in_service"))
         return self._bundle
 
     def start(self) -> None:
@@ -140,6 +143,4 @@ def _digest(bundle: Bundle) -> str:
     return digest(dump(bundle.manifest))
 
 
-__all__ = [
-    "ActiveBundle",
-]
+__all__ = ["ActiveBundle"]

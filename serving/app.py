@@ -3,11 +3,9 @@
 The ASGI application: every route of the HTTP API behind the guard, and nothing of the server that runs it.
 """
 
-import asyncio
 import gc
 import signal
 import socket
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -21,15 +19,15 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
 
-from pfps_ml.core import InputError
+from pfps_ml.core import InputError, Message
 from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
-from serving.audit_log import AUDIT, LOG, PROMOTIONS, count_answer, show_log
+from serving.audit_log import AUDIT, LOG, PROMOTIONS, show_log
 from serving.errors import Unauthorised, status_reply
-from serving.microbatch import MicroBatch
-from serving.middleware import HEADERS, Guard, note_answer
+from serving.microbatch import MicroBatch, RosterQueue
+from serving.middleware import Guard, note_answer
 from serving.pages import pages
-from serving.requests import UNKNOWN_PATH, AssessRequest, read
+from serving.requests import AssessRequest, read
 from serving.roster_routes import roster_routes, sweep_uploads
 
 
@@ -45,15 +43,18 @@ def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
     access
         Who may ask, and how often.
     """
+    queue = RosterQueue()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         start(active)
+        queue.worker.start()
         yield
+        queue.worker.stop()
         active.stop()
 
     return Starlette(
-        routes=[*_own_routes(active), *roster_routes(active), *pages(active)],
+        routes=[*_own_routes(active), *roster_routes(active, queue), *pages(active)],
         middleware=[Middleware(Guard, active=active, access=access)],
         lifespan=lifespan,
     )
@@ -89,7 +90,7 @@ async def _assess(batch: MicroBatch, request: Request) -> Response:
 async def _reload(active: ActiveBundle, request: Request) -> Response:
     # without keys any web page that is open on this machine could ask; browsers say where a request comes from
     if "origin" in request.headers:
-        raise Unauthorised("expected to be asked by a program, got a request from a web page")
+        raise Unauthorised(Message("asked_by_web_page"))
     before, bundle = await run_in_threadpool(active.take_over)
     return JSONResponse({"bundle": bundle, "before": before})
 
@@ -105,7 +106,6 @@ async def _ready(active: ActiveBundle, _: Request) -> Response:
 
 
 BACKLOG = 2048
-_CLOSING = [(name.encode(), value.encode()) for name, value in {**HEADERS, "connection": "close"}.items()]
 GRACE_SECONDS = 20  # for the requests in hand, after SIGTERM or SIGINT
 
 
@@ -133,11 +133,9 @@ def _allowed(host: str, access: AccessConfig) -> str:
     try:
         local = ip_address(host).is_loopback
     except ValueError as error:
-        raise InputError("expected an IP address for --host, got something else; 127.0.0.1 is this machine") from error
+        raise InputError(Message("host_not_an_address")) from error
     if not local and access.keys is None:
-        raise InputError(
-            f"expected keys before others than this machine may ask, got --host {host} without; set PFPS_API_KEYS"
-        )
+        raise InputError(Message("keys_missing_for_address", {"host": host}))
     return host
 
 
@@ -158,8 +156,9 @@ def listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         listener.close()
         raise InputError(
-            f"expected to listen on {host} port {port}, got: {getattr(error, 'strerror', None) or error}. "
-            "Choose another with --port."
+            Message(
+                "port_not_free", {"host": host, "port": port, "reason": str(getattr(error, "strerror", None) or error)}
+            )
         ) from error
     return listener
 
@@ -177,12 +176,15 @@ def run_app(app: ASGIApp, listener: socket.socket) -> None:
     """Answer requests with an application until SIGTERM or SIGINT."""
     import uvicorn
 
+    from serving.connections import Protocol
+
     # uvicorn shuts down in good order, then sends itself the signal again: by then nothing is left to do
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         app,
-        http=_protocol(),
+        http=Protocol,
+        timeout_keep_alive=int(Protocol.limits.idle),
         proxy_headers=False,  # the peer is who is connected, whatever a header says
         backlog=BACKLOG,
         log_config=None,
@@ -191,30 +193,6 @@ def run_app(app: ASGIApp, listener: socket.socket) -> None:
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
-
-
-def _protocol() -> type[asyncio.Protocol]:
-    """Return HTTP as uvicorn speaks it, except that what is no HTTP is answered in the shape of our errors."""
-    import h11
-    from uvicorn.protocols.http.h11_impl import H11Protocol
-
-    class Protocol(H11Protocol):
-        def send_400_response(self, msg: str) -> None:
-            """Answer what cannot be read as HTTP, unless an answer has begun already, and close the connection."""
-            error = sys.exc_info()[1]  # uvicorn calls this while it handles the error, and does not pass it on
-            status = error.error_status_hint if isinstance(error, h11.RemoteProtocolError) else 400
-            if self.conn.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-                reply = status_reply(status)
-                headers = [*reply.raw_headers, *_CLOSING]
-                for event in (h11.Response(status_code=status, headers=headers), h11.Data(data=bytes(reply.body)),
-                              h11.EndOfMessage()):  # fmt: skip
-                    self.transport.write(self.conn.send(event))
-                count_answer(UNKNOWN_PATH, status, 0.0)
-            if self.cycle:
-                self.cycle.disconnected = True  # whoever reads the body learns that there is no more of it
-            self.transport.close()
-
-    return Protocol
 
 
 __all__ = ["create_app", "listen", "run_app", "serve", "start"]

@@ -18,6 +18,7 @@ ADVICE = {
     400: "expected a request as HTTP/1.1 describes it, got something else",
     404: "expected one of the routes that /docs.json lists, got another",
     405: "expected a method that the Allow header names, got another",
+    408: "expected a whole request within the time that its headers and its body may take, got no end of it",
     431: "expected a shorter request line and fewer or shorter headers, got too much",
     500: "this request could not be answered because of a fault in the service; its log says where, and holds no value",
     501: "expected a body that is sent as it is or in chunks, got another Transfer-Encoding",
@@ -37,12 +38,6 @@ class Forbidden(PfpsError):
     """The key is one of ours, but may not ask for this."""
 
     http_status, code = 403, "forbidden"
-
-
-class TooLarge(InputError):
-    """The body is larger than its route reads."""
-
-    http_status, code = 413, "too_large"
 
 
 class UnsupportedMedia(InputError):
@@ -79,12 +74,21 @@ class RecordUnwritable(OutputError):
     http_status, code = 503, "record_unwritable"
 
 
+class WorkerEnded(PfpsError):
+    """The process that worked on a roster was ended from outside, or this machine has no room."""
+
+    http_status, code = 503, "roster_not_done"
+
+
+_EXPLAINED = (BundleError, RecordUnwritable, WorkerEnded)  # the service is not to blame, and no sentence names a file
+
+
 def error_reply(error: PfpsError) -> Response:
     """Return the answer to a mistake that the product can explain; it names no folder and no file of this machine."""
     headers = {"www-authenticate": "Bearer"} if error.http_status == HTTPStatus.UNAUTHORIZED else {}
     headers |= {"retry-after": str(error.wait)} if isinstance(error, TooMany) else {}
     headers |= {"accept-encoding": "identity"} if isinstance(error, UnsupportedCoding) else {}
-    if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR and type(error) not in {BundleError, RecordUnwritable}:
+    if error.http_status >= HTTPStatus.INTERNAL_SERVER_ERROR and type(error) not in _EXPLAINED:
         # what is wrong with this machine is for its log; the sentence may name a file
         return _reply(error.http_status, error.code, Message("service_fault", {"code": error.code}).text)
     return _reply(error.http_status, error.code, error.message, error.faults, headers)
@@ -112,11 +116,11 @@ __all__ = [
     "Forbidden",
     "RecordUnwritable",
     "RepeatedKey",
-    "TooLarge",
     "TooMany",
     "Unauthorised",
     "UnsupportedCoding",
     "UnsupportedMedia",
+    "WorkerEnded",
     "error_reply",
     "status_reply",
 ]

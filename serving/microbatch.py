@@ -1,17 +1,39 @@
-"""How requests share one processor: single runners are assessed together, rosters one after the other."""
+"""How requests share one processor: single runners are assessed together, rosters one after the other.
+
+Rosters are worked on in a process of their own, which has so much memory and time, and ends with its roster. A small
+file can ask for very much work. What the limits of the readers do not foresee ends the process, not the service: its
+parent watches how much memory it uses and how long it takes. The next process is started before it is needed. Nothing
+of one roster is in memory when the next one is read.
+"""
 
 import asyncio
+import errno
+import os
+import resource
+import signal
+import tempfile
+import time
+import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import BoundedSemaphore
-from typing import TypeVar
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+from threading import BoundedSemaphore, Lock
+from typing import Any, TypeVar
 
+import pyarrow as pa
 from pydantic import BaseModel
 
+from pfps_ml.core import Message, OutputError, PfpsError, TooLarge
+from pfps_ml.io.cells import limited
 from pfps_ml.model import Assessment, Bundle
 from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
-from serving.errors import TooMany
+from serving.audit_log import LOG
+from serving.errors import TooMany, WorkerEnded
 from serving.requests import coded
 
 Result = TypeVar("Result")
@@ -81,15 +103,238 @@ def _resolve(future: "asyncio.Future[Assessment]", result: Assessment | Exceptio
         future.set_result(result)
 
 
-class RosterQueue:
-    """One thread for rosters, and the rosters that wait for it; a roster of thousands delays no single runner."""
+MEGABYTE = 1 << 20
+_LOOK = 0.01  # seconds between two looks at a worker's memory
+_HEADROOM = 3  # of memory that a worker may name without using it: libraries reserve more than they touch
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_START = get_context("forkserver")
+_PRELOADED = ["serving.roster_routes", "pfps_ml.io.xlsx_tables", "openpyxl", "pyarrow.csv", "pyarrow.parquet",
+              "__main__"]  # fmt: skip
 
-    def __init__(self, max_waiting: int = MAX_WAITING) -> None:
+
+@dataclass(frozen=True)
+class WorkLimits:
+    """What one roster may take.
+
+    Attributes
+    ----------
+    seconds
+        Of work, from its start to its answer.
+    megabytes
+        Of memory that a worker uses beyond what it begins with.
+    output
+        Megabytes of the file that is written.
+    rows
+        Rows of a file.
+    elements, unpacked
+        Of a workbook, as in `pfps_ml.io.cells.Limits`: so many are read within some seconds.
+    """
+
+    seconds: float = 30.0
+    megabytes: int = 450
+    output: int = 128
+    rows: int = 100_000
+    elements: int = 3_000_000
+    unpacked: int = 600_000_000
+
+
+class RosterWorker:
+    """The process that works on the next roster, started before there is one.
+
+    Parameters
+    ----------
+    most
+        What a roster may take.
+    """
+
+    def __init__(self, most: WorkLimits | None = None) -> None:
+        self.most = most or WorkLimits()
+        self._next: Any = None
+        self._lock = Lock()
+        self._starter = ThreadPoolExecutor(1, "next-worker")
+
+    def start(self) -> None:
+        """Start the next process in the background."""
+        self._starter.submit(self._prepare)
+
+    def stop(self) -> None:
+        """End the process that waits for a roster."""
+        with self._lock:
+            waiting, self._next = self._next, None
+        if waiting:
+            waiting.end()
+
+    def run(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Call a function of a module in a worker and return what it returns.
+
+        Raises
+        ------
+        TooLarge
+            If the work took more memory or time than a roster may.
+        WorkerEnded
+            If the worker was ended from outside.
+        PfpsError
+            What the function raises.
+        """
+        self._prepare()
+        with self._lock:
+            worker, self._next = self._next, None
+        self.start()
+        try:
+            return worker.answer(function, arguments)
+        finally:
+            worker.end()
+
+    def _prepare(self) -> None:
+        with self._lock:
+            if self._next is None or not self._next.alive:
+                self._next = _Worker(self.most)
+
+
+class _Worker:
+    """One process, for one roster."""
+
+    def __init__(self, most: WorkLimits) -> None:
+        self._most = most
+        _START.set_forkserver_preload(_PRELOADED)
+        self._pipe, far = _START.Pipe()
+        self._process = _START.Process(target=_work, args=(far, most), name="pfps-roster", daemon=True)
+        self._process.start()
+        far.close()
+        self._base = 0
+
+    @property
+    def alive(self) -> bool:
+        return bool(self._process.is_alive())
+
+    def answer(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
+        """Hand the work over, watch it, and return its result."""
+        try:
+            self._wait(time.monotonic() + self._most.seconds)  # it is ready: its libraries are loaded
+            self._base = int(self._pipe.recv())
+            with suppress(BrokenPipeError):  # it has ended: the answer says why
+                self._pipe.send((function, arguments))
+            self._wait(time.monotonic() + self._most.seconds)
+            kind, content = self._pipe.recv()
+        except (EOFError, ConnectionResetError):
+            self._process.join(1)
+            raise self._ended() from None
+        if kind == "result":
+            return content
+        if kind == "error":
+            raise content
+        LOG.error("work on a roster failed\n%s", content)
+        raise WorkerFault
+
+    def _wait(self, until: float) -> None:
+        ceiling = self._most.megabytes * MEGABYTE
+        while not self._pipe.poll(_LOOK):
+            if time.monotonic() > until:
+                raise TooLarge(Message("roster_takes_too_long", {"seconds": self._most.seconds}))
+            if self._base and _memory_of(self._process.pid) - self._base > ceiling:
+                raise _takes_too_much(self._most)
+
+    def _ended(self) -> PfpsError:
+        if self._process.exitcode == -signal.SIGXCPU:
+            return TooLarge(Message("roster_takes_too_long", {"seconds": self._most.seconds}))
+        return WorkerEnded(Message("roster_worker_ended"))
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._process.kill()
+        self._process.join()
+        self._process.close()
+        self._pipe.close()
+
+
+class WorkerFault(Exception):
+    """The work failed by a fault of ours; the log says where, without any value."""
+
+
+def _takes_too_much(most: WorkLimits) -> TooLarge:
+    return TooLarge(Message("roster_takes_too_much_memory", {"megabytes": most.megabytes}))
+
+
+def _memory_of(process: int | None) -> int:
+    """Return the bytes of memory that a process uses; 0 if it has ended."""
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, IndexError):
+        return 0
+
+
+def _work(pipe: Connection, most: WorkLimits) -> None:
+    """Do one piece of work; what a worker does in all of its life."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the service is told to stop, and stops us
+    pa.set_cpu_count(1)
+    _confine(most)
+    pipe.send(_memory_of(os.getpid()))
+    try:
+        function, arguments = pipe.recv()
+    except EOFError:  # the service has stopped
+        return
+    try:
+        with limited(rows=most.rows, elements=most.elements, unpacked=most.unpacked):
+            result = "result", function(*arguments)
+    except MemoryError:
+        result = "error", _takes_too_much(most)
+    except PfpsError as error:
+        result = "error", _of_the_output(error, most)
+    except Exception as error:  # its message may quote the roster
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            pipe.send(("error", WorkerEnded(Message("roster_no_room"))))
+            return
+        result = "fault", "".join(traceback.format_tb(error.__traceback__)) + type(error).__name__
+    with suppress(BrokenPipeError):
+        pipe.send(result)
+
+
+def _of_the_output(error: PfpsError, most: WorkLimits) -> PfpsError:
+    """Return an error without its cause, which may quote the roster; an output that is too large is the sender's."""
+    cause = error.__cause__
+    error.__cause__ = error.__context__ = None
+    number = cause.errno if isinstance(error, OutputError) and isinstance(cause, OSError) else None
+    if number == errno.ENOSPC:
+        return WorkerEnded(Message("roster_no_room"))
+    if number == errno.EFBIG:
+        return TooLarge(Message("roster_output_too_large", {"megabytes": most.output}))
+    return error
+
+
+def _confine(most: WorkLimits) -> None:
+    """Let the system end what the parent does not see in time; and no image of the memory goes to a disk."""
+    pages = int(Path("/proc/self/statm").read_text().split()[0])
+    memory = pages * _PAGE + _HEADROOM * most.megabytes * MEGABYTE
+    seconds = int(most.seconds) + 1
+    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds),
+                         (resource.RLIMIT_FSIZE, most.output * MEGABYTE), (resource.RLIMIT_CORE, 0)):  # fmt: skip
+        with suppress(ValueError, OSError):  # the machine allows less
+            resource.setrlimit(limit, (value, value))
+
+
+def temporary_files_in(folder: Path) -> None:
+    """Let libraries put their temporary files into a folder in memory; for a worker, which ends with its roster."""
+    tempfile.tempdir = str(folder)
+
+
+class RosterQueue:
+    """One thread for rosters, and the rosters that wait for it; a roster of thousands delays no single runner.
+
+    Parameters
+    ----------
+    max_waiting
+        Rosters in hand or waiting.
+    worker
+        Does what is too much for this process.
+    """
+
+    def __init__(self, max_waiting: int = MAX_WAITING, worker: RosterWorker | None = None) -> None:
+        self.worker = worker or RosterWorker()
         self._places = BoundedSemaphore(max_waiting)
         self._thread = ThreadPoolExecutor(1, "rosters")
 
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
-        """Call a function in the thread, in its turn.
+        """Call a function in the thread, in its turn. For a process of its own: `run(queue.worker.run, function, ...)`.
 
         Raises
         ------
@@ -104,4 +349,4 @@ class RosterQueue:
         return await asyncio.wrap_future(future)
 
 
-__all__ = ["MAX_WAITING", "MicroBatch", "RosterQueue"]
+__all__ = ["MAX_WAITING", "MicroBatch", "RosterQueue", "RosterWorker", "WorkLimits", "temporary_files_in"]

@@ -15,14 +15,22 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from pfps_ml.core import Message as Sentence, PfpsError
+from pfps_ml.core import Message as Sentence, PfpsError, TooLarge
 from serving.access import AccessConfig
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import AUDIT, LOG, count_answer
-from serving.errors import CODE_HEADER, TooLarge, UnsupportedCoding, UnsupportedMedia, error_reply, status_reply
+from serving.errors import (
+    CODE_HEADER,
+    TooMany,
+    UnsupportedCoding,
+    UnsupportedMedia,
+    error_reply,
+    status_reply,
+)
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"
+_RETRY_AFTER = 5  # seconds: by then large uploads have ended
 _SHORT = 100  # persons in a line of the audit trail that is written in the event loop: some 0.5 ms
 _CHARSETS = frozenset({b"utf-8", b"utf8", b"us-ascii"})
 # no inline script or style, no other host, no frame; data: for small pictures in the page's own style sheets
@@ -55,12 +63,15 @@ class RequestContext:
         The bundle that answered; None if no bundle did.
     facts
         What the audit records of the answer.
+    counted
+        Bytes of the body that are counted in the budget of all bodies.
     """
 
     owner: str = ""
     digest: str = ""
     bundle: str | None = None
     facts: dict[str, Any] = field(default_factory=dict)
+    counted: int = 0
 
 
 _CONTEXT: ContextVar[RequestContext] = ContextVar("request")
@@ -138,6 +149,42 @@ async def _put_on_record(line: dict[str, Any]) -> None:
     await run_in_threadpool(AUDIT.append, line)
 
 
+class BodyBudget:
+    """The bytes of all bodies that are in memory at once: many large uploads must not fill it, whole or unfinished.
+
+    The first bytes of every body are free, so that a single runner is answered while large uploads use up the budget.
+
+    Parameters
+    ----------
+    most
+        Bytes of all bodies together: six of the largest uploads.
+    free
+        Bytes of each body that are not counted.
+    """
+
+    def __init__(self, most: int = 128_000_000, free: int = 64_000) -> None:
+        self._most, self._free, self._counted = most, free, 0
+
+    def count(self, context: RequestContext, length: int) -> None:
+        """Count a body that has this length so far.
+
+        Raises
+        ------
+        TooMany
+            If the bodies of all requests together are too large.
+        """
+        more = max(length - self._free, 0) - context.counted
+        if more > 0 and self._counted + more > self._most:
+            raise TooMany(_RETRY_AFTER)
+        self._counted += max(more, 0)
+        context.counted += max(more, 0)
+
+    def release(self, context: RequestContext) -> None:
+        """Count the body of a request no longer: the request has ended."""
+        self._counted -= context.counted
+        context.counted = 0
+
+
 class Guard:
     """ASGI middleware: no request reaches a route that may not, and none goes unanswered.
 
@@ -149,10 +196,15 @@ class Guard:
         The bundle in service, which every answer names.
     access
         Who may ask, and how often.
+    bodies
+        The bytes of all bodies that may be in memory at once.
     """
 
-    def __init__(self, app: ASGIApp, active: ActiveBundle, access: AccessConfig) -> None:
+    def __init__(
+        self, app: ASGIApp, active: ActiveBundle, access: AccessConfig, bodies: BodyBudget | None = None
+    ) -> None:
         self._app, self._active, self._access = app, active, access
+        self._bodies = bodies or BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -168,6 +220,7 @@ class Guard:
             return
         finally:
             _CONTEXT.reset(token)
+            self._bodies.release(context)
             count_answer(endpoint.path if endpoint else UNKNOWN_PATH, answer.status, time.perf_counter() - start)
 
     async def _answer(self, scope: Scope, receive: Receive, answer: GuardedSend, endpoint: Endpoint | None) -> None:
@@ -195,24 +248,28 @@ class Guard:
         """Return the channel that the application reads the body from, once the body is whole."""
         if not endpoint.media:
             return _replay(b"", receive)
-        body = await _read_body(Request(scope, receive), endpoint)
+        body = await _read_body(Request(scope, receive), endpoint, self._bodies)
         if self._access.audited:
             _CONTEXT.get().digest = sha256(body).hexdigest()
         return _replay(body, receive)
 
 
-async def _read_body(request: Request, endpoint: Endpoint) -> bytes:
-    """Return the whole body, if its media type is the endpoint's and it is not too large, whatever it declares."""
+async def _read_body(request: Request, endpoint: Endpoint, bodies: BodyBudget) -> bytes:
+    """Return the whole body, if its media type is the endpoint's and it is not too large, whatever it declares.
+
+    The budget of all bodies counts what has arrived, not what is declared: a declared length costs its sender nothing.
+    """
     _check_media(request.headers, str(endpoint.media))
     length = request.headers.get("content-length", "")
-    too_large = TooLarge(f"expected at most {endpoint.max_bytes:,} bytes, got more; send fewer rows at once")
+    too_large = TooLarge(Sentence("body_too_large", {"bytes": endpoint.max_bytes}))
     if length.isdecimal() and int(length) > endpoint.max_bytes:
         raise too_large
     body = bytearray()
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > endpoint.max_bytes:
+        if len(body) + len(chunk) > endpoint.max_bytes:
             raise too_large
+        bodies.count(_CONTEXT.get(), len(body) + len(chunk))
+        body += chunk
     return bytes(body)
 
 
@@ -241,6 +298,7 @@ __all__ = [
     "BUNDLE_HEADER",
     "CONTENT_POLICY",
     "HEADERS",
+    "BodyBudget",
     "Guard",
     "GuardedSend",
     "RequestContext",

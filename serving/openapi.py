@@ -153,6 +153,7 @@ class Counts(_Reply):
     model_config = ConfigDict(extra="forbid", serialize_by_alias=True)
     in_: int = Field(alias="in", ge=1)
     scored: int = Field(ge=0)
+    partly: int = Field(ge=0, description="Assessed without the values that the row's faults name.")
     rejected: int = Field(ge=0)
 
 
@@ -169,10 +170,10 @@ class OneFault(_Reply):
 
 
 class Row(_Reply):
-    """One row of a roster: scored with an assessment, or rejected with its problems."""
+    """One row of a roster: scored, scored partly with its problems, or rejected with its problems."""
 
     runner_id: str | None
-    status: Literal["scored", "rejected"]
+    status: Literal["scored", "partly", "rejected"]
     problems: str = Field(description="The texts of the faults, empty if there is none.")
     faults: list[OneFault]
     assessment: Assessment | None
@@ -204,6 +205,7 @@ class About(_Reply):
     trained_on: dict[str, Any] | None
     intended_use: str | None
     limits: list[str] | None
+    arms: list[dict[str, Any]] = Field(description="What the trials of each arm did, its harms and costs, with sources")
 
 
 class TablesReply(_Reply):
@@ -340,7 +342,7 @@ def _body(endpoint: Endpoint) -> dict[str, Any]:
 def _answer(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
     headers = {"x-pfps-bundle": _header("The bundle that answered, or the one in service.")}
     if endpoint.media == MULTIPART:
-        headers["x-pfps-counts"] = _header("What became of the rows: in=N; scored=N; rejected=N.")
+        headers["x-pfps-counts"] = _header("What became of the rows: in=N; scored=N; partly=N; rejected=N.")
         about = "The roster in the format that it came in, with our columns after its own."
         return {"description": about, "headers": headers, "content": {media_type(ending): _FILE for ending in ENDINGS}}
     if endpoint.path in _PROBES:

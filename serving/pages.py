@@ -14,7 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from pfps_ml import __version__
-from pfps_ml.domain import DRIVERS, FIELDS, NOTICE, Arm, Field
+from pfps_ml.domain import ARMS, DRIVERS, FIELDS, NOTICE, Arm, Field, arm_practice
 from pfps_ml.model import Bundle, digest, dump, onset_to_json, pathways_to_json
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import METRICS_MEDIA, metrics
@@ -64,6 +64,7 @@ def about(active: ActiveBundle) -> dict[str, Any]:
         "trained_on": manifest.get("trained_on"),
         "intended_use": manifest.get("intended_use"),
         "limits": manifest.get("limits"),
+        "arms": [{"arm": arm.name, "label": arm.label, "practice": arm_practice(arm)} for arm in ARMS],
     }
 
 

@@ -18,10 +18,10 @@ from pydantic import (
     create_model,
     field_validator,
 )
+from pydantic_core import from_json
 
 from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
-from pfps_ml.domain import CARE, INPUTS, Field, request_model
-from pfps_ml.domain.input_validation import check_columns
+from pfps_ml.domain import CARE, INPUTS, Field, check_columns, limit_fault, rejects, request_model
 from pfps_ml.io.column_matching import closest_field
 from serving.errors import RepeatedKey
 
@@ -131,8 +131,9 @@ AssessRequest = create_model(
 )
 
 _ROW = (
-    "One runner or patient, as in POST /assess, with a runner_id of its own. A row that is not so is rejected in the "
-    "answer, with its problems; the others are assessed."
+    "One runner or patient, as in POST /assess, with a runner_id of its own. A value that cannot be used is set aside "
+    "and named in the answer, and the row is scored partly. A row whose runner_id, age or sex cannot be used, or that "
+    "has an unknown key, is rejected, with its problems; the others are assessed."
 )
 _Row = Annotated[Any, WithJsonSchema({"description": _ROW})]
 RosterRequest = create_model(
@@ -180,7 +181,7 @@ def read(model: type[RequestModel], body: bytes) -> RequestModel:
         message = model.model_validate_json(body)
     except ValidationError as error:
         # from None: the validation error holds the values, and a chained error may reach a log
-        raise _input_error(model, error) from None
+        raise _input_error(model, error, body) from None
     _check_keys(body, _OBJECTS.get(model))
     return message
 
@@ -219,16 +220,21 @@ def _repeated(name: str) -> Fault:
 
 
 def read_row(row: Any, at: int, likely_fields: LikelyFields) -> tuple[BaseModel | None, tuple[Fault, ...]]:
-    """Read one row of a roster as strictly as a request; return the row, or None and its faults.
+    """Read one row of a roster; return it without the values that its faults set aside, and the faults.
 
-    `likely_fields` remembers what unknown keys seem to mean, so that all rows share one comparison.
+    It is None where a fault rejects the row; see `rejects`. `likely_fields` remembers what unknown keys seem to mean,
+    so that all rows share one comparison.
     """
     try:
         return Runner.model_validate(row), ()
     except ValidationError as error:
         if error.error_count() > _MAX_FAULTS:
             return None, (_far_too_many(error, at),)
-        return None, tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
+        faults = tuple(dict.fromkeys(_row_fault(one["loc"], one, at, likely_fields) for one in _errors(error)))
+    if any(map(rejects, faults)):
+        return None, faults
+    unusable = {fault.field for fault in faults}
+    return Runner.model_validate({name: value for name, value in row.items() if name not in unusable}), faults
 
 
 def coded(runners: Sequence[BaseModel]) -> dict[str, Floats]:
@@ -251,14 +257,23 @@ def columns_of(runners: Sequence[BaseModel]) -> dict[str, list[Any]]:
     return {name: [row[name] for row in rows] for name in _CHECKED}
 
 
-def _input_error(model: type[BaseModel], error: ValidationError) -> InputError:
+def _input_error(model: type[BaseModel], error: ValidationError, body: bytes) -> InputError:
     if error.error_count() > _MAX_FAULTS:
         return _invalid([_far_too_many(error, None)])
     errors, likely_fields = _errors(error), dict[str, str | None]()
     if errors[0]["type"] == "json_invalid":
         return InputError(Message("json_invalid", {"reason": errors[0]["msg"]}))
     # a thousand unknown keys are one fault, not a reply larger than the request
-    return _invalid(dict.fromkeys(_fault(_SHAPES[model], one, likely_fields) for one in errors))
+    faults = tuple(dict.fromkeys(_fault(_SHAPES[model], one, likely_fields) for one in errors))
+    runner = from_json(body).get("runner") if model is AssessRequest and errors[0]["loc"] else None
+    return _invalid((*faults, *(_contradictions(runner, faults) if isinstance(runner, dict) else ())))
+
+
+def _contradictions(runner: Mapping[str, Any], faults: Sequence[Fault]) -> list[Fault]:
+    """Return which of the values that can be read contradict each other, so that all faults are answered at once."""
+    unusable = {fault.field for fault in faults}
+    cells = {name: [runner[name]] for name in _CHECKED if name in runner and name not in unusable}
+    return [fault for fault in check_columns(cells)[1] if len(fault.fields) > 1]
 
 
 def _errors(error: ValidationError) -> Sequence[Mapping[str, Any]]:
@@ -316,8 +331,7 @@ def _value_fault(value: Any, field: Field) -> tuple[str, dict[str, Any]]:
     # compared, not converted: JSON's whole numbers can be too large for a float
     if not -_FINITE < value < _FINITE:
         return "not_finite", about
-    code = "not_whole" if field.kind == "whole" and field.low <= value <= field.high else "outside_limits"
-    return code, {**about, "value": value}
+    return limit_fault(field, value)
 
 
 def _got(value: Any) -> Message:

@@ -12,15 +12,12 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from io import BytesIO
-from mimetypes import guess_type
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet as pq
 from starlette.datastructures import Headers, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
@@ -28,30 +25,28 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
-from pfps_ml.core import Fault, InputError, MissingLibrary
-from pfps_ml.domain.input_validation import check
+from pfps_ml.core import Fault, InputError, Message, MissingLibrary, PfpsError
+from pfps_ml.domain import STATUSES, Checked, check
 from pfps_ml.io.duplicates import plain_ids
-from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Size
+from pfps_ml.io.readers import CSV, ENDINGS, Size, written_format
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
-from serving.errors import UPLOAD_PREFIX, TooLarge
-from serving.microbatch import RosterQueue
+from serving.errors import UPLOAD_PREFIX
+from serving.microbatch import RosterQueue, temporary_files_in
 from serving.middleware import note_answer
-from serving.requests import ENDPOINTS, LikelyFields, RosterRequest, columns_of, read, read_row
+from serving.requests import ENDPOINTS, JSON, LikelyFields, RosterRequest, columns_of, read, read_row
 
 MEMORY = Path("/dev/shm")  # noqa: S108 (a folder of this process's own is made in it)
 MAX_BYTES = ENDPOINTS["/score_roster"].max_bytes
-MAX_FILE_ROWS = 100_000  # in memory some 400 MB, and two seconds for whoever waits
-# one piece, in this process
-_OPTIONS = replace(DEFAULT_OPTIONS, workers=1, size=Size(rows=MAX_BYTES, characters=MAX_BYTES + 1))
+_SMALL = 100_000  # bytes of a request that this process reads: to hand it over would take longer than the work
+# small pieces, so that what is made of one is written before the next is read
+_OPTIONS = replace(DEFAULT_OPTIONS, workers=1, in_turn=True, size=Size(rows=1 << 14, characters=1 << 21))
 _ENDING = re.compile(r"\.[a-z0-9]{1,8}")
-_FORM = 'expected a form with a roster file and perhaps a map, which is called "map"'
 
 
-def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
+def roster_routes(active: ActiveBundle, queue: RosterQueue) -> list[BaseRoute]:
     """Return the routes of this module; they share one queue."""
-    queue = RosterQueue()
     return [
         Route("/assess_roster", partial(_assess_roster, active, queue), methods=["POST"]),
         Route("/score_roster", partial(_score_roster, active, queue), methods=["POST"]),
@@ -60,17 +55,22 @@ def roster_routes(active: ActiveBundle) -> list[BaseRoute]:
 
 async def _assess_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
     bundle = active.current()
-    reply, facts = await queue.run(_assessed, bundle, await request.body())
+    body = await request.body()
+    work = (_assessed, bundle, body) if len(body) <= _SMALL else (queue.worker.run, _assessed, bundle, body)
+    content, facts = await queue.run(*work)
     note_answer(bundle.name, **facts)
-    return reply
+    return Response(content, media_type=JSON)
 
 
-def _assessed(bundle: Bundle, body: bytes) -> tuple[Response, dict[str, list[Any]]]:
+def _assessed(bundle: Bundle, body: bytes) -> tuple[bytes, dict[str, list[Any]]]:
     message = read(RosterRequest, body)
     answer = assess_rows(bundle, message.runners, message.reasons)  # type: ignore[attr-defined]
     risks = [row["assessment"] and row["assessment"]["risk"] for row in answer["rows"]]
     people = [row["runner_id"] if row["assessment"] else None for row in answer["rows"]]
-    return JSONResponse(answer), {"risks": [risk and risk["probability"] for risk in risks], "people": people}
+    return bytes(JSONResponse(answer).body), {
+        "risks": [risk and risk["probability"] for risk in risks],
+        "people": people,
+    }
 
 
 async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
@@ -79,13 +79,24 @@ async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Reque
     # the page shows CSV whatever the format of the roster; any other client gets the format it sent, if we write it
     to_csv = request.headers.get("accept") == media_type(CSV.ending) or upload.ending not in ENDINGS
     ending = CSV.ending if to_csv else upload.ending
-    content, counts = await queue.run(score_upload, bundle, upload, ending)
+    content, counts = await queue.run(_score_apart, queue, bundle, upload, ending)
     note_answer(bundle.name, counts=counts)
     headers = {
         "content-disposition": f'attachment; filename="scored{ending}"',
         "x-pfps-counts": "; ".join(f"{name}={count}" for name, count in counts.items()),
     }
     return Response(content, headers=headers, media_type=media_type(ending))
+
+
+def _score_apart(queue: RosterQueue, *work: Any) -> Any:
+    """Score a roster in a process of its own; what that leaves in memory when it is ended is taken away at once."""
+    if not MEMORY.is_dir():
+        raise MissingLibrary(Message("memory_folder_missing", {"memory": MEMORY}))
+    try:
+        return queue.worker.run(score_upload, *work)
+    except PfpsError:
+        sweep_uploads()
+        raise
 
 
 def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, Any]:
@@ -101,26 +112,34 @@ def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, 
     Returns
     -------
     dict
-        `{bundle, counts: {in, scored, rejected}, rows: [{runner_id, status, problems, faults, assessment | null}]}`,
-        the rows in the order of the request.
+        `{bundle, counts: {in, scored, partly, rejected}, rows: [{runner_id, status, problems, faults, assessment |
+        null}]}`, the rows in the order of the request.
     """
     likely_fields: LikelyFields = {}
     messages = [read_row(row, at, likely_fields) for at, row in enumerate(rows)]
     ids = [row.get("runner_id") if isinstance(row, dict) else None for row in rows]
     ids = [runner_id if isinstance(runner_id, str) else None for runner_id in ids]
-    faults = [[*id_faults, *row_faults] for id_faults, (_, row_faults) in zip(_id_faults(ids), messages, strict=True)]
-    readable = [at for at, row_faults in enumerate(faults) if not row_faults]
-    checked = check(columns_of([runner for at in readable if (runner := messages[at][0])]))
-    for fault in checked.faults:  # the checker of rosters has the last word
-        faults[readable[fault.row or 0]].append(fault)
-    valid = checked.values[~checked.rejected].reset_index(drop=True)
-    assessed, next_row = assess(bundle, valid), iter(range(len(valid)))
-    answers = [None if row_faults else assessed.as_dict(next(next_row), reasons) for row_faults in faults]
+    checked = _checked([runner for runner, _ in messages], [*_id_faults(ids), *(faults for _, faults in messages)])
+    answered = ~checked.rejected
+    assessed = assess(bundle, checked.values[answered].reset_index(drop=True))
+    places = np.where(answered, np.cumsum(answered) - 1, -1)
+    answers = [assessed.as_dict(int(place), reasons) if place >= 0 else None for place in places]
+    faults = checked.faults_by_row
     return {
         "bundle": bundle.name,
-        "counts": {"in": len(rows), "scored": len(valid), "rejected": len(rows) - len(valid)},
-        "rows": [_row(*parts) for parts in zip(ids, faults, answers, strict=True)],
+        "counts": {"in": len(rows)} | {name: int((checked.status == at).sum()) for at, name in enumerate(STATUSES)},
+        "rows": [_row(*parts) for parts in zip(ids, checked.status, faults, answers, strict=True)],
     }
+
+
+def _checked(runners: Sequence[Any], faults: Sequence[Sequence[Fault]]) -> Checked:
+    """Check the rows that can be read, and add what is wrong with the others; the roster's rules decide."""
+    readable = [at for at, runner in enumerate(runners) if runner]
+    checked = check(columns_of([runners[at] for at in readable]))
+    values = pd.DataFrame(np.nan, index=range(len(runners)), columns=checked.values.columns)
+    values.iloc[readable] = checked.values.to_numpy()
+    later = [replace(fault, row=readable[fault.row or 0]) for fault in checked.faults]
+    return Checked(values, (*(fault for row_faults in faults for fault in row_faults), *later))
 
 
 def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
@@ -133,9 +152,9 @@ def _id_faults(ids: Sequence[str | None]) -> list[list[Fault]]:
     ]
 
 
-def _row(runner_id: str | None, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
+def _row(runner_id: str | None, status: int, faults: Sequence[Fault], assessment: Any) -> dict[str, Any]:
     return {
-        "runner_id": runner_id, "status": "rejected" if faults else "scored",
+        "runner_id": runner_id, "status": STATUSES[status],
         "problems": "; ".join(fault.line for fault in faults), "faults": [fault.as_dict() for fault in faults],
         "assessment": assessment,
     }  # fmt: skip
@@ -165,12 +184,12 @@ async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
     try:
         form = await _InMemory(Headers(headers), _stream(body), max_files=2, max_fields=0).parse()
     except (MultiPartException, KeyError, ValueError) as error:
-        raise InputError(f"{_FORM}, got something else") from error
+        raise InputError(Message("upload_not_a_form")) from error
     try:
         parts = form.multi_items()
         files = {name == "map": file for name, file in parts if isinstance(file, UploadFile)}
         if len(files) != len(parts) or False not in files:
-            raise InputError(f"{_FORM}, got other parts")
+            raise InputError(Message("upload_of_other_parts"))
         ending = Path(files[False].filename or "").suffix.lower()
         mapping = await files[True].read() if True in files else None
         return Upload(await files[False].read(), ending if _ENDING.fullmatch(ending) else "", mapping)
@@ -185,29 +204,24 @@ async def _stream(body: bytes) -> AsyncGenerator[bytes, None]:
 def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, dict[str, int]]:
     """Score a roster and return it as a file of the format that the ending names, with the counts of its rows.
 
+    Called in a worker, which ends with its roster.
+
     Raises
     ------
     InputError
         If the file cannot be read as a roster.
     TooLarge
-        If the roster has more rows than are scored at once, however small the file is.
-    MissingLibrary
-        If this machine has no folder in memory.
+        If the roster has more in it than is scored at once, however small the file is.
     """
-    if not MEMORY.is_dir():
-        raise MissingLibrary(f"expected a folder in memory at {MEMORY}, got none; rosters are never put on a disk")
-    if (rows := _rows(upload)) > MAX_FILE_ROWS:
-        raise TooLarge(
-            f"expected at most {MAX_FILE_ROWS:,} rows, got {rows:,}; `pfps score` scores rosters of any size"
-        )
     sweep_uploads()
     with _upload_folder() as folder:
+        temporary_files_in(folder)
         source, out, mapping = (folder / name for name in (f"in{upload.ending}", f"out{ending}", "map"))
         source.write_bytes(upload.roster)
         if upload.mapping is not None:
             mapping.write_bytes(upload.mapping)
         done = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _OPTIONS)
-        return out.read_bytes(), {"in": done.rows, "scored": done.scored, "rejected": done.rejected}
+        return out.read_bytes(), {"in": done.rows} | {name: getattr(done, name) for name in STATUSES}
 
 
 @contextmanager
@@ -249,24 +263,13 @@ def sweep_uploads() -> int:
     return swept
 
 
-def _rows(upload: Upload) -> int:
-    """Return how many rows a file has at most; 0 if only its reader can count them (a workbook, a broken file)."""
-    if upload.ending == PARQUET.ending:
-        try:
-            return int(pq.read_metadata(BytesIO(upload.roster)).num_rows)
-        except (pa.ArrowException, OSError):
-            return 0
-    return max(upload.roster.count(b"\n"), upload.roster.count(b"\r")) if upload.ending == CSV.ending else 0
-
-
 def media_type(ending: str) -> str:
     """Return the media type of a roster file."""
-    return guess_type(f"roster{ending}")[0] or "application/octet-stream"
+    return written_format(Path(f"roster{ending}")).media_type
 
 
 __all__ = [
     "MAX_BYTES",
-    "MAX_FILE_ROWS",
     "MEMORY",
     "Upload",
     "assess_rows",

@@ -9,13 +9,13 @@ import pytest
 
 from benchmarks.fresh import best_auroc, figures, same_clubs
 from pfps_ml.core.config import Config
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import FIELDS, ONSET, ONSET_FIELDS, TIERS, tier_fields
 from pfps_ml.evaluation.metrics import measure
 from pfps_ml.model.bundle import load_bundle
 from pfps_ml.simulation.cohort import simulate_onset
 from pfps_ml.training.onset import OnsetModel
-from pfps_ml.training.split import split_clubs
+from pfps_ml.training.training_rows import split_clubs
 from pfps_ml.workflows.evaluate import evaluate, groups_of
 from pfps_ml.workflows.frames import onset_features
 from pfps_ml.workflows.release import release

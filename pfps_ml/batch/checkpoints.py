@@ -1,10 +1,15 @@
-"""The parts of a run that is not done: a folder beside the output, from which the same command goes on.
+"""How an unfinished run goes on: parts beside the output, the lock of the run, and whether its input stayed as it was.
 
 A part is whole once its account stands beside it with the hash of its content; whatever else is in the folder was
 being written when the run ended, and is written again. The folder is bound to the input, the map, the bundle and the
 output's format: the parts of another run are thrown away, since they belong to nothing that is still wanted.
 
-Whether a file stays as it is while it is read: it is read more than once, and by more than one process.
+Two kinds of runs go on from where they stopped. A file is scored in parts (`parts_beside`). A data set is scored
+partition by partition: a finished partition is a whole output by itself, so it needs no part, and its account stands
+in the data set's own folder (`rosters.at_work`); lock, hash and stamp are those of this module. A chunked simulation
+and a comparison do not go on: each writes the same bytes again, and a comparison is logged only when it is done.
+
+A file is read more than once, and by more than one process; `check_steady` says whether it changed in between.
 """
 
 import fcntl

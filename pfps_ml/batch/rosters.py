@@ -1,14 +1,11 @@
-"""Rosters in, rosters out: every row comes back once, in order, scored or rejected with its reasons.
+"""Rosters in, rosters out: every row comes back once, in order, scored, partly scored, or rejected with its reasons.
 
-A Parquet data set: a folder of files, each scored on its own, on this machine or on a cluster.
+A data set is a folder of Parquet files. Every partition is one file in and one file out, of the same name, written
+whole by whoever scores it, on this machine or on a cluster; doing it twice does no harm.
 
-Every partition is one file in and one file out, of the same name, written whole by whoever scores it; doing it twice
-does no harm. What was done stands in `manifest.json`, with the rows of every partition and of all.
-
-What was done of a data set: an account of every partition, and `manifest.json` with that of all.
-
-While a run is not done, its accounts stand in a folder of its own in the output. Whatever was changed by hand, or is
-not what it was, is no account: its partition is scored again.
+Every partition has an account: its rows by what became of them, its size and its hash. `manifest.json` has the accounts
+of all. While a run is not done, its accounts stand in a folder of its own in the output. Whatever was changed by hand,
+or is not what it was, is no account: its partition is scored again.
 """
 
 import json
@@ -48,7 +45,7 @@ from pfps_ml.core import (
 )
 from pfps_ml.io import mapping as maps
 from pfps_ml.io.duplicates import Shared, find_shared
-from pfps_ml.io.readers import CSV, PARQUET, WORKBOOK, pieces
+from pfps_ml.io.readers import PARQUET, format_of, pieces
 from pfps_ml.io.roster import Summary
 from pfps_ml.model import Bundle, digest, dump
 
@@ -101,7 +98,7 @@ def finished(out: Path, name: str, rows: int) -> dict[str, Any] | None:
     account = _read(_place(out, name))
     try:
         summary = Summary(**{key: account[key] for key in Summary.__dataclass_fields__})
-        counted = summary.rows == rows == summary.scored + summary.rejected
+        counted = summary.rows == rows and summary.balances
         problems_counted = all(isinstance(count, int) for count in summary.problems.values())
         whole = counted and problems_counted and account["digest"] == digest_of(out / name)
     except (OSError, LookupError, TypeError, AttributeError):
@@ -142,7 +139,7 @@ def _place(out: Path, name: str) -> Path:
 
 PoolFactory = Callable[[Any], AbstractContextManager[ParallelMap]]
 Tasks = Mapping[str, Task | None]  # of every partition, by name; None if it is broken
-_OTHERS = (CSV.ending, WORKBOOK.ending, *WORKBOOK.also_read)  # rosters, too, but no part of a data set
+_NO_PART = (None, PARQUET)  # formats of files that are not rosters beside a data set
 
 
 @dataclass(frozen=True)
@@ -268,7 +265,7 @@ def _partitions(folder: Path, out: Path) -> list[str]:
     """Return the names of the partitions; those that begin with a dot or an underscore are other programs' notes."""
     if destination(out).is_relative_to(folder.resolve()):
         raise OutputError(Message("output_inside_dataset", {"path": str(out)}))
-    if out.suffix.lower() in _OTHERS:
+    if format_of(out) not in _NO_PART:
         raise OutputError(Message("dataset_output_is_file", {"path": str(out)}))
     paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*")}
     paths = {name: path for name, path in paths.items() if not any(part[0] in "._" for part in name.split("/"))}
@@ -284,7 +281,7 @@ def _partitions(folder: Path, out: Path) -> list[str]:
 
 def _is_left_out(name: str, path: Path) -> bool:
     """Return whether rows may be meant that nobody would read: another roster, or a folder that is elsewhere."""
-    return path.suffix.lower() in _OTHERS or (path.is_dir() and path.is_symlink()) or not _is_text(name)
+    return format_of(path) not in _NO_PART or (path.is_dir() and path.is_symlink()) or not _is_text(name)
 
 
 def _is_text(name: str) -> bool:
@@ -324,8 +321,8 @@ def _reconciled(tasks: Tasks, accounts: list[dict[str, Any]]) -> Summary:
         if "error" not in account and task and account["rows"] != task.source.rows:
             counts = {"expected": task.source.rows, "rows": account["rows"], "partition": account["name"]}
             raise OutputError(Message("partition_rows_differ", counts))
-    fields = ("rows", "scored", "rejected", "problems")
-    return total(Summary(*(account[key] for key in fields)) for account in accounts if "error" not in account)
+    whole = (account for account in accounts if "error" not in account)
+    return total(Summary(**{key: account[key] for key in Summary.__dataclass_fields__}) for account in whole)
 
 
 def _raise_broken(accounts: list[dict[str, Any]], out: Path) -> None:

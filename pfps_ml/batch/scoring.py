@@ -1,8 +1,9 @@
-"""The rejected rows of a scored roster, in a file of their own: to be mended, and scored again.
+"""What scoring adds to rows (the account and the assessment), and the rows with problems as a file of their own.
 
-The columns that scoring adds to rows: the account, and the assessment. Rows with the same text share it.
+Rows with the same text share it. The file of rejected rows is mended by a person, and scored again.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfps_ml.core import Fault, InputError, Message, check_apart, check_output, written_whole
-from pfps_ml.domain import ACCOUNT, ARMS, added_by_scoring
-from pfps_ml.domain.input_validation import Checked
+from pfps_ml.core import InputError, Message, check_apart, check_output, written_whole
+from pfps_ml.domain import ACCOUNT, ARMS, STATUSES, Checked, added_by_scoring
 from pfps_ml.io.output_writer import join
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece, written_format
 from pfps_ml.io.roster import NAMES
@@ -37,7 +37,7 @@ def score_rows(bundle: Bundle, checked: Checked, visit: bool) -> pd.DataFrame:
     bundle
         The released model.
     checked
-        Coded rows and their faults; a row with any fault is rejected: it has problems, and no numbers.
+        Coded rows and their faults. A rejected row has problems and no numbers; a row that is scored partly has both.
     visit
         Whether the columns of a visit are wanted.
     """
@@ -52,17 +52,17 @@ def plain(column: Any) -> Any:
 
 def _account(checked: Checked) -> dict[str, Any]:
     """Return the status of each row, its problems as text, and their codes in the same order."""
-    faults: dict[int, list[Fault]] = {}
+    problems, codes = [""] * len(checked.values), [""] * len(checked.values)
+    lines: dict[tuple[str, tuple[str, ...], int], str] = {}
     for fault in checked.faults:
         if fault.row is not None:
-            faults.setdefault(fault.row, []).append(fault)
-    problems, codes = (np.full(len(checked.values), "", dtype=object) for _ in range(2))
-    for row, wrong in faults.items():
-        problems[row] = "; ".join(fault.line for fault in wrong)
-        codes[row] = ", ".join(fault.code for fault in wrong)
-    status = pa.DictionaryArray.from_arrays(
-        pa.array(checked.rejected.astype(np.int32)), pa.array(["scored", "rejected"], pa.string())
-    )
+            # rows with the same cell share the parameters of its fault, so its sentence is made once for all of them
+            key = fault.code, fault.fields, id(fault.parameters)
+            line = lines.get(key) or lines.setdefault(key, fault.line)
+            before = problems[fault.row], codes[fault.row]
+            problems[fault.row] = f"{before[0]}; {line}" if before[0] else line
+            codes[fault.row] = f"{before[1]}, {fault.code}" if before[1] else fault.code
+    status = pa.DictionaryArray.from_arrays(pa.array(checked.status.astype(np.int32)), pa.array(STATUSES, pa.string()))
     texts = (pa.array(texts, pa.string()).dictionary_encode() for texts in (problems, codes))
     return dict(zip(ACCOUNT, (status, *texts), strict=True))
 
@@ -99,22 +99,22 @@ def _array(column: pd.Series) -> Any:
     return pa.array(column, from_pandas=True)
 
 
-def repeat_rejected(scored: Path, out: Path) -> int:
-    """Write the rejected rows of a scored roster, with the columns of the file and the account of each row.
+def repeat_problems(scored: Path, out: Path) -> tuple[int, int]:
+    """Write the rows of a scored roster that have problems, with the columns of the file and the account of each row.
 
     Parameters
     ----------
     scored
         What `pfps score` wrote.
     out
-        Where they go, .csv, .xlsx or .parquet. When they are scored again, the account (`status`, `problems`,
-        `problem_codes`) is replaced. A row that did not fit its header stays rejected until somebody who mended it has
-        cleared its `status`.
+        Where they go, .csv, .xlsx or .parquet, in the order of the roster; `status` tells rejected rows from those that
+        were scored partly. When they are scored again, the account (`status`, `problems`, `problem_codes`) is replaced.
+        A row that did not fit its header stays rejected until somebody who mended it has cleared its `status`.
 
     Returns
     -------
     :
-        How many they are.
+        How many were rejected, and how many were scored partly.
 
     Raises
     ------
@@ -127,19 +127,19 @@ def repeat_rejected(scored: Path, out: Path) -> int:
     check_apart(out, scored)  # the scored rows would be gone
     source = open_source(scored, NAMES | frozenset(ACCOUNT))
     places = _places(source.header)
-    counts = list[int]()
+    counts = Counter[str]()
 
     def tables() -> Iterator[Any]:
         for piece in pieces(source, Size()):
             table = read_piece(source, piece).table
             status = pc.cast(table.column(source.header.index("status")), pa.string())
-            rejected = table.select(places).filter(pc.fill_null(pc.equal(status, "rejected"), False))
-            counts.append(rejected.num_rows)
-            yield rejected
+            wrong = pc.fill_null(pc.is_in(status, pa.array(STATUSES[1:])), False)
+            counts.update(status.filter(wrong).to_pylist())
+            yield table.select(places).filter(wrong)
 
     with written_whole(out) as file:
         join(file, tables(), written_format(out), source.dialect)
-    return sum(counts)
+    return counts["rejected"], counts["partly"]
 
 
 def _places(header: tuple[str, ...]) -> list[int]:
@@ -151,4 +151,4 @@ def _places(header: tuple[str, ...]) -> list[int]:
     return [*theirs, *(header.index(name) for name in ACCOUNT if name in header)]
 
 
-__all__ = ["CHUNK", "plain", "repeat_rejected", "score_rows", "scored_columns"]
+__all__ = ["CHUNK", "plain", "repeat_problems", "score_rows", "scored_columns"]

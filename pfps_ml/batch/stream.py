@@ -55,7 +55,7 @@ ProgressCallback = Callable[[str, float, int], None]
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is spread over processes and pieces; no option changes a row.
+    """How a run is spread over processes and pieces, which changes no row; and how strict it is, which does.
 
     Attributes
     ----------
@@ -67,12 +67,18 @@ class RunOptions:
         What one piece of a file is. A piece of the input is a row group of a Parquet output.
     cluster
         For a data set: the address of a Dask cluster, or None in its place for one on this machine.
+    strict
+        Whether any fault rejects its row; else one of an optional cell costs that cell alone.
+    in_turn
+        Whether a file of several pieces is scored in this process, without parts that a run could go on from.
     """
 
     workers: int | None = None
     chunk: int = CHUNK
     size: Size = field(default_factory=Size)
     cluster: tuple[str | None] | None = None
+    strict: bool = False
+    in_turn: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +139,7 @@ def score_file(
     check_output(out, ENDINGS)
     progress("Reading", 0, 0)
     task = open_task(source, load_mapping(mapping), written_format(out), options)
-    if task.source.is_one_piece(options.size):
+    if options.in_turn or task.source.is_one_piece(options.size):
         task = settled(task, in_turn(task), progress)
         with written_whole(out) as file:
             return score_in_turn(task, bundle, file, progress)
@@ -236,7 +242,7 @@ def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]
     InputError
         If the file is damaged, or was written to since it was first looked at.
     """
-    rows = read_rows(read_piece(task.source, piece), task.layout, task.shared)
+    rows = read_rows(read_piece(task.source, piece), task.layout, task.shared, task.options.strict)
     table = rows.table
     for name, column in scored_columns(bundle, rows.checked, task.layout.visit, task.options.chunk).items():
         table = table.append_column(name, column)
@@ -256,11 +262,12 @@ def digest_of_map(mapping: Mapping) -> str:
 
 def total(summaries: Iterable[Summary]) -> Summary:
     """Return the account of several parts as one."""
-    rows, scored, rejected, problems = 0, 0, 0, Counter[str]()
-    for part in summaries:
-        rows, scored, rejected = rows + part.rows, scored + part.scored, rejected + part.rejected
+    parts, problems = list(summaries), Counter[str]()
+    for part in parts:
         problems.update(part.problems)
-    return Summary(rows, scored, rejected, dict(problems.most_common()))
+    counts = ((part.rows, part.scored, part.partly, part.rejected) for part in parts)
+    rows, scored, partly, rejected = (sum(column) for column in zip((0, 0, 0, 0), *counts, strict=True))
+    return Summary(rows, scored, partly, rejected, dict(problems.most_common()))
 
 
 def _score_in_parts(
@@ -320,7 +327,7 @@ def run_of(bundle: Bundle, mapping: Mapping, options: RunOptions) -> dict[str, A
     """Return what the result of a run depends on, beside its input: parts of another run are never gone on with."""
     return {
         "bundle": digest(dump(bundle.manifest)), "version": version("pfps-ml"),
-        "map": digest_of_map(mapping), "size": asdict(options.size),
+        "map": digest_of_map(mapping), "size": asdict(options.size), "strict": options.strict,
     }  # fmt: skip
 
 

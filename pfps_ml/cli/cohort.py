@@ -1,15 +1,16 @@
 """The commands for a real cohort: check it, validate a bundle on it, and recalibrate a bundle to it."""
 
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Column, Table
 
-from pfps_ml.core import InputError, MissingLibrary, result_folder
+from pfps_ml.core import InputError, Message, MissingLibrary, load_config, result_folder
 from pfps_ml.core.console import waiting
 from pfps_ml.domain import ONSET
 from pfps_ml.workflows.tables import show_lines
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from pfps_ml.evaluation.external_validation import Validation
     from pfps_ml.io.study_data import Cohort, Columns
     from pfps_ml.model.bundle import Bundle
-    from pfps_ml.workflows.train_on_cohort import Asked
 
 RESEARCHER = "For a researcher with a cohort"
 _NEEDED = ("scipy", "matplotlib")
@@ -74,22 +74,21 @@ def audit(  # noqa: PLR0913, PLR0917
 ) -> None:  # fmt: skip
     """Check a cohort, or simulated frames, before anything is trained on it; exit code 2 if a check fails."""
     from pfps_ml.evaluation.cohort_checks import audit as run
-    from pfps_ml.io.study_data import Columns, arm_levels
     from pfps_ml.workflows.frames import is_simulated
 
-    columns = Columns(
-        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
+    columns = _columns(
+        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, levels=arm_level
     )
     if is_simulated(cohort):
-        _audit_frames(cohort, scenario, columns != Columns() or mapping is not None)
+        _audit_frames(cohort, scenario, columns != _columns() or mapping is not None)
         return
     if scenario is not None:
-        raise InputError("expected a folder of simulated frames beside --scenario, got a file of people; leave it out.")
+        raise InputError(Message("scenario_beside_people"))
     read = _read(cohort, columns, mapping)
     checks = run(read)
     _show(read, checks)
     if failed := [check.code for check in checks if check.verdict == "fail"]:
-        raise InputError(f"expected a cohort that passes every check, got one that fails {', '.join(failed)}.")
+        raise InputError(Message("audit_fails", {"failed": [*failed]}))
 
 
 @app.command(rich_help_panel=RESEARCHER)
@@ -102,17 +101,16 @@ def evaluate(  # noqa: PLR0913, PLR0917
     """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
     from pfps_ml.evaluation.external_validation import compared, lines_of_gains, validate, validate_pathways
     from pfps_ml.evaluation.validation_report import lines_of, write_validation
-    from pfps_ml.io.study_data import Columns, arm_levels
 
-    columns = Columns(
-        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, arm_levels(arm_level)
+    columns = _columns(
+        outcome, event, follow_up, period, person, measured_on, happened_on, second, arm, levels=arm_level
     )
     subject, rival = _bundle(bundle, mlflow), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject)
     if rival and read.arm is not None:
-        raise InputError("expected a cohort of runners beside --against, got one of patients; leave one out.")
+        raise InputError(Message("against_patients"))
     if randomised and read.arm is None:
-        raise InputError("expected a column of arms beside --randomised, got a cohort of runners; add --arm NAME.")
+        raise InputError(Message("randomised_without_arm"))
     with waiting("Judging"), result_folder(out):
         result = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
         result = compared(result, subject, rival, read) if rival else result
@@ -130,41 +128,42 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     posterior: Posterior = False,
 ) -> None:  # fmt: skip
     """Update a bundle with a cohort's outcomes, as far as a closed test allows; CURRENT is never moved."""
-    from pfps_ml.io.study_data import Columns
-    from pfps_ml.workflows.recalibrate import expect_new_folder, lines_of, recalibrate as update, write_recalibrated
+    from pfps_ml.workflows import recalibrate as workflow
+    from pfps_ml.workflows.tracking import track
 
-    columns = Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
+    columns = _columns(outcome, event, follow_up, period, person, measured_on, happened_on, second)
     if posterior:
-        from pfps_ml.workflows.train_on_cohort import Asked
-
-        _train(Asked(cohort, None, columns, mapping=mapping, bundle=bundle, by=by, logged=mlflow), out)
+        _train(cohort, columns, out, mapping=mapping, bundle=bundle, by=by, logged=mlflow)
         return
-    expect_new_folder(out)
+    workflow.expect_new_folder(out)
     subject = _bundle(bundle, mlflow)
-    result = update(subject, _read(cohort, columns, mapping, subject), by=by)
+    result = workflow.recalibrate(subject, _read(cohort, columns, mapping, subject), by=by)
     written = out if result.update is not None else None
     if written:
-        write_recalibrated(result, subject, written)
-    show_lines(lines_of(result), written)
+        workflow.write_recalibrated(result, subject, written)
+    show_lines(workflow.lines_of(result), written)
     if mlflow:
-        from pfps_ml.workflows.recalibrate import EXPERIMENT, records_of_update
-        from pfps_ml.workflows.tracking import track
-
-        track(records_of_update(result, written), f"update of {subject.name}", EXPERIMENT)
+        track(workflow.records_of_update(result, written), f"update of {subject.name}", workflow.EXPERIMENT)
 
 
-def _train(real: "Asked", out: Path) -> None:
-    from pfps_ml.core.config import load_config
-    from pfps_ml.workflows.train_on_cohort import train_on_files
+def _columns(*names: Any, levels: list[str] | None = None) -> "Columns":
+    """Return which columns of a file say what, by the options in their order, and which levels are which arms."""
+    from pfps_ml.io.study_data import Columns, arm_levels
 
-    train_on_files(real, load_config(None), out)
+    return replace(Columns(*names), arm_levels=arm_levels(levels))
+
+
+def _train(cohort: Path, columns: "Columns", out: Path, **settings: Any) -> None:
+    from pfps_ml.workflows.train_on_cohort import Asked, train_on_files
+
+    train_on_files(Asked(cohort, None, columns, **settings), load_config(None), out)
 
 
 def _audit_frames(folder: Path, scenario: str | None, about_columns: bool) -> None:
     from pfps_ml.workflows.validate import main
 
     if about_columns:
-        raise InputError("expected no options about columns beside a folder of simulated frames; leave them out.")
+        raise InputError(Message("columns_beside_frames"))
     main(folder, scenario)
 
 
@@ -172,7 +171,7 @@ def _read(source: Path, columns: "Columns", mapping: Path | None, bundle: "Bundl
     from pfps_ml.io.study_data import read_cohort
 
     if lacking := [name for name in _NEEDED if find_spec(name) is None]:
-        raise MissingLibrary(f"expected {' and '.join(lacking)}, got none. Install them: pip install 'pfps-ml[train]'")
+        raise MissingLibrary(Message("libraries_missing", {"lacking": [*lacking]}))
     with waiting("Reading"):
         return read_cohort(source, columns, mapping, bundle.horizons if bundle else None)
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from pfps_ml import __version__
 from pfps_ml.cli import cohort, models, roster, service
-from pfps_ml.core import OutputError, PfpsError
+from pfps_ml.core import Message, OutputError, PfpsError
 from pfps_ml.core.console import spelt_out
 
 SHOWN = 20  # faults of a header or a map; a table of more is not read
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except OSError as error:  # what reads and writes files explains its own, so this is the screen or what it leads to
         _give_up_printing()
-        _explain(OutputError(f"expected to print the answer, got: {error.strerror}. Free space or print elsewhere."))
+        _explain(OutputError(Message("answer_not_printed", {"reason": error.strerror})))
         sys.exit(OutputError.exit_code)
 
 

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from pfps_ml.cli.cohort import RESEARCHER
 from pfps_ml.cli.roster import Folder, Out, bundle_of, deliver
-from pfps_ml.core import MissingLibrary
+from pfps_ml.core import Message, MissingLibrary
 from pfps_ml.workflows.tables import show_differences, show_scenarios
 
 CLINICIAN = "For a clinician"
@@ -38,7 +38,7 @@ def card(bundle: Folder = None) -> None:
 @app.command(rich_help_panel=CLINICIAN)
 def dictionary(out: Out = None) -> None:
     """Print every field with its limits, meaning and source, as Markdown."""
-    from pfps_ml.domain.schemas import dictionary_page
+    from pfps_ml.domain import dictionary_page
 
     deliver(dictionary_page(), out)
 
@@ -46,7 +46,7 @@ def dictionary(out: Out = None) -> None:
 @app.command(rich_help_panel=RESEARCHER)
 def scenarios(diff: Pair = None) -> None:
     """List the simulated worlds, or show where two of them differ, with the sources of both."""
-    from pfps_ml.domain.scenario import load_scenario, scenario_names
+    from pfps_ml.domain import load_scenario, scenario_names
 
     if diff is None:
         show_scenarios([load_scenario(name) for name in scenario_names()])
@@ -106,9 +106,7 @@ def _libraries() -> Iterator[None]:
         library = str(error.name).split(".")[0]
         if library in _OURS:
             raise
-        raise MissingLibrary(
-            f"expected {library}, got none. Install what models are made with: pip install 'pfps-ml[train,track]'"
-        ) from error
+        raise MissingLibrary(Message("training_library_missing", {"library": library})) from error
 
 
 __all__ = ["app", "card", "compare", "dictionary", "release", "scenarios", "simulate", "train"]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pfps_ml.core import InputError
+from pfps_ml.core import InputError, Message
 from pfps_ml.core.console import cluster_of, progress, waiting
 from pfps_ml.workflows.tables import show_account, show_faults, show_lines, show_proposal
 
@@ -35,6 +35,9 @@ Dask = Annotated[
 ]
 Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Names, levels and units of the roster.")]
 Folder = Annotated[Path | None, typer.Option("--bundle", metavar="DIR", help="Another bundle than the released one.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Reject a row for any cell at fault; else that cell alone is set aside.")
+]
 Out = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE", help="Write to a file, not to the screen.")]
 Scored = Annotated[
     Path, typer.Option("-o", "--out", metavar="OUT", help="The scored roster, .csv, .xlsx, .parquet or a folder.")
@@ -82,14 +85,14 @@ app = typer.Typer()
 @app.command(rich_help_panel=PHYSIO)
 def template(out: Out = None, workbook: Workbook = False) -> None:
     """Print an empty roster: the header that `pfps score` reads."""
-    from pfps_ml.domain.schemas import template as header
-
-    if not workbook and not (out and out.suffix.lower() == ".xlsx"):
-        deliver(header(), out)
-        return
+    from pfps_ml.domain import template as header
+    from pfps_ml.io.readers import WORKBOOK, format_of
     from pfps_ml.io.xlsx_tables import template_book
 
-    _deliver_bytes(template_book(), out, ".xlsx")
+    if workbook or (out and format_of(out) == WORKBOOK):
+        _deliver_bytes(template_book(), out, WORKBOOK.ending)
+    else:
+        deliver(header(), out)
 
 
 @app.command("map", rich_help_panel=PHYSIO)
@@ -112,13 +115,13 @@ def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None, ask: Ask 
 
 
 @app.command(rich_help_panel=PHYSIO)
-def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
-    """Check a roster without scoring it; rejected rows are listed by field."""
+def check(roster: Roster, mapping: Map = None, sheet: Sheet = None, strict: Strict = False) -> None:
+    """Check a roster without scoring it; what is wrong is listed by field."""
     from pfps_ml.io.mapping import load_mapping
     from pfps_ml.io.roster import read_roster
 
     with waiting("Reading"):
-        read = read_roster(roster, load_mapping(mapping, sheet))
+        read = read_roster(roster, load_mapping(mapping, sheet), strict)
     show_account(read.summary)
     show_faults(read)
 
@@ -126,7 +129,7 @@ def check(roster: Roster, mapping: Map = None, sheet: Sheet = None) -> None:
 @app.command(rich_help_panel=PHYSIO)
 def score(  # noqa: PLR0913, PLR0917
     roster: Rosters, out: Scored, mapping: Map = None, sheet: Sheet = None, bundle: Folder = None,
-    workers: Workers = None, dask: Dask = None, newest: Newest = None,
+    workers: Workers = None, dask: Dask = None, newest: Newest = None, strict: Strict = False,
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.batch.rosters import score_roster
@@ -134,7 +137,7 @@ def score(  # noqa: PLR0913, PLR0917
     from pfps_ml.io.mapping import load_mapping
     from pfps_ml.io.pseudonyms import spot_in_head, warning
 
-    options = RunOptions(workers, cluster=cluster_of(dask))
+    options = RunOptions(workers, cluster=cluster_of(dask), strict=strict)
     if personal := spot_in_head(roster):
         Console(stderr=True).print(warning(personal).text, markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
@@ -146,18 +149,18 @@ def score(  # noqa: PLR0913, PLR0917
 
 @app.command(rich_help_panel=PHYSIO)
 def rejected(scored: Answered, out: Mended) -> None:
-    """Repeat the rejected rows of a scored roster in a file that can be mended and scored again."""
-    from pfps_ml.batch.scoring import repeat_rejected
+    """Repeat the rows of a scored roster that have problems in a file that can be mended and scored again."""
+    from pfps_ml.batch.scoring import repeat_problems
 
     with waiting("Reading"):
-        count = repeat_rejected(scored, out)
-    show_lines([("rejected rows", f"{count:,}")], out)
+        rejected_rows, partly = repeat_problems(scored, out)
+    show_lines([("rejected rows", f"{rejected_rows:,}"), ("rows scored partly", f"{partly:,}")], out)
 
 
 @app.command(rich_help_panel=PHYSIO)
 def squad(  # noqa: PLR0913, PLR0917
     roster: Roster, out: Page, hours: Hours = 6.0, flags: Flags = 5, since: Since = None, mapping: Map = None,
-    sheet: Sheet = None, bundle: Folder = None,
+    sheet: Sheet = None, bundle: Folder = None, strict: Strict = False,
 ) -> None:  # fmt: skip
     """Write a squad's report: cases to expect, who to see first, and where to spend the next hours."""
     from pfps_ml.io.mapping import load_mapping
@@ -166,7 +169,7 @@ def squad(  # noqa: PLR0913, PLR0917
 
     with waiting("Writing"):
         data = write_squad(
-            roster, out, bundle_of(bundle), ReportOptions(flags, hours, since, load_mapping(mapping, sheet))
+            roster, out, bundle_of(bundle), ReportOptions(flags, hours, since, load_mapping(mapping, sheet), strict)
         )
     show_lines(data.summary(), out)
 
@@ -206,7 +209,7 @@ def pseudonymise(  # noqa: PLR0913, PLR0917
         elif roster and not (back or original):
             lines = pseudonyms.pseudonymise(roster, key, out, new_key, mapping)
         else:
-            raise InputError("expected ROSTER, or --back SCORED --roster ROSTER, got something else.")
+            raise InputError(Message("pseudonymise_arguments"))
     show_lines(lines, out)
 
 
@@ -229,7 +232,7 @@ def _deliver_bytes(content: bytes, out: Path | None, *endings: str) -> None:
     from pfps_ml.core.atomic_output import check_output, write_whole
 
     if out is None:
-        raise InputError("expected -o FILE.xlsx for a workbook, got none. A workbook is nothing to print.")
+        raise InputError(Message("workbook_needs_file"))
     check_output(out, endings)
     write_whole(out, content)
     Console(stderr=True).print(f"Written: {out}", markup=False, highlight=False, soft_wrap=True)

@@ -41,7 +41,7 @@ app = typer.Typer()
 def serve(port: Port = 3000, host: Host = None) -> None:
     """Answer HTTP requests with the released bundle; SIGHUP takes over the one that CURRENT names then."""
     if find_spec("uvicorn") is None:
-        raise MissingLibrary("expected uvicorn, which serves, got none. Install it: pip install 'pfps-ml[serve]'")
+        raise MissingLibrary(Message("uvicorn_missing"))
     from serving.app import serve as answer
 
     answer(host, port)

@@ -3,9 +3,8 @@
 What most rooms use is imported from here: errors, messages, types of arrays, numbers, choices, randomness, whole files.
 """
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from pfps_ml.core.arrays import Bools, Floats, Ints
 from pfps_ml.core.atomic_output import (
     GO_ON,
     append_lines,
@@ -54,9 +53,10 @@ from pfps_ml.core.errors import (
     PartlyDone,
     PfpsError,
     ReleaseRefused,
+    TooLarge,
     rows_shown,
 )
-from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, logit, spline
+from pfps_ml.core.logistic import RIDGE, expit, fit_logistic, fit_path, logit, spline
 from pfps_ml.core.messages import Message, sentence
 from pfps_ml.core.numbers import (
     ABSOLUTE,
@@ -64,27 +64,32 @@ from pfps_ml.core.numbers import (
     LEVEL,
     RELATIVE,
     SHOWN,
+    Bools,
+    Floats,
+    Ints,
     at_least,
     csv_text,
     distinct,
+    generator,
     normal_quantile,
     percent,
     rounded,
     same,
     student_quantile,
+    uniforms,
 )
-from pfps_ml.core.randomness import generator, uniforms
 from pfps_ml.core.records import Artifact, Child, Dataset, Metric, Model, Param, Record, Tag
 
 __all__ = [
-    "ABSOLUTE", "DIGITS", "GO_ON", "LEVEL", "RELATIVE", "RIDGE", "SHOWN", "Artifact", "Bools", "BundleError",
-    "BundleFormat", "BundleGolden", "BundleMissing", "BundleOutdated", "BundleTampered", "Child", "ClusterError",
-    "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault", "Floats",
-    "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray", "OnsetConfig",
-    "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig", "RecalibrationConfig",
-    "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TrainingConfig", "ValidationConfig",
-    "append_lines", "at_least", "check_apart", "check_output", "check_room", "csv_text", "destination", "distinct",
-    "expit", "explained", "fit_logistic", "generator", "load_config", "locked_record", "logit", "made_folder",
-    "mend_record", "normal_quantile", "percent", "result_folder", "rewrite_record", "rounded", "rows_shown", "same",
-    "sentence", "spline", "student_quantile", "uniforms", "write_whole", "written_whole",
+    "ABSOLUTE", "DIGITS", "GO_ON", "LEVEL", "RELATIVE", "RIDGE", "SHOWN", "ArrayLike", "Artifact", "Bools",
+    "BundleError", "BundleFormat", "BundleGolden", "BundleMissing", "BundleOutdated", "BundleTampered", "Child",
+    "ClusterError", "CohortConfig", "CohortError", "Config", "Dataset", "EvaluationConfig", "FactError", "Fault",
+    "Floats", "InputError", "Ints", "InvalidInput", "Message", "Metric", "MissingLibrary", "Model", "NDArray",
+    "OnsetConfig", "OutputError", "Param", "PartlyDone", "PathwayConfig", "PfpsError", "ProductConfig",
+    "RecalibrationConfig", "Record", "ReleaseConfig", "ReleaseRefused", "SplitConfig", "Tag", "TooLarge",
+    "TrainingConfig", "ValidationConfig", "append_lines", "at_least", "check_apart", "check_output", "check_room",
+    "csv_text", "destination", "distinct", "expit", "explained", "fit_logistic", "fit_path", "generator",
+    "load_config", "locked_record", "logit", "made_folder", "mend_record", "normal_quantile", "percent",
+    "result_folder", "rewrite_record", "rounded", "rows_shown", "same", "sentence", "spline", "student_quantile",
+    "uniforms", "write_whole", "written_whole",
 ]  # fmt: skip

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pfps_ml.core.errors import FactError
+from pfps_ml.core.messages import Message
 from pfps_ml.core.numbers import LEVEL
 
 
@@ -236,9 +237,9 @@ def load_config(path: Path | None = None) -> Config:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise FactError(f"expected a configuration file at {path}, got: {error.strerror}") from error
+        raise FactError(Message("configuration_not_there", {"path": str(path), "reason": error.strerror})) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FactError(f"expected TOML in {path}, got: {error}") from error
+        raise FactError(Message("configuration_not_toml", {"path": str(path), "reason": str(error)})) from error
     faults: list[str] = []
     config = _override(Config(), content, "", faults)
     if faults:

@@ -1,6 +1,6 @@
-"""How pipelines speak to a person: steps with progress, tables, and faults without a traceback.
+"""What a terminal shows: steps with progress, tables, waiting, and faults without a traceback.
 
-What a terminal shows while something is being done; nothing where there is no terminal.
+Where there is no terminal, nothing of what moves is shown.
 """
 
 import re

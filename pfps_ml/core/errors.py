@@ -4,7 +4,8 @@
 
     PfpsError                exit  HTTP
     ├── InputError             2    400   a file or request that cannot be read as a roster
-    │   └── InvalidInput       2    422   it can be read, but what it says is not valid
+    │   ├── InvalidInput       2    422   it can be read, but what it says is not valid
+    │   └── TooLarge           2    413   it holds more than is read, or would take too much memory or time
     ├── FactError              2    500   the dictionary, ledger, a scenario or the configuration is wrong
     ├── CohortError            2    500   a training cohort fails validation
     ├── MissingLibrary         2    500   a library or system package is not installed
@@ -24,12 +25,12 @@ Every message says what was expected, what arrived and what to do.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
 
 from pfps_ml.core.messages import Message, sentence
 
 _SHOWN = 5  # rows that a list of rows names
+_NO_PARAMETERS: Mapping[str, Any] = {}  # one for all faults without: a roster may have a million of them
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class Fault:
     row: int | None
     fields: tuple[str, ...]
     code: str
-    parameters: Mapping[str, Any] = dataclasses.field(default_factory=dict, hash=False)
+    parameters: Mapping[str, Any] = dataclasses.field(default_factory=lambda: _NO_PARAMETERS, hash=False)
 
     @property
     def field(self) -> str | None:
@@ -61,11 +62,8 @@ class Fault:
 
     @property
     def text(self) -> str:
-        """The sentence in the default language. Equal faults are formatted once."""
-        try:
-            return _text(self.code, tuple(self.parameters.items()))
-        except TypeError:  # lists and nested messages cannot be looked up
-            return sentence(self.code, self.parameters)
+        """The sentence in the default language."""
+        return sentence(self.code, self.parameters)
 
     @property
     def line(self) -> str:
@@ -83,11 +81,6 @@ class Fault:
             "row": self.row, "fields": list(self.fields), "field": self.field, "code": self.code,
             "parameters": dict(self.parameters), "text": self.text, "message": self.text,
         }  # fmt: skip
-
-
-@lru_cache(1 << 16)
-def _text(code: str, parameters: tuple[tuple[str, Any], ...]) -> str:
-    return sentence(code, dict(parameters))
 
 
 def rows_shown(rows: Sequence[int]) -> str:
@@ -134,6 +127,12 @@ class InvalidInput(InputError):
     """The input can be read, but what it says is not valid."""
 
     http_status, code = 422, "invalid"
+
+
+class TooLarge(InputError):
+    """The input holds more than is read, or would take more memory or time than it may."""
+
+    http_status, code = 413, "too_large"
 
 
 class FactError(PfpsError):
@@ -232,5 +231,6 @@ __all__ = [
     "PartlyDone",
     "PfpsError",
     "ReleaseRefused",
+    "TooLarge",
     "rows_shown",
 ]

@@ -1,9 +1,8 @@
-"""HTML from templates: every text is escaped, and a page cannot be made without the notice.
+"""Documents: HTML from templates, and Markdown.
 
-A page is one file: style, pictures and tables are in it, it runs no script, and the browser is told to load nothing
-from anywhere. Rooms keep their templates in a folder `templates` and share `page.html` and `parts.html` of this room.
-
-Documents in Markdown: pages of sections, and tables.
+In HTML every text is escaped, and a page cannot be made without the notice. A page is one file: style, pictures and
+tables are in it, it runs no script, and the browser is told to load nothing from anywhere. Rooms keep their templates
+in a folder `templates` and share `page.html` and `parts.html` of this room.
 """
 
 from collections.abc import Iterable, Sequence

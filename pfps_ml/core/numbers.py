@@ -1,10 +1,14 @@
-"""Levels of intervals: how they are written, and the quantiles that belong to them.
+"""Numbers: the types of arrays, random streams, how numbers are written, and the levels of intervals.
 
-Numbers as files hold them: a fixed count of digits and no negative zero; and when two of them are the same.
-
-Another processor adds up in another order, so the last bits of a number differ from machine to machine.
+* Every random number comes from a named stream of a seed, addressed by name and row. So the value of a row never
+  depends on how many rows are drawn with it, in which order, or by how many workers; and a change of one column changes
+  no other (common random numbers). No other module may touch `numpy.random`.
+* Files hold numbers with a fixed count of digits and no negative zero: another processor adds up in another order, so
+  the last bits of a number differ from machine to machine.
+* A level (0.9) belongs to an interval; the quantiles of a level stand here.
 """
 
+import hashlib
 import math
 from collections.abc import Mapping
 from itertools import starmap
@@ -18,7 +22,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+Bools = NDArray[np.bool_]
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+_BLOCK = 4  # a Philox counter step yields four 64-bit words, and one double takes one word
 # significant digits: what a number below 10 loses is at most 5e-13, far below what an answer may differ by (1e-9)
 DIGITS = 13
 SHOWN = 8  # significant digits of a tracked table that people read and that nothing is worked out from
@@ -26,6 +33,25 @@ SHOWN = 8  # significant digits of a tracked table that people read and that not
 # difference in its last bit may turn the last of these, by 1e-8; an answer adds up some twenty entries, of which a few
 # may turn. Numbers that are too large for that (knots, cuts) are far apart from their last bits.
 RELATIVE, ABSOLUTE = 1e-9, 5e-8
+
+
+def _key(seed: int, name: str) -> int:
+    digest = hashlib.blake2b(f"{seed}/{name}".encode(), digest_size=16).digest()
+    return int.from_bytes(digest, "little")
+
+
+def uniforms(seed: int, name: str, start: int, stop: int) -> NDArray[np.float64]:
+    """Return the uniforms on the open interval (0, 1) of rows `start` to `stop` in one named stream."""
+    first = start - start % _BLOCK
+    bits = np.random.Philox(key=_key(seed, name))
+    bits.advance(first // _BLOCK)
+    draws = np.random.Generator(bits).random(stop - first)[start - first :]
+    return np.clip(draws, 2**-54, 1 - 2**-53)
+
+
+def generator(seed: int, name: str) -> np.random.Generator:
+    """Return a generator for work that is not addressed by row: resampling, fold assignment."""
+    return np.random.Generator(np.random.Philox(key=_key(seed, name)))
 
 
 def rounded(content: Any, digits: int = DIGITS) -> Any:
@@ -119,6 +145,22 @@ def student_quantile(level: float, freedom: float) -> float:
 
 
 __all__ = [
-    "ABSOLUTE", "DIGITS", "LEVEL", "RELATIVE", "SHOWN", "at_least", "csv_text", "distinct", "normal_quantile",
-    "percent", "rounded", "same", "student_quantile",
-]  # fmt: skip
+    "ABSOLUTE",
+    "DIGITS",
+    "LEVEL",
+    "RELATIVE",
+    "SHOWN",
+    "Bools",
+    "Floats",
+    "Ints",
+    "at_least",
+    "csv_text",
+    "distinct",
+    "generator",
+    "normal_quantile",
+    "percent",
+    "rounded",
+    "same",
+    "student_quantile",
+    "uniforms",
+]

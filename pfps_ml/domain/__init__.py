@@ -8,6 +8,7 @@ from pfps_ml.domain.dictionary import (
     ARMS,
     BY_NAME,
     DRIVERS,
+    EXAMINED,
     FIELDS,
     INPUTS,
     ONSET_FIELDS,
@@ -29,7 +30,19 @@ from pfps_ml.domain.dictionary import (
     text,
     tier_fields,
 )
-from pfps_ml.domain.evidence import Z95, Evidence, ledger, ledger_fingerprint, numbers, studies_of
+from pfps_ml.domain.input_validation import (
+    MISSING,
+    STATUSES,
+    Checked,
+    check,
+    check_columns,
+    complete,
+    derive,
+    is_missing,
+    limit_fault,
+    rejects,
+    set_aside_contradictions,
+)
 from pfps_ml.domain.outcomes import (
     DAYS_A_MONTH,
     LINKS,
@@ -44,12 +57,29 @@ from pfps_ml.domain.outcomes import (
     inverse_cloglog,
     inverse_logit,
 )
+from pfps_ml.domain.rules import Rule, clinical_rules, rules_with
+from pfps_ml.domain.scenario import (
+    PARTS,
+    Z95,
+    Evidence,
+    Parameter,
+    Scenario,
+    differences,
+    ledger,
+    ledger_fingerprint,
+    load_scenario,
+    numbers,
+    scenario_names,
+    studies_of,
+)
 from pfps_ml.domain.schemas import (
     ACCOUNT,
     CARE,
     NOTICE,
     REASONS,
+    RULES,
     added_by_scoring,
+    arm_practice,
     dictionary_facts,
     dictionary_page,
     fingerprint,
@@ -65,6 +95,7 @@ from pfps_ml.domain.schemas import (
     risk_columns,
     risk_columns_in,
     roster_columns,
+    rules_table,
     scored_before,
     size_of,
     template,
@@ -73,13 +104,15 @@ from pfps_ml.domain.schemas import (
 )
 
 __all__ = [
-    "ACCOUNT", "ACTIVE_ARMS", "ARMS", "BY_NAME", "CARE", "DAYS_A_MONTH", "DRIVERS", "FIELDS", "INPUTS", "LINKS",
-    "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PATHWAY_FIELDS", "REASONS", "REFERENCE_ARM",
-    "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Combine", "Driver", "Evidence", "Field",
-    "Horizon", "Link", "Outcome", "Unit", "added_by_scoring", "choice", "dictionary_facts", "dictionary_page",
-    "field", "fingerprint", "frame_schema", "has_seen", "inverse_cloglog", "inverse_logit", "ledger",
-    "ledger_fingerprint", "notice_message", "notice_of", "number", "numbers", "origin_message", "origin_of",
-    "people_of", "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns",
-    "scored_before", "section", "side_rule", "size_of", "studies_of", "template", "text", "tier_fields",
-    "updates_clause", "visit_columns",
+    "ACCOUNT", "ACTIVE_ARMS", "ARMS", "BY_NAME", "CARE", "DAYS_A_MONTH", "DRIVERS", "EXAMINED", "FIELDS", "INPUTS",
+    "LINKS", "MISSING", "NOTICE", "ONSET", "ONSET_FIELDS", "OUTCOME", "OUTCOMES", "PARTS", "PATHWAY_FIELDS", "REASONS",
+    "REFERENCE_ARM", "RULES", "SCREENING", "STATUSES", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Z95", "Arm", "Checked",
+    "Combine", "Driver", "Evidence", "Field", "Horizon", "Link", "Outcome", "Parameter", "Rule", "Scenario", "Unit",
+    "added_by_scoring", "arm_practice", "check", "check_columns", "choice", "clinical_rules", "complete", "derive",
+    "dictionary_facts", "dictionary_page", "differences", "field", "fingerprint", "frame_schema", "has_seen",
+    "inverse_cloglog", "inverse_logit", "is_missing", "ledger", "ledger_fingerprint", "limit_fault", "load_scenario",
+    "notice_message", "notice_of", "number", "numbers", "origin_message", "origin_of", "people_of", "rejects",
+    "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns", "rules_table", "rules_with",
+    "scenario_names", "scored_before", "section", "set_aside_contradictions", "side_rule", "size_of", "studies_of",
+    "template", "text", "tier_fields", "updates_clause", "visit_columns",
 ]  # fmt: skip

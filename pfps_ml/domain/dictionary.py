@@ -1,10 +1,8 @@
-"""The dictionary: every field, arm and outcome, declared once.
+"""The dictionary: every field and arm of the product, declared once; outcomes stand in `outcomes`.
 
-The request model, the file schema, the roster template, the page's form, DICTIONARY.md, the monotone
-constraints, the wording of reasons and the fingerprint of a bundle are all derived from these lines. A
-`source` names rows of the evidence ledger (G1-19) or says what the definition rests on.
-
-What a field is: a column of the product, declared once, from which everything else is derived.
+The request model, the file schema, the roster template, the page's form, DICTIONARY.md, the monotone constraints, the
+wording of reasons and what a bundle reads are all derived from these lines. A `source` names rows of the evidence
+ledger (G1-19) or says what the definition rests on.
 """
 
 from dataclasses import dataclass, replace
@@ -15,13 +13,14 @@ from pfps_ml.domain import outcomes
 
 Kind = Literal["text", "number", "whole", "choice"]
 Obtained = Literal["identifier", "questionnaire", "log", "field test", "dynamometry", "visit"]
-Role = Literal["identifier", "lever", "marker", "test"]
+Role = Literal["identifier", "lever", "marker", "test", "flag"]
 Driver = Literal["hip", "foot", "knee", "load", "history", "body"]
 Asked = Literal["screening", "visit"]
 
 DRIVERS: tuple[Driver, ...] = ("hip", "foot", "knee", "load", "history", "body")
 TIERS: tuple[Obtained, ...] = ("questionnaire", "log", "field test", "dynamometry")
 YES_NO = ("no", "yes")
+CostClass = Literal["low", "middle", "high"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +40,8 @@ class Field:
     obtained
         Who or what can provide it; the order of `TIERS` is the order of cost.
     role
-        A *lever* is causal and changeable, a *marker* is neither claimed to be; a *test* is a provocation test.
+        A *lever* is causal and changeable, a *marker* is neither claimed to be; a *test* is a provocation test;
+        a *flag* is asked for the rules across fields alone: no cohort has it, and no model reads it.
     direction
         +1 or -1 where the evidence settles the direction of the risk in every age group served, else 0.
     onset, pathways
@@ -90,11 +90,46 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Sourced:
+    """A statement, and the rows of the ledger that it rests on."""
+
+    text: str
+    rows: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Practice:
+    """What a pathway asks of a patient: as the trials gave it, with what is known of harms and costs.
+
+    Attributes
+    ----------
+    weeks
+        How long the trials gave it.
+    dose, protocol
+        How much, and what the trials did.
+    harms
+        Known harms; "none named" where a source was read and names none.
+    cost_class
+        `low` (advice and a few visits), `middle` (a course of visits, or a device), `high` (a specialist's procedure
+        and a course of visits). The class is our judgement; `cost` says what is published.
+    """
+
+    weeks: int
+    dose: Sourced
+    protocol: Sourced
+    harms: Sourced
+    cost_class: CostClass
+    cost: Sourced
+
+
+@dataclass(frozen=True)
 class Arm:
     """A treatment pathway, and the patients who may be offered it.
 
     Attributes
     ----------
+    practice
+        Weeks, dose, protocol, harms and costs; None for an arm that only a bundle names.
     requires
         Fields and the level that each must have.
     why_not
@@ -107,6 +142,7 @@ class Arm:
     source: str
     requires: tuple[tuple[str, str], ...] = ()
     why_not: Message | None = None
+    practice: Practice | None = None
 
 
 def section(**shared: object) -> Field:
@@ -140,6 +176,7 @@ _strength = section(group="strength", obtained="dynamometry", unit="Nm/kg", deci
 _foot = section(group="foot and movement", driver="foot", obtained="field test", onset=True)
 _squat = section(group="foot and movement", driver="hip", obtained="field test", onset=True)
 _visit = section(group="knee visit", asked="visit", obtained="visit", driver="knee", pathways=True)
+_flag = section(group="knee visit", asked="visit", obtained="visit", role="flag")
 _test = section(group="knee visit", asked="visit", obtained="visit", driver="knee", role="test")
 
 FIELDS: tuple[Field, ...] = (
@@ -257,16 +294,97 @@ FIELDS: tuple[Field, ...] = (
            meaning="A full course of exercise therapy without enough relief.", source="G4-47, S004-06"),
     number(_visit, "morning_stiffness_min", 0, 240, unit="min", label="Morning stiffness", pathways=False,
            question="For how many minutes is the knee stiff in the morning?",
-           meaning="Minutes until the knee moves as usual.", source="S001-18: patient-facing source"),
+           meaning="Minutes until the knee moves as usual.", source="G8-01, G8-07"),
+    choice(_flag, "rest_or_night_pain", label="Pain at rest or at night",
+           question="Does the knee hurt when you lie still, or wake you at night?",
+           meaning="Pain in lying, or that wakes; not the pain of long sitting.", source="G8-03, G8-04, G8-11"),
+    choice(_flag, "locking_or_giving_way", label="Locking or giving way",
+           question="Does the knee lock, or give way?",
+           meaning="The knee cannot be moved for a while, or does not hold.", source="G8-03"),
+    choice(_flag, "fever_or_hot_joint", label="Fever or a hot joint",
+           question="Is the knee hot or red, or do you have a fever?",
+           meaning="A hot or red knee, or a raised temperature.", source="G8-01, G8-02"),
+    choice(_flag, "recent_trauma", label="Recent trauma",
+           question="Did the pain begin with a fall, a blow or a twist?",
+           meaning="An injury at the start of this episode.", source="G8-01, G8-03, G8-13, G8-14"),
+    choice(_flag, "calf_swelling", label="Calf swelling", question="Is one calf swollen?",
+           meaning="One calf is visibly thicker than the other (3 cm and more); a sore muscle alone is none.",
+           source="G8-05"),
+    choice(_flag, "unexplained_weight_loss", label="Unexplained weight loss",
+           question="Have you lost weight without meaning to?",
+           meaning="Loss of weight that nothing explains.", source="G8-03, G8-04"),
+    choice(_flag, "limp_or_hip_pain", label="A limp or hip pain",
+           question="Does the hip or the groin hurt, or is there a limp?",
+           meaning="Pain of the hip, groin or thigh, or a limp.", source="G8-06, G8-15"),
+    choice(_flag, "botulinum_contraindication", label="Contraindication of botulinum toxin",
+           question="Pregnant or breast-feeding, a disease of nerves and muscles, an allergy to the toxin, or infected "
+                    "skin at the thigh?",
+           meaning="A reason of the product's label against an injection.", source="G8-10"),
 )  # fmt: skip
 
+_EDUCATION = Practice(
+    weeks=8,
+    dose=Sourced("Five sessions with a physiotherapist in 8 weeks.", ("G9-01",)),
+    protocol=Sourced("Teach what the knee bears; change running by its symptoms.", ("G9-01", "G4-53")),
+    harms=Sourced("None named in the abstract of the trial in runners; the full text was not read.", ("G9-02",)),
+    cost_class="low",
+    cost=Sourced("Direct medical costs of 299 euro a patient and year (2007).", ("G9-03",)),
+)
+_HIP = Practice(
+    weeks=12,
+    dose=Sourced(
+        "Three sessions a week: 3 sets of 10 repetitions of each of four exercises, at a load that can be "
+        "lifted 10 to 12 times.",
+        ("G9-04",),
+    ),
+    protocol=Sourced(
+        "Abduction lying and standing, extension and external rotation of the hip; 48 hours between sessions.",
+        ("G9-04", "G9-05"),
+    ),
+    harms=Sourced("None named in the abstract of the largest trial; the full text was not read.", ("G9-06",)),
+    cost_class="middle",
+    cost=Sourced(
+        "Exercise therapy: 434 euro a patient and year against 299 for usual care (2007), mainly visits. "
+        "With lost work counted it cost less.",
+        ("G9-03",),
+    ),
+)
+_ORTHOSES = Practice(
+    weeks=12,
+    dose=Sourced("Worn in all waking hours.", ("G9-07",)),
+    protocol=Sourced(
+        "Prefabricated orthoses, fitted to the shoe and changed for comfort; one trial had six visits in 6 weeks.",
+        ("G9-07", "G9-10"),
+    ),
+    harms=Sourced(
+        "Minor complaints 1.87 times as often as with flat insoles; in older patients arch irritation and "
+        "shoes that fit badly.",
+        ("G9-08", "G9-09"),
+    ),
+    cost_class="middle",
+    cost=Sourced("No price was found: a pair of orthoses and up to six visits.", ("G9-10",)),
+)
+_INJECTION = Practice(
+    weeks=12,
+    dose=Sourced("One injection: 500 units of Dysport in the placebo-controlled trial (vastus lateralis). Units of "
+                 "another product are not the same.", ("G9-11",)),
+    protocol=Sourced("Refractory patients only; exercise for 12 weeks after it. The series that injected the tensor "
+                     "fasciae latae used ultrasound, and at least 6 weeks of physiotherapy.",
+                     ("G9-11", "G9-12", "G9-14", "G4-47")),
+    harms=Sourced("The injected muscle is weak for 12 weeks to 6 months, and shrinks. The label warns of spread to "
+                  "distant muscles.", ("G9-12", "G9-13", "G8-10")),
+    cost_class="high",
+    cost=Sourced("No price was found: an MRI, a medicine, an injection under ultrasound, physiotherapy.", ("G9-14",)),
+)  # fmt: skip
 ARMS: tuple[Arm, ...] = (
-    Arm("usual_care", "Usual care", "Education and load management.", "G4-53, G4-54"),
-    Arm("hip", "Hip strengthening", "Usual care and a 12-week hip-focused programme.", "G4-07 to G4-14, G4-26"),
-    Arm("orthotic", "Foot orthoses", "Usual care and prefabricated foot orthoses.", "G4-25, G4-34"),
+    Arm("usual_care", "Usual care", "Education and load management.", "G4-53, G4-54", practice=_EDUCATION),
+    Arm("hip", "Hip strengthening", "Usual care and a 12-week hip-focused programme.", "G4-07 to G4-14, G4-26",
+        practice=_HIP),
+    Arm("orthotic", "Foot orthoses", "Usual care and prefabricated foot orthoses.", "G4-25, G4-34",
+        practice=_ORTHOSES),
     Arm("injection", "Botulinum-toxin injection", "Physiotherapy beside an injection into the outer thigh.",
         "G4-44 to G4-48", (("failed_conventional_care", "yes"),),
-        Message("injection_needs_failed_care")),
+        Message("injection_needs_failed_care"), _INJECTION),
 )  # fmt: skip
 ONSET, SUCCESS, OUTCOMES = outcomes.ONSET, outcomes.SUCCESS, outcomes.OUTCOMES
 REFERENCE_ARM = ARMS[0].name
@@ -276,6 +394,7 @@ BY_NAME = {field.name: field for field in FIELDS}
 INPUTS = tuple(field for field in FIELDS if not field.parts)
 SCREENING = tuple(field for field in INPUTS if field.asked == "screening")
 VISIT = tuple(field for field in INPUTS if field.asked == "visit")
+EXAMINED = tuple(field for field in VISIT if field.role != "flag")  # what a frame of patients holds
 ONSET_FIELDS = tuple(field.name for field in FIELDS if field.onset)
 PATHWAY_FIELDS = tuple(field.name for field in FIELDS if field.pathways)
 
@@ -289,7 +408,7 @@ def field(name: str) -> Field:
         If the dictionary has no such field.
     """
     if name not in BY_NAME:
-        raise FactError(f"expected a field of the dictionary, got {name!r}; see `pfps dictionary`")
+        raise FactError(Message("field_unknown", {"name": name}))
     return BY_NAME[name]
 
 
@@ -318,7 +437,7 @@ def tier_fields(tier: str) -> tuple[str, ...]:
 
 
 __all__ = [
-    "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
-    "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Combine",
-    "Driver", "Field", "choice", "field", "number", "section", "side_rule", "text", "tier_fields",
+    "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "EXAMINED", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
+    "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Combine", "Driver",
+    "Field", "Practice", "Sourced", "choice", "field", "number", "section", "side_rule", "text", "tier_fields",
 ]  # fmt: skip

@@ -1,19 +1,23 @@
 """The column checker: columns of numbers or text go in; coded numbers and every fault come out.
 
 It is made from the dictionary alone. Scoring and the service use it, because a file schema costs milliseconds a row.
-The pandera schema of `contracts` is made from the same declarations; a test compares the two.
+The pandera schema of `schemas` is made from the same declarations; a test compares the two.
+
+What a fault costs is decided here, for every reader of rosters: one optional cell, or the whole row.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Bools, Fault, Floats
+from pfps_ml.core import Bools, Fault, Floats, Ints
 from pfps_ml.domain.dictionary import INPUTS, YES_NO, Field
+from pfps_ml.domain.rules import rules_with
+from pfps_ml.domain.synonyms import likely_units
 
 MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "-"})
 _TRUTH = ("false", "true")  # in the order of the codes of no and yes: how programs write them
@@ -22,19 +26,65 @@ _CODED = tuple(field.name for field in INPUTS if field.kind != "text")
 _WHOLE = 2.0**53  # below it, every whole number is a float, too
 
 
+STATUSES = ("scored", "partly", "rejected")
+_REQUIRED = frozenset(field.name for field in INPUTS if field.required)
+_MISSPELT_KEYS = frozenset({"key_resembles_field"})  # faults of a key, which name the field that it resembles
+
+
+def rejects(fault: Fault) -> bool:
+    """Return whether a fault costs the whole row: it is about the row itself, its id, its age or its sex.
+
+    Any other fault costs one cell, that of its first field: the cell counts as not measured.
+    """
+    return not fault.fields or fault.fields[0] in _REQUIRED or fault.code in _MISSPELT_KEYS
+
+
 @dataclass(frozen=True)
 class Checked:
-    """A checked frame: `values` holds numbers and level codes (NaN is missing), `faults` what was wrong, by row."""
+    """A checked frame, and what became of each row.
+
+    Attributes
+    ----------
+    values
+        Numbers and level codes. NaN is missing: not measured, or set aside because of a fault.
+    faults
+        What is wrong, by row.
+    strict
+        Whether any fault rejects its row; else only one of the row itself, its id, age or sex (see `rejects`).
+    """
 
     values: pd.DataFrame
     faults: tuple[Fault, ...]
+    strict: bool = False
+
+    @cached_property
+    def rejected(self) -> Bools:
+        """Which rows have no answer."""
+        return self._rows(fault for fault in self.faults if self.strict or rejects(fault))
+
+    @cached_property
+    def partly(self) -> Bools:
+        """Which rows are answered without the cells that their faults name."""
+        return self._rows(self.faults) & ~self.rejected
 
     @property
-    def rejected(self) -> Bools:
-        """Whether each row has at least one fault."""
-        bad = np.zeros(len(self.values), dtype=bool)
-        bad[[fault.row for fault in self.faults if fault.row is not None]] = True
-        return bad
+    def status(self) -> Ints:
+        """What became of each row: its place in `STATUSES`."""
+        return self.partly + 2 * self.rejected.astype(np.int64)
+
+    @cached_property
+    def faults_by_row(self) -> list[list[Fault]]:
+        """The faults of each row."""
+        rows: list[list[Fault]] = [[] for _ in range(len(self.values))]
+        for fault in self.faults:
+            if fault.row is not None:
+                rows[fault.row].append(fault)
+        return rows
+
+    def _rows(self, faults: Iterable[Fault]) -> Bools:
+        rows = np.zeros(len(self.values), dtype=bool)
+        rows[[fault.row for fault in faults if fault.row is not None]] = True
+        return rows
 
 
 def check(
@@ -83,7 +133,36 @@ def _checked(
             faults += _faults(silent, field, "required")
     order = {field.name: at for at, field in enumerate(fields)}
     faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
+    columns = {field.name: values[at] for at, field in enumerate(checked_fields)}
+    if contradictions := set_aside_contradictions(columns):
+        values = np.array(list(columns.values()))
+        faults = sorted([*faults, *contradictions], key=lambda fault: fault.row or 0)
     return values, checked_fields, tuple(faults)
+
+
+def set_aside_contradictions(columns: dict[str, Floats]) -> list[Fault]:
+    """Find the rows that contradict themselves, and make the cells that the rules name missing.
+
+    Parameters
+    ----------
+    columns
+        Coded fields. Where a cell is set aside, the column is replaced by another; no array is changed. Rules that read
+        a field which is not among them are left out.
+
+    Returns
+    -------
+    list of Fault
+        One for each rule and row. Its first fields are those that were set aside, never the age or the sex.
+    """
+    known = [rule for rule in rules_with("set_aside") if columns.keys() >= {*rule.fields}]
+    fired = [(rule, rule.fires(columns)) for rule in known]  # all by the cells as they came
+    faults = []
+    for rule, rows in fired:
+        if rows.any():
+            fields = tuple(dict.fromkeys((*rule.what, *rule.fields)))
+            faults += [Fault(int(row), fields, rule.code) for row in np.flatnonzero(rows)]
+            columns |= {name: np.where(rows, _NAN, columns[name]) for name in rule.what}
+    return faults
 
 
 def derive(values: pd.DataFrame) -> pd.DataFrame:
@@ -145,16 +224,24 @@ def _beyond_limits(values: Floats, fields: Sequence[Field]) -> list[Fault]:
     broken = (whole == 1) & (values != np.rint(values)) & ~np.isnan(values)
     infinite, outside = np.isinf(values), (values < low) | (values > high)
     bad = outside | broken | infinite
-    faults = []
+    faults, shared = [], dict[tuple[str, float], tuple[str, dict[str, Any]]]()
     for at, row in zip(*np.nonzero(bad), strict=True):
-        name = fields[at].name
-        if infinite[at, row]:  # JSON has no infinity
-            faults.append(Fault(int(row), (name,), "infinite", {"field": name}))
-        else:
-            code = "outside_limits" if outside[at, row] else "not_whole"
-            faults.append(Fault(int(row), (name,), code, {"field": name, "value": float(values[at, row])}))
+        name, value = fields[at].name, float(values[at, row])
+        if (name, value) not in shared:  # a column of one wrong value is one fault many times
+            infinity = ("infinite", {"field": name})  # JSON has no infinity
+            shared[name, value] = infinity if infinite[at, row] else limit_fault(fields[at], value)
+        faults.append(Fault(int(row), (name,), *shared[name, value]))
     values[bad] = np.nan
     return faults
+
+
+def limit_fault(field: Field, value: float) -> tuple[str, dict[str, Any]]:
+    """Return the code and the parameters of a finite number that a field cannot have; it may be in another unit."""
+    about: dict[str, Any] = {"field": field.name, "value": value}
+    if field.low <= value <= field.high:
+        return "not_whole", about
+    units = likely_units(field, value)
+    return ("outside_limits_other_unit", {**about, "units": units}) if units else ("outside_limits", about)
 
 
 def _limits(fields: Sequence[Field]) -> Floats:
@@ -211,4 +298,7 @@ def _rows_of(faults: list[Fault], name: str, rows: int) -> Bools:
     return mask
 
 
-__all__ = ["Checked", "check", "check_columns", "complete", "derive", "is_missing"]
+__all__ = [
+    "STATUSES", "Checked", "check", "check_columns", "complete", "derive", "is_missing", "limit_fault", "rejects",
+    "set_aside_contradictions",
+]  # fmt: skip

@@ -1,21 +1,18 @@
-"""MEASURING.md: what to measure and how, for whoever stands beside the runner, from the dictionary and its tests.
+"""How each field is measured, and how long it takes: what MEASURING.md and the squad report say of it.
 
-How many minutes it takes to obtain a field of one runner, once the room and the instruments are ready.
+The dictionary says what a field is; this says how a person gets it: what with, in which position, step by step, and
+what goes wrong. The procedures are the usual clinical forms of a test. A `source` names the paper that describes or
+judged one; where it is "practice", nobody's paper is followed.
 
-Assumptions all of them, for planning an afternoon: no time study was found. They stand apart from the dictionary's
-fingerprint: a club that is faster or slower needs no other model.
-
-How each field is measured: what with, in which position, step by step, and what goes wrong.
-
-The dictionary says what a field is; this says how a person gets it. The procedures are the usual clinical forms of
-a test. A `source` names the paper that describes or judged one; where it is "practice", nobody's paper is followed.
-How many minutes it takes stands in `measuring`.
+Minutes are those of one runner, once the room and the instruments are ready. All of them are assumptions, for planning
+an afternoon: no time study is known. They stand apart from what a bundle reads: a club that is faster or slower needs
+no other model.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pfps_ml.core import FactError
+from pfps_ml.core import FactError, Message
 from pfps_ml.core.markup import markdown_table
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS, TIERS, Field
 from pfps_ml.domain.schemas import NOTICE
@@ -34,6 +31,9 @@ _MINUTES = {
     **dict.fromkeys(("symptom_duration_months", "bilateral", "sitting_pain", "stairs_pain"), 0.5),
     **dict.fromkeys(("morning_stiffness_min", "failed_conventional_care"), 0.5),
     **dict.fromkeys(("worst_pain_mm", "small_knee_bend_pain", "heel_on_squat_pain", "heel_off_squat_pain"), 1.0),
+    **dict.fromkeys(("rest_or_night_pain", "locking_or_giving_way", "fever_or_hot_joint", "recent_trauma"), 0.5),
+    **dict.fromkeys(("calf_swelling", "unexplained_weight_loss", "limp_or_hip_pain"), 0.5),
+    "botulinum_contraindication": 1.0,
     "akps": 5.0,
     "midfoot_mobility_mm": 4.0,
     "lateral_tightness": 3.0,
@@ -50,7 +50,7 @@ def minutes_of(name: str) -> float:
     """
     known = BY_NAME.get(name)
     if known is None or known.parts or known.obtained not in _BY_WAY:
-        raise FactError(f"expected a field that a person obtains, got {name!r}; see `pfps dictionary`")
+        raise FactError(Message("field_not_obtained", {"name": name}))
     return _MINUTES.get(name, _BY_WAY[known.obtained])
 
 
@@ -192,6 +192,13 @@ PROCEDURES: tuple[Procedure, ...] = (
         ("Ask each question as it is worded.", "For the worst pain, the patient marks the line; measure from 'none'."),
         "A number from 0 to 10 times ten is close to, but not the same as, a mark on the line.",
         "G4-59, G4-60, G4-63"),
+    Procedure("Red flags at a knee visit", (
+        "rest_or_night_pain", "locking_or_giving_way", "fever_or_hot_joint", "recent_trauma", "calf_swelling",
+        "unexplained_weight_loss", "limp_or_hip_pain", "botulinum_contraindication",
+    ), "None.", "Sitting.",
+        ("Ask each question as it is worded, and look at the knee and the calf.", "Leave blank what was not asked.",
+         "A yes is no score: the answer says what to do first."),
+        "A question that was not asked is not a no.", "G8-01 to G8-15"),
     Procedure("Kujala score", ("akps",), "The questionnaire (Anterior Knee Pain Scale, 13 questions).",
         "Sitting, alone.",
         ("The patient ticks one answer a question; add the points: 100 is no disability.",),

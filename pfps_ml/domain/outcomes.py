@@ -1,9 +1,9 @@
-"""The outcomes: what the models predict, of whom, and over which horizons; declared once.
+"""The outcomes: what the models predict, of whom, over which horizons, and on which scale; declared once.
 
 Columns of a cohort, models of a bundle, parts of an assessment, columns of a roster, figures, page and documents
 follow from these lines. Another horizon is a number in `horizons`, its parameters in the scenarios, and wording.
 
-Links: how a margin, on which an additive model adds up, becomes a probability.
+A link says how a margin, on which an additive model adds up, becomes a probability.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from pfps_ml.core import FactError, Floats
+from pfps_ml.core import FactError, Floats, Message
 
 _LARGEST = 700.0  # exp of more is no number
 
@@ -138,8 +138,7 @@ class Outcome:
         rising = all(a < b for a, b in zip((0, *self.horizons), self.horizons, strict=False))
         if not rising or self.main not in self.horizons or self.link not in LINKS or self.unit not in _DAYS:
             raise FactError(
-                f"expected of the outcome {self.name} ascending horizons above 0 with the main one among them, a unit "
-                f"of {', '.join(_DAYS)} and a link of {', '.join(LINKS)}, got something else; see domain/outcomes.py"
+                Message("outcome_declared_wrongly", {"outcome": self.name, "days": [*_DAYS], "links": [*LINKS]})
             )
 
     def at(self, horizon: float | Horizon | None = None) -> Horizon:

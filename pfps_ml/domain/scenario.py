@@ -1,16 +1,19 @@
-"""The scenarios: named sets of parameters, each of which cites the ledger or says that it is an assumption.
+"""The evidence ledger, and the scenarios: named sets of parameters that cite it.
+
+One row of the ledger is one published figure, with its value, interval, source and grade.
+
+A parameter is one number of the simulated world: where it comes from, what it may be, and how it is drawn. It cites
+rows of the ledger or says that it is an assumption. Where its value is read off a row, `reads` says how, and the value
+must lie inside the interval of that row; where it cites a row with an interval and is not read off it, `reads` is {}.
 
 A scenario file holds only what differs from its parent. Evidence draws sample every parameter from its interval.
-
-One number of the simulated world: where it comes from, what it may be, and how it is drawn.
-
-A parameter cites rows of the ledger or says that it is an assumption. Where its value is read off a row, `reads` says
-how, and the value must lie inside that row's interval; where it cites one with an interval and is not, `reads` is {}.
 """
 
+import csv
+import hashlib
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -19,8 +22,72 @@ from pathlib import Path
 from statistics import NormalDist
 from typing import Any, Literal
 
-from pfps_ml.core import FactError, uniforms
-from pfps_ml.domain.evidence import Z95, ledger, numbers
+from pfps_ml.core import FactError, Message, normal_quantile, uniforms
+
+Z95 = normal_quantile(0.95)  # standard errors from an estimate to either end of its 95 % interval
+_HOME = files("pfps_ml.domain")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One published figure."""
+
+    id: str
+    quantity: str
+    population: str
+    comparison: str
+    horizon: str
+    estimate: str
+    unit: str
+    ci_low: str
+    ci_high: str
+    sd: str
+    n: str
+    study: str
+    doi: str
+    grade: str
+    note: str
+
+
+@cache
+def ledger() -> dict[str, Evidence]:
+    """Return the ledger by row id."""
+    lines = (_HOME / "evidence.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    rows = [Evidence(**row) for row in csv.DictReader(lines)]
+    if len({row.id for row in rows}) != len(rows):
+        raise FactError(Message("ledger_id_twice"))
+    return {row.id: row for row in rows}
+
+
+def ledger_fingerprint() -> str:
+    """Return the digest of the ledger: which state of the evidence a bundle was made from."""
+    return hashlib.sha256((_HOME / "evidence.csv").read_bytes()).hexdigest()
+
+
+def numbers(text: str) -> list[float]:
+    """Return the numbers in an estimate as it is printed, in order; a range gives two."""
+    return [float(number_text) for number_text in re.findall(r"(?<![\d.])[-+]?\d+(?:\.\d+)?", text)]
+
+
+def studies_of(rows: Iterable[str]) -> frozenset[str]:
+    """Return the studies behind some rows of the ledger, so that rows of one study share a name.
+
+    A study goes by its DOI, by its first author and year, and by the name of its cohort if it stands in brackets. A
+    row derived from others is of their studies. Reports of one trial by different authors or years count as
+    different studies.
+    """
+    return frozenset(name for row in rows for name in _names_of(ledger()[row]))
+
+
+def _names_of(row: Evidence) -> set[str]:
+    if row.grade == "derived from cited rows" and (named := re.findall(r"\bG\d-\d\d\b", row.study + row.quantity)):
+        return set(studies_of(named))
+    return {
+        row.doi,
+        re.split(r",| as |\(", row.study)[0].strip(),
+        *re.findall(r"\(([A-Z][A-Za-z]*[- ]?[A-Z]{3,})\)", row.study),
+    } - {""}
+
 
 Scale = Literal["linear", "log", "logit"]
 _KEYS = {"value", "interval", "unit", "rows", "how", "reads", "assumption", "marginal"}
@@ -325,14 +392,16 @@ def differences(first: Scenario, second: Scenario) -> list[tuple[str, Parameter 
 
 def _load(name: str, home: Path, children: tuple[str, ...]) -> Scenario:
     if name in children:
-        raise FactError(f"expected a parent that ends the line, got a circle: {' -> '.join((*children, name))}")
+        raise FactError(Message("scenario_parents_in_circle", {"names": " -> ".join((*children, name))}))
     if name not in scenario_names(home):
         child_note = f", the parent of {children[-1]!r}" if children else ""
-        raise FactError(f"expected a scenario ({', '.join(scenario_names(home))}), got {name!r}{child_note}")
+        raise FactError(
+            Message("scenario_unknown", {"scenarios": [*scenario_names(home)], "name": name, "child_note": child_note})
+        )
     try:
         content = tomllib.loads((home / f"{name}.toml").read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FactError(f"expected TOML in the scenario {name!r}, got: {error}") from error
+        raise FactError(Message("scenario_not_toml", {"name": name, "reason": str(error)})) from error
     parent = content.get("parent")
     return parse_scenario(name, content, _load(parent, home, (*children, name)) if parent else None)
 
@@ -360,6 +429,22 @@ def _numbers_of(parameter: Parameter | None) -> tuple[float, float, float] | Non
 
 
 __all__ = [
-    "HOME", "PARTS", "RANGES", "READINGS", "Parameter", "Scenario", "differences", "load_scenario", "parse_parameter",
-    "parse_scenario", "published_interval", "scenario_names",
-]  # fmt: skip
+    "HOME",
+    "PARTS",
+    "RANGES",
+    "READINGS",
+    "Z95",
+    "Evidence",
+    "Parameter",
+    "Scenario",
+    "differences",
+    "ledger",
+    "ledger_fingerprint",
+    "load_scenario",
+    "numbers",
+    "parse_parameter",
+    "parse_scenario",
+    "published_interval",
+    "scenario_names",
+    "studies_of",
+]

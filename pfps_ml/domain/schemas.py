@@ -1,6 +1,6 @@
-"""The columns that scoring adds to a roster, and how an earlier scoring is recognised by them.
+"""What is derived from the dictionary: schemas, request model, template, DICTIONARY.md, columns that scoring adds.
 
-What is derived from the dictionary: schemas, request model, template, DICTIONARY.md and the fingerprint.
+An earlier scoring of a roster is recognised by the columns that it added.
 """
 
 import csv
@@ -9,12 +9,27 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 from pfps_ml.core import Message
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain.dictionary import ARMS, FIELDS, INPUTS, ONSET, OUTCOMES, SCREENING, SUCCESS, VISIT, Field
+from pfps_ml.domain.dictionary import (
+    ARMS,
+    EXAMINED,
+    FIELDS,
+    INPUTS,
+    ONSET,
+    OUTCOMES,
+    SCREENING,
+    SUCCESS,
+    VISIT,
+    Arm,
+    Field,
+)
 from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.domain.rules import Rule, clinical_rules
+from pfps_ml.domain.synonyms import other_units
 
 if TYPE_CHECKING:
     import pandera.pandas as pa
@@ -24,6 +39,16 @@ _FORM_FACTS = ("group", "asked", "kind", "unit", "limits", "question", "meaning"
 _COUNTED = {"runners": "count_runners", "patients": "count_patients"}
 _SIMULATED = Message("origin_simulated")
 CARE = Message("care").text
+PRACTICE = (
+    "The cost class is our judgement: `low` is advice and a few visits, `middle` a course of visits or a device, "
+    "`high` a specialist's procedure and a course of visits. No harm named in an abstract is no proof that there was "
+    "none."
+)
+RULES = (
+    "A rule reads several fields of one row. `withhold`: risk and pathways are not shown, and what to do is said "
+    "first. `caution`: said first, and the numbers stay. `set aside`: the cells are not used (`/assess` answers 422). "
+    "`ineligible`: the arm is not open. A field that is missing fires no rule but one that asks for it."
+)
 
 
 def dictionary_facts() -> list[Any]:
@@ -120,43 +145,42 @@ NOTICE = _notice(_SIMULATED).text
 
 def request_model() -> "type[BaseModel]":
     """Build the pydantic model of one runner: unknown keys forbidden, strict types, no NaN or infinity."""
-    from pydantic import ConfigDict, create_model
+    from pydantic import ConfigDict, Field as PydanticField, create_model
 
     return create_model(  # type: ignore[call-overload, no-any-return]
         "Runner",
         __config__=ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True),
         __doc__="One runner or patient. " + CARE,
-        **{field.name: _request_field(field) for field in INPUTS},
+        **{field.name: _request_field(field, PydanticField) for field in INPUTS},
     )
 
 
-def _request_field(field: Field) -> tuple[Any, Any]:
-    from pydantic import Field as PydanticField
-
+def _request_field(field: Field, declared: Any) -> tuple[Any, Any]:
     types: dict[str, Any] = {"text": str, "number": float, "whole": int}
     python = Literal[field.levels] if field.kind == "choice" else types[field.kind]
     limits = field.limits[0].upper() + field.limits[1:]  # not capitalize(), which writes Nm/kg as nm/kg
     about: dict[str, Any] = {"title": field.label, "description": f"{field.question} {limits}."}
     # what a form needs beside the limits
     form = {name: getattr(field, name) for name in _FORM_FACTS}
-    about["json_schema_extra"] = {"x-field": form | {"levels": list(field.levels)}}
+    form |= {"levels": list(field.levels), "other_units": other_units(field)}
+    about["json_schema_extra"] = {"x-field": form}
     if field.kind in ("number", "whole"):
         about |= {"ge": field.low, "le": field.high}
     if field.kind == "text":
         about |= {"min_length": 1, "max_length": 200}
     # an id is required of a roster, where rows must be told apart; a single request needs none
     if field.required and field.kind != "text":
-        return python, PydanticField(**about)
-    return python | None, PydanticField(default=None, **about)
+        return python, declared(**about)
+    return python | None, declared(default=None, **about)
 
 
 def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     """Build the pandera schema of a training frame: every field, the outcome, and the bookkeeping columns."""
     import pandera.pandas as pa
 
-    fields = SCREENING if frame == "onset" else (*SCREENING, *VISIT)
+    fields = SCREENING if frame == "onset" else (*SCREENING, *EXAMINED)
     outcome = ONSET if frame == "onset" else SUCCESS
-    columns = {field.name: _schema_column(field) for field in fields}
+    columns = {field.name: _schema_column(pa, field) for field in fields}
     columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
     columns["draw"] = pa.Column(int, pa.Check.ge(0))
     if frame == "treatment":
@@ -164,9 +188,7 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     return pa.DataFrameSchema(columns, strict=True, unique=["runner_id"])
 
 
-def _schema_column(field: Field) -> "pa.Column":
-    import pandera.pandas as pa
-
+def _schema_column(pa: Any, field: Field) -> Any:
     nullable = not field.required
     if field.kind == "text":
         # a training frame is split by club, so that both of its texts are needed
@@ -193,8 +215,29 @@ def dictionary_page() -> str:
         lines += [f"## {title}", "", _field_table(fields), ""]
     lines += ["## Derived fields", "", _field_table([f for f in FIELDS if f.parts]), ""]
     lines += ["## Arms", "", _arm_table(), ""]
-    lines += ["## Outcomes", "", _outcome_table()]
+    lines += ["### What the trials did, harms and costs", "", PRACTICE, "", _practice_table(), ""]
+    lines += ["## Outcomes", "", _outcome_table(), ""]
+    lines += ["## Rules across fields", "", RULES, "", rules_table()]
     return "\n".join(lines) + "\n"
+
+
+def rules_table(more: Mapping[str, Sequence[str]] | None = None) -> str:
+    """Return the rules across fields as a Markdown table; `more` are further columns, a cell a rule."""
+    more = more or {}
+    rows = [(f"`{rule.code}`", rule.kind.replace("_", " "), _condition(rule), _effect(rule), rule.message.text,
+             ", ".join(rule.sources) or "by definition", *(cells[at] for cells in more.values()))
+            for at, rule in enumerate(clinical_rules())]  # fmt: skip
+    return markdown_table(("rule", "kind", "fires where", "effect", "what is said", "source", *more), rows)
+
+
+def _condition(rule: Rule) -> str:
+    joint = " and " if rule.all else " or "
+    return joint.join(map(str, rule.conditions))
+
+
+def _effect(rule: Rule) -> str:
+    what = ", ".join([*rule.what, *([rule.arm] if rule.arm else [])])
+    return rule.effect.replace("_", " ") + (f": {what}" if what else "")
 
 
 def _arm_table() -> str:
@@ -203,6 +246,22 @@ def _arm_table() -> str:
         offered = ", ".join(f"{name} = {level}" for name, level in arm.requires) or "every patient"
         rows.append((f"`{arm.name}`", arm.label, arm.meaning, offered, arm.source))
     return markdown_table(("arm", "label", "meaning", "offered to", "source"), rows)
+
+
+def arm_practice(arm: Arm) -> dict[str, Any] | None:
+    """Return weeks, dose, protocol, harms and costs of an arm as JSON values, each with its rows of the ledger."""
+    return asdict(arm.practice) if arm.practice else None
+
+
+def _practice_table() -> str:
+    rows = []
+    for arm in ARMS:
+        if arm.practice:
+            said = (arm.practice.dose, arm.practice.protocol, arm.practice.harms, arm.practice.cost)
+            dose, protocol, harms, cost = (f"{part.text} ({', '.join(part.rows)})" for part in said)
+            weeks = str(arm.practice.weeks)
+            rows.append((arm.label, weeks, dose, protocol, harms, arm.practice.cost_class, cost))
+    return markdown_table(("arm", "weeks", "dose", "what the trials did", "harms", "cost class", "costs"), rows)
 
 
 def _outcome_table() -> str:
@@ -218,8 +277,19 @@ def _field_table(fields: Iterable[Field]) -> str:
     for f in fields:
         settled = {1: "higher risk", -1: "lower risk", 0: ""}[f.direction]
         name = f"`{f.name}`" + (" (required)" if f.required else "")
-        rows.append((name, f.label, f.limits, f.obtained, f.role, settled, f.meaning, f.source))
-    header = ("field", "label", "limits", "obtained by", "role", "settled direction", "meaning", "source")
+        units = ", ".join(other_units(f))
+        rows.append((name, f.label, f.limits, units, f.obtained, f.role, settled, f.meaning, f.source))
+    header = (
+        "field",
+        "label",
+        "limits",
+        "other units on the page",
+        "obtained by",
+        "role",
+        "settled direction",
+        "meaning",
+        "source",
+    )
     return markdown_table(header, rows)
 
 
@@ -277,7 +347,8 @@ def added_by_scoring(header: Sequence[str], arms: Sequence[str]) -> frozenset[st
 
 
 __all__ = [
-    "ACCOUNT", "CARE", "NOTICE", "REASONS", "added_by_scoring", "dictionary_facts", "dictionary_page", "fingerprint",
+    "ACCOUNT", "CARE", "NOTICE", "REASONS", "added_by_scoring", "arm_practice", "dictionary_facts",
+    "dictionary_page", "fingerprint",
     "frame_schema", "has_seen", "notice_message", "notice_of", "origin_message", "origin_of", "people_of",
     "request_model", "risk_column", "risk_columns", "risk_columns_in", "roster_columns", "scored_before", "size_of",
     "template", "updates_clause", "visit_columns",

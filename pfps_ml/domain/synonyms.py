@@ -85,6 +85,25 @@ def units_of(field: Field) -> dict[str, Unit]:
     return known
 
 
+@cache
+def other_units(field: Field) -> dict[str, float]:
+    """Return the units that a form offers beside the field's own, each with what one of it is in the field's unit."""
+    factors = facts()["units"].get(field.unit, {}) | facts()["scales"]
+    return {name: float(factors[name]) for name in facts()["other_units"].get(field.name, ())}
+
+
+def likely_units(field: Field, value: float) -> list[str]:
+    """Return the other units in which a value outside the field's limits would lie within them.
+
+    A force or a torque that nobody divided by weight is judged for a runner of typical weight and lever arm.
+    """
+    factors = dict(other_units(field))
+    if field.unit == "Nm/kg":
+        weight, lever = facts()["typical"]["weight"], facts()["typical"]["lever"]
+        factors |= {"Nm": 1 / weight} | {name: facts()["forces"][name] * lever / weight for name in ("N", "kg")}
+    return [name for name, factor in factors.items() if field.low <= value * factor <= field.high]
+
+
 def read_number(text: str, unit: str = "", decimal: str | None = None) -> float | None:
     """Return the number that a text means for certain, written the European or the American way; None if none.
 
@@ -292,6 +311,7 @@ def _plain_set(table: str, key: str) -> frozenset[str]:
 
 
 __all__ = [
-    "AMBIGUOUS", "OTHER", "Unit", "facts", "is_summary", "is_unknown", "is_vague_side", "level_of", "meanings_of",
-    "missing_codes", "month_of", "plain", "read_number", "senses", "side_in", "units_of", "words_of",
+    "AMBIGUOUS", "OTHER", "Unit", "facts", "is_summary", "is_unknown", "is_vague_side", "level_of", "likely_units",
+    "meanings_of", "missing_codes", "month_of", "other_units", "plain", "read_number", "senses", "side_in", "units_of",
+    "words_of",
 ]  # fmt: skip

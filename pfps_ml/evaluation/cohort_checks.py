@@ -1,14 +1,10 @@
-"""All checks of one cohort, in the order of their codes.
+"""The checks of a cohort, C01 to C08, and all of them in the order of their codes.
 
-C07: whether patients had a real chance of every arm that they may have.
-
-C04 and C05: periods, clubs and gaps in the data that tell the outcome without any field's help.
-
-C03 and C08: the same person in two rows, and labels that contradict each other.
-
-C06: how many runners a model of so many fields needs, by published criteria.
-
-C01 and C02: what was known when, and for how long runners were followed.
+* C01, C02: what was known when, and for how long runners were followed.
+* C03, C08: the same person in two rows, and labels that contradict each other.
+* C04, C05: periods, clubs and gaps in the data that tell the outcome without any field's help.
+* C06: how many runners a model of so many fields needs, by published criteria.
+* C07: whether patients had a real chance of every arm that they may have.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,8 +49,7 @@ def arms_overlap(cohort: Cohort) -> Check:
 
 def _share_below_floor(X: pd.DataFrame, arm: NDArray[np.object_], arms: list[str]) -> float:
     """Return the share of the patients' chances of these arms, where open to them, that lie below the floor."""
-    from pfps_ml.model.propensity import cross_fitted, eligibility
-    from pfps_ml.model.spline_basis import basis
+    from pfps_ml.model import basis, cross_fitted, eligibility
 
     fold = generator(0, "checks: folds of patients").integers(0, _PROPENSITY_FOLDS, len(X))
     settings = PathwayConfig()

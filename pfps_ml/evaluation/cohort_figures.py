@@ -1,6 +1,6 @@
-"""Figures of predicted risks in a cohort: whole, in parts, and apart, with small cells left blank.
+"""The figures of a bundle in a cohort: of all runners, of groups of runners, and of the arms of patients.
 
-Which arms a cohort of patients can be asked about, and what may be shown of them: no cell under five events.
+Small cells stay blank: no figure is shown of a group or an arm with fewer than five events.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,18 +9,26 @@ from enum import StrEnum
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, CohortError, EvaluationConfig, Floats, Ints, Message, NDArray, normal_quantile
+from pfps_ml.core import (
+    ArrayLike,
+    Bools,
+    CohortError,
+    EvaluationConfig,
+    Floats,
+    Ints,
+    Message,
+    NDArray,
+    normal_quantile,
+)
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
-from pfps_ml.evaluation.heterogeneity import group_members
 from pfps_ml.evaluation.metrics import LEVEL, calibration_curve, calibration_table, count_groups, measure_with_intervals
 from pfps_ml.evaluation.model_displays import subgroups
 from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treated, narrowed, pathway_tables
-from pfps_ml.evaluation.policy import AS_TREATED, BEST
+from pfps_ml.evaluation.policy import AS_TREATED, BEST, group_members
 from pfps_ml.evaluation.subgroups import subgroup_table
 from pfps_ml.io.study_data import Cohort
 from pfps_ml.model import Predictor, eligibility, probability
@@ -278,7 +286,7 @@ def whole(scored: Scored, settings: EvaluationConfig, outcome: str) -> tuple[pd.
 
 
 def apart(
-    scored: Scored, by: Mapping[str, npt.ArrayLike], settings: EvaluationConfig
+    scored: Scored, by: Mapping[str, ArrayLike], settings: EvaluationConfig
 ) -> tuple[pd.DataFrame, dict[str, displays.Display]]:
     """Return the figures within each level of each grouping and within each club, and a picture if there are any.
 

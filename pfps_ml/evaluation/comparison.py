@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Floats, Message, student_quantile
+from pfps_ml.core import ArrayLike, CohortError, Floats, Message, NDArray, student_quantile
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.displays import BLUE, GREY, new_figure
 from pfps_ml.evaluation.metrics import LEVEL, METRICS, excess_log_loss, log_loss, percentiles
@@ -70,7 +69,7 @@ class Patients:
     """Those that pathways are judged on: success, the arm they had, which arms are open, and the truth if known."""
 
     y: Floats
-    arm: npt.NDArray[np.object_]
+    arm: NDArray[np.object_]
     eligible: pd.DataFrame
     truth: pd.DataFrame | None = None
 
@@ -156,7 +155,7 @@ def compare(judged: Sequence[Judged], reference: str, labels: Mapping[str, str])
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def t_interval(values: npt.ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
+def t_interval(values: ArrayLike, level: float = LEVEL) -> tuple[float, float, float]:
     """Return the mean of independent values and its interval; no interval of fewer than two."""
     known = np.asarray(values, dtype=float)
     mean = float(known.mean()) if known.size else float("nan")

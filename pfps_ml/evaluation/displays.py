@@ -1,31 +1,35 @@
-"""Pictures that are tables first: `frame()` is what is shown, `plot()` shows it.
+"""Figures and the page that they stand in: pictures that are tables first, and one self-contained HTML file.
 
-Each display is a frozen record made by a plain function. Figures are 800 pixels wide at 120 dots an inch, use colours
-that colour-blind people can tell apart (Okabe and Ito), carry the notice, and leave no state behind in matplotlib.
+`frame()` is what is shown, `plot()` shows it. Each display is a frozen record made by a plain function. Figures are 800
+pixels wide at 120 dots an inch, use colours that colour-blind people can tell apart (Okabe and Ito), carry the notice,
+and leave no state behind in matplotlib. shap's beeswarm is drawn without pyplot.
 
-How every picture looks: its size, colours and notice; and shap's beeswarm, drawn without pyplot.
+A page can be opened, sent and printed: it holds its tables and pictures, no script, and asks no other host.
 """
 
+import base64
 import io
+import os
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Floats, Message, OutputError, csv_text
-from pfps_ml.domain import NOTICE, ONSET, field
+from pfps_ml.core import ArrayLike, Floats, Message, OutputError, csv_text
+from pfps_ml.core.markup import templates_of
+from pfps_ml.domain import BY_NAME, NOTICE, ONSET, field
 from pfps_ml.evaluation.metrics import auroc, calibration_table, cases_by_risk, smoothed_calibration
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import ListedColormap
     from matplotlib.figure import Figure
+
 
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8a8a8a", "#333333"
 DPI = 120
@@ -250,9 +254,7 @@ class Reasons:
         return figure
 
 
-def calibration(
-    y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label, curve: pd.DataFrame | None = None
-) -> Calibration:
+def calibration(y: ArrayLike, p: ArrayLike, label: str = ONSET.label, curve: pd.DataFrame | None = None) -> Calibration:
     """Return the calibration display of outcomes (0 or 1) and predicted probabilities.
 
     `curve` is what `calibration_curve` returned; without it the smoothed curve has no band.
@@ -270,7 +272,7 @@ def calibration(
     return Calibration(table, curve, risk, label)
 
 
-def roc(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Roc:
+def roc(y: ArrayLike, p: ArrayLike, label: str = ONSET.label) -> Roc:
     """Return the ROC display of outcomes (0 or 1, both) and predicted probabilities."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     threshold, cases, others = cases_by_risk(case, risk)
@@ -280,7 +282,7 @@ def roc(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Roc:
     return Roc(_thinned(pd.concat([start, table])), auroc(case, risk), label)
 
 
-def risks(y: npt.ArrayLike, p: npt.ArrayLike, label: str = ONSET.label) -> Risks:
+def risks(y: ArrayLike, p: ArrayLike, label: str = ONSET.label) -> Risks:
     """Return the display of predicted probabilities by outcome (0 or 1), in 25 equal intervals."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     edges = np.linspace(0, min(1.0, 1.02 * float(risk.max())), 26)
@@ -340,8 +342,159 @@ def _thinned(table: pd.DataFrame) -> pd.DataFrame:
     return table.iloc[keep].reset_index(drop=True)
 
 
+@dataclass(frozen=True)
+class Section:
+    """One part of a report: what it is about, what it says, and its table or picture.
+
+    An empty line in `text` starts a new paragraph. Nothing is read as HTML. `drawn` is the picture as PNG, if it has
+    been drawn before.
+    """
+
+    heading: str
+    text: str = ""
+    table: pd.DataFrame | None = None
+    figure: Display | None = None
+    drawn: bytes = b""
+
+
+def write_report(folder: Path, title: str, sections: Sequence[Section], notice: str = NOTICE) -> Path:
+    """Write `report.html` into the folder and return its path; an older report stays whole until it is replaced.
+
+    Raises
+    ------
+    OutputError
+        If the folder cannot be written.
+    """
+    path, part = folder / "report.html", folder / f".report.html.{os.getpid()}"
+    page = _page(title, sections, notice)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        part.write_text(page, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        with suppress(OSError):  # it may not have been made, and the first error is the one to report
+            part.unlink()
+        raise OutputError(Message("report_not_written", {"cause": error.strerror})) from error
+    return path
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The names of the columns, the cells of each row, and which columns hold numbers."""
+
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: Sequence[int]
+
+
+@dataclass(frozen=True)
+class _Figure:
+    """A picture as PNG in base64, and the table of its numbers."""
+
+    png: str
+    table: _Table
+
+
+@dataclass(frozen=True)
+class _ShownSection:
+    """A section as the template reads it: paragraphs, and cells as a person reads them."""
+
+    heading: str
+    paragraphs: Sequence[str]
+    table: _Table | None
+    figure: _Figure | None
+
+
+def _page(title: str, sections: Sequence[Section], notice: str) -> str:
+    template = templates_of("pfps_ml.evaluation").get_template("report.html")
+    return template.render(title=title, notice=notice, sections=[_shown(section, notice) for section in sections])
+
+
+def _shown(section: Section, notice: str) -> _ShownSection:
+    paragraphs = [text.strip() for text in section.text.split("\n\n") if text.strip()]
+    table = None if section.table is None else _table(section.table)
+    figure = None
+    if section.figure is not None:
+        drawn = section.drawn or png(section.figure, notice)
+        figure = _Figure(base64.b64encode(drawn).decode("ascii"), _table(section.figure.frame()))
+    return _ShownSection(section.heading, paragraphs, table, figure)
+
+
+def _table(table: pd.DataFrame) -> _Table:
+    columns = [series for _, series in table.items()]
+    cells = [[_cell(value, places) for value in series]
+             for series, places in zip(columns, _aligned(table), strict=True)]  # fmt: skip
+    numbers = [at for at, series in enumerate(columns) if pd.api.types.is_numeric_dtype(series)]
+    return _Table([_title(name) for name in table], list(zip(*cells, strict=True)), numbers)
+
+
+def _title(name: Hashable) -> str:
+    text = str(name)
+    return BY_NAME[text].label if text in BY_NAME else text.replace("_", " ")
+
+
+def _decimals(series: pd.Series) -> int | None:
+    """Return the decimals that show three figures of a column's smaller values; None for other kinds."""
+    if not pd.api.types.is_float_dtype(series):
+        return None
+    size = series.abs()
+    known = size[np.isfinite(size) & (size > 0)]
+    if known.empty or (known == known.round()).all():
+        return 0
+    return int(np.clip(2 - np.floor(np.log10(known.quantile(0.25))), 0, 4))
+
+
+_LIMITS, _OF_LIMITS = ("low", "high"), ("_low", "_high")
+
+
+def _aligned(table: pd.DataFrame) -> list[int | None]:
+    """Return the decimals of each column: a figure and the limits that follow it have the fewest of theirs."""
+    decimals, start = [_decimals(series) for _, series in table.items()], 0
+    for at, name in enumerate(table):
+        start = start if str(name) in _LIMITS or str(name).endswith(_OF_LIMITS) else at
+        decimals[start : at + 1] = [_fewest(decimals[start : at + 1])] * (at + 1 - start)
+    return decimals
+
+
+def _fewest(decimals: list[int | None]) -> int | None:
+    return min((places for places in decimals if places is not None), default=None)
+
+
+def _cell(value: object, decimals: int | None) -> str:
+    if pd.isna(value):  # type: ignore[call-overload]  # a cell is a scalar
+        return "n/a"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{value:,d}"
+    if isinstance(value, (float, np.floating)):
+        return f"{value:,.4g}" if decimals is None else f"{value:z,.{decimals}f}"
+    return str(value)
+
+
 __all__ = [
-    "BLUE", "DPI", "GREY", "INK", "MOST_FIELDS", "ORANGE", "Calibration", "Display", "Reasons", "Risks", "Roc",
-    "as_percent", "beeswarm", "calibration", "forest", "new_figure", "notice", "png", "reasons", "risks", "roc",
+    "BLUE",
+    "DPI",
+    "GREY",
+    "INK",
+    "MOST_FIELDS",
+    "ORANGE",
+    "Calibration",
+    "Display",
+    "Reasons",
+    "Risks",
+    "Roc",
+    "Section",
+    "as_percent",
+    "beeswarm",
+    "calibration",
+    "forest",
+    "new_figure",
+    "notice",
+    "png",
+    "reasons",
+    "risks",
+    "roc",
     "save",
-]  # fmt: skip
+    "write_report",
+]

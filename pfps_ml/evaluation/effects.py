@@ -1,19 +1,17 @@
-"""Pathways judged: without the truth (overlap, doubly robust effects) and, in simulated cohorts, against it.
+"""Effects of arms estimated: overlap, doubly robust effects and, in simulated cohorts, their distance from the truth.
 
 Frames have one row a patient, in one order, and one column an arm, named as in the dictionary. An effect is the
-difference in the probability of success from usual care.
-
-Means and regressions of values that may be alike within a clinic: errors come from leaving out whole clinics.
+difference in the probability of success from usual care. Values may be alike within a clinic, so the errors of means
+and regressions come from leaving out whole clinics.
 """
 
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import Bools, CohortError, Floats, Message, PathwayConfig, student_quantile
+from pfps_ml.core import ArrayLike, Bools, CohortError, Floats, Message, NDArray, PathwayConfig, student_quantile
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.metrics import LEVEL
 
@@ -29,20 +27,20 @@ class Fit:
     covariance: Floats
     freedom: int
 
-    def contrast(self, weights: npt.ArrayLike, level: float) -> tuple[float, float, float]:
+    def contrast(self, weights: ArrayLike, level: float) -> tuple[float, float, float]:
         """Return a sum of coefficients, and its interval's limits."""
         value, error = self._value(weights)
         half = student_quantile(level, max(self.freedom, 1)) * error
         return value, value - half, value + half
 
-    def above(self, weights: npt.ArrayLike, null: float = 0.0) -> float:
+    def above(self, weights: ArrayLike, null: float = 0.0) -> float:
         """Return the one-sided p value of a sum of coefficients being no more than `null`."""
         from scipy.special import stdtr
 
         value, error = self._value(weights)
         return float(stdtr(max(self.freedom, 1), -(value - null) / error)) if error > 0 else float("nan")
 
-    def all_equal(self, null: npt.ArrayLike) -> float:
+    def all_equal(self, null: ArrayLike) -> float:
         """Return the p value of all coefficients being those of `null` (Hotelling's T squared over clinics)."""
         from scipy.special import fdtrc
 
@@ -53,12 +51,12 @@ class Fit:
         squared = float(gap @ np.linalg.pinv(self.covariance) @ gap)
         return float(fdtrc(count, spare, squared * spare / (count * self.freedom)))
 
-    def _value(self, weights: npt.ArrayLike) -> tuple[float, float]:
+    def _value(self, weights: ArrayLike) -> tuple[float, float]:
         sums = np.asarray(weights, dtype=float)
         return float(sums @ self.beta), float(np.sqrt(sums @ self.covariance @ sums))
 
 
-def regress(design: Floats, values: Floats, groups: npt.ArrayLike) -> Fit:
+def regress(design: Floats, values: Floats, groups: ArrayLike) -> Fit:
     """Return the least-squares fit of values on a design, with a covariance that holds when clinics are few.
 
     The jackknife over clinics (CV3 of MacKinnon, Nielsen and Webb 2023, with Student's t): with some ten clinics the
@@ -77,7 +75,7 @@ def regress(design: Floats, values: Floats, groups: npt.ArrayLike) -> Fit:
     return Fit(beta, (count - 1) / count * gaps.T @ gaps, count - 1)
 
 
-def clustered_mean(values: Floats, groups: npt.ArrayLike, level: float) -> tuple[float, float, float]:
+def clustered_mean(values: Floats, groups: ArrayLike, level: float) -> tuple[float, float, float]:
     """Return a mean and its interval's limits, NaN where all values are of one clinic."""
     return regress(np.ones((len(values), 1)), values, groups).contrast([1.0], level)
 
@@ -86,7 +84,7 @@ def _solve(products: Floats) -> Floats:
     return np.asarray(np.linalg.pinv(products[:, :-1]) @ products[:, -1])
 
 
-Labels = npt.ArrayLike
+Labels = ArrayLike
 # a patient who had less than this chance of an arm says little about it; weights are capped at its inverse
 RARE = PathwayConfig.propensity_floor
 _ALL_ARMS = tuple(arm.name for arm in ARMS)
@@ -145,7 +143,7 @@ def propensity_counts(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def arm_scores(y: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
+def arm_scores(y: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
     """Return each patient's doubly robust score under each arm, one column an arm.
 
     The augmented inverse-propensity score (Robins, Rotnitzky and Zhao 1994): over any group of patients its mean
@@ -174,7 +172,7 @@ def arm_scores(y: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity:
     return outcome_scores(success, arm, outcome, propensity)
 
 
-def outcome_scores(values: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
+def outcome_scores(values: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
     """Return what `arm_scores` does for an outcome in a unit of its own: points of pain or function, kilograms.
 
     Parameters
@@ -201,7 +199,7 @@ def outcome_scores(values: npt.ArrayLike, arm: Labels, outcome: pd.DataFrame, pr
 
 
 def adjusted_effects(
-    y: npt.ArrayLike,
+    y: ArrayLike,
     arm: Labels,
     outcome: pd.DataFrame,
     propensity: pd.DataFrame,
@@ -236,7 +234,7 @@ def adjusted_effects(
 
 
 def mean_effects(
-    scores: pd.DataFrame, values: npt.ArrayLike, arm: Labels, eligible: pd.DataFrame, groups: Labels
+    scores: pd.DataFrame, values: ArrayLike, arm: Labels, eligible: pd.DataFrame, groups: Labels
 ) -> pd.DataFrame:
     """Return what `adjusted_effects` does from scores that are there, in the unit of the outcome.
 
@@ -344,7 +342,7 @@ def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _arms(arm: Labels) -> npt.NDArray[np.object_]:
+def _arms(arm: Labels) -> NDArray[np.object_]:
     received = np.asarray(arm, dtype=object)
     if odd := int((~np.isin(received.astype(str), _ALL_ARMS)).sum()):
         raise CohortError(Message("arm_not_in_dictionary", {"arms": list(_ALL_ARMS), "others": odd}))

@@ -1,14 +1,12 @@
-"""A bundle's pathway models judged on a cohort of patients: a trial's, or a clinic's.
+"""A released bundle judged on a cohort from outside: every figure with its interval, whole and by group, and a verdict.
 
-Nothing is fitted to the outcomes here: predictions are the bundle's, and so are the simpler accounts that its effects
-are held against. Only the chances of the arms come from these patients: from those of other clinics, by what is
-recorded, or as they were observed where chance allocated the arms.
+Runners are asked about the onset model, patients (a trial's, or a clinic's) about the pathway models. Nothing is fitted
+to the outcomes: predictions are the bundle's, and so are the simpler models that its effects are compared with. Only
+the chances of the arms come from these patients: from those of other clinics, by what is recorded, or as they were
+observed where chance allocated the arms.
 
-Two bundles on the same runners: what one gains over the other, with paired intervals.
-
-A released bundle judged on a cohort from outside: every figure with its interval, whole and apart, and a verdict.
-
-A validation that may leave the house: clubs are numbers, because a tracker is told no names.
+Two bundles can be compared on the same runners, with paired intervals. A validation that goes to a tracker numbers the
+clubs (`unnamed`), because a tracker is told no names.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -18,8 +16,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import CohortError, Config, EvaluationConfig, Floats, Ints, Message, Metric, NDArray, generator
-from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, has_seen
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, complete, has_seen
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit, checks_table
@@ -37,7 +34,6 @@ from pfps_ml.evaluation.cohort_figures import (
     resampled,
     whole,
 )
-from pfps_ml.evaluation.drift import case_mix, drift_table
 from pfps_ml.evaluation.metrics import decision_table, thresholds_up_to
 from pfps_ml.evaluation.pathway_validation import (
     ARM_NAMES,
@@ -47,7 +43,7 @@ from pfps_ml.evaluation.pathway_validation import (
     gate_here,
     pathway_pictures,
 )
-from pfps_ml.evaluation.subgroups import compare_parts, groups_of
+from pfps_ml.evaluation.subgroups import case_mix, compare_parts, drift_table, groups_of
 from pfps_ml.evaluation.verdict import Verdict, pathway_verdict, size_table, verdict_of
 from pfps_ml.io.study_data import Cohort
 from pfps_ml.model import Bundle, basis, cross_fitted, eligibility, fit_propensity

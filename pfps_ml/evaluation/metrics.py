@@ -1,14 +1,14 @@
-"""Calibration drawn: predicted against observed risk in tenths, and the smoothed curve with its band over clubs.
+"""Figures of merit of predicted risks: discrimination, calibration and net benefit, with intervals over clubs.
 
-Decision curves: what acting on a risk above a threshold is worth, against acting for everybody and for nobody.
+Every metric is a function of `y` (0 or 1), `p` (predicted risk, above 0 and below 1) and an optional `weight` a row;
+the cluster bootstrap is then nothing but a weight: how often a row's club was drawn.
 
-Net benefit (Vickers and Elkin 2006) counts a case found as 1 and a false alarm as the odds of the threshold, because
-whoever acts at a risk of 5 % holds one case found to be worth nineteen false alarms. Its unit is cases found a runner.
+Calibration compares predicted with observed risks: in tenths, and as a smoothed curve with its band over clubs.
 
-Figures of merit of predicted risks: discrimination, calibration and both together, with intervals over clubs.
-
-Every metric is a function of `y` (0 or 1), `p` (predicted risk, above 0 and below 1) and an optional `weight` a
-row; the cluster bootstrap is then nothing but a weight: how often a row's club was drawn.
+A decision curve says what acting on a risk above a threshold is worth, against acting for everybody and for nobody. Net
+benefit (Vickers and Elkin 2006) counts a case that is detected as 1 and a false alarm as the odds of the threshold,
+because whoever acts at a risk of 5 % holds one such case to be worth nineteen false alarms. Its unit is cases a
+runner.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,13 +17,14 @@ from statistics import NormalDist
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from pfps_ml.core import (
     RIDGE,
+    ArrayLike,
     CohortError,
     EvaluationConfig,
+    FactError,
     Floats,
     Message,
     expit,
@@ -109,7 +110,7 @@ def observed_expected(y: Floats, p: Floats, weight: Floats | None = None) -> flo
 
 def calibration_intercept(y: Floats, p: Floats, weight: Floats | None = None) -> float:
     """Return the log-odds to add to every risk so that the mean is right (slope fixed at 1)."""
-    return float(fit_logistic(np.ones((len(y), 1)), y, logit(p), weight)[0])
+    return float(_coefficients(np.ones((len(y), 1)), y, logit(p), weight)[0])
 
 
 def calibration_slope(y: Floats, p: Floats, weight: Floats | None = None) -> float:
@@ -120,7 +121,7 @@ def calibration_slope(y: Floats, p: Floats, weight: Floats | None = None) -> flo
     margin = logit(p)
     if np.ptp(margin) < 1e-9:
         return float("nan")
-    return float(1 + fit_logistic(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
+    return float(1 + _coefficients(np.column_stack((np.ones_like(margin), margin)), y, margin, weight)[1])
 
 
 def smoothed_calibration(y: Floats, p: Floats, weight: Floats | None = None) -> Floats:
@@ -133,7 +134,16 @@ def smoothed_calibration(y: Floats, p: Floats, weight: Floats | None = None) -> 
     margin = logit(p)
     centred = (margin - margin.mean()) / (margin.std() or 1.0)
     design = spline(centred)
-    return expit(margin + design @ fit_logistic(design, y, margin, weight, RIDGE))
+    return expit(margin + design @ _coefficients(design, y, margin, weight, RIDGE * np.eye(design.shape[1])))
+
+
+def _coefficients(design: Floats, y: Floats, margin: Floats, weight: Floats | None,
+                  penalty: Floats | None = None) -> Floats:  # fmt: skip
+    """Return what a logistic regression adds to margins; NaN where there is no maximum: then a figure is not known."""
+    try:
+        return fit_logistic(design, y, weight, penalty, offset=margin)
+    except FactError:
+        return np.full(design.shape[1], np.nan)
 
 
 def ici(y: Floats, p: Floats, weight: Floats | None = None) -> float:
@@ -158,7 +168,7 @@ METRICS: dict[str, Metric] = {
 }
 
 
-def measure(y: npt.ArrayLike, p: npt.ArrayLike) -> dict[str, float]:
+def measure(y: ArrayLike, p: ArrayLike) -> dict[str, float]:
     """Return every metric of `METRICS`.
 
     Raises
@@ -170,7 +180,7 @@ def measure(y: npt.ArrayLike, p: npt.ArrayLike) -> dict[str, float]:
 
 
 def measure_with_intervals(
-    y: npt.ArrayLike, p: npt.ArrayLike, groups: npt.ArrayLike, seed: int, repeats: int = 200, level: float = LEVEL
+    y: ArrayLike, p: ArrayLike, groups: ArrayLike, seed: int, repeats: int = 200, level: float = LEVEL
 ) -> pd.DataFrame:
     """Return every metric with a percentile interval over resampled clubs: metric, label, value, low, high.
 
@@ -192,7 +202,7 @@ def measure_with_intervals(
     return pd.DataFrame(rows)
 
 
-def club_resamples(y: Floats, groups: npt.ArrayLike, seed: int, repeats: int) -> Iterator[Floats]:
+def club_resamples(y: Floats, groups: ArrayLike, seed: int, repeats: int) -> Iterator[Floats]:
     """Yield `repeats` weights a row: how often its club was drawn, when as many clubs are drawn with replacement.
 
     The same seed and clubs give the same resamples, in any order of rows, so that two models can be compared on
@@ -219,7 +229,7 @@ def club_resamples(y: Floats, groups: npt.ArrayLike, seed: int, repeats: int) ->
             yield weight
 
 
-def count_groups(groups: npt.ArrayLike) -> int:
+def count_groups(groups: ArrayLike) -> int:
     """Return how many clubs there are; a row without one is a club of its own."""
     codes, names = pd.factorize(np.asarray(groups))
     return len(names) + int((codes < 0).sum())
@@ -229,7 +239,7 @@ def _measure(y: Floats, p: Floats, weight: Floats | None = None) -> dict[str, fl
     return {name: metric.compute(y, p, weight) for name, metric in METRICS.items()}
 
 
-def checked(y: npt.ArrayLike, p: npt.ArrayLike, *, both: bool = True) -> tuple[Floats, Floats]:
+def checked(y: ArrayLike, p: ArrayLike, *, both: bool = True) -> tuple[Floats, Floats]:
     """Return outcomes and risks as numbers, refused with their counts where figures cannot be computed from them."""
     case, risk = np.asarray(y, dtype=float), np.asarray(p, dtype=float)
     if case.shape != risk.shape or case.ndim != 1 or not case.size:
@@ -280,9 +290,7 @@ def net_benefit(y: Floats, p: Floats, thresholds: Sequence[float] | Floats, weig
     return np.asarray((share * y) @ acted - price * ((share * (1 - y)) @ acted))
 
 
-def decision_table(
-    y: npt.ArrayLike, p: npt.ArrayLike, clubs: npt.ArrayLike, settings: EvaluationConfig
-) -> pd.DataFrame:
+def decision_table(y: ArrayLike, p: ArrayLike, clubs: ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
     """Return the decision curve with intervals over resampled clubs.
 
     Returns
@@ -322,7 +330,7 @@ def decision_table(
 _POINTS = 60  # of the curve with its band
 
 
-def calibration_table(y: npt.ArrayLike, p: npt.ArrayLike, bins: int = 10) -> pd.DataFrame:
+def calibration_table(y: ArrayLike, p: ArrayLike, bins: int = 10) -> pd.DataFrame:
     """Return predicted against observed risk in equal shares of runners: n, predicted, observed, low, high.
 
     `low` and `high` are the Wilson 95 % interval of the observed share. Equal risks stay in one bin.
@@ -335,9 +343,7 @@ def calibration_table(y: npt.ArrayLike, p: npt.ArrayLike, bins: int = 10) -> pd.
     return table.assign(low=low, high=high)
 
 
-def calibration_curve(
-    y: npt.ArrayLike, p: npt.ArrayLike, clubs: npt.ArrayLike, settings: EvaluationConfig
-) -> pd.DataFrame:
+def calibration_curve(y: ArrayLike, p: ArrayLike, clubs: ArrayLike, settings: EvaluationConfig) -> pd.DataFrame:
     """Return the smoothed observed risk at some predicted risks, with a band: predicted, observed, low, high.
 
     The band (95 % at each risk, resampled clubs) is wider than the tenths' intervals where clubs differ in how often

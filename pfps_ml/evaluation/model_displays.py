@@ -1,10 +1,7 @@
-"""Pictures of pathways judged: effects, policies, groups of patients, targeting, hidden confounding, propensities.
+"""Pictures of how models were judged: onset (decision curve, subgroups, more data) and pathways (effects, policies).
 
-As in `displays`: a table first, then the picture.
-
-Pictures of onset risks judged: decision curve, subgroups, and what more fields or more training clubs buy.
-
-As in `displays`: a table first, then the picture.
+As in `displays`: a table first, then the picture. Those of pathways also show groups of patients, targeting, hidden
+confounding and propensities; those of onset what more fields or more training clubs bring.
 """
 
 from collections.abc import Sequence

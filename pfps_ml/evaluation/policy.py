@@ -1,22 +1,229 @@
-"""What is left to choose from: how often a preference is named, and, against the truth, how often it is right.
+"""What choosing pathways by the model is worth: whether effects differ as it says, and policies beside simple rules.
 
-What choosing pathways by the model is worth, against simple rules: without the truth, and against it.
+The tests are those of Chernozhukov, Demirer, Duflo and Fernandez-Val (2018), on doubly robust scores of held-out
+patients, without the truth: the best linear predictor, and the effects of groups formed by the predicted effect. An
+effect is a difference in success from usual care, among the patients who may have the arm.
 
-A policy names one arm for every patient. Its value is the mean success if all patients had what it names.
+The curves treat patients in the order of their predicted effect. The Qini curve is what has been gained when a share of
+them is treated; the TOC curve (targeting operator characteristic; Yadlowsky, Fleming, Shah, Brunskill and Wager 2021)
+is how much larger the effect is among those than among all. Areas: AUTOC under the TOC curve, and the Qini coefficient
+between the Qini curve and treating the same share at random. Both are 0 if the order says nothing.
+
+A policy names one arm for every patient. Its value is the mean success if all patients had that arm. It is compared
+with simple rules, without the truth and, in simulated cohorts, against it: how often is a preference named, and right?
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from pfps_ml.core import CohortError, Floats, Message
+from pfps_ml.core import ArrayLike, Bools, CohortError, EvaluationConfig, Floats, Ints, Message, NDArray, generator
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.evaluation.effects import clustered_mean, policy_share
-from pfps_ml.evaluation.metrics import LEVEL
+from pfps_ml.evaluation.effects import clustered_mean, policy_share, regress
+from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 
-Choices = npt.NDArray[np.object_]
+_SAME = 1e-9  # a spread of predicted effects below this is none
+
+
+def effect_scores(
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, name: str
+) -> tuple[Bools, Floats, Floats]:
+    """Return who may have an arm and usual care, their predicted effects, and the scores of their effects."""
+    may_have = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
+    score = (scores[name] - scores[REFERENCE_ARM]).to_numpy(float)
+    return may_have, effects[name].to_numpy(float)[may_have], score[may_have]
+
+
+def best_linear_predictor(
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: ArrayLike
+) -> pd.DataFrame:
+    """Return, for each active arm, the effects' best linear predictor in what was predicted.
+
+    Parameters
+    ----------
+    effects
+        Predicted effect of each active arm, from models that these patients did not train.
+    scores
+        What `arm_scores` returned.
+    eligible
+        Whether each arm may be offered to the patient.
+    groups
+        The clinic or club of each patient.
+
+    Returns
+    -------
+    DataFrame
+        arm, n, mean, mean_low, mean_high (the mean effect, 95 %); slope, slope_low, slope_high: by how much effects
+        truly differ where predictions differ by 1. 1: as predicted; 0: no sign of it; below 0: the wrong way round.
+        p_differs (one-sided, slope above 0: patients differ as the model says), p_calibrated (two-sided, slope of 1).
+        NaN where all predictions are the same, or the clinics are fewer than two.
+    """
+    rows = []
+    for name in ACTIVE_ARMS:
+        may_have, predicted, score = effect_scores(effects, scores, eligible, name)
+        row: dict[str, Any] = {"arm": name, "n": int(may_have.sum()), **dict.fromkeys(_BLP, np.nan)}
+        if may_have.any():
+            clinic = np.asarray(groups)[may_have]
+            row |= zip(_BLP, clustered_mean(score, clinic, LEVEL), strict=False)
+            if np.ptp(predicted) > _SAME:
+                row |= zip(_BLP[3:], _slope(predicted, score, clinic), strict=True)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_BLP = ("mean", "mean_low", "mean_high", "slope", "slope_low", "slope_high", "p_differs", "p_calibrated")
+
+
+def _slope(predicted: Floats, score: Floats, clinic: ArrayLike) -> tuple[float, ...]:
+    fit = regress(np.column_stack((np.ones_like(predicted), predicted - predicted.mean())), score, clinic)
+    above = fit.above([0, 1], 1.0)
+    return *fit.contrast([0, 1], LEVEL), fit.above([0, 1]), 2 * min(above, 1 - above)
+
+
+def group_members(predicted: Floats, count: int) -> Ints:
+    """Return the group of each patient, from 0 (the least was predicted) on; equal groups, fewer where many tie."""
+    edges = np.unique(np.quantile(predicted, np.arange(1, count) / count))
+    return np.asarray(np.unique(np.searchsorted(edges, predicted), return_inverse=True)[1], dtype=np.int64)
+
+
+def group_effects(
+    effects: pd.DataFrame, scores: pd.DataFrame, eligible: pd.DataFrame, groups: ArrayLike, count: int
+) -> pd.DataFrame:
+    """Return the effects of equal groups of patients, sorted by what was predicted for them.
+
+    Parameters
+    ----------
+    effects, scores, eligible, groups
+        As in `best_linear_predictor`.
+    count
+        How many groups; fewer where many predictions are the same.
+
+    Returns
+    -------
+    DataFrame
+        arm, group (1 is the least that was predicted), n, predicted (mean), observed, low, high (95 %), and the same
+        in every row of an arm: spread (last group minus first), spread_low, spread_high, p_spread (one-sided, above
+        0), p_calibrated (all groups are as predicted).
+    """
+    rows: list[dict[str, Any]] = []
+    for name in ACTIVE_ARMS:
+        may_have, predicted, score = effect_scores(effects, scores, eligible, name)
+        if may_have.any():
+            rows += [{"arm": name, **row} for row in _groups(predicted, score, np.asarray(groups)[may_have], count)]
+    return pd.DataFrame(rows, columns=["arm", *_GROUP])
+
+
+_GROUP = ("group", "n", "predicted", "observed", "low", "high",
+          "spread", "spread_low", "spread_high", "p_spread", "p_calibrated")  # fmt: skip
+
+
+def _groups(predicted: Floats, score: Floats, clinic: ArrayLike, count: int) -> list[dict[str, Any]]:
+    member = group_members(predicted, count)
+    design = (member[:, None] == np.arange(member.max() + 1)).astype(float)
+    means, one_group = (design.T @ predicted) / design.sum(axis=0), np.eye(design.shape[1])
+    # the distance from the predictions, not the effect, is what is tested: predictions differ within a group too
+    fit, gap = regress(design, score, clinic), regress(design, score - predicted, clinic)
+    tests: tuple[float, ...] = (np.nan,) * 4
+    if len(one_group) > 1:
+        tests = (*fit.contrast(one_group[-1] - one_group[0], LEVEL), fit.above(one_group[-1] - one_group[0]))
+    both = (*tests, gap.all_equal(np.zeros(len(one_group))))
+    return [
+        dict(zip(_GROUP, (at + 1, int(design[:, at].sum()), means[at], *fit.contrast(one_group[at], LEVEL), *both),
+                 strict=True)) for at in range(len(one_group))
+    ]  # fmt: skip
+
+
+_SHARES = np.arange(1, 21) / 20  # of the table and the picture
+_NOISE = 1e-12  # of an area: below it, only arithmetic differs between resamples
+_FINE = (np.arange(200) + 0.5) / 200  # of the areas
+
+
+def targeting_curves(
+    effects: pd.DataFrame,
+    scores: pd.DataFrame,
+    eligible: pd.DataFrame,
+    groups: ArrayLike,
+    settings: EvaluationConfig,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the curves of each active arm, and their areas, with intervals over resampled clinics.
+
+    Parameters
+    ----------
+    effects, scores, eligible, groups
+        As in `heterogeneity.best_linear_predictor`.
+    settings
+        Resamples and seed.
+
+    Returns
+    -------
+    curves
+        arm, share (treated), gain, gain_low, gain_high (mean success gained a patient), random (the same share at
+        random), toc, toc_low, toc_high.
+    areas
+        arm, n, autoc, autoc_low, autoc_high, p_autoc, qini, qini_low, qini_high, p_qini (one-sided, above 0; Student's
+        t on the resamples' spread). NaN where there are fewer than two clinics.
+    """
+    curves, areas = [], []
+    for name in ACTIVE_ARMS:
+        may_have, predicted, score = effect_scores(effects, scores, eligible, name)
+        if not may_have.any():
+            continue
+        clinic = np.asarray(groups)[may_have]
+        observed = _curves(predicted, score, np.ones_like(score))
+        weights = _resamples(clinic, settings)
+        draws = [_curves(predicted, score, weight) for weight in weights]
+        clinics = count_groups(clinic)
+        curves.append(_curve_table(name, observed, draws, clinics))
+        areas.append({"arm": name, "n": int(may_have.sum()), **_areas(observed, draws, clinics)})
+    columns = ["arm", "share", "random", "gain", "gain_low", "gain_high", "toc", "toc_low", "toc_high"]
+    table = pd.concat(curves, ignore_index=True) if curves else pd.DataFrame(columns=columns)
+    return table, pd.DataFrame(areas)
+
+
+def _curves(predicted: Floats, score: Floats, weight: Floats) -> dict[str, Floats]:
+    """Return both curves and both areas of patients counted as given; patients with one prediction are not ranked."""
+    order = np.argsort(-predicted, kind="stable")
+    starts = np.flatnonzero(np.concatenate(([True], np.diff(predicted[order]) != 0)))
+    reached = np.concatenate(([0.0], np.add.reduceat(weight[order], starts).cumsum())) / weight.sum()
+    gained = np.concatenate(([0.0], np.add.reduceat((weight * score)[order], starts).cumsum())) / weight.sum()
+    coarse, fine = np.interp(_SHARES, reached, gained), np.interp(_FINE, reached, gained)
+    excess = fine - _FINE * gained[-1]
+    return {"gain": coarse, "toc": coarse / _SHARES - gained[-1],
+            "autoc": np.array((excess / _FINE).mean()), "qini": np.array(excess.mean())}  # fmt: skip
+
+
+def _resamples(clinic: ArrayLike, settings: EvaluationConfig) -> Iterator[Floats]:
+    codes, names = pd.factorize(np.asarray(clinic), sort=True)
+    stream = generator(settings.seed, "evaluation: resampled clinics")
+    for _ in range(settings.bootstraps if len(names) > 1 else 0):
+        yield np.bincount(stream.integers(0, len(names), len(names)), minlength=len(names))[codes].astype(float)
+
+
+def _curve_table(name: str, observed: dict[str, Floats], draws: list[dict[str, Floats]], clinics: int) -> pd.DataFrame:
+    table = pd.DataFrame({"arm": name, "share": _SHARES, "random": _SHARES * observed["gain"][-1]})
+    for curve in ("gain", "toc"):
+        columns = np.array([draw[curve] for draw in draws]).T if draws else np.full((len(_SHARES), 1), np.nan)
+        limits = np.array([percentiles(column, max(clinics, 2)) for column in columns])
+        table = table.assign(**{curve: observed[curve], f"{curve}_low": limits[:, 0], f"{curve}_high": limits[:, 1]})
+    return table
+
+
+def _areas(observed: dict[str, Floats], draws: list[dict[str, Floats]], clinics: int) -> dict[str, float]:
+    from scipy.special import stdtr
+
+    row: dict[str, float] = {}
+    for area in ("autoc", "qini"):
+        values = np.array([float(draw[area]) for draw in draws]) if draws else np.full(1, np.nan)
+        low, high = percentiles(values, max(clinics, 2))
+        error = values.std() * np.sqrt(clinics / max(clinics - 1, 1))
+        p = float(stdtr(clinics - 1, -observed[area] / error)) if error > _NOISE else float("nan")
+        row |= {area: float(observed[area]), f"{area}_low": low, f"{area}_high": high, f"p_{area}": p}
+    return row
+
+
+Choices = NDArray[np.object_]
 BEST, AS_TREATED = "best_predicted", "as_treated"
 _ARM_LABELS = {arm.name: arm.label for arm in ARMS}
 POLICY_LABELS = {
@@ -41,7 +248,7 @@ def simple_policies(outcome: pd.DataFrame, eligible: pd.DataFrame) -> dict[str, 
 
 
 def policy_values(
-    y: npt.ArrayLike, scores: pd.DataFrame, choices: Mapping[str, Choices], groups: npt.ArrayLike
+    y: ArrayLike, scores: pd.DataFrame, choices: Mapping[str, Choices], groups: ArrayLike
 ) -> pd.DataFrame:
     """Return the doubly robust value of each policy, and how far the first one leads each other, with intervals.
 
@@ -111,7 +318,7 @@ _THIRDS = ("All patients", "Least overlap", "Middle third of overlap", "Most ove
 
 def preference_table(
     acceptable: pd.DataFrame,
-    preferred: npt.ArrayLike,
+    preferred: ArrayLike,
     eligible: pd.DataFrame,
     propensity: pd.DataFrame,
     truth: pd.DataFrame | None = None,
@@ -163,5 +370,16 @@ def preference_table(
 
 
 __all__ = [
-    "AS_TREATED", "BEST", "POLICY_LABELS", "policy_regret", "policy_values", "preference_table", "simple_policies",
-]  # fmt: skip
+    "AS_TREATED",
+    "BEST",
+    "POLICY_LABELS",
+    "best_linear_predictor",
+    "effect_scores",
+    "group_effects",
+    "group_members",
+    "policy_regret",
+    "policy_values",
+    "preference_table",
+    "simple_policies",
+    "targeting_curves",
+]

@@ -1,8 +1,7 @@
 """The report of an external validation: one HTML file for people, one JSON file for programs.
 
-A validation in plain language: its first figures in words, and tables without what only programs need.
-
-What each part of a report says: by the name of its table or picture, heading and text, in order.
+The HTML says the first figures in plain words and leaves out what only programs need. Each part of it (by the name of
+its table or picture) has its heading and text here, in order.
 """
 
 import json
@@ -17,9 +16,9 @@ from pfps_ml.core import Artifact, Metric, Param, Record, Tag, rounded, write_wh
 from pfps_ml.domain import Horizon
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
+from pfps_ml.evaluation.displays import Section, write_report
 from pfps_ml.evaluation.external_validation import AGAINST, Validation
 from pfps_ml.evaluation.pathway_validation import EARNED
-from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.verdict import Conclusion
 from pfps_ml.model import digest, dump
 

@@ -1,17 +1,15 @@
-"""What may be concluded of pathway models from a cohort of patients: most often, that it is not enough to say.
+"""What may be concluded of a model from a cohort, and how many runners such a verdict needs.
 
-A figure is judged where its 95 % interval is narrow enough (`ValidationConfig`). Because many are judged at once, one
-is called off only if the interval at 95 % for all of them together leaves out what is right: no distance from the
-predicted mean effect, a slope of 1, and for the predicted success what a release may have (`ReleaseConfig`).
+A verdict says only what the cohort is large and sound enough for. A figure of pathway models is judged where its 95 %
+interval is narrow enough (`ValidationConfig`). Because many are judged at once, one is called off only if the interval
+at 95 % for all of them together leaves out what is right: no distance from the predicted mean effect, a slope of 1, and
+for the predicted success what a release may have (`ReleaseConfig`).
 
-What may be concluded of a model from a cohort: only what the cohort is large and sound enough for.
-
-How many runners a verdict on a model needs: the published criteria for external validation.
-
-Riley and others (Stat Med 2021;40:4230) ask that each 95 % interval be no wider than a width chosen beforehand:
-observed/expected, calibration slope, AUROC (standard error of Newcombe 2006), and standardised net benefit at a
-threshold. The rate and the spread of the risks are those found in the cohort. They count runners each of whom tells
-something; those of clubs that differ tell less, and then the intervals over clubs say how many are needed.
+Sizes follow the published criteria for external validation. Riley and others (Stat Med 2021;40:4230) ask that each 95 %
+interval be no wider than a width chosen beforehand: observed/expected, calibration slope, AUROC (standard error of
+Newcombe 2006), and standardised net benefit at a threshold. The rate and the spread of the risks are those of the
+cohort. They count runners each of whom tells something; those of clubs that differ tell less, and then the intervals
+over clubs say how many are needed.
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,21 +1,139 @@
 """The cells of a table as text: what each type becomes, and what a spreadsheet must not run as a formula.
 
 A cell that a spreadsheet would run is written with a leading apostrophe, which is taken off when it is read.
+
+The limits of a file that is read: a small file may say that it becomes a very large table.
 """
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pfps_ml.core import Message, TooLarge
+
 _RUNS = re.compile(r"'*[=+\-@\t\r]")
 _NUMBER = re.compile(r"'*[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?\s*")
 _PLAIN_NUMBER = r"^[+-](\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?$"  # in ASCII, as nearly all are
 _ROWS = 8_192  # turned into lines at once: they stay in the cache, and far from the 2 GB that a column may hold
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a roster file may hold, checked while it is read: the one home of these figures.
+
+    Attributes
+    ----------
+    columns
+        Columns of any file.
+    cell
+        Characters of one cell, which is 30 times what a spreadsheet holds.
+    row
+        Bytes of one row of CSV: an unclosed quote would otherwise take the rest of the file into memory.
+    rows
+        Rows of any file; None is no limit. A service sets one, and the command line reads rosters of any length.
+    grid
+        Cells of a piece that is in memory, filled or blank: its rows times its columns.
+    characters
+        Bytes of text of a piece of Parquet that is in memory; a text that is stored once counts in every row.
+    footer
+        Bytes in which a Parquet file describes its columns and row groups.
+    book, entries, sheets
+        Of a workbook: bytes on the disk, parts of its archive, and sheets.
+    sheet, strings, part
+        Bytes of a workbook's sheet, of its shared texts, and of any other part, once unpacked.
+    unpacked
+        Bytes that are unpacked of one workbook in all; a sheet that is read twice counts twice.
+    cells
+        Filled cells of a sheet: 40,000 runners with every field. A workbook has no more shared texts.
+    elements
+        Elements of XML in a sheet, or in the shared texts.
+    described
+        Elements of XML in any other part of a workbook.
+    depth
+        How deep elements of XML stand in each other.
+    """
+
+    columns: int = 2_000
+    cell: int = 1 << 20
+    row: int = 1 << 24
+    rows: int | None = None
+    grid: int = 1 << 23
+    characters: int = 1 << 28
+    footer: int = 1 << 25
+    book: int = 64_000_000
+    entries: int = 10_000
+    sheets: int = 255
+    sheet: int = 512_000_000
+    strings: int = 64_000_000
+    part: int = 8_000_000
+    unpacked: int = 1_200_000_000
+    cells: int = 1_500_000
+    elements: int = 6_000_000
+    described: int = 400_000
+    depth: int = 64
+
+
+_EVERYWHERE = Limits()
+_LIMITS: ContextVar[Limits | None] = ContextVar("limits", default=None)
+
+
+def limits() -> Limits:
+    """Return the limits that hold here."""
+    return _LIMITS.get() or _EVERYWHERE
+
+
+@contextmanager
+def limited(**changes: int) -> Iterator[None]:
+    """Let other limits hold inside a `with`; those that are not named stay."""
+    token = _LIMITS.set(replace(limits(), **changes))
+    try:
+        yield
+    finally:
+        _LIMITS.reset(token)
+
+
+def check_rows(rows: int) -> None:
+    """Refuse more rows than a file may have here.
+
+    Raises
+    ------
+    TooLarge
+        If there are.
+    """
+    most = limits().rows
+    if most is not None and rows > most:
+        raise TooLarge(Message("too_many_rows", {"most": most}))
+
+
+def check_columns(columns: int) -> None:
+    """Refuse more columns than a file may have.
+
+    Raises
+    ------
+    TooLarge
+        If there are.
+    """
+    if columns > limits().columns:
+        raise TooLarge(Message("too_many_columns", {"most": limits().columns, "columns": columns}))
+
+
+def check_grid(rows: int, columns: int) -> None:
+    """Refuse a table of more cells, filled or blank, than may be in memory at once.
+
+    Raises
+    ------
+    TooLarge
+        If there are.
+    """
+    if rows * columns > limits().grid:
+        raise TooLarge(Message("table_too_large", {"most": limits().grid, "rows": rows, "columns": columns}))
 
 
 @dataclass(frozen=True)
@@ -153,4 +271,7 @@ def _bytes(column: Any) -> bytes:
     return bytes(memoryview(data)[ends[0] : ends[-1]])
 
 
-__all__ = ["Dialect", "csv_header", "csv_lines", "guarded", "texts", "unguard", "unguarded"]
+__all__ = [
+    "Dialect", "Limits", "check_columns", "check_grid", "check_rows", "csv_header", "csv_lines", "guarded", "limited",
+    "limits", "texts", "unguard", "unguarded",
+]  # fmt: skip

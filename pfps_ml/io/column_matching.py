@@ -1,8 +1,7 @@
-"""What can be wrong with a roster's header: all of it, in one error that says what each column should be.
+"""The header of a table: which row it is, the field and unit that a column's name stands for, and what is wrong.
 
-Columns that do not look like a field pass through untouched: names, notes, outcomes, the coach's own columns.
-
-The field and the unit that the name of a column stands for; and which row of a table is its header.
+All faults of a roster's header come in one error that says what each column should be. Columns that do not look like a
+field pass through untouched: names, notes, outcomes, the coach's own columns.
 """
 
 import re
@@ -28,6 +27,8 @@ from pfps_ml.domain.synonyms import (
 )
 
 HEAD_ROWS = 30  # looked at for a header
+_LONGEST = 500  # characters of a name: the questions of a form are shorter, and comparing takes long with more
+_COMPARED = 200  # cells of a row that are compared with other words for our fields
 _ENOUGH = 3  # names that make a row a header: data may have a "no" or an "m" in them, but not three names
 _FILLERS = frozenset(["the", "of", "a", "an", "in", "per", "your", "usual", "avg", "average", "mean"])
 _OF_STRENGTH = frozenset(["eccentric", "isometric", "strength", "torque", "weaker"])
@@ -81,10 +82,15 @@ class Named:
         return units_of(BY_NAME[self.field]).get(self.unit)
 
 
+def _words(name: str) -> tuple[str, ...]:
+    """Return the words of a name; none of a name that is too long for a column's."""
+    return words_of(name) if len(name) <= _LONGEST else ()
+
+
 @lru_cache(4096)
 def surely_named(name: str) -> Named | None:
     """Return what a column's name means if every word of it is known."""
-    words = words_of(name)
+    words = _words(name)
     if not words:
         return None
     dated = words[:-3] if len(words) > 3 and {*words[-3:]} <= _DATE_PARTS else words
@@ -97,13 +103,13 @@ def surely_named(name: str) -> Named | None:
 @lru_cache(4096)
 def likely_named(name: str) -> Named | None:
     """Return the field that a name looks like although it has words that are not known; None if none, or several."""
-    named = _by_words(words_of(name), known=False)
+    named = _by_words(_words(name), known=False)
     return replace(named, sure=False) if named else None
 
 
 def looks_like_pain(name: str) -> bool:
     """Return whether a column may say who has a sore knee now, whatever else its name says."""
-    readings = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
+    readings = [ideas for ideas, _ in senses(side_in(_words(name))[1])]
     elsewhere = [OTHER in ideas and not ideas & {"knee", "kneecap", "pfp"} for ideas in readings]
     return any(
         not ideas & _NOT_SORE and not other and any(ideas >= sore for sore in _SORE)
@@ -113,7 +119,7 @@ def looks_like_pain(name: str) -> bool:
 
 def is_of_the_knee(name: str) -> bool:
     """Return whether a name says the knee and nothing else that is known: a column of answers may then be of pain."""
-    ideas_of = [ideas for ideas, _ in senses(side_in(words_of(name))[1])]
+    ideas_of = [ideas for ideas, _ in senses(side_in(_words(name))[1])]
     return any(
         ideas & {"knee", "kneecap"} and ideas <= {"knee", "kneecap", "front", "now", "pain"} for ideas in ideas_of
     )
@@ -258,7 +264,7 @@ def _reaching(header: Sequence[str], below: Sequence[str]) -> list[str]:
 
 def _continues(cell: str, name: str) -> bool:
     """Return whether a cell is what a second row of a header has: a side, a unit, the form of answers, or a name."""
-    words, top = words_of(cell), surely_named(name) if name.strip() else None
+    words, top = _words(cell), surely_named(name) if name.strip() else None
     if name in BY_NAME:
         return _is_unit(cell, name)
     if any(level_of(cell, BY_NAME[field]) for field in ("sex", _PAIN)):
@@ -275,7 +281,7 @@ def _continues(cell: str, name: str) -> bool:
 
 
 def _is_side(text: str) -> bool:
-    words = words_of(text)
+    words = _words(text)
     return bool(words) and (side_in(("x", *words))[1] == ("x",))
 
 
@@ -286,7 +292,7 @@ def _is_figure(cell: str) -> bool:
 def _names_in(row: Sequence[str], known: frozenset[str]) -> tuple[int, int]:
     """Return how many cells are expected names (two at least, or none), and how many fields any of them mean."""
     exact = len(known.intersection(cell.strip() for cell in row))
-    fields = {meaning.field for cell in row if (meaning := surely_named(cell))}
+    fields = {meaning.field for cell in row[:_COMPARED] if (meaning := surely_named(cell))}
     return (exact if exact > 1 else 0), len(fields)
 
 
@@ -318,7 +324,7 @@ def _aliases(field: str) -> frozenset[tuple[str, ...]]:
     """Return what a field is called, as plain words: its own name with and without its unit, and its other names."""
     words = tuple(field.split("_"))
     names = [tuple(plain(name).split()) for name in facts()["names"].get(field, [])]
-    names.append(words_of(BY_NAME[field].question))  # as the guide asks it
+    names.append(_words(BY_NAME[field].question))  # as the guide asks it
     label = tuple(plain(BY_NAME[field].label).split())
     bare = words[: len(words) - len(unit_in(words, BY_NAME[field]).split())]
     return frozenset({words, label, bare, *names} - {()})
@@ -366,6 +372,8 @@ def check_header(header: list[str], taken: Collection[str], rows: int) -> None:
 
 def closest_field(name: str) -> str | None:
     """Return the field whose name is closest to that of an unknown column; None if none is close."""
+    if len(name) > _LONGEST:
+        return None
     plain = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
     if plain in _NAMES:
         return plain

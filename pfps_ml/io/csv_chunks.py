@@ -1,6 +1,4 @@
-"""Where the header of a CSV file stands, and which sign separates its cells.
-
-A CSV file in blocks of whole rows: where they stand in the file, and the cells of one of them.
+"""A CSV file in blocks of whole rows: its delimiter and header, where the blocks stand, and the cells of one block.
 
 Arrow reads a block twenty times as fast as Python. Python's reader decides what a CSV file means, so it reads each
 block that has a row too short or too long, a quote inside a cell, or a lone carriage return.
@@ -23,11 +21,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from pfps_ml.core import Fault, InputError, Message, NDArray
-from pfps_ml.io.cells import unguarded
+from pfps_ml.core import Fault, InputError, Message, NDArray, TooLarge
+from pfps_ml.io.cells import limits, unguarded
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, surely_named, upper_header
 
-LONGEST = 1 << 24  # bytes of one row: an unclosed quote would otherwise take the rest of the file into memory
 SHAPE_CODES = ("row_too_short", "row_too_long")
 _NOT_IN_WINDOWS = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _QUOTE = ord('"')
@@ -173,7 +170,7 @@ def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
 
     Raises
     ------
-    InputError
+    TooLarge
         If a row is so long that a quote must be open.
     """
     with path.open("rb") as file:
@@ -186,8 +183,8 @@ def spans(path: Path, start: int, delimiter: str, size: int) -> Iterator[Span]:
             length, plain = _whole_rows(data, delimiter, ended)
             if length:
                 yield Span(start, length, line, plain)
-            elif len(data) > LONGEST:
-                raise InputError(Message("csv_row_too_long", {"megabytes": LONGEST >> 20, "line": line}))
+            elif len(data) > (longest := limits().row):
+                raise TooLarge(Message("csv_row_too_long", {"megabytes": longest >> 20, "line": line}))
             start, line, rest = start + length, line + _breaks(data[:length]), data[length:]
 
 
@@ -368,11 +365,14 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
         if top and len(known.intersection(top[0][0])) < _NAMED:
             with suppress(InputError):  # it is raised again when its row is read
                 top += islice(rows, HEAD_ROWS - 2)
-    at = header_at([[cell.strip() for cell in row] for row, _ in top], known)
+    # names are compared with ours one by one, so a row that is too wide for any header is not looked at to its end
+    widest = limits().columns
+    at = header_at([[cell.strip() for cell in row[:widest]] for row, _ in top], known)
     header, end = top[at] if top else ([], 0)
-    if at:
+    fits = widest is None or len(header) <= widest
+    if at and fits:
         header = upper_header(top[at - 1][0], header)
-    if at + 1 < len(top):
+    if at + 1 < len(top) and fits:
         joined = joined_header(header, top[at + 1][0])
         if joined is not None:  # a second row of names
             return joined, top[at + 1][1], top[at + 2][0] if at + 2 < len(top) else [], at + 1
@@ -380,6 +380,6 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
 
 
 __all__ = [
-    "LONGEST", "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of",
+    "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of",
     "parse", "read_span", "records", "scan", "shape_fault", "spans",
 ]  # fmt: skip

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, NDArray
-from pfps_ml.domain.input_validation import is_missing
+from pfps_ml.domain import is_missing
 from pfps_ml.io.mapping import times_in
 
 Hashes = NDArray[np.uint64]

@@ -1,10 +1,8 @@
-"""Logs that are tables: Strava's activities.csv, Garmin Connect's Activities.csv, and a plain file.
+"""Training logs that are tables: Strava's activities.csv, Garmin Connect's Activities.csv, and a plain file.
 
 Both programs translate the header into the language of the account; only English is read, and the error says so.
-
-The cells of a log: numbers, durations and dates as the programs of several countries write them.
-
-What could mean two things is a ValueError, never a guess.
+Numbers, durations and dates are read as the programs of several countries write them; what could mean two things is a
+ValueError, never a guess.
 """
 
 import re
@@ -15,7 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from pfps_ml.core import Fault, rows_shown
-from pfps_ml.domain.input_validation import MISSING
+from pfps_ml.domain import MISSING
 from pfps_ml.io.cells import texts
 from pfps_ml.io.readers import open_source, read_all
 from pfps_ml.io.training_load import KM, Activity, clock, is_likely, is_run, local, pace_fault, paces

@@ -1,8 +1,8 @@
-"""Loads as a table of their own, or filled into a roster by runner.
+"""The training logs of a squad: read from tables and recordings, and written as loads by runner.
 
-The logs of a squad: one file of a runner, one file with a column `runner_id`, or a folder with a file each.
-
-Logs that are recordings: one FIT or GPX file an activity, read through fitdecode and gpxpy (the extra `load`).
+Logs are one file of a runner, one file with a column `runner_id`, or a folder with a file each. A recording is one FIT
+or GPX file an activity, read through fitdecode and gpxpy (the extra `load`). Loads become a table of their own, or are
+filled into a roster.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ import pandas as pd
 import pyarrow as pa
 
 from pfps_ml.core import Fault, InputError, InvalidInput, Message, MissingLibrary, check_apart, check_output
-from pfps_ml.domain.input_validation import is_missing
+from pfps_ml.domain import is_missing
 from pfps_ml.io.cells import Dialect, texts
 from pfps_ml.io.log_exports import read_export
 from pfps_ml.io.mapping import translate

@@ -295,6 +295,8 @@ def _read(path: Path) -> Mapping:
         raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(Message("map_is_no_toml", {"reason": str(error)})) from error
+    except RecursionError as error:
+        raise InputError(Message("map_is_no_toml", {"reason": type(error).__name__})) from error
 
 
 def _declared(declared: dict[str, Any]) -> Mapping:

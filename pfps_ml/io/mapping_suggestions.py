@@ -1,6 +1,6 @@
-"""Proposals for the columns of any roster: a map for a person to check, with questions that the file leaves open.
+"""Suggestions for the columns of any roster: a map for a person to check, with questions that the file leaves open.
 
-Guesses from the values of a column: its unit, its levels, its codes for "not known", the order of its dates.
+From the values of a column follow its likely unit, levels, codes for "not known", and the order of its dates.
 """
 
 import datetime as dt
@@ -16,8 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from pfps_ml.core import InputError, Message
-from pfps_ml.domain import BY_NAME, INPUTS, YES_NO, Field, side_rule
-from pfps_ml.domain.input_validation import MISSING
+from pfps_ml.domain import BY_NAME, INPUTS, MISSING, YES_NO, Field, side_rule
 from pfps_ml.domain.synonyms import (
     Unit,
     facts,
@@ -88,7 +87,8 @@ def guess_levels(cells: Counter[str], about: Field) -> Guess:
         pairs = [f"{theirs} for {ours}" for theirs, ours in levels.items()]
         notes.append(Message("note_levels_likely", {"levels": pairs}))
     if unclear and not question:
-        notes.append(Message("note_cells_of_no_level", {"n": unclear.total(), "levels": about.levels}))
+        code = "note_rows_of_no_level" if about.required else "note_cells_of_no_level"
+        notes.append(Message(code, {"n": unclear.total(), "levels": about.levels}))
     samples = tuple(cell for cell in cells if level_of(cell, about, likely=True) or cell in codes)
     return Guess(_declared(levels=levels, missing=missing), samples, question, tuple(notes))
 
@@ -125,7 +125,7 @@ def guess_number(cells: Counter[str], about: Field, named: Named) -> Guess:
     missing = [*codes, *(cell for cell in cells if is_unknown(cell))]
     unread = sum(count for cell, count in cells.items() if cell not in numbers and not is_unknown(cell)) - unclear
     if unread:
-        notes.append(Message("note_cells_of_no_number", {"n": unread}))
+        notes.append(Message("note_rows_of_no_number" if about.required else "note_cells_of_no_number", {"n": unread}))
     if unclear:
         question, decimal = Message("ask_decimal", {"n": unclear}), OPEN
     elif cells and unread > (1 - _READABLE) * cells.total():

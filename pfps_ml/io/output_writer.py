@@ -1,6 +1,7 @@
-"""A roster that is changed, not scored: every row, and every cell that is not changed, stays as it was.
+"""How outputs are written: parts of a file and how they are put together, and a roster that comes back changed.
 
-The parts of an output, and how they are put together: lines of text, row groups of Parquet, rows of a workbook.
+A part is lines of text (CSV), row groups (Parquet) or rows of a sheet (workbook); the `Format` of `readers` says which.
+A changed roster is not scored: every row, and every cell that is not changed, stays as it was.
 """
 
 import shutil

@@ -1,15 +1,13 @@
-"""Rosters that leave the club: ids become pseudonyms, and columns that name a person are left out.
+"""Rosters that leave the club: columns that name a person are recognised, and ids become pseudonyms.
 
 A pseudonym is a keyed hash (HMAC-SHA256) of the id: the same id has the same pseudonym in every file, and nobody
-without the key can find the id. There is no list of both: to go back, the ids of the original are hashed again.
-
+without the key can work out the id. There is no list of both: to go back, the ids of the original are hashed again.
 Pseudonymised data are still personal data: a birth year, a club and a height may be enough for a person who knows the
 squad.
 
-Columns of a roster that name a person (names, addresses, dates of birth), recognised by header and by content.
-
-Nothing here is certain: a nickname in a column called `code` looks like a code. A column is reported by its place and
-its kind, never by a value.
+Columns that name a person (names, addresses, dates of birth) are recognised by header and by content. Nothing of this
+is certain: a nickname in a column called `code` looks like a code. A column is reported by its place and its kind,
+never by a value.
 """
 
 import csv
@@ -45,7 +43,7 @@ from pfps_ml.io.cells import texts
 from pfps_ml.io.csv_chunks import delimiter_of, head_of
 from pfps_ml.io.mapping import translate
 from pfps_ml.io.output_writer import Draft, read_draft, write_draft
-from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece
+from pfps_ml.io.readers import CSV, ENDINGS, PARQUET, Format, Size, format_of, open_source, pieces, read_piece
 from pfps_ml.io.roster import NAMES
 
 NAME, EMAIL, PHONE, BIRTH = "names", "email addresses", "phone numbers", "dates of birth"
@@ -127,7 +125,7 @@ def spot_in_head(roster: Path) -> list[Spotted]:
     """
     try:
         path = next(iter(sorted(roster.rglob("*.parquet"))), roster) if roster.is_dir() else roster
-        header, columns = _HEADS.get(path.suffix.lower(), _first_piece)(path)
+        header, columns = _HEADS.get(format_of(path), _first_piece)(path)
     except (OSError, InputError, UnicodeError, pa.ArrowException, csv.Error, StopIteration):
         return []  # scoring explains what is wrong with it
     # free text is left out: the columns that scoring adds are texts, and name nobody
@@ -211,7 +209,7 @@ def _first_piece(path: Path) -> tuple[Sequence[str], list[list[str]]]:
     return source.header, [texts(column.combine_chunks()).to_pylist() for column in table.columns]
 
 
-_HEADS: dict[str, Callable[[Path], Any]] = {".csv": _csv_head, ".parquet": _parquet_head}
+_HEADS: dict[Format | None, Callable[[Path], Any]] = {CSV: _csv_head, PARQUET: _parquet_head}
 
 
 SHORTEST = 32  # bytes of a key: as long as the hash

@@ -1,13 +1,13 @@
 """The formats of a roster file: CSV as clubs write it, Parquet, and workbooks; in pieces of whole rows, of any size.
 
-A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A workbook is one piece.
-
-A Parquet file in pieces: row groups that workers read by themselves, or rows that are handed to them.
+A table keeps what the file said: CSV cells stay text, Parquet columns keep their types. A workbook is one piece. A
+piece of Parquet is row groups that workers read by themselves, or rows that are handed to them. A `Format` says all
+that differs between the formats; which one a file has, its ending decides, in this module alone.
 """
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -15,13 +15,15 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from pfps_ml.core import Fault, InputError, Message
-from pfps_ml.io.cells import Dialect, texts, unguard
+from pfps_ml.core import Fault, InputError, Message, TooLarge
+from pfps_ml.io.cells import Dialect, check_columns, check_grid, check_rows, limits, texts, unguard
 from pfps_ml.io.csv_chunks import Span, delimiter_of, encoding_of, head_of, parse, read_span, scan, spans
 from pfps_ml.io.xlsx_tables import read_table
 
+_BATCHES = 8  # in which texts are read whose size cannot be known before
 _BUFFER = 1 << 20  # bytes of each column that are read at once: all of a row group's would not be constant memory
 _LARGE = 2  # pieces; a row group of more rows is read once and handed out, since nobody can read a part of it
 
@@ -45,13 +47,28 @@ def look(path: Path, whole: bool) -> tuple[tuple[str, ...], int, str]:
     OSError
         If it cannot be read.
     """
-    with _undamaged(), _opened(path) as file:
-        names, rows = tuple(file.schema_arrow.names), file.metadata.num_rows
+    with _undamaged():
+        footer = _footer(path)
+        if footer > limits().footer:
+            raise TooLarge(Message("parquet_footer_too_large", {"megabytes": limits().footer >> 20}))
+        with _opened(path) as file:
+            check_columns(file.metadata.num_columns)
+            names, rows = tuple(file.schema_arrow.names), file.metadata.num_rows
+            check_columns(len(names))
+            check_rows(rows)
     with path.open("rb") as content:
-        if not whole:
-            content.seek(-8, 2)  # the length of what a file says of itself, before the mark at its end
-            content.seek(-8 - int.from_bytes(content.read(4), "little"), 2)
+        content.seek(*((0,) if whole else (-8 - footer, 2)))
         return names, rows, hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _footer(path: Path) -> int:
+    """Return how many bytes a file says of itself, which stands before the mark at its end; 0 if that is no file."""
+    if not path.is_file():
+        return 0
+    with path.open("rb") as content:
+        content.seek(-min(8, path.stat().st_size), 2)
+        length, mark = int.from_bytes(content.read(4), "little"), content.read(4)
+        return length if mark == b"PAR1" and length < path.stat().st_size else 0
 
 
 def row_pieces(path: Path, rows: int, only: str | None) -> Iterator[Any]:
@@ -67,8 +84,10 @@ def row_pieces(path: Path, rows: int, only: str | None) -> Iterator[Any]:
         if max(counts, default=0) <= _LARGE * rows:
             yield from _grouped(counts, rows)
             return
-        for batch in file.iter_batches(rows, columns=None if only is None else [only], use_threads=False):
-            yield _valid(pa.Table.from_batches([batch]))
+        every = range(file.num_row_groups)
+        for group in every:
+            _check_unpacked(file, [group], rows)
+        yield from _batches(file, every, None if only is None else [only], min(rows, _safe_rows(file, every)))
 
 
 def read_groups(path: Path, digest: str, groups: Groups, names: list[str] | None) -> Any:
@@ -80,8 +99,12 @@ def read_groups(path: Path, digest: str, groups: Groups, names: list[str] | None
         If the file is damaged.
     """
     with _undamaged():
-        file = _kept_open(path, digest)
-        return _valid(file.read_row_groups(range(groups.start, groups.stop), names, use_threads=False))
+        file, numbers = _kept_open(path, digest), range(groups.start, groups.stop)
+        _check_unpacked(file, numbers, groups.rows)
+        rows = _safe_rows(file, numbers)
+        if rows >= groups.rows:
+            return _valid(_plain(file, file.read_row_groups(numbers, names, use_threads=False)))
+        return _joined(_batches(file, numbers, names, rows))
 
 
 def _grouped(counts: list[int], rows: int) -> Iterator[Groups]:
@@ -101,7 +124,88 @@ def _kept_open(path: Path, _digest: str) -> Any:
 
 
 def _opened(path: Path) -> Any:
-    return pq.ParquetFile(path, buffer_size=_BUFFER)
+    """Return an open file that reads texts as it stores them, once for many rows; `_plain` puts them into every row."""
+    file = pq.ParquetFile(path, buffer_size=_BUFFER)
+    flat = {one.name for one in file.schema_arrow if _is_text(one.type) and "." not in one.name}
+    texts = sorted(flat - _stored_as_differences(file))
+    if not texts:
+        return file
+    coded = pq.ParquetFile(path, metadata=file.metadata, buffer_size=_BUFFER, read_dictionary=texts)
+    file.close()
+    return coded
+
+
+def _stored_as_differences(file: Any) -> set[str]:
+    """Return the columns that Arrow cannot read as texts stored once: those stored as what is new in each text."""
+    groups = (file.metadata.row_group(at) for at in range(file.num_row_groups))
+    columns = (group.column(at) for group in groups for at in range(group.num_columns))
+    return {one.path_in_schema for one in columns if any(code.startswith("DELTA") for code in one.encodings)}
+
+
+def _is_text(kind: Any) -> bool:
+    return any(test(kind) for test in (pa.types.is_string, pa.types.is_binary, pa.types.is_large_string))
+
+
+def _check_unpacked(file: Any, numbers: Iterable[int], rows: int) -> None:
+    """Refuse some row groups of which so many rows, once unpacked, are more than may be in memory."""
+    for groups in (file.metadata.row_group(at) for at in numbers):
+        share = min(rows / max(groups.num_rows, 1), 1)
+        if groups.total_byte_size * share > limits().characters:
+            raise _texts_too_large()
+
+
+def _safe_rows(file: Any, numbers: Iterable[int]) -> int:
+    """Return how many rows can be read before their size is looked at, if every cell were all that its column stores.
+
+    Of texts that are read as they are stored, that is no question; it is one of texts in lists, and of texts that are
+    stored as what is new beside the one before.
+    """
+    groups = [file.metadata.row_group(at) for at in numbers]
+    columns = [group.column(at) for group in groups for at in range(group.num_columns)]
+    risky = [one.total_uncompressed_size for one in columns if one.physical_type == "BYTE_ARRAY"
+             and ("." in one.path_in_schema or "DELTA_BYTE_ARRAY" in one.encodings)]  # fmt: skip
+    return int(max(limits().characters // _BATCHES // max(sum(risky), 1), 1))
+
+
+def _batches(file: Any, numbers: Iterable[int], names: list[str] | None, rows: int) -> Iterator[Any]:
+    for batch in file.iter_batches(rows, list(numbers), names, use_threads=False):
+        yield _valid(_plain(file, pa.Table.from_batches([batch])))
+
+
+def _joined(tables: Iterable[Any]) -> Any:
+    """Return tables as one; they are not all waited for where they hold too much."""
+    parts, size = list[Any](), 0
+    for table in tables:
+        size += table.nbytes
+        if size > limits().characters:
+            raise _texts_too_large()
+        parts.append(table)
+    return pa.concat_tables(parts)
+
+
+def _plain(file: Any, table: Any) -> Any:
+    """Return a table whose texts stand in every row, if that is not too much."""
+    coded = [at for at, one in enumerate(table.schema) if pa.types.is_dictionary(one.type)]
+    if sum(_decoded_size(table.column(at)) for at in coded) > limits().characters:
+        raise _texts_too_large()
+    schema = file.metadata.schema.to_arrow_schema()
+    for at in coded:
+        kind = schema.field(table.schema[at].name).type
+        if not pa.types.is_dictionary(kind):
+            table = table.set_column(at, pa.field(table.schema[at].name, kind), table.column(at).cast(kind))
+    return table
+
+
+def _decoded_size(column: Any) -> int:
+    """Return the bytes of a column whose texts stand in every row; 0 if they are no texts."""
+    if not _is_text(column.type.value_type):
+        return 0
+    chunks = ((chunk.indices, pc.binary_length(chunk.dictionary)) for chunk in column.chunks)
+    return sum(pc.sum(lengths.cast(pa.int64()).take(indices)).as_py() or 0 for indices, lengths in chunks)
+
+
+def _texts_too_large() -> TooLarge:
+    return TooLarge(Message("texts_too_large", {"megabytes": limits().characters >> 20}))
 
 
 def _valid(table: Any) -> Any:
@@ -114,13 +218,14 @@ def _undamaged() -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, ValueError) as error:
-        if getattr(error, "errno", None):  # of the disk, not of Arrow
+        # of the disk or the memory, not of the file
+        if getattr(error, "errno", None) or isinstance(error, MemoryError):
             raise
         raise InputError(Message("parquet_damaged")) from error
 
 
-MAX_COLUMNS = 2_000
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_COUNTED = 1 << 20  # bytes of CSV whose rows are counted at once
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
 _CELLS = 1 << 22  # of a piece of Parquet
 
@@ -135,6 +240,8 @@ class Format:
     ----------
     ending
         The ending of the files that are written.
+    media_type
+        What a browser and the service call such a file (IANA).
     also_read
         Other endings that files of this format may have.
     is_text
@@ -144,6 +251,7 @@ class Format:
     """
 
     ending: str
+    media_type: str
     also_read: tuple[str, ...] = ()
     is_text: bool = False
     has_sheets: bool = False
@@ -231,9 +339,11 @@ class Sheet:
     faults: tuple[Fault, ...] = field(default=())
 
 
-CSV = Format(".csv", is_text=True)
-PARQUET = Format(".parquet")
-WORKBOOK = Format(".xlsx", also_read=(".xlsm",), has_sheets=True)
+CSV = Format(".csv", "text/csv", is_text=True)
+PARQUET = Format(".parquet", "application/vnd.apache.parquet")
+WORKBOOK = Format(
+    ".xlsx", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", also_read=(".xlsm",), has_sheets=True
+)
 ENDINGS = (CSV.ending, PARQUET.ending, WORKBOOK.ending)  # of what is written
 _BY_ENDING = {ending: one for one in (CSV, PARQUET, WORKBOOK) for ending in (one.ending, *one.also_read)}
 
@@ -335,6 +445,7 @@ def read_piece(source: Source, piece: Piece, only: list[int] | None = None) -> S
     if source.encoding != "utf-8":
         text = text.decode(source.encoding).encode()
     block = parse(text, source.dialect.delimiter, len(source.header), piece, places)
+    check_grid(block.rows, len(source.header))
     columns = [block.columns[at] for at in places]
     return Sheet(pa.Table.from_arrays(columns, [source.header[at] for at in places]), block.faults)
 
@@ -359,13 +470,11 @@ def read_all(source: Source, size: Size | None = None) -> Sheet:
 
 def _open_parquet(path: Path, whole: bool) -> Source:
     names, rows, digest = look(path, whole)
-    _check_width(len(names))
     return Source(path, names, Dialect(), rows, digest, max(rows, 1))
 
 
 def _open_book(path: Path, known: frozenset[str], sheet: str | None) -> Source:
     read = read_table(path, known, sheet)
-    _check_width(len(read.names))
     with path.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()
     rows = read.table.num_rows
@@ -401,18 +510,24 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
         raise InputError(Message("roster_empty"))
     if _CONTROL.search("".join(header)):
         raise InputError(Message("csv_is_binary"))
-    _check_width(len(header))
+    check_columns(len(header))
     names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
     start = script.start + len(text[:end].encode(encoding))
     dialect, size = Dialect(delimiter, bom=script.marked), path.stat().st_size
-    return Source(
+    source = Source(
         path, names, dialect, int(filled), script.digest, size, encoding, start, first=tuple(first), above=above
     )
+    _count_rows(source)
+    return source
 
 
-def _check_width(columns: int) -> None:
-    if columns > MAX_COLUMNS:
-        raise InputError(Message("too_many_columns", {"most": MAX_COLUMNS, "columns": columns}))
+def _count_rows(source: Source) -> None:
+    """Refuse a CSV file of more rows than a file may have here: rows are records, however many lines they have."""
+    if limits().rows is not None:
+        rows = 0
+        for span in pieces(source, Size(characters=_COUNTED)):
+            rows += read_piece(source, span, [0]).table.num_rows
+            check_rows(rows)
 
 
 __all__ = [

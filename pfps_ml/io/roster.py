@@ -1,12 +1,8 @@
-"""Rosters read whole: what each cell means, and what is wrong with it.
+"""Rosters read: what the header and a map decide, what each cell means, and what is wrong with each row.
 
-The rows of a roster: their coded numbers, and what is wrong with them.
-
-Each row is read by itself, so a file may be cut anywhere. Ids that several rows share are looked for before.
-
-What the header of a roster file, and a map, decide for all of its rows.
-
-Cells as people write them, such as `61,5 kg` or `Ja`: read where they can mean one thing only.
+Each row is read by itself, so a file may be cut anywhere. Ids that several rows share are looked for before. Cells are
+read as people write them, such as `61,5 kg` or `Ja`, where they can mean one thing only. A cell that cannot be used is
+set aside and named; see `pfps_ml.domain.input_validation.Checked`.
 """
 
 from collections import Counter
@@ -26,12 +22,14 @@ from pfps_ml.domain import (
     ARMS,
     INPUTS,
     VISIT,
+    Checked,
     Field,
     added_by_scoring,
+    check,
     field as field_of,
     scored_before as has_scored_columns,
+    set_aside_contradictions,
 )
-from pfps_ml.domain.input_validation import Checked, check
 from pfps_ml.domain.synonyms import is_summary, level_of, read_number
 from pfps_ml.io.cells import texts
 from pfps_ml.io.column_matching import check_header, second_header
@@ -191,7 +189,7 @@ class Rows:
     checked: Checked
 
 
-def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
+def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False) -> Rows:
     """Read some rows: every fault of a row is found, and none costs another row anything.
 
     Parameters
@@ -202,6 +200,8 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
         What the columns are.
     shared
         The ids that more than one row of the whole file has.
+    strict
+        Whether any fault rejects its row; see `Checked`.
     """
     misfits = _misfits(sheet, layout)
     # in a row that does not fit the header, other faults are consequences
@@ -220,7 +220,7 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared) -> Rows:
     if "runner_id" not in table.column_names:
         table = table.append_column("runner_id", pa.array(ids.where(plain_ids(ids).notna()), pa.string()))
     frame = pd.DataFrame(values, index=pd.RangeIndex(sheet.table.num_rows))
-    return Rows(table, ids, Checked(frame, tuple(faults)))
+    return Rows(table, ids, Checked(frame, tuple(faults), strict))
 
 
 def _sums_named(sheet: Sheet, faults: list[Fault]) -> list[Fault]:
@@ -283,7 +283,7 @@ def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list
     for field in _per_kg(layout):
         values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
         faults += wrong
-    return values, faults
+    return values, [*faults, *set_aside_contradictions(values)]
 
 
 def id_texts(column: Any, layout: ColumnLayout) -> pd.Series:
@@ -436,15 +436,33 @@ def _translated(cells: pd.Series, column: Any, layout: ColumnLayout) -> pd.Serie
 
 @dataclass(frozen=True)
 class Summary:
-    """How many rows came in, were scored and were rejected; `problems` counts the rejected rows by field.
+    """How many rows came in and what became of them: `rows` is the sum of the other three counts.
 
-    A row that does not fit the header counts under `row`; one with two faults counts under both.
+    Attributes
+    ----------
+    rows
+        Rows of the file.
+    scored
+        Rows without a fault.
+    partly
+        Rows that are scored without the cells that their faults name.
+    rejected
+        Rows that are not scored.
+    problems
+        Rows with a fault, by field. A row that does not fit the header counts under `row`; one with two faults counts
+        under both.
     """
 
     rows: int
     scored: int
+    partly: int
     rejected: int
     problems: dict[str, int]
+
+    @property
+    def balances(self) -> bool:
+        """Whether every row is counted once."""
+        return self.rows == self.scored + self.partly + self.rejected
 
 
 @dataclass(frozen=True)
@@ -478,7 +496,7 @@ class Roster:
 
     @property
     def faults(self) -> tuple[Fault, ...]:
-        """What is wrong, by row; a row with any fault is rejected."""
+        """What is wrong, by row."""
         return self.checked.faults
 
     @property
@@ -489,10 +507,10 @@ class Roster:
 
 def summary_of(checked: Checked) -> Summary:
     """Return the account of some rows."""
-    rejected = int(checked.rejected.sum())
+    partly, rejected, rows = int(checked.partly.sum()), int(checked.rejected.sum()), len(checked.values)
     seen = dict.fromkeys((fault.row, fault.field or "row") for fault in checked.faults)
     problems = dict(Counter(field for _, field in seen).most_common())
-    return Summary(len(checked.values), len(checked.values) - rejected, rejected, problems)
+    return Summary(rows, rows - partly - rejected, partly, rejected, problems)
 
 
 def propose_map(source: Path, sheet: str | None = None) -> Proposed:
@@ -513,7 +531,7 @@ def propose_map(source: Path, sheet: str | None = None) -> Proposed:
     return propose(open_source(source, NAMES, sheet=sheet), sheet, date.today())
 
 
-def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
+def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: bool = False) -> Roster:
     """Read and check a roster without scoring it.
 
     Parameters
@@ -522,6 +540,8 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
         A .csv, .xlsx or .parquet file with the columns of `pfps template`, in any order, and any others.
     mapping
         A map (see `pfps_ml.io.mapping`), or where it stands, for a file with its own names, levels or units.
+    strict
+        Whether any fault rejects its row, as a cohort needs; else a fault of an optional cell costs that cell alone.
 
     Raises
     ------
@@ -538,7 +558,7 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None) -> Roster:
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
     if layout.newest >= 0 and layout.mapping.event is None:
         shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
-    rows = read_rows(sheet, layout, shared)
+    rows = read_rows(sheet, layout, shared, strict)
     return Roster(rows.table, rows.ids, rows.checked, _one_sided(sheet, layout, rows.ids), opened.no_runners)
 
 

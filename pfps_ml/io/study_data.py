@@ -1,11 +1,8 @@
 """A cohort with outcomes, read from any file that rosters are read from, with an account of every row.
 
 Runners are followed for new pain; patients, who had one of the arms, for success. A file with a column of arms is one
-of patients.
-
-A cohort file's own columns: those that the dictionary has no field for.
-
-The cells of an outcome as 0 and 1: written so, as no and yes, or as two levels of which --event names the case.
+of patients. Columns that the dictionary has no field for (outcome, follow-up, period) are named by `Columns`. An
+outcome is 0 and 1, no and yes, or two levels of which --event names the case.
 """
 
 import hashlib
@@ -18,8 +15,19 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Fault, Floats, InvalidInput, Message, NDArray
-from pfps_ml.domain import ARMS, BY_NAME, DAYS_A_MONTH, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, Horizon, Outcome
-from pfps_ml.domain.input_validation import derive, is_missing
+from pfps_ml.domain import (
+    ARMS,
+    BY_NAME,
+    DAYS_A_MONTH,
+    ONSET,
+    ONSET_FIELDS,
+    PATHWAY_FIELDS,
+    SUCCESS,
+    Horizon,
+    Outcome,
+    derive,
+    is_missing,
+)
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.roster import Roster, read_roster
 
@@ -266,7 +274,7 @@ class Cohort:
     y
         1 for a case or a success, 0 for none, NaN where nothing is known; as the file says, shape (rows,).
     rejected
-        Rows with a fault in a field.
+        Rows with a fault in any field: in a cohort, unlike a roster, one bad cell costs the row.
     faults
         What is wrong with them.
     club, person, period
@@ -375,7 +383,7 @@ def read_cohort(
         written in another way than expected.
     """
     declared = load_mapping(mapping)
-    roster = read_roster(source, declared)
+    roster = read_roster(source, declared, strict=True)  # a model must not learn from half a row that is wrong
     table = Table(roster, declared)
     columns = _with_usual_names(columns, table.names)
     table.expect(columns.named)

@@ -1,10 +1,10 @@
 """The load of one runner on a day, from the entries of a log: the figures of the dictionary, or why there is none.
 
+An entry says what all sources of logs agree on: a day, units, and whether it is a run.
+
 Days without an entry are not days without running. A log is known from its first entry to the day that is asked for,
 but for silences of more than SILENCE days: the watch may have been lost as well as the wish to run. A figure whose days
-are not all known, or hold a run of unknown length, is not given.
-
-One entry of a training log, and what all sources agree on: units, and what is a run.
+are not all known, or hold a run of unknown length, is left out.
 """
 
 import re

@@ -1,13 +1,12 @@
-"""Workbooks (.xlsx): their sheets, number formats and texts. Macros are not read, and nothing is run.
+"""Workbooks (.xlsx): the archive, its sheets, and the cells of a sheet, row after row, as values. Nothing is run.
 
 A zip file states the size of its parts before they are unpacked. One that states a wrong size fails while it is read,
-so a small file cannot become a large one in memory.
+so a small file cannot become a large one in memory. Macros are not read.
 
-The cells of one sheet of a workbook, row after row, as values.
-
-Read with expat rather than by a library, because three things decide whether a cell is read rightly and whether a
-file can do harm, and no library shows them: a percentage (0.12 that is shown as 12 %), a formula that was never
-calculated, and how far out the last cell lies (a single one in the last corner is 17,000 million cells of a grid).
+Cells are read with expat rather than by a library, because three things decide whether a cell is read rightly and
+whether a file can do harm, and no library shows them: a percentage (0.12 that is shown as 12 %), a formula that was
+never calculated, and how far out the last cell lies (a single one in the last corner is 17,000 million cells of a
+grid).
 """
 
 import posixpath
@@ -21,11 +20,14 @@ from pathlib import Path
 from typing import IO, Any
 from xml.parsers import expat
 
-from pfps_ml.core import InputError, Message
+from pfps_ml.core import InputError, Message, TooLarge
+from pfps_ml.io.cells import check_columns, check_rows, limits
+from pfps_ml.io.column_matching import HEAD_ROWS
 
-MAX_CELLS = 1_500_000  # 40,000 runners with every field
 UNCALCULATED = object()  # a formula without a value
 _BLOCK = 1 << 18
+_LONGEST_CHARACTER = 4  # bytes
+_HEADER_ROWS = HEAD_ROWS + 1  # that may stand above the runners; the table itself is counted once it is known
 _PLACE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 # cells with a border and nothing in them, and rows of them: spreadsheets write a million of each
 _BLANK_CELLS = re.compile(rb'(?:<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]+")?/>)+')
@@ -64,30 +66,48 @@ def rows_of(file: IO[bytes], strings: Sequence[str], styles: Styles, merged: lis
 
     Raises
     ------
-    InputError
-        If there are more cells than a workbook may have.
+    TooLarge
+        If there are more rows, columns or cells than a workbook may have, or a cell is too long.
     """
     reader = _Reader(strings, styles, merged)
-    parser, filled, rest = _parser(reader), 0, b""
-    while block := file.read(_BLOCK):
-        block = rest + block
-        end = block.rfind(b">") + 1 or len(block)
-        parser.Parse(_BLANK_ROWS.sub(b"", _BLANK_CELLS.sub(b"", block[:end])))
-        rest = block[end:]
-        for row in reader.rows:
-            filled += len(row.cells)
-            yield row
+    for _ in _parsed(file, reader):
+        yield from reader.rows
         reader.rows.clear()
-        if filled > MAX_CELLS:
-            raise InputError(Message("sheet_too_large", {"most": MAX_CELLS}))
-    parser.Parse(rest, True)
 
 
 def read_strings(file: IO[bytes]) -> list[str]:
-    """Return the texts that the cells of a workbook share."""
+    """Return the texts that the cells of a workbook share.
+
+    Raises
+    ------
+    TooLarge
+        If there are more texts than a workbook may have cells, or one is too long.
+    """
     reader = _Reader((), Styles(), [])
-    _parser(reader).ParseFile(file)
+    for _ in _parsed(file, reader):
+        pass
     return reader.strings
+
+
+def _parsed(file: IO[bytes], reader: "_Reader") -> Iterator[None]:
+    """Let a reader see a part of a workbook, block by block; a tag or a text that never ends is not waited for."""
+    parser, rest, unended = _parser(reader), b"", 0
+    while block := file.read(_BLOCK):
+        block = rest + block
+        end = block.rfind(b">") + 1
+        unended = 0 if end else unended + len(block)
+        if unended > _LONGEST_CHARACTER * limits().cell:
+            raise _cell_too_long()
+        end = end or len(block)
+        parser.Parse(_BLANK_ROWS.sub(b"", _BLANK_CELLS.sub(b"", block[:end])))
+        rest = block[end:]
+        yield
+    parser.Parse(rest, True)
+    yield
+
+
+def _cell_too_long() -> TooLarge:
+    return TooLarge(Message("cell_too_long", {"most": limits().cell}))
 
 
 def place_of(name: str) -> tuple[int, int] | None:
@@ -110,9 +130,15 @@ class _Reader:
         self.number, self.column, self.cells = 0, -1, dict[int, Any]()
         self.kind, self.style, self.formula, self.ruby = "n", "", False, False
         self.texts, self.written = list[str](), list[str]()
+        self.limits, self.characters, self.depth = limits(), 0, 0
+        self.elements, self.filled, self.filled_rows = 0, 0, 0
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
+        self.depth += 1
+        self.elements += 1
+        if self.depth > self.limits.depth or self.elements > self.limits.elements:
+            raise TooLarge(Message("workbook_too_many_elements", {"most": self.limits.elements}))
         if tag == "c":
             place = place_of(attributes.get("r", ""))
             self.column = place[0] if place else self.column + 1
@@ -129,10 +155,19 @@ class _Reader:
         elif tag in ("si", "rPh"):
             self.ruby = tag == "rPh"
             self.written = [] if tag == "si" else self.written
+        if tag in ("c", "row", "si"):
+            self.characters = 0
         self.texts.clear()
+
+    def text(self, characters: str) -> None:
+        self.characters += len(characters)
+        if self.characters > self.limits.cell:
+            raise _cell_too_long()
+        self.texts.append(characters)
 
     def end(self, tag: str) -> None:
         tag = tag.rpartition(":")[2]
+        self.depth -= 1
         if tag in ("v", "t") and not self.ruby:
             self.written += self.texts
         elif tag == "c":
@@ -140,12 +175,25 @@ class _Reader:
             if value is not None:
                 self.cells[self.column] = value
         elif tag == "row" and self.cells:
-            self.rows.append(Row(self.number, self.cells))
+            self.end_row()
         elif tag == "si":
+            self.count(1)
             self.strings.append(_unescaped("".join(self.written)))
         elif tag == "rPh":
             self.ruby = False
         self.texts.clear()
+
+    def end_row(self) -> None:
+        check_columns(len(self.cells))
+        self.count(len(self.cells))
+        self.filled_rows += any(cell != "" for cell in self.cells.values())
+        check_rows(self.filled_rows - _HEADER_ROWS)
+        self.rows.append(Row(self.number, self.cells))
+
+    def count(self, cells: int) -> None:
+        self.filled += cells
+        if self.filled > self.limits.cells:
+            raise TooLarge(Message("sheet_too_large", {"most": self.limits.cells}))
 
     def value(self) -> object:
         """Return the value of the cell that ends here; None if it is blank."""
@@ -170,7 +218,7 @@ def _parser(reader: _Reader) -> expat.XMLParserType:
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.StartElementHandler, parser.EndElementHandler = reader.start, reader.end
-    parser.CharacterDataHandler = reader.texts.append
+    parser.CharacterDataHandler = reader.text
     parser.StartDoctypeDeclHandler = _refuse  # only an attack has one
     return parser
 
@@ -183,11 +231,19 @@ def _unescaped(text: str) -> str:
     return _ESCAPED.sub(lambda code: chr(int(code[1], 16)), text) if "_x" in text else text
 
 
-MAX_BYTES = 64_000_000  # on the disk
-MAX_PART = {"sheet": 512_000_000, "strings": 64_000_000, "rest": 8_000_000}  # unpacked
+_ENTRY = b"PK\x01\x02"  # before each entry of an archive's list
+_PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # no others in a workbook, and they are unpacked piece by piece
 _OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
 _DAMAGED = (zipfile.BadZipFile, expat.ExpatError, SyntaxError, ValueError, LookupError, OverflowError, EOFError,
             NotImplementedError, RuntimeError, UnicodeError, zipfile.zlib.error)  # type: ignore[attr-defined]  # fmt: skip
+
+
+@dataclass
+class _Archive:
+    """An open archive, and the bytes that its parts have stated so far: those of a part that is read twice, twice."""
+
+    zip: zipfile.ZipFile
+    unpacked: int = 0
 
 
 @dataclass(frozen=True)
@@ -203,7 +259,7 @@ class Tab:
 class Book:
     """An open workbook: its sheets, and how their cells are read."""
 
-    archive: zipfile.ZipFile
+    archive: "_Archive"
     tabs: tuple[Tab, ...]
     styles: Styles
     strings: list[str]
@@ -229,16 +285,18 @@ def opened_book(path: Path) -> Iterator[Book]:
         start = file.read(4)
     if start == _OLD:
         raise InputError(Message("workbook_old_or_locked"))
-    if path.stat().st_size > MAX_BYTES:
-        raise InputError(Message("workbook_too_large", {"megabytes": MAX_BYTES // 1_000_000}))
+    if path.stat().st_size > limits().book:
+        raise TooLarge(Message("workbook_too_large", {"megabytes": limits().book // 1_000_000}))
+    if path.read_bytes().count(_ENTRY) > limits().entries:
+        raise TooLarge(Message("workbook_too_many_parts", {"most": limits().entries, "sheets": limits().sheets}))
     try:
         with zipfile.ZipFile(path) as archive:
-            yield _book(archive)
+            yield _book(_Archive(archive))
     except _DAMAGED as error:
         raise InputError(Message("workbook_damaged")) from error
 
 
-def _book(archive: zipfile.ZipFile) -> Book:
+def _book(archive: "_Archive") -> Book:
     main = next((part for kind, part in _related(archive, "").values() if kind == "officeDocument"), "xl/workbook.xml")
     tree, related = _tree(archive, main), _related(archive, main)
     tabs = tuple(
@@ -248,6 +306,8 @@ def _book(archive: zipfile.ZipFile) -> Book:
     )
     if not tabs:
         raise InputError(Message("workbook_without_cells"))
+    if len(tabs) > limits().sheets:
+        raise TooLarge(Message("workbook_too_many_parts", {"most": limits().entries, "sheets": limits().sheets}))
     parts = dict(related.values())
     old_dates = any(_plain(node.attrib).get("date1904") in ("1", "true") for node in tree if _tag(node) == "workbookPr")
     styles = _styles(archive, parts["styles"], old_dates) if "styles" in parts else Styles()
@@ -257,7 +317,7 @@ def _book(archive: zipfile.ZipFile) -> Book:
         return Book(archive, tabs, styles, read_strings(file))
 
 
-def _styles(archive: zipfile.ZipFile, part: str, old_dates: bool) -> Styles:
+def _styles(archive: "_Archive", part: str, old_dates: bool) -> Styles:
     """Return which formats (by their place in the list that cells refer to) are dates and percentages."""
     from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format, is_timedelta_format
     from openpyxl.utils.datetime import MAC_EPOCH, WINDOWS_EPOCH
@@ -286,31 +346,38 @@ def _date(number: float, epoch: Any) -> object:
     return moment.date() if isinstance(moment, datetime) and midnight else moment
 
 
-def _related(archive: zipfile.ZipFile, part: str) -> dict[str, tuple[str, str]]:
+def _related(archive: "_Archive", part: str) -> dict[str, tuple[str, str]]:
     """Return the parts that a part refers to, by the id that it gives them: what each is, and where it is kept."""
     folder, name = posixpath.split(part)
     rels = posixpath.join(folder, "_rels", f"{name}.rels")
     parts = {}
-    for node in _tree(archive, rels) if rels in archive.namelist() else ():
+    for node in _tree(archive, rels) if rels in archive.zip.NameToInfo else ():
         attributes = _plain(node.attrib)
         where = posixpath.normpath(posixpath.join("/", folder, attributes.get("Target", ""))).lstrip("/")
         parts[attributes.get("Id", "")] = (posixpath.basename(attributes.get("Type", "")), where)
     return parts
 
 
-def _tree(archive: zipfile.ZipFile, part: str) -> Any:
+def _tree(archive: "_Archive", part: str) -> Any:
     from openpyxl.xml.functions import fromstring
 
-    with _part(archive, part, "rest") as file:
-        return fromstring(file.read())
+    with _part(archive, part, "part") as file:
+        content = file.read()
+    if content.count(b"<") > 2 * limits().described:
+        raise TooLarge(Message("workbook_too_many_elements", {"most": limits().described}))
+    return fromstring(content)
 
 
 @contextmanager
-def _part(archive: zipfile.ZipFile, part: str, kind: str) -> Iterator[IO[bytes]]:
-    if archive.getinfo(part).file_size > MAX_PART[kind]:
-        limits = {"sheet": MAX_PART["sheet"] // 1_000_000, "texts": MAX_PART["strings"] // 1_000_000}
-        raise InputError(Message("workbook_part_too_large", limits))
-    with archive.open(part) as file:
+def _part(archive: "_Archive", part: str, kind: str) -> Iterator[IO[bytes]]:
+    info, sizes = archive.zip.getinfo(part), limits()
+    archive.unpacked += info.file_size
+    if info.file_size > getattr(sizes, kind) or archive.unpacked > sizes.unpacked:
+        megabytes = {"sheet": sizes.sheet // 1_000_000, "texts": sizes.strings // 1_000_000}
+        raise TooLarge(Message("workbook_part_too_large", megabytes))
+    if info.compress_type not in _PACKED:
+        raise InputError(Message("workbook_damaged"))
+    with archive.zip.open(info) as file:
         yield file
 
 
@@ -323,6 +390,6 @@ def _plain(attributes: Any) -> dict[str, str]:
 
 
 __all__ = [
-    "MAX_BYTES", "MAX_CELLS", "MAX_PART", "UNCALCULATED", "Book", "Row", "Styles", "Tab", "opened_book", "place_of",
+    "UNCALCULATED", "Book", "Row", "Styles", "Tab", "opened_book", "place_of",
     "read_strings", "rows_of",
 ]  # fmt: skip

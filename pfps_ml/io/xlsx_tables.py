@@ -1,10 +1,9 @@
-"""An empty roster as a workbook: lists to choose from, limits that the spreadsheet holds to, and what each cell is.
+"""Tables in workbooks: the table on a sheet, the scored roster as a sheet, and an empty roster to fill in.
 
-Workbooks written: the scored roster as a sheet, the same bytes for the same rows whenever it is written.
-
-The table on a sheet of a workbook: its header, wherever that stands, and the rows below it.
-
-Columns whose cells are all of one kind (numbers, dates, truth values) keep it; all others are text, cell by cell.
+A table is read from its header, wherever that stands, and the rows below it. Columns whose cells are all of one kind
+(numbers, dates, truth values) keep it; all others are text, cell by cell. What is written has the same bytes for the
+same rows whenever it is written. The empty roster has lists to choose from, the limits of each field, and what each
+cell is.
 """
 
 import datetime as dt
@@ -24,7 +23,7 @@ import pyarrow.compute as pc
 from pfps_ml.core import Fault, InputError, Message, OutputError
 from pfps_ml.domain import INPUTS, Field
 from pfps_ml.domain.synonyms import is_summary
-from pfps_ml.io.cells import guarded, texts, unguard
+from pfps_ml.io.cells import check_columns, check_grid, check_rows, guarded, texts, unguard
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, surely_named, upper_header
 from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of
 
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
 
 _WHOLE = 2**53  # below it, every whole number is a float, too
 UNCALCULATED_MARK = "#FORMULA "  # before the place of a formula that was never calculated
+_COMPARED = 200  # cells of a header that are compared with other words for our fields
 _TABLE = 2  # names that make a sheet look like a roster
 
 
@@ -116,7 +116,7 @@ def _roster_tab(book: Book, known: frozenset[str]) -> Tab:
 
 def _looks_like_a_roster(rows: list[list[str]], known: frozenset[str]) -> bool:
     header = rows[header_at(rows, known)]
-    return len({cell if cell in known else surely_named(cell) for cell in header} - {None}) >= _TABLE
+    return len({cell if cell in known else surely_named(cell) for cell in header[:_COMPARED]} - {None}) >= _TABLE
 
 
 def _names(tabs: Iterable[Tab]) -> list[str]:
@@ -131,6 +131,9 @@ def _table(sheet: str, rows: Sequence[Row], known: frozenset[str], merged: list[
     sums = [(row.number, text) for row in filled if (text := _summary_in(row, head))]
     below = [row for row in filled if row.number not in dict(sums)]
     places = sorted({place for row in below for place, cell in row.cells.items() if cell != ""} | set(head))
+    check_rows(len(below))
+    check_columns(len(places))
+    check_grid(len(below), len(places))
     for row in below:
         _name_uncalculated(sheet, row)
     names = tuple(head.get(place) or f"column_{number}" for number, place in enumerate(places, start=1))

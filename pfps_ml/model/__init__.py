@@ -11,6 +11,7 @@ from pfps_ml.model.additive import (
     Pair,
     Step,
     Term,
+    Values,
     add,
     codes,
     count,
@@ -87,14 +88,6 @@ from pfps_ml.model.preference import (
     preference_message,
     preferences,
 )
-from pfps_ml.model.propensity import (
-    PropensityModel,
-    cross_fitted,
-    eligibility,
-    fit_propensity,
-    propensity_from_json,
-    propensity_to_json,
-)
 from pfps_ml.model.reference import (
     KEY,
     SMALLEST,
@@ -108,7 +101,17 @@ from pfps_ml.model.reference import (
     overlap_of,
     overlap_to_json,
 )
-from pfps_ml.model.spline_basis import Basis, basis, basis_on, fit_logistic, fit_path
+from pfps_ml.model.spline_basis import (
+    Basis,
+    PropensityModel,
+    basis,
+    basis_on,
+    cross_fitted,
+    eligibility,
+    fit_propensity,
+    propensity_from_json,
+    propensity_to_json,
+)
 from pfps_ml.model.wording import (
     SILENT,
     Caution,
@@ -129,13 +132,13 @@ __all__ = [
     "SMALLEST", "TOLERANCE", "VISIT_COLUMNS", "AdditiveModel", "Assessment", "Assessments", "Basis", "Bundle",
     "Caution", "Cautions", "Comparison", "Dictionary", "Estimate", "Explainer", "GainTables", "Gate", "Held",
     "Interval", "Line", "OutcomeSchema", "Overlap", "Pair", "PairGain", "Prediction", "Predictor", "Preferences",
-    "PropensityModel", "Reason", "Rival", "Schema", "Scorer", "Scores", "Step", "Term", "add", "as_categorical",
-    "average", "basis", "basis_on", "build_reference", "bundle_parts", "cautions_of", "changes",
-    "check_reference", "codes", "count", "cross_fitted", "dictionary_now", "dictionary_of_format_1", "digest", "dump",
-    "eligibility", "explainer", "explainer_from_json", "explainer_to_json", "fields_in", "fields_of_onset",
-    "fields_of_success", "fingerprint_of", "fit_logistic", "fit_path", "fit_propensity", "from_json", "gain_tables",
-    "gate_from_json", "gate_to_json", "golden_answers", "golden_inputs", "interval_from_json", "judge", "labels",
-    "listed", "load_bundle", "manifest_of", "measure_column", "measure_message", "models_to_json", "numbered",
+    "PropensityModel", "Reason", "Rival", "Schema", "Scorer", "Scores", "Step", "Term", "Values", "add",
+    "as_categorical", "average", "basis", "basis_on", "build_reference", "bundle_parts", "cautions_of", "changes",
+    "check_reference", "codes", "count", "cross_fitted", "dictionary_now", "dictionary_of_format_1", "digest",
+    "dump", "eligibility", "explainer", "explainer_from_json", "explainer_to_json", "fields_in", "fields_of_onset",
+    "fields_of_success", "fingerprint_of", "fit_propensity", "from_json", "gain_tables", "gate_from_json",
+    "gate_to_json", "golden_answers", "golden_inputs", "interval_from_json", "judge", "labels", "listed",
+    "load_bundle", "manifest_of", "measure_column", "measure_message", "models_to_json", "numbered",
     "onset_to_json", "overlap_of", "overlap_to_json", "parts_of", "pathways_to_json", "predictor_from_json",
     "predictor_from_models", "preference_message", "preferences", "probability", "propensity_from_json",
     "propensity_to_json", "reason_columns", "reason_message", "released_bundle", "reproduce", "save_bundle",

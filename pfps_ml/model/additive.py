@@ -1,16 +1,15 @@
-"""Exact interventional Shapley values of an additive model, precomputed as tables.
+"""The additive model: a sum of small tables on the scale of its link, and its exact Shapley values.
 
-The background b is the training data. A one-field term gives its centred value; a two-field term t gives its field j
+A model has one or more *members* that share cuts and knots: member 0 predicts, the others are replicates (bootstrap
+resamples or evidence draws) that give the interval. Their values lie side by side, so a lookup reads all of them.
+
+Shapley values are interventional, exact, and precomputed as tables. The background b is the training data. A one-field
+term gives its centred value; a two-field term t gives its field j
 
     1/2 [E_b t(x_j, b_l) - E_b t(b_j, b_l)] + 1/2 [t(x_j, x_l) - E_b t(b_j, x_l)]
 
 with the joint background in E_b t(b_j, b_l). No sampling and no approximation: the sum of all fields and the base is
 the margin. A missing field is never a reason: what its "missing" entry adds goes to the base of that row.
-
-The additive model: a sum of small tables on the log-odds scale, and the engine that reads them.
-
-A model has one or more *members* that share cuts and knots: member 0 predicts, the others are replicates (bootstrap
-resamples or evidence draws) that give the interval. Their values lie side by side, so a lookup finds all of them.
 """
 
 from collections.abc import Iterable, Mapping

@@ -23,24 +23,29 @@ from pfps_ml.domain import (
     VISIT,
     Arm,
     Link,
+    Rule,
+    complete,
     origin_message,
     risk_columns,
     roster_columns,
+    rules_with,
     visit_columns,
 )
-from pfps_ml.domain.input_validation import complete
 from pfps_ml.model.bundle import Bundle
 from pfps_ml.model.prediction import Estimate, Prediction
 from pfps_ml.model.preference import NONE, Preferences, preference_message, preferences
 from pfps_ml.model.reference import average
 from pfps_ml.model.wording import (
+    CAUTIONING,
     SILENT,
+    WITHHOLDING,
     as_categorical,
     labels,
     listed,
     measure_column,
     measure_message,
     numbered,
+    numbered_pairs,
     reason_columns,
     reason_message,
 )
@@ -49,6 +54,7 @@ ROSTER_COLUMNS = roster_columns(ONSET.at())  # of a bundle over the declared hor
 VISIT_COLUMNS = visit_columns([arm.name for arm in ARMS])  # of a bundle with the declared arms
 _AGREES, _DISAGREES = "test_agrees", "test_disagrees"
 _BANDS = ("low", "moderate", "high")
+_CLOSING = rules_with("ineligible")
 
 
 class Assessment(TypedDict):
@@ -75,7 +81,7 @@ def assess(bundle: Bundle, values: pd.DataFrame | Mapping[str, Floats]) -> "Asse
     bundle
         The released models.
     values
-        Rows without faults, as `knowledge.checker` returns them: numbers and level codes, NaN where missing.
+        Rows without faults, as `domain.input_validation` returns them: numbers and level codes, NaN where missing.
     """
     columns = complete(values)
     patients = ~np.isnan(np.array([columns[field.name] for field in VISIT])).all(axis=0)
@@ -102,6 +108,15 @@ class Assessments:
     def __len__(self) -> int:
         return len(self.patients)
 
+    @cached_property
+    def _fired(self) -> dict[str, Bools]:
+        """Which rules across fields fire in which rows, by code."""
+        return {rule.code: rule.fires(self.columns) for rule in (*CAUTIONING, *_CLOSING)}
+
+    def _without(self, what: str) -> Bools:
+        """Return the rows of which something is withheld: `risk` or `pathways`."""
+        return np.asarray(np.logical_or.reduce([self._fired[rule.code] for rule in WITHHOLDING if what in rule.what]))
+
     def table(self, visit: bool) -> pd.DataFrame:
         """Return the columns that scoring adds to a roster, after `status` and `problems`; texts are categories."""
         risk, nothing = self.prediction.risk, np.full(len(self), np.nan)
@@ -109,12 +124,12 @@ class Assessments:
         risks = {name: np.where(self.scored, numbers, nothing) for name, numbers in
                  zip(names, (risk.value, risk.low, risk.high), strict=True)}  # fmt: skip
         reasons = reason_columns(self._inputs, self.prediction, self._points, self.scored, REASONS)
-        places, keys = numbered(self._caution_keys)
-        cautions = [self.bundle.cautions.of(key) for key in keys]
+        places, pairs = numbered_pairs(self._caution_keys)
+        cautions = [self.bundle.cautions.of(*pair) for pair in pairs]
         origin = origin_message(self.bundle.manifest).as_dict()
         mark = Message("bundle_mark", {"bundle": self.bundle.name, "origin": origin}).text
         frame = pd.DataFrame({
-            "withheld": listed(np.full(len(self), SILENT), ()),
+            "withheld": self._withheld_column(),
             **risks,
             "risk_band": listed(np.where(self.scored, self.bands, SILENT), _BANDS),
             **{f"reason_{rank + 1}": column for rank, column in enumerate(reasons)},
@@ -127,25 +142,48 @@ class Assessments:
 
     def as_dict(self, row: int, most: int | None = None) -> Assessment:
         """Return one assessment as JSON values: no NaN, pathways only for patients; of reasons, see `reasons`."""
-        patient = bool(self.patients[row])
+        patient = bool(self.treated[row])
+        withheld = self.withheld_messages(row)
         return {
             "bundle": self.bundle.name,
             "trained_on": self.bundle.trained_on,
             "risk": self._risk(row) if self.scored[row] else None,
             "reasons": self.reasons(row, most) if self.scored[row] else [],
-            "drivers": self._drivers(row),
+            "drivers": {} if any("risk" in rule["what"] for rule in withheld) else self._drivers(row),
             "pathways": [self._pathway(row, arm) for arm in self.bundle.arms] if patient else None,
             "preference": self._preference(row) if patient else None,
             "tests": self._tests(row) if patient else None,
             "measure_next": self.measure_next(row),
-            "cautions": [caution.as_dict() for caution in self.bundle.cautions.of(int(self._caution_keys[row]))],
-            "withheld": [],
+            "cautions": [caution.as_dict() for caution in self.bundle.cautions.of(*self._caution_keys[:, row])],
+            "withheld": withheld,
         }
+
+    def withheld_messages(self, row: int) -> list[dict[str, Any]]:
+        """Return what a row's rules withhold and what to do first, as JSON values; the gravest first."""
+        rules = [rule for rule in WITHHOLDING if self._fired[rule.code][row]]
+        return [{**rule.message.as_dict(), "what": list(rule.what)} for rule in rules]
 
     @cached_property
     def scored(self) -> Bools:
-        """Which rows get a risk of onset: those not known to have knee pain now."""
-        return np.asarray(self.columns["current_knee_pain"] != 1)
+        """Which rows get a risk of onset: those not known to have knee pain now, and of whom it is not withheld."""
+        return np.asarray((self.columns["current_knee_pain"] != 1) & ~self._without("risk"))
+
+    @cached_property
+    def treated(self) -> Bools:
+        """Which rows get pathways: those with a visit field, of whom they are not withheld."""
+        return np.asarray(self.patients & ~self._without("pathways"))
+
+    @cached_property
+    def withheld(self) -> Bools:
+        """The rows of which a rule withholds a number: somebody has to see the person first."""
+        return np.asarray(np.logical_or.reduce([self._fired[rule.code] for rule in WITHHOLDING]))
+
+    def _withheld_column(self) -> pd.Categorical:
+        bits = np.int64(1) << np.arange(len(WITHHOLDING))
+        keys = bits @ np.array([self._fired[rule.code] for rule in WITHHOLDING])
+        places, distinct = numbered(np.where(keys == 0, SILENT, keys))
+        rows = [[rule.message for at, rule in enumerate(WITHHOLDING) if key >> at & 1] for key in distinct]
+        return listed(places, [_codes(row) for row in rows])
 
     @cached_property
     def bands(self) -> Ints:
@@ -166,8 +204,13 @@ class Assessments:
     @cached_property
     def _caution_keys(self) -> Ints:
         overlap, eligible = self.bundle.overlap, self._eligible
-        rare = overlap.outside(self.columns, self.patients, eligible) if overlap else np.zeros_like(eligible)
-        return self.bundle.cautions.keys(self.columns, self.patients, rare)
+        rare = overlap.outside(self.columns, self.treated, eligible) if overlap else np.zeros_like(eligible)
+        fired = np.array([self._fired[rule.code] & self._concerns(rule) for rule in CAUTIONING])
+        return self.bundle.cautions.keys(self.columns, self.treated, rare, fired)
+
+    def _concerns(self, rule: Rule) -> Bools | bool:
+        """Return of which rows a caution says something: one of an arm does where the arm is open and shown."""
+        return True if rule.arm is None else self.treated & self.eligible.get(rule.arm, np.zeros(len(self), dtype=bool))
 
     @cached_property
     def _value_of_information(self) -> Floats:
@@ -265,16 +308,31 @@ class Assessments:
         return {
             "arm": arm.name, **_at(success, row, eligible, "probability", "low", "high"),
             **_at(effect, row, eligible, "effect", "effect_low", "effect_high"),
-            "eligible": eligible, "why_not": None if eligible or arm.why_not is None else arm.why_not.as_dict(),
+            "eligible": eligible, "why_not": None if eligible else self._why_not(row, arm),
         }  # fmt: skip
+
+    def _why_not(self, row: int, arm: Arm) -> dict[str, Any] | None:
+        """Return why an arm is not open to a row: the one reason, or several as one message."""
+        reasons = [arm.why_not] if arm.why_not and not self._meets_requirements(arm)[row] else []
+        reasons += [rule.message for rule in _CLOSING if rule.arm == arm.name and self._fired[rule.code][row]]
+        if len(reasons) < 2:
+            return reasons[0].as_dict() if reasons else None
+        nested = [reason.as_dict() for reason in reasons]
+        return Message("arm_not_open", {"arm": arm.name, "reasons": nested}).as_dict()
 
     @cached_property
     def eligible(self) -> dict[str, Bools]:
-        """Which arms are open to each row; an unknown requirement is not met."""
-        met = {arm.name: np.ones(len(self), dtype=bool) for arm in self.bundle.arms}
-        for arm in self.bundle.arms:
-            for name, level in arm.requires:
-                met[arm.name] &= self.columns[name] == BY_NAME[name].levels.index(level)
+        """Which arms are open to each row, by the bundle and by the rules; an unknown requirement is not met."""
+        met = {arm.name: self._meets_requirements(arm) for arm in self.bundle.arms}
+        for rule in _CLOSING:
+            if rule.arm in met:
+                met[rule.arm] &= ~self._fired[rule.code]
+        return met
+
+    def _meets_requirements(self, arm: Arm) -> Bools:
+        met = np.ones(len(self), dtype=bool)
+        for name, level in arm.requires:
+            met &= self.columns[name] == BY_NAME[name].levels.index(level)
         return met
 
     @cached_property
@@ -309,17 +367,17 @@ class Assessments:
     def _visit_table(self) -> pd.DataFrame:
         columns: dict[str, Any] = {}
         for name in self._arms:
-            shown = self.patients & self.eligible[name]
+            shown = self.treated & self.eligible[name]
             columns[f"p_{name}"] = np.where(shown, self.prediction.success[name].value, np.nan)
         for name in self._arms[1:]:
-            shown, effect = self.patients & self.eligible[name], self.prediction.effect[name]
+            shown, effect = self.treated & self.eligible[name], self.prediction.effect[name]
             for end, numbers in (("", effect.value), ("_low", effect.low), ("_high", effect.high)):
                 columns[f"effect_{name}{end}"] = np.where(shown, numbers, np.nan)
         choice, bits = self._preferences, np.int64(1) << np.arange(len(self._arms))
-        keys = np.where(self.patients, bits @ choice.acceptable, SILENT)
+        keys = np.where(self.treated, bits @ choice.acceptable, SILENT)
         columns["acceptable_pathways"] = as_categorical(keys, self._arm_names)
         places, names = choice.preferred - NONE, ("none", *self._arms)
-        columns["preferred_pathway"] = listed(np.where(self.patients, places, SILENT), names)
+        columns["preferred_pathway"] = listed(np.where(self.treated, places, SILENT), names)
         return pd.DataFrame(columns)
 
     def _arm_names(self, key: int) -> str:

@@ -15,9 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import BundleFormat, BundleGolden, BundleMissing, NDArray, rounded
-from pfps_ml.domain import ARMS, INPUTS, OUTCOME, Arm, Horizon, fingerprint, notice_message, notice_of
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.core import BundleFormat, BundleGolden, BundleMissing, Message, NDArray, rounded
+from pfps_ml.domain import ARMS, INPUTS, OUTCOME, Arm, Horizon, complete, fingerprint, notice_message, notice_of
 from pfps_ml.model import bundle_files
 from pfps_ml.model.bundle_files import FORMAT, MISSHAPEN, Contents, file_of, read_contents
 from pfps_ml.model.bundle_schema import (
@@ -133,10 +132,7 @@ def released_bundle(models: Path | None = None) -> Bundle:
     try:
         name = (home / "CURRENT").read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:  # ValueError: bytes that are no text
-        raise BundleMissing(
-            f"expected the name of the released bundle in {home / 'CURRENT'}, but it cannot be read; "
-            "train one (`make demo`) or set PFPS_MODELS to a folder that has one"
-        ) from error
+        raise BundleMissing(Message("released_bundle_not_named", {"place": str(home / "CURRENT")})) from error
     return load_bundle(home / name)
 
 
@@ -233,17 +229,14 @@ def reproduce(
         expected = {key: np.asarray(values, dtype=float) for key, values in golden["answers"].items()}
         answers = {(names or {}).get(k, k): x for k, x in _answers(predictor, golden["inputs"], fields).items()}
     except MISSHAPEN as error:
-        raise BundleFormat("expected inputs and answers in golden.json, got something else") from error
+        raise BundleFormat(Message("golden_of_other_shape")) from error
     nothing = np.zeros(0)  # an answer that is not recorded differs as much as a wrong one
     worst = {
         key: _gap(np.asarray(answers.get(key, nothing)), expected.get(key, nothing)) for key in {*answers, *expected}
     }
     if bad := {key: gap for key, gap in worst.items() if not gap <= TOLERANCE}:
         gaps = ", ".join(f"{key} by {gap:.2g}" for key, gap in sorted(bad.items()))
-        raise BundleGolden(
-            f"expected the bundle to reproduce its golden answers to {TOLERANCE:g}, but they differ: {gaps}; "
-            "do not use it on this machine, and report the package versions"
-        )
+        raise BundleGolden(Message("golden_not_reproduced", {"tolerance": TOLERANCE, "gaps": gaps}))
 
 
 def manifest_of(name: str, parts: Mapping[str, bytes], facts: Mapping[str, Any]) -> dict[str, Any]:
@@ -257,7 +250,7 @@ def manifest_of(name: str, parts: Mapping[str, bytes], facts: Mapping[str, Any])
 def save_bundle(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str, Any]) -> None:
     """Write a bundle whole: into a folder beside it, loaded once as a test, then renamed."""
     if (size := sum(map(len, parts.values()))) > _LARGEST:
-        raise BundleFormat(f"expected a bundle of at most {_LARGEST:,} bytes, got {size:,}; lower pairs or bins")
+        raise BundleFormat(Message("bundle_too_large", {"largest": _LARGEST, "size": size}))
     draft = folder.parent / f".{folder.name}.{os.getpid()}.draft"  # of this process: another may write there, too
     try:
         for part, content in {**parts, "manifest.json": dump(manifest)}.items():
@@ -281,7 +274,7 @@ def _predictor(contents: Contents) -> Predictor:
         predictor = predictor_from_json(contents.models["onset"], contents.models["success"], contents.schema.arms)
         return replace(predictor, horizons={contents.schema.outcomes["onset"].main: None})
     except MISSHAPEN as error:
-        raise BundleFormat("expected models in the files of a bundle, got another shape; restore the bundle") from error
+        raise BundleFormat(Message("bundle_models_of_other_shape")) from error
 
 
 def _answers(predictor: Predictor, rows: Sequence[Mapping[Any, Any]], fields: Bounds) -> dict[str, list[Any]]:

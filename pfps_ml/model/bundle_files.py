@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pfps_ml.core import BundleFormat, BundleMissing, BundleOutdated, BundleTampered
+from pfps_ml.core import BundleFormat, BundleMissing, BundleOutdated, BundleTampered, Message
 from pfps_ml.domain import ACTIVE_ARMS, ONSET, REFERENCE_ARM, SUCCESS, notice_of
 from pfps_ml.model.bundle_schema import (
     Dictionary,
@@ -72,10 +72,7 @@ def read_contents(path: Path) -> Contents:
     contents = {part: _read(path, part) for part in names}
     for part, content in contents.items():
         if manifest["files"].get(part) != digest(content):
-            raise BundleTampered(
-                f"expected {path.name}/{part} with the hash in the manifest, got other content; "
-                "restore the bundle from where it was released"
-            )
+            raise BundleTampered(Message("bundle_file_tampered", {"bundle": path.name, "part": part}))
     parsed = {part: parse(content, part) for part, content in contents.items() if part != "card.md"}
     return (_of_format_1 if first else _of_format_2)(manifest, parsed, text_of(contents["card.md"], "card.md"), path)
 
@@ -96,7 +93,7 @@ def parse(content: bytes, part: str) -> Any:
     try:
         return json.loads(text_of(content, part), parse_constant=_refuse)
     except (ValueError, RecursionError) as error:
-        raise BundleFormat(f"expected JSON in {part}, got something else; restore the bundle") from error
+        raise BundleFormat(Message("bundle_file_no_json", {"part": part})) from error
 
 
 def text_of(content: bytes, part: str) -> str:
@@ -110,7 +107,7 @@ def text_of(content: bytes, part: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise BundleFormat(f"expected text in {part}, got something else; restore the bundle") from error
+        raise BundleFormat(Message("bundle_file_no_text", {"part": part})) from error
 
 
 def digest(content: bytes) -> str:
@@ -121,12 +118,9 @@ def digest(content: bytes) -> str:
 def _of_format_2(manifest: Mapping[str, Any], parsed: Mapping[str, Any], card: str, path: Path) -> Contents:
     schema, reference = schema_from_json(parsed["schema.json"]), parsed["reference.json"]
     if {*parsed, "card.md"} != {*BESIDE, *schema.models}:
-        raise BundleFormat(
-            f"expected the models that schema.json of {path.name} names in the manifest's files, got others; "
-            "restore the bundle"
-        )
+        raise BundleFormat(Message("schema_names_other_models", {"bundle": path.name}))
     if manifest.get("level") != schema.level:
-        raise BundleFormat(f"expected one level of the intervals of {path.name}, got two; restore the bundle")
+        raise BundleFormat(Message("bundle_has_two_levels", {"bundle": path.name}))
     _expect_same(schema, dictionary_now(), path.name)
     models = {name: parsed[outcome.model] for name, outcome in schema.outcomes.items()}
     _expect_named(schema, models, reference)
@@ -136,19 +130,14 @@ def _of_format_2(manifest: Mapping[str, Any], parsed: Mapping[str, Any], card: s
 def _of_format_1(manifest: Mapping[str, Any], parsed: Mapping[str, Any], card: str, path: Path) -> Contents:
     frozen, known_as = dictionary_of_format_1()
     if manifest.get("dictionary_fingerprint") != known_as:
-        raise BundleOutdated(
-            f"expected a bundle made with the fields that format 1 ended with, got {path.name} made with other names, "
-            "limits or levels; retrain it, or install the version of pfps-ml named in its manifest"
-        )
+        raise BundleOutdated(Message("format_1_of_other_fields", {"bundle": path.name}))
     models, reference = {name: parsed[part] for name, part in _MODELS_1.items()}, parsed["reference.json"]
     try:
         horizons = {"onset": ONSET.at(float(reference["horizon_months"])), "success": SUCCESS.at()}
         level = float(models["onset"]["interval"]["level"])
         schema = schema_of(models, reference, _ARMS_1, level, horizons, frozen)
     except MISSHAPEN as error:
-        raise BundleFormat(
-            f"expected the parts of a bundle in {path.name}, got a fault at {error}; restore the bundle"
-        ) from error
+        raise BundleFormat(Message("bundle_part_faulty", {"bundle": path.name, "reason": str(error)})) from error
     _expect_same(schema, dictionary_now(), path.name)
     return Contents(manifest, schema, models, reference, parsed["golden.json"], card)
 
@@ -162,10 +151,7 @@ def _expect_same(schema: Schema, now: Dictionary, name: str) -> None:
         shown = "; ".join(differences[:_SHOWN]) + (
             f"; and {len(differences) - _SHOWN} more" if len(differences) > _SHOWN else ""
         )
-        raise BundleOutdated(
-            f"expected a bundle whose fields and arms mean what they do in this version, got {name}, for which these "
-            f"changed: {shown}; retrain it, or install the version of pfps-ml named in its manifest"
-        )
+        raise BundleOutdated(Message("bundle_outdated", {"name": name, "shown": shown}))
 
 
 def _expect_named(schema: Schema, models: Mapping[str, Any], reference: Any) -> None:
@@ -175,9 +161,9 @@ def _expect_named(schema: Schema, models: Mapping[str, Any], reference: Any) -> 
     read = {"onset": fields_in(models["onset"]), "success": fields_in(models["success"]) | propensity}
     for name, fields in read.items():
         if unnamed := sorted(fields - {*schema.outcomes[name].reads["fields"]}):
-            raise BundleFormat(f"expected models over the fields that schema.json names, got {', '.join(unnamed)}")
+            raise BundleFormat(Message("models_over_unnamed_fields", {"unnamed": [*unnamed]}))
     if unnamed := sorted({*described} - {*schema.fields}):
-        raise BundleFormat(f"expected a reference of the fields that schema.json names, got {', '.join(unnamed)}")
+        raise BundleFormat(Message("reference_of_other_fields", {"unnamed": [*unnamed]}))
 
 
 def _names(manifest: Mapping[str, Any], name: str) -> list[str]:
@@ -190,9 +176,9 @@ def _names(manifest: Mapping[str, Any], name: str) -> list[str]:
     """
     names = list(manifest["files"])
     if strange := [part for part in names if not _FILE.fullmatch(part)]:
-        raise BundleFormat(f"expected the files of a bundle in the manifest of {name}, got {strange[0]!r}")
+        raise BundleFormat(Message("manifest_names_strange_file", {"name": name, "file": strange[0]}))
     if lacking := [part for part in BESIDE if part not in names]:
-        raise BundleFormat(f"expected {' and '.join(lacking)} in the manifest of {name}, got none; restore the bundle")
+        raise BundleFormat(Message("manifest_lacks_files", {"lacking": [*lacking], "name": name}))
     return names
 
 
@@ -202,8 +188,7 @@ def _read(path: Path, part: str) -> bytes:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "no name of a file"
         raise BundleMissing(
-            f"expected {part} in the bundle {str(path)!r}, but it cannot be read ({reason}); "
-            "train one with `make demo`, or name another with --bundle"
+            Message("bundle_file_not_there", {"part": part, "path": str(path), "reason": reason})
         ) from error
 
 
@@ -211,23 +196,16 @@ def _manifest(path: Path) -> dict[str, Any]:
     manifest = parse(_read(path, "manifest.json"), "manifest.json")
     if not isinstance(manifest, dict) or manifest.get("format") not in (FORMAT, FORMAT_1):
         raise BundleFormat(
-            f"expected a manifest of format {FORMAT} or {FORMAT_1} in {path.name}, got another; retrain the bundle, or "
-            "install a version of pfps-ml that reads it"
+            Message("manifest_of_other_format", {"format": FORMAT, "format_1": FORMAT_1, "bundle": path.name})
         )
     # without hashes nothing could be trusted, and every answer says what the models were trained on
     if lacking := [key for key in ("files", "trained_on") if not isinstance(manifest.get(key), dict)]:
-        raise BundleFormat(
-            f"expected {' and '.join(lacking)} in the manifest of {path.name}, got none or something else; "
-            "restore the bundle from where it was released"
-        )
+        raise BundleFormat(Message("manifest_lacks_facts", {"lacking": [*lacking], "bundle": path.name}))
     try:
         notice_of(manifest)
         list(manifest.get("updates", []))
     except MISSHAPEN as error:
-        raise BundleFormat(
-            f"expected the manifest of {path.name} to say how many runners it was trained and updated on, got another "
-            "shape; restore the bundle"
-        ) from error
+        raise BundleFormat(Message("manifest_without_training_counts", {"bundle": path.name})) from error
     return manifest
 
 

@@ -15,7 +15,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from pfps_ml.core import BundleFormat
+from pfps_ml.core import BundleFormat, Message
 from pfps_ml.domain import LINKS, OUTCOME, OUTCOMES, Horizon, schemas
 from pfps_ml.model.additive import from_json, to_json
 from pfps_ml.model.prediction import Predictor, interval_from_json, onset_to_json, pathways_to_json, predictor_from_json
@@ -45,7 +45,7 @@ class Dictionary:
         wanted, facts = [*names, *(name for arm in arms for name, _ in self.arms.get(arm, ()))], {}
         unknown = sorted({*wanted} - {*self.fields}) + sorted({*arms} - {*self.arms})
         if unknown:
-            raise BundleFormat(f"expected models over fields and arms of the dictionary, got {', '.join(unknown)}")
+            raise BundleFormat(Message("models_over_unknown_names", {"unknown": [*unknown]}))
         while wanted:
             name = wanted.pop()
             facts[name] = dict(self.fields[name])
@@ -188,11 +188,9 @@ def schema_from_json(content: Any) -> Schema:
         schema = Schema(float(content["level"]), {n: _outcome(n, c) for n, c in content["outcomes"].items()})
         fault = next(_faults(schema, content), None)
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        raise BundleFormat(
-            "expected level and outcomes in schema.json, got another shape; restore the bundle"
-        ) from error
+        raise BundleFormat(Message("schema_lacks_parts")) from error
     if fault:
-        raise BundleFormat(f"expected a schema.json that this version reads, got {fault}; restore the bundle")
+        raise BundleFormat(Message("schema_unreadable", {"fault": fault}))
     return schema
 
 
@@ -342,14 +340,14 @@ def predictor_from_models(models: Mapping[str, Any], schema: Schema) -> Predicto
         predictor = predictor_from_json(whole["onset"], whole["success"], schema.arms)
         interval_from_json(whole["onset"]["interval"], filter(None, (predictor.onset, *further.values())))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleFormat(f"expected the models that schema.json names, got a fault at {error}") from error
+        raise BundleFormat(Message("schema_models_faulty", {"reason": str(error)})) from error
     onset, success = (
         (predictor.onset, *filter(None, further.values())),
         (predictor.prognosis, *predictor.modifiers.values()),
     )
     links = {"onset": {model.link for model in onset}, "success": {model.link for model in success}}
     if any(links[name] != {outcome.link} for name, outcome in schema.outcomes.items()):
-        raise BundleFormat("expected models with the links that schema.json names, got others; restore the bundle")
+        raise BundleFormat(Message("schema_names_other_links"))
     return replace(predictor, horizons=further)
 
 

@@ -1,10 +1,9 @@
-"""Compiling additive models: all of them onto one grid, equal neighbouring cells merged and empty terms dropped.
+"""The engine: additive models compiled onto one grid of cells, and read from it in chunks that stay in the cache.
 
-The engine that reads compiled models: flat tables over one grid of cells, in chunks that stay in the cache.
-
-Each field is binned once for all terms of all models. Within a cell every one-field term is a straight line, so a
-table holds two numbers a cell and member: the value at the cell's left end and the slope. Every sum runs in a fixed
-order, one row like another, so a row's answer has the same bits alone, among others, and in any order.
+Compiling merges equal neighbouring cells and drops empty terms. Each field is binned once for all terms of all models.
+Within a cell every one-field term is a straight line, so a table holds two numbers a cell and member: the value at the
+cell's left end and the slope. Every sum runs in a fixed order, one row like another, so a row's answer has the same
+bytes alone, among others, and in any order.
 """
 
 import math

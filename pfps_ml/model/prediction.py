@@ -1,6 +1,7 @@
 """The numbers of a bundle: risk, interval, contributions and pathways of coded rows, read from tables.
 
-The compiled risk model: log-odds, exact contributions and the variance of the members, from one grid of cells.
+The risk model is compiled: log-odds, exact contributions and the variance of the members come from one grid of
+cells.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from pfps_ml.core import Bools, BundleFormat, Floats
+from pfps_ml.core import Bools, BundleFormat, Floats, Message
 from pfps_ml.domain import ARMS, BY_NAME, ONSET, REFERENCE_ARM
 from pfps_ml.model.additive import (
     AdditiveModel,
@@ -295,7 +296,7 @@ class Predictor:
         return (self.usual, *self.modifiers)
 
     def predict(self, values: Values, patients: Bools | None = None) -> Prediction:
-        """Predict coded rows (see `knowledge.checker`), derived fields included.
+        """Predict coded rows (see `domain.input_validation`), derived fields included.
 
         Parameters
         ----------
@@ -434,9 +435,9 @@ def predictor_from_json(onset: Any, pathways: Any, arms: Sequence[str] = _ARMS) 
             usual=arms[0],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise BundleFormat(f"expected the parts of a bundle's models, got a fault at {error}") from error
+        raise BundleFormat(Message("model_parts_faulty", {"reason": str(error)})) from error
     if unknown := sorted({*fields_of_onset(predictor), *fields_of_success(predictor)} - set(BY_NAME)):
-        raise BundleFormat(f"expected models over fields of the dictionary, got {', '.join(unknown)}")
+        raise BundleFormat(Message("models_over_unknown_fields", {"unknown": [*unknown]}))
     return predictor
 
 

@@ -1,9 +1,8 @@
-"""The preference between pathways: which stay acceptable to a patient, which is preferred, and why none is.
+"""Preferences between pathways: the gate that models must pass, which arms stay acceptable, which is preferred.
 
-The gate: a preference between pathways is named only where the effects beat simpler ones on held-out patients.
-
-Each patient's effect of an arm is scored by a doubly robust pseudo-outcome (Kennedy 2023), whose mean is the effect if
-either the propensity or the outcome model is right; the loss of an effect is its squared distance from that.
+The gate: a preference is named only where the effects beat simpler ones on held-out patients. Each patient's effect of
+an arm is scored by a doubly robust pseudo-outcome (Kennedy 2023), whose mean is the effect if either the propensity or
+the outcome model is right; the loss of an effect is its squared distance from that.
 """
 
 import math

@@ -1,8 +1,7 @@
-"""What to measure next: how far the risk would move, on average, if a missing field were measured.
+"""The reference of a bundle: what the training data looked like, and what an assessment reads from it.
 
-Overlap: whether patients like this one were given each pathway at all, read from the bundle's propensity tables.
-
-The reference of a bundle: what the training data looked like, and what is read from it when a runner is assessed.
+It says what to measure next (how far the risk would move, on average, if a missing field were measured), and whether
+patients like this one were given each pathway at all (overlap, from the bundle's propensity tables).
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,7 +15,7 @@ import pandas as pd
 from pfps_ml.core import Bools, BundleError, BundleFormat, Floats, Message, NDArray, ProductConfig
 from pfps_ml.domain import BY_NAME, LINKS
 from pfps_ml.model.additive import AdditiveModel, Pair, codes
-from pfps_ml.model.propensity import PropensityModel, propensity_from_json, propensity_to_json
+from pfps_ml.model.spline_basis import PropensityModel, propensity_from_json, propensity_to_json
 
 SMALLEST = 5  # people: fewer are not described
 _DECIMALS = 8
@@ -75,11 +74,8 @@ def check_reference(content: Any, read: Iterable[str]) -> None:
         Naming what is missing or is no number: thresholds, an age and sex without an average, a field.
     """
     if faults := list(_unusable(content, read)):
-        raise BundleFormat(
-            "expected a reference that every assessment can read, but this of reference.json is missing or of another "
-            f"kind: {', '.join(faults[:_NAMED])}{' and more' if len(faults) > _NAMED else ''}; restore the bundle from "
-            "where it was released, or train it again"
-        )
+        more = "reference_unreadable_and_more" if len(faults) > _NAMED else "reference_unreadable"
+        raise BundleFormat(Message(more, {"faults": faults[:_NAMED]}))
 
 
 def average(runner: Mapping[str, float], reference: Mapping[str, Any]) -> float:

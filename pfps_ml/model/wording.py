@@ -1,6 +1,7 @@
-"""The texts of a table: each row has a key, and a text is written once for all rows that share it.
+"""The codes and texts of an assessment: cautions, reasons and measurements, each with parameters.
 
-Cautions: what a reader must know beside the numbers, as codes with parameters.
+A caution is what a reader must know beside the numbers. In a table each row has a key, and a text is written once for
+all rows that share it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,11 +14,17 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Floats, Ints, Message
-from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field
+from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field, rules_with
 from pfps_ml.model.prediction import Prediction
 
 _ENOUGH_FIELDS = 0.4  # share of the onset fields below which a risk is little more than an average
 _COUNTS = 1 << 6  # more than there are onset fields
+
+
+# rules across fields whose sentence is a caution, the gravest first
+WITHHOLDING = rules_with("withhold")
+CAUTIONING = (*WITHHOLDING, *rules_with("caution", kind="doubt"), *rules_with("caution", kind="red_flag"),
+              *rules_with("caution", kind="unit"), *rules_with("caution", kind="eligibility"))  # fmt: skip
 
 
 class Caution(StrEnum):
@@ -34,8 +41,9 @@ class Caution(StrEnum):
 class Cautions:
     """What a bundle cautions of: the range of each number in its training data, and the message of each caution.
 
-    `low` and `high` have shape (fields, 1). `messages` has what every bundle cautions of, then one message an arm, then
-    one a field. `risk_fields` are the fields that the risk reads.
+    `low` and `high` have shape (fields, 1). `messages` has one message a rule across fields (what comes first is said
+    first), then what every bundle cautions of, then one message an arm, then one a field. `risk_fields` are the fields
+    that the risk reads.
     """
 
     fields: tuple[str, ...]
@@ -44,8 +52,11 @@ class Cautions:
     messages: tuple[Message, ...]
     risk_fields: tuple[str, ...]
 
-    def keys(self, columns: Mapping[str, Floats], patients: Bools, rare: Bools) -> Ints:
-        """Return the key that `of` reads, for every coded row: a bit a caution, and the fields known if they are few.
+    def keys(self, columns: Mapping[str, Floats], patients: Bools, rare: Bools, fired: Bools) -> Ints:
+        """Return the keys that `of` reads, for every coded row, shape (2, rows).
+
+        The first has a bit a rule across fields. The second has a bit a further caution, and the fields known if they
+        are few. One number has not bits enough for all of them.
 
         Parameters
         ----------
@@ -55,24 +66,32 @@ class Cautions:
             Which rows have visit fields.
         rare
             Which arms, open to the patient, were hardly ever given to similar patients, shape (arms, rows).
+        fired
+            Which rules across fields caution of something, shape (rules, rows).
         """
         pain = columns["current_knee_pain"] == 1
-        cautioned = np.empty((len(self.messages), len(pain)), dtype=bool)
+        cautioned = np.empty((len(self.messages) - len(fired), len(pain)), dtype=bool)
         fixed, field_count = 2 + len(rare), len(self.risk_fields)
         cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain, rare
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
         cautioned[fixed:] = (x < self.low) | (x > self.high)
         known = field_count - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
-        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~pain, known + 1, 0)
-        bits = np.int64(1) << np.arange(len(cautioned))
-        return np.asarray(known_if_few + _COUNTS * np.where(cautioned, bits[:, None], 0).sum(axis=0))
+        silent = pain | fired[: len(WITHHOLDING)].any(axis=0)  # no risk is shown
+        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~silent, known + 1, 0)
+        return np.array([_bits(fired), known_if_few + _COUNTS * _bits(cautioned)])
 
-    def of(self, key: int) -> list[Message]:
-        """Return the cautions of one key."""
-        bits, known_if_few = divmod(key, _COUNTS)
+    def of(self, rules: int, others: int) -> list[Message]:
+        """Return the cautions of a row from its two keys, rules across fields first."""
+        bits, known_if_few = divmod(int(others), _COUNTS)
+        bits = int(rules) | bits << len(CAUTIONING)
         cautions = [message for bit, message in enumerate(self.messages) if bits >> bit & 1]
         sparse = _few_fields_known(known_if_few - 1, len(self.risk_fields))
         return [*cautions, sparse] if known_if_few else cautions
+
+
+def _bits(flags: Bools) -> Ints:
+    """Return one number a row, in which each of the flags of shape (flags, rows) is a bit."""
+    return np.asarray(np.where(flags, np.int64(1) << np.arange(len(flags))[:, None], 0).sum(axis=0), dtype=np.int64)
 
 
 def cautions_of(
@@ -84,8 +103,9 @@ def cautions_of(
     low, high = np.array([*ranges.values()], dtype=np.float64).reshape(-1, 2).T[..., None]
     rare = (Message(Caution.ARM_HARDLY_GIVEN, {"arm": arm.name}) for arm in arms)
     beyond = (_beyond_training(BY_NAME[name], *ends) for name, ends in ranges.items())
+    across = (rule.message for rule in CAUTIONING)
     fixed = (Message(Caution.KNEE_PAIN_NOW), Message(Caution.RISK_ONCE_PAIN_FREE), *rare)
-    return Cautions(tuple(ranges), low, high, (*fixed, *beyond), tuple(risk_fields))
+    return Cautions(tuple(ranges), low, high, (*across, *fixed, *beyond), tuple(risk_fields))
 
 
 def _beyond_training(field: Field, low: float, high: float) -> Message:
@@ -125,6 +145,13 @@ def numbered(keys: Ints) -> tuple[Ints, list[int]]:
     speaking = keys != SILENT
     places[speaking], distinct = pd.factorize(keys[speaking])
     return places, [int(key) for key in distinct]
+
+
+def numbered_pairs(keys: Ints) -> tuple[Ints, list[tuple[int, int]]]:
+    """Return the place of each row's pair of keys, shape (2, rows), in the list of distinct pairs, and that list."""
+    (first, firsts), (second, seconds) = pd.factorize(keys[0]), pd.factorize(keys[1])
+    places, pairs = pd.factorize(first * len(seconds) + second)
+    return places, [(int(firsts[pair // len(seconds)]), int(seconds[pair % len(seconds)])) for pair in pairs]
 
 
 def listed(places: Ints, texts: Sequence[str]) -> pd.Categorical:
@@ -247,7 +274,9 @@ def _whole(x: Floats) -> Ints:
 
 
 __all__ = [
+    "CAUTIONING",
     "SILENT",
+    "WITHHOLDING",
     "Caution",
     "Cautions",
     "as_categorical",
@@ -257,6 +286,7 @@ __all__ = [
     "measure_column",
     "measure_message",
     "numbered",
+    "numbered_pairs",
     "reason_columns",
     "reason_message",
 ]  # fmt: skip

@@ -17,11 +17,9 @@ from typing import Literal
 import numpy as np
 
 from pfps_ml.core import CohortConfig
-from pfps_ml.domain import studies_of
-from pfps_ml.domain.scenario import PARTS, Parameter, Scenario, load_scenario
-from pfps_ml.simulation import targets_onset, targets_patients, targets_runners
-from pfps_ml.simulation.study_figures import Sample
-from pfps_ml.simulation.targets import Row
+from pfps_ml.domain import PARTS, Parameter, Scenario, load_scenario, studies_of
+from pfps_ml.simulation import targets_patients, targets_runners
+from pfps_ml.simulation.study_figures import Row, Sample
 
 SMALL = CohortConfig(runners=10_000, patients=10_000)
 # what counts as moved: a share of the width of what is accepted; and how far goes what has no interval: a share of its
@@ -87,18 +85,18 @@ def _at_end(parameter: Parameter, end: int) -> Parameter:
 Use = Literal["set", "same study", "held out"]
 COHORT = CohortConfig(runners=200_000, patients=60_000)
 PUBLISHED_PARTS = {
-    "Incidence": targets_onset.incidence,
-    "Courses and school seasons": targets_onset.courses,
+    "Incidence": targets_runners.incidence,
+    "Courses and school seasons": targets_runners.courses,
     "Who runs, and how": targets_runners.people,
     "What runners have had": targets_runners.history,
     "Strength": targets_runners.strength,
     "Foot and squat": targets_runners.movement,
     "What goes together": targets_runners.correlations,
-    "The weeks before, and history": targets_onset.load,
-    "The usual week": targets_onset.distance,
-    "Before onset: future cases against the others": targets_onset.before_onset,
-    "What does not predict": targets_onset.nulls,
-    "Discrimination": targets_onset.discrimination,
+    "The weeks before, and history": targets_runners.load,
+    "The usual week": targets_runners.distance,
+    "Before onset: future cases against the others": targets_runners.before_onset,
+    "What does not predict": targets_runners.nulls,
+    "Discrimination": targets_runners.discrimination,
     "Who comes to a clinic": targets_patients.people,
     "Where care has failed": targets_patients.refractory,
     "How the knees are": targets_patients.knees,

@@ -1,21 +1,22 @@
-"""Mechanisms of onset: monthly hazards, and what becomes of them over the horizon.
+"""Mechanisms of runners: who they are, how they run, how strong they are, what is measured of them, and who falls ill.
 
-An effect is a log hazard ratio of one month, per SD of the true predictor or against its reference level.
+Each function is one column; its parameters are its causes (see `cohort`). Choices are coded as in the dictionary.
+Sources stand with the parameters, in pfps_ml/domain/scenarios.
 
-Mechanisms of runners: who they are, how they run, how strong they are and how they move.
-
-Each function is one column; its parameters are its causes (see `world`). Choices are coded as in the dictionary.
-Sources stand with the parameters, in knowledge/scenarios.
-
-Mechanisms of what can be measured: a club's equipment, drawn apart from its risk, and a runner's log.
+* What can be measured: a club's equipment, drawn apart from its risk, and a runner's log.
+* Onset: monthly hazards, and what becomes of them over the horizon. An effect is a log hazard ratio of one month, per
+  SD of the true predictor or against its reference level.
 """
+
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
 
 from pfps_ml.domain import ONSET
-from pfps_ml.simulation.world import Column
 
+Column = Callable[..., Any]
 GROWN_UP = 18  # years: below it, the evidence on hip strength is that of adolescents
 
 

@@ -8,30 +8,28 @@ import pandas as pd
 from pfps_ml.simulation.study_figures import (
     DAYS_A_MONTH,
     MOBILE,
+    Row,
     Sample,
     adolescents,
     adults,
     correlation,
-    explained,
-    men,
-    odds,
-    percent,
-    regression,
-    women,
-    young_women,
-)
-from pfps_ml.simulation.targets import (
-    Row,
     counted,
+    explained,
     explained_by,
     interval,
     mean,
+    men,
     numbers,
+    odds,
+    percent,
+    regression,
     share,
     skewed,
     span,
     spread,
     stated,
+    women,
+    young_women,
 )
 
 HIP, ROTATION, FPPA, AGE = "hip_abduction_nm_kg", "hip_external_rotation_nm_kg", "squat_fppa_deg", "age_years"

@@ -14,12 +14,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from pfps_ml.core import CohortConfig, FactError, Floats, NDArray
-from pfps_ml.domain import ONSET, SUCCESS, studies_of
-from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, solved_parameters
+from pfps_ml.core import CohortConfig, FactError, Floats, Message, NDArray
+from pfps_ml.domain import ONSET, SUCCESS, load_scenario, studies_of
+from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, solved_parameters
 from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
-from pfps_ml.simulation.world import World
 
 Measure = Literal["share", "difference", "risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD"]
 _PILOT, _ROWS = 20_000, 200_000  # people asked for the share that may enter; rows held at once
@@ -128,7 +126,7 @@ def reenact(study: Study, replicates: int = 1000, draws: int = 0, seed: int = Co
         If hardly anybody of the scenario may enter the study, or there are fewer re-enactments than draws.
     """
     if replicates < max(1, draws):
-        raise FactError(f"expected one re-enactment or more in each draw, got {replicates} in {draws} draws")
+        raise FactError(Message("reenactments_too_few", {"replicates": replicates, "draws": draws}))
     if not draws:
         return _reenacted(study, 0, seed, (0, replicates))
     ends = [replicates * draw // draws for draw in range(draws + 1)]
@@ -193,7 +191,9 @@ def _screened(study: Study, parameters: SimpleNamespace, seed: int) -> int:
     pilot = _world(study, parameters, seed, (0, _PILOT), _PILOT)
     share = float(_eligible(study, pilot).mean()) if study.entry else 1.0
     if share * _PILOT < 100:
-        raise FactError(f"study {study.key!r}: expected 1 in 200 of {study.scenario!r} to be eligible, got {share:.3%}")
+        raise FactError(
+            Message("study_eligibility_too_rare", {"study": study.key, "scenario": study.scenario, "share": share})
+        )
     spare = 0.0 if share == 1 else 6 * sqrt(study.size * (1 - share)) + 20
     return study.clubs * ceil((study.size + spare) / share / study.clubs)
 
@@ -221,7 +221,7 @@ def _recruited(study: Study, world: World, screened: int) -> NDArray[np.intp]:
     """Return the rows of the people of each re-enactment, in the order in which they came: (replicates, size)."""
     enters = _eligible(study, world).reshape(-1, screened)
     if (enters.sum(axis=1) < study.size).any():
-        raise FactError(f"study {study.key!r}: expected {study.size} eligible people in each re-enactment, got fewer")
+        raise FactError(Message("study_too_few_people", {"study": study.key, "size": study.size}))
     order = np.argsort(~enters, axis=1, kind="stable")[:, : study.size]
     return order + screened * np.arange(len(enters))[:, None]
 
@@ -238,7 +238,7 @@ def _under(world: World, group: Group) -> Floats:
         return np.asarray(world.column(ONSET.column))
     unknown = sorted(set(group.changed) - set(vars(world.parameters)))
     if unknown:
-        raise FactError(f"group {group.name!r}: expected parameters of the scenario to change, got {unknown}")
+        raise FactError(Message("study_parameters_unknown", {"group": group.name, "unknown": unknown}))
     parameters = SimpleNamespace(**vars(world.parameters) | dict(group.changed))
     columns = {} if group.changed else dict(world.columns)
     intervened = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=columns)

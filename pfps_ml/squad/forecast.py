@@ -1,10 +1,11 @@
-"""Triage: who to see first, how many of the coming cases are among them, and whether the list is worth it.
-
-How many new cases a squad may expect: counts that hang together, because a club's runners share their club.
+"""How many new cases a squad may expect, and who to see first.
 
 A world is one way that things may be: a draw over what the evidence leaves open, a resample of the training clubs, and
 a club that is better or worse than others. In one world runners fall ill independently of each other; over the worlds
 they do not. So the count is a mixture of Poisson-binomials, and its spread is what is honestly unknown.
+
+Triage is a list of the runners of highest risk, how many of the coming cases are among them, and whether the list is
+worth it.
 """
 
 from dataclasses import dataclass
@@ -15,9 +16,8 @@ from typing import Literal
 import numpy as np
 
 from pfps_ml.core import Floats, Ints, generator
-from pfps_ml.domain.scenario import Parameter, load_scenario, scenario_names
-from pfps_ml.model import Bundle
-from pfps_ml.model.additive import Values, probability
+from pfps_ml.domain import Parameter, load_scenario, scenario_names
+from pfps_ml.model import Bundle, Values, probability
 
 WORLDS = 2_000
 _SEED = 20271  # the same squad has the same forecast, whoever asks

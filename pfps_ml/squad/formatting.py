@@ -1,9 +1,8 @@
-"""The pictures of the report as SVG: drawn here, so that the file needs no library, no script and no other host.
+"""How the squad report shows numbers: as texts that a coach would say, and as pictures (SVG).
 
-Every picture has its numbers in a table beside it; the colours are variables of the page's style. What is drawn is made
-of numbers; texts are escaped.
-
-How the report writes numbers: as a coach would say them, and never more exactly than they are known.
+A number is never written more exactly than it is known. Pictures are drawn here, so that the file needs no library, no
+script and no other host. Every picture has its numbers in a table beside it; the colours are variables of the page's
+style. What is drawn is made of numbers; texts are escaped.
 """
 
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What may still be measured of a squad, what each measurement may show, and what it would be worth.
+"""Which further measurements are worth their time: what may be measured, what each may show, and where to spend hours.
 
 The value of a measurement is what it changes: today the runners of highest risk are seen; after it, those whose risk
 is highest then. Where nobody would change places, it is worth nothing, however far the risk would move.
@@ -6,8 +6,6 @@ is highest then. Where nobody would change places, it is worth nothing, however 
 How many cases are expected among the N runners of highest risk needs no simulation: the sum of the N largest of some
 risks is the integral over t of min(N, how many exceed t), and at every t how many exceed it is a count of independent
 chances.
-
-Where to spend the next hours: which measurements, of whom, would find most cases among those who are seen first.
 """
 
 from collections.abc import Sequence

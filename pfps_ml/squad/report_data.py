@@ -42,12 +42,15 @@ class ReportOptions:
         An earlier file of the squad to compare with.
     mapping
         The map of both files, if they need one.
+    strict
+        Whether any fault rejects its row; else one of an optional cell costs that cell alone.
     """
 
     flags: int = 5
     hours: float = 6.0
     since: Path | None = None
     mapping: Mapping = AS_IT_IS
+    strict: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,8 @@ class Changes:
         How many runners are scored in both files.
     in_pain
         Who has knee pain now and had none.
+    withheld
+        Whom somebody has to see first now, and who was scored.
     new, gone
         Who is only in this file, or only in the earlier one; nobody, where the files have no runner in common.
     unread
@@ -88,6 +93,7 @@ class Changes:
     moved: tuple[Move, ...]
     compared: int
     in_pain: tuple[str, ...]
+    withheld: tuple[str, ...]
     new: tuple[str, ...]
     gone: tuple[str, ...]
     unread: tuple[str, ...]
@@ -168,11 +174,12 @@ class ReportData:
     def summary(self) -> list[tuple[str, str]]:
         """Return the short of it for a terminal: names and values."""
         screening, counts = self.screening, self.forecast
-        rejected = len(screening.roster.ids) - len(screening.rows)
-        lines = [
-            ("scored", runners(len(screening.by_risk))),
+        first = screening.withheld
+        lines = [("rows", screening.counts)]
+        lines += [("see a doctor first", f"{runners(len(first))}, not scored")] if first else []
+        lines += [
+            ("with a risk", runners(len(screening.by_risk))),
             ("knee pain now", runners(len(screening.in_pain))),
-            ("rejected", f"{rejected} of {len(screening.roster.ids)} rows"),
         ]
         if counts:
             interval = f"{count_range(counts.low, counts.high)} ({percent(self.level)})"
@@ -192,12 +199,13 @@ def changes(now: Screening, since: Path, mapping: Mapping) -> Changes:
         If the earlier file cannot be read as a roster.
     """
     try:
-        then, notes = screen(since, now.bundle, replace(mapping, sheet=None)), _notes(since, now)
+        then = screen(since, now.bundle, replace(mapping, sheet=None), now.roster.checked.strict)
+        notes = _notes(since, now)
     except InputError as error:
         raise type(error)(f"in the earlier file: {error.message}", error.faults) from error
     earlier, latest = _named(then), _named(now)
     if not set(earlier) & set(latest):
-        return Changes((), 0, (), (), (), (), (*notes, _STRANGERS))
+        return Changes((), 0, (), (), (), (), (), (*notes, _STRANGERS))
     before, today = ({name: at for at, name in enumerate(screening.ids)} for screening in (then, now))
     both = [name for name in today if name in before]
     scored = [name for name in both if then.assessments.scored[before[name]] and now.assessments.scored[today[name]]]
@@ -205,9 +213,8 @@ def changes(now: Screening, since: Path, mapping: Mapping) -> Changes:
     return Changes(
         moved=tuple(sorted((m for m in moved if abs(m.points) >= _SMALLEST), key=lambda move: -move.points)),
         compared=len(scored),
-        in_pain=tuple(
-            name for name in both if then.assessments.scored[before[name]] and not now.assessments.scored[today[name]]
-        ),
+        in_pain=tuple(name for name in now.in_pain if name in before and then.assessments.scored[before[name]]),
+        withheld=tuple(name for name, _ in now.withheld if name in before and then.assessments.scored[before[name]]),
         new=tuple(name for name in latest if name not in earlier),
         gone=tuple(name for name in earlier if name not in latest),
         unread=tuple(name for name in latest if name in earlier and name not in both),

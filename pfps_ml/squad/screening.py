@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Floats, InputError, Ints
+from pfps_ml.core import Floats, InputError, Ints, Message
 from pfps_ml.domain import BY_NAME, ONSET_FIELDS, TIERS, Driver
+from pfps_ml.domain.input_validation import STATUSES
 from pfps_ml.io.duplicates import plain_ids
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.roster import Roster, read_roster
@@ -41,7 +42,7 @@ class Screening:
     roster
         All rows as read.
     rows
-        The places in the roster of the rows that were assessed: those without faults.
+        The places in the roster of the rows that were assessed, wholly or partly.
     assessments
         Their assessments, in that order.
     """
@@ -62,14 +63,23 @@ class Screening:
 
     @cached_property
     def by_risk(self) -> Ints:
-        """Who is scored, highest risk first: places among the assessed rows; those with knee pain now are not."""
+        """Who is scored, highest risk first: places among the assessed rows.
+
+        Those with knee pain now are not scored, nor those of whom a rule withholds the risk: they are in no band.
+        """
         scored = np.flatnonzero(self.assessments.scored)
         return scored[np.argsort(-self.assessments.prediction.risk.value[scored], kind="stable")]
 
     @cached_property
     def in_pain(self) -> list[str]:
-        """The ids of those who have knee pain now."""
-        return [self.ids[at] for at in np.flatnonzero(~self.assessments.scored)]
+        """The ids of those who have knee pain now, and of whom no rule says that somebody has to see them first."""
+        return [self.ids[at] for at in np.flatnonzero(~self.assessments.scored & ~self.assessments.withheld)]
+
+    @cached_property
+    def withheld(self) -> list[tuple[str, list[str]]]:
+        """Whom somebody has to see before any number is shown: the id, and what to do, the gravest first."""
+        return [(self.ids[at], [rule["text"] for rule in self.assessments.withheld_messages(int(at))])
+                for at in np.flatnonzero(self.assessments.withheld)]  # fmt: skip
 
     @cached_property
     def columns(self) -> dict[str, Floats]:
@@ -148,16 +158,26 @@ class Screening:
                 if field.onset and (value < low or value > high):
                     yield self.ids[place], field.label, field.show(value), f"{field.show(low)} to {field.show(high)}"
 
-    def rejected(self) -> Iterator[tuple[str, str]]:
-        """Yield every rejected row: its id, or its line where it has none, and what is wrong; no text of the row."""
-        by_row: dict[int, list[str]] = {}
+    @property
+    def counts(self) -> str:
+        """What became of the rows, in words: `31 rows: 26 scored, 3 partly, 2 rejected`."""
+        summary = self.roster.summary
+        rows = "1 row" if summary.rows == 1 else f"{summary.rows} rows"
+        return f"{rows}: {summary.scored} scored, {summary.partly} partly, {summary.rejected} rejected"
+
+    def problems(self) -> Iterator[tuple[str, str, str]]:
+        """Yield every row with a fault: its id, or its line where it has none, its status, and what is wrong.
+
+        No text of the row is among it.
+        """
+        by_row, status = dict[int, list[str]](), self.roster.checked.status
         for fault in self.roster.faults:
             if fault.row is not None:
                 label = BY_NAME[fault.field].label if fault.field in BY_NAME else ""
                 by_row.setdefault(fault.row, []).append(f"{label}: {fault.text}" if label else fault.text)
         for row, texts in sorted(by_row.items()):
             name = str(self.roster.ids.iloc[row]).strip() if pd.notna(self.roster.ids.iloc[row]) else ""
-            yield name or f"(row {row + 1})", "; ".join(texts)
+            yield name or f"(row {row + 1})", STATUSES[status[row]], "; ".join(texts)
 
     @property
     def has_repeated_ids(self) -> bool:
@@ -184,20 +204,17 @@ def _plain(shown: str) -> str:
     return re.sub(r"\.0+(?= |$)", "", shown)
 
 
-def screen(source: Path, bundle: Bundle, mapping: Mapping | None = None) -> Screening:
-    """Read and assess a squad.
+def screen(source: Path, bundle: Bundle, mapping: Mapping | None = None, strict: bool = False) -> Screening:
+    """Read and assess a squad; `strict` as of `read_roster`.
 
     Raises
     ------
     InputError
         If the roster cannot be read, or has more rows than a squad.
     """
-    roster = read_roster(source, mapping)
+    roster = read_roster(source, mapping, strict)
     if len(roster.ids) > LARGEST:
-        raise InputError(
-            f"expected a squad of at most {LARGEST} rows, got {len(roster.ids):,}. "
-            "Make a file of each squad; `pfps score` scores any number of runners."
-        )
+        raise InputError(Message("squad_too_large", {"largest": LARGEST, "rows": len(roster.ids)}))
     rows = np.flatnonzero(~roster.checked.rejected)
     return Screening(roster, rows, assess(bundle, roster.values.iloc[rows].reset_index(drop=True)))
 

@@ -1,12 +1,11 @@
-"""The peers that the onset model is measured against, each an ordinary scikit-learn estimator on coded fields.
+"""The peers that the onset model is compared with, each an ordinary scikit-learn estimator on coded fields.
 
 Each is set up as a good analyst would set it up in an afternoon: linear models impute medians, say in one more column
 what was missing, and choose their penalty by cross-validation over clubs; trees take missing values as they are.
-Nothing here is tuned to a scenario. EBM and Optuna come with the extra `research`.
+Nothing here is tuned to a scenario. LightGBM is tuned by Optuna in 50 trials, with early stopping, by log loss over
+club folds. EBM and Optuna come with the extra `research`.
 
 An `Entrant` of a comparison is a name and a maker of an unfitted estimator: ours, a peer, or a researcher's.
-
-LightGBM is tuned by Optuna in 50 trials, with early stopping, by log loss over club folds.
 """
 
 import importlib.util

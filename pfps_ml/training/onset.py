@@ -22,7 +22,19 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from pfps_ml.core import FactError, Floats, Ints, Message, MissingLibrary, NDArray, OnsetConfig, at_least, generator
+from pfps_ml.core import (
+    FactError,
+    Floats,
+    Ints,
+    Message,
+    MissingLibrary,
+    NDArray,
+    OnsetConfig,
+    at_least,
+    fit_logistic,
+    fit_path,
+    generator,
+)
 from pfps_ml.domain import BY_NAME
 from pfps_ml.model import (
     DECIMALS,
@@ -34,13 +46,10 @@ from pfps_ml.model import (
     add,
     basis,
     codes,
-    fit_logistic,
-    fit_path,
     probability,
     stack,
 )
-from pfps_ml.training.missing_values import levelled, masked_once, neutralise_missing
-from pfps_ml.training.split import resample_clubs
+from pfps_ml.training.training_rows import levelled, masked_once, neutralise_missing, resample_clubs
 
 Progress = Callable[[str], None]
 Cuts = dict[str, Floats]
@@ -343,7 +352,7 @@ class _Parts:
         # shrinking to the shares is shrinking to zero after the blend of both has been taken out
         penalty = np.diag([0.0, self.config.stack_shrinkage, self.config.stack_shrinkage])
         bounds = (np.array([-np.inf, *-prior]), np.full(3, np.inf))
-        beta = fit_logistic(offset, y, np.ones(len(y)), penalty, bounds, offset=offset[:, 1:] @ prior)
+        beta = fit_logistic(offset, y, None, penalty, bounds, offset=offset[:, 1:] @ prior)
         return float(beta[0]), float(beta[1] + prior[0]), float(beta[2] + prior[1])
 
 

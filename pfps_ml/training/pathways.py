@@ -25,7 +25,7 @@ from scipy.linalg import cho_solve, solve_triangular
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, generator
+from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, fit_logistic, generator
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.model import (
     DECIMALS,
@@ -38,13 +38,12 @@ from pfps_ml.model import (
     basis,
     cross_fitted,
     eligibility,
-    fit_logistic,
     fit_propensity,
     judge,
     probability,
     stack,
 )
-from pfps_ml.training.missing_values import masked_copies, neutralise_missing
+from pfps_ml.training.training_rows import masked_copies, neutralise_missing
 
 _START = 20.0  # precision of a grouped coefficient where the quadratic is first laid: a standard deviation of 0.22
 _NARROWEST = 1e-8  # variance of a group: below this all of it is none
@@ -94,9 +93,8 @@ def sample_posterior(
         Log-odds that are given beside what the coefficients add, shape (rows,).
     """
     (settle, averaged, draw_count), random = sweeps, generator(seed, "posterior")
-    free = np.full(len(prior.group), np.inf)
     start = np.diag(np.where(prior.group < 0, prior.precision, _START))
-    near = fit_logistic(design, y, np.ones(len(y)), start, (-free, free), offset)
+    near = fit_logistic(design, y, penalty=start, offset=offset)
     near = _sweep(_quadratic(design, y, near, offset), prior, (settle, settle), random).mean(axis=0)
     posterior = _sweep(_quadratic(design, y, near, offset), prior, (settle, averaged), random)
     every = np.linspace(0, averaged - 1, draw_count).astype(int)

@@ -16,7 +16,7 @@ The Gaussian update (`gaussian_update`) has a normal prior around the bundle as 
 Its maximum under the prior is the new centre, and the curvature there the new covariance (Laplace). Single draws are
 never weighted: of 20 draws hardly two would be left at 3,000 runners.
 
-Training that starts at a bundle (`learnt`) has two kinds of coefficients:
+Training that starts at a bundle (`coefficient_posterior`) has two kinds of coefficients:
 
 - global ones (intercepts and scales), whose prior covariance is that of the bundle's draws;
 - curve coefficients (how each curve bends), which have a horseshoe prior near zero. A curve stays as the evidence has
@@ -40,7 +40,7 @@ from pfps_ml.training.pathways import Prior, sample_posterior
 from pfps_ml.training.update_basis import (
     GROUPS,
     LEVELS,
-    Directions,
+    OnsetDecomposition,
     basis_of,
     centres,
     coef_offsets_of,
@@ -86,7 +86,7 @@ class Update:
 
 
 def gaussian_update(
-    decomposition: Directions, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
+    decomposition: OnsetDecomposition, y: Floats, interval: Interval, level: str, site_sd: float, clubs: float = 0.0
 ) -> Update:
     """Return how the cohort moves a bundle's coefficients along one level, and their covariance afterwards.
 
@@ -234,7 +234,7 @@ class CoefficientColumns:
 
 
 @dataclass(frozen=True)
-class Learnt:
+class CoefficientPosterior:
     """Posterior draws of the coefficients, shapes (draws, globals) and (draws, curves)."""
 
     global_coefs: Floats
@@ -251,7 +251,7 @@ class Learnt:
         return np.atleast_2d(np.cov(self.global_coefs, rowvar=False))
 
 
-def learnt(along: CoefficientColumns, y: Floats, offset: Floats) -> Learnt:
+def coefficient_posterior(along: CoefficientColumns, y: Floats, offset: Floats) -> CoefficientPosterior:
     """Sample the posterior of the coefficients given the outcomes.
 
     Parameters
@@ -266,11 +266,11 @@ def learnt(along: CoefficientColumns, y: Floats, offset: Floats) -> Learnt:
     design = np.hstack([along.global_coefs @ root, along.club_effects, *along.curve_coefs])
     prior = Prior(np.concatenate([np.full(global_count + club_count, -1), group]), np.ones(design.shape[1]), _NEAR)
     drawn = sample_posterior(design, y, prior, (_SETTLE, _AVERAGED, _AVERAGED), _SEED, offset).draws
-    return Learnt(drawn[:, :global_count] @ root.T, drawn[:, global_count + club_count :])
+    return CoefficientPosterior(drawn[:, :global_count] @ root.T, drawn[:, global_count + club_count :])
 
 
 def members_of(
-    posterior: Learnt, coef_offsets: Floats, interval: Interval, centre: Floats | None = None
+    posterior: CoefficientPosterior, coef_offsets: Floats, interval: Interval, centre: Floats | None = None
 ) -> tuple[Floats, Floats]:
     """Return the updated global and curve coefficients of each member; the first member has the posterior mean.
 
@@ -379,7 +379,7 @@ class Choice:
                 for row in self.table.to_dict("records")]  # fmt: skip
 
 
-def closed_test(decomposition: Directions, y: Floats, settings: RecalibrationConfig) -> Choice:
+def closed_test(decomposition: OnsetDecomposition, y: Floats, settings: RecalibrationConfig) -> Choice:
     """Choose how much of a bundle is updated.
 
     Parameters
@@ -406,7 +406,7 @@ def closed_test(decomposition: Directions, y: Floats, settings: RecalibrationCon
     return Choice(most, Message("update_fits_best", {"update": most}), _table(rows))
 
 
-def fewest(decomposition: Directions, y: Floats) -> float:
+def fewest(decomposition: OnsetDecomposition, y: Floats) -> float:
     """Return how many cases, or others, there are: as seen, or as the bundle expects, whichever are fewest."""
     return min(_rarer(float(y.sum()), len(y)), _rarer(float(probability(decomposition.margin).sum()), len(y)))
 
@@ -429,12 +429,12 @@ def _simplest(level: str, most: str, table: pd.DataFrame) -> Choice:
     return Choice(level, Message("update_fits_no_worse", {"update": level, "most": most}), table)
 
 
-def _freedom(decomposition: Directions) -> dict[str, int]:
+def _freedom(decomposition: OnsetDecomposition) -> dict[str, int]:
     """Return how many coefficients each level can move: a scale of what does not differ moves nothing."""
     return {"none": 0, "intercept": 1, "slope": 1 + min(decomposition.shown, 1), "groups": 1 + decomposition.shown}
 
 
-def _height(decomposition: Directions, y: Floats, level: str) -> float:
+def _height(decomposition: OnsetDecomposition, y: Floats, level: str) -> float:
     if level == "none":
         return log_likelihood(y, decomposition.margin)
     along = decomposition.along(level)
@@ -452,15 +452,15 @@ def _table(rows: list[tuple[str, str, float, int, float]]) -> pd.DataFrame:
 __all__ = [
     "Choice",
     "CoefficientColumns",
-    "Learnt",
+    "CoefficientPosterior",
     "Mode",
     "Update",
     "closed_test",
+    "coefficient_posterior",
     "covariance_of",
     "fewest",
     "gaussian_update",
     "laplace",
-    "learnt",
     "log_likelihood",
     "maximum_likelihood",
     "members_of",

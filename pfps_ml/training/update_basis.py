@@ -1,15 +1,15 @@
 """The directions in which a released model may be moved, and the model written in its tables after a move.
 
-Onset (`Directions`): every member of the onset model is written as the main model's parts with an intercept and a scale
-for each group of terms (hip, foot, knee, load, history, body), plus a remainder that stays. The draws over the evidence
-and the resamples give the mean and the covariance of these coefficients: the prior, before any local outcome.
+Onset (`OnsetDecomposition`): every member of the onset model is written as the main model's parts with an intercept and
+a scale for each group of terms (hip, foot, knee, load, history, body), plus a remainder that stays. The draws over the
+evidence and the resamples give the mean and the covariance of these coefficients: the prior, before any local outcome.
 
-Curves (`Shapes`): scales of groups cannot make a shape that was not there, since a hundred times zero stays zero. So
-training on a cohort may bend each curve. A curve keeps its knots, and its values at them move: by a line over the rank
-of a value, and by how the curve leaves that line at each knot (see `contrast_of` in `training.pathways`).
+Curves (`CurveBasis`): scales of groups cannot make a shape that was not there, since a hundred times zero stays zero.
+So training on a cohort may bend each curve. A curve keeps its knots, and its values at them move: by a line over the
+rank of a value, and by how the curve leaves that line at each knot (see `contrast_of` in `training.pathways`).
 
-Pathways (`Sight`): the log-odds of success move along an intercept and a scale of the prognosis, and for each active
-arm along its common effect and a scale of how the effect differs between patients.
+Pathways (`PathwayDecomposition`): the log-odds of success move along an intercept and a scale of the prognosis, and for
+each active arm along its common effect and a scale of how the effect differs between patients.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,8 +21,7 @@ import pandas as pd
 
 from pfps_ml.core import Floats, NDArray
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, DRIVERS
-from pfps_ml.model import Basis, Predictor, basis_on
-from pfps_ml.model.additive import AdditiveModel, Line, Pair, Term, Values, count, stack
+from pfps_ml.model import AdditiveModel, Basis, Line, Pair, Predictor, Term, Values, basis_on, count, stack
 from pfps_ml.training.pathways import contrast_of
 
 GROUPS = tuple(map(str, DRIVERS))
@@ -36,7 +35,7 @@ def group_of(term: Term) -> int:
 
 
 @dataclass(frozen=True)
-class Directions:
+class OnsetDecomposition:
     """The parts of the main model's margin for some runners.
 
     Attributes
@@ -63,7 +62,7 @@ class Directions:
         return int((np.ptp(self.parts[:, 1:], axis=0) > 1e-9).sum())
 
 
-def directions(predictor: Predictor, values: Values) -> Directions:
+def onset_decomposition(predictor: Predictor, values: Values) -> OnsetDecomposition:
     """Take the margin of some runners apart, in groups that are centred at the training background."""
     main = predictor.onset.member(0)
     parts = np.zeros((count(values), 1 + len(GROUPS)))
@@ -72,7 +71,7 @@ def directions(predictor: Predictor, values: Values) -> Directions:
         parts[:, 1 + group_of(term)] += term.evaluate(values)[:, 0]
     members = predictor.onset.margin(values)
     parts[:, 1:] -= centres(predictor)
-    return Directions(members[:, 0], parts, members)
+    return OnsetDecomposition(members[:, 0], parts, members)
 
 
 def centres(predictor: Predictor) -> Floats:
@@ -137,7 +136,7 @@ SCALES = slice(3, None, 2)  # the scales of how they differ
 
 
 @dataclass(frozen=True, eq=False)
-class Sight:
+class PathwayDecomposition:
     """The log-odds of some patients by every member.
 
     Attributes
@@ -152,7 +151,7 @@ class Sight:
     added: Mapping[str, Floats]
 
     @classmethod
-    def of(cls, predictor: Predictor, values: Values) -> "Sight":
+    def of(cls, predictor: Predictor, values: Values) -> "PathwayDecomposition":
         """Read the models of a bundle."""
         return cls(
             predictor.prognosis.margin(values), {name: predictor.modifiers[name].margin(values) for name in ACTIVE_ARMS}
@@ -201,7 +200,7 @@ def scaled(model: AdditiveModel, add: Floats, scale: Floats, centre: float) -> A
 
 
 @dataclass(frozen=True)
-class Shapes:
+class CurveBasis:
     """The curves of a model, and how each may bend.
 
     Attributes
@@ -239,7 +238,7 @@ class Shapes:
         return {term.fields[0]: term.values for term in added.terms}
 
 
-def shapes_of(model: AdditiveModel, reference: Mapping[str, Any]) -> Shapes:
+def curve_basis_of(model: AdditiveModel, reference: Mapping[str, Any]) -> CurveBasis:
     """Return how a model's curves may bend; one over a field that nobody of its training data had may not.
 
     Parameters
@@ -253,10 +252,10 @@ def shapes_of(model: AdditiveModel, reference: Mapping[str, Any]) -> Shapes:
     known = {name: knots for name, knots in curves.items() if fields[name]["values"]}
     basis, ranks = basis_on(known, {name: (_floats(fields[name]["values"]), _floats(fields[name]["shares"]))
                                     for name in known})  # fmt: skip
-    return Shapes(basis, contrast_of(basis, ranks)[:, 1:])
+    return CurveBasis(basis, contrast_of(basis, ranks)[:, 1:])
 
 
-def bent(predictor: Predictor, shapes: Shapes, curve_offsets: Floats) -> Predictor:
+def bent(predictor: Predictor, shapes: CurveBasis, curve_offsets: Floats) -> Predictor:
     """Return the models whose onset curves, and reasons, have bent; a direction that the evidence settles stays.
 
     Parameters
@@ -311,17 +310,17 @@ __all__ = [
     "GROUPS",
     "LEVELS",
     "SCALES",
-    "Directions",
-    "Shapes",
-    "Sight",
+    "CurveBasis",
+    "OnsetDecomposition",
+    "PathwayDecomposition",
     "basis_of",
     "bent",
     "centres",
     "coef_offsets_of",
-    "directions",
+    "curve_basis_of",
     "group_of",
     "moved",
+    "onset_decomposition",
     "scaled",
-    "shapes_of",
     "with_curves",
 ]  # fmt: skip

@@ -1,9 +1,7 @@
-"""The figures of the held-out clubs of a bundle whose manifest does not hold them: read from its card.
+"""The model card: what a bundle is, what it was made from, how it did on clubs it had not seen, and its limits.
 
-Bundles of format 1 that were released before manifests held these figures have them in their card alone. Nothing else
-reads a card.
-
-The model card: what a bundle is, what it was made from, how it did on clubs it had not seen, and its limits.
+Bundles of format 1 that were released before manifests held the figures of held-out clubs have them in their card
+alone; they are read from there. Nothing else reads a card.
 """
 
 import json

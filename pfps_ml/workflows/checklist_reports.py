@@ -1,9 +1,8 @@
 """The reports that journals and ethics boards ask for, filled from a bundle; what was not done stands first.
 
 TRIPOD+AI (what a report must say), PROBAST+AI (how far to trust it) and a data protection sheet. Questions and answers
-are declared in the TOML files beside this one; the figures in them come from `pfps_ml.workflows.checklist_reports`.
-
-The figures that the reports may quote: each is read from the bundle or from a tracked table; none is typed.
+are declared in the TOML files beside this one. Each figure in them is read from the bundle or from a tracked table;
+none is typed.
 """
 
 import os
@@ -21,8 +20,18 @@ import typer
 from pfps_ml.core import FactError, ProductConfig, ValidationConfig, percent, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, SCREENING, VISIT, ledger, origin_of, people_of, size_of
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import (
+    ARMS,
+    BY_NAME,
+    ONSET_FIELDS,
+    SCREENING,
+    VISIT,
+    ledger,
+    load_scenario,
+    origin_of,
+    people_of,
+    size_of,
+)
 from pfps_ml.evaluation.cohort_checks import rows_to_train
 from pfps_ml.evaluation.verdict import rows_for_auroc, rows_for_ratio
 from pfps_ml.model import SMALLEST, Bundle, load_bundle, onset_to_json, pathways_to_json
@@ -40,10 +49,10 @@ from pfps_ml.workflows.checklists import (
     read_items,
     worst,
 )
-from pfps_ml.workflows.plausibility import HELD_OUT, TABLE as PLAUSIBILITY
 from pfps_ml.workflows.recalibrate import level_of
 from pfps_ml.workflows.release_gate import Validated, outside_figures, read_validation
 from pfps_ml.workflows.train import make_folder
+from pfps_ml.workflows.world_reports import HELD_OUT, TABLE as PLAUSIBILITY
 
 HOUSE = Path(__file__).resolve().parents[2]
 CALIBRATION = HOUSE / "docs" / "calibration.csv"

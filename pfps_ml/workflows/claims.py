@@ -1,9 +1,7 @@
 """Write CLAIMS.md: what patients are told about runner's knee, what the literature says, what each scenario assumes.
 
-What patients are told about runner's knee, and where the evidence conflicts: the S-rows of the ledger by subject.
-
-The ledger says what is claimed and how the literature judges it; `claims.toml` says which figures bear on a claim and
-which scenario parameters take a stand on it.
+The S-rows of the ledger say, by subject, what is claimed and how the literature judges it; `claims.toml` says which
+figures bear on a claim and which scenario parameters take a stand on it.
 """
 
 import tomllib
@@ -17,11 +15,10 @@ from pathlib import Path
 from string import ascii_uppercase
 from typing import Any, Literal
 
-from pfps_ml.core import FactError, write_whole
+from pfps_ml.core import FactError, Message, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain import NOTICE, Evidence, ledger
-from pfps_ml.domain.scenario import PARTS, Parameter, load_scenario, scenario_names
+from pfps_ml.domain import NOTICE, PARTS, Evidence, Parameter, ledger, load_scenario, scenario_names
 from pfps_ml.simulation.cohort import solved_parameters
 
 ShownAs = Literal["number", "percent", "ratio"]
@@ -120,10 +117,10 @@ def _content() -> dict[str, Any]:
 
 def _claim(row: str, facts: dict[str, Any]) -> Claim:
     if row not in ledger():
-        raise FactError(f"expected claims.toml to name rows of the ledger, got {row!r}; add the row or correct the id")
+        raise FactError(Message("claim_row_unknown", {"row": row}))
     verdict, _, why = ledger()[row].note.partition(": ")
     if verdict not in VERDICTS:
-        raise FactError(f"expected the note of {row} to begin with a verdict ({', '.join(VERDICTS)}) and a colon")
+        raise FactError(Message("claim_without_verdict", {"row": row, "verdicts": [*VERDICTS]}))
     rows, parameters = tuple(facts["rows"]), tuple(facts.get("parameters", ()))
     return Claim(row, ledger()[row].quantity, verdict, why, rows, parameters)
 

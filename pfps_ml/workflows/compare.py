@@ -1,14 +1,10 @@
 """Compare all candidates on the same splits, with intervals on the differences from ours, and log it to MLflow.
 
-`pfps compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a
-world of its own: clubs of it are held out, every candidate is fitted on the others.
-
-Rounds of a comparison: one cohort, one split by club, one candidate fitted and judged on clubs it never saw.
+`pfps compare onset --scenario reference -n 5000 --repeats 5 --candidate mine:factory`. Each repeat is a world of its
+own: clubs of it are held out, every candidate is fitted on the others, and judged on clubs it never saw.
 
 A job is all that a worker needs to know; it simulates the cohort again, so that results depend on the job alone and
 not on how many workers there are, and the digest says that all of them saw the same.
-
-A logged comparison in words: the lines that `pfps compare` and the pipeline print.
 """
 
 import hashlib
@@ -34,6 +30,7 @@ from pfps_ml.core import (
     CohortError,
     FactError,
     InputError,
+    Message,
     Metric,
     Param,
     Record,
@@ -42,8 +39,7 @@ from pfps_ml.core import (
     csv_text,
 )
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ARMS, NOTICE, ONSET, SUCCESS, load_scenario
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.comparison import (
     ONSET_LABELS,
@@ -69,7 +65,7 @@ from pfps_ml.training.candidates import (
     risk_of,
 )
 from pfps_ml.training.pathway_candidates import PATHWAY_CANDIDATES, fit_pathways, success_of
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import OUT, Home, data_digest, onset_features, pathway_features
 from pfps_ml.workflows.tables import EXPERIMENT, HEADER, TABLE, TAG, lines, show_comparison
 from pfps_ml.workflows.tracking import HOME as RUNS, expect_store, latest_table, track
@@ -169,7 +165,7 @@ def entrants(task: str, own: Sequence[str] = ()) -> dict[str, Entrant]:
         If there is no such task, or an own candidate cannot be made.
     """
     if task not in TASKS:
-        raise FactError(f"expected a comparison of {' or '.join(TASKS)}, got {task!r}")
+        raise FactError(Message("comparison_task_unknown", {"tasks": [*TASKS], "task": task}))
     table, predicts = (ONSET_CANDIDATES, "predict_proba") if task == "onset" else (PATHWAY_CANDIDATES, "predict")
     return {entrant.name: entrant for entrant in (*table, *(own_entrant(address, predicts) for address in own))}
 
@@ -201,7 +197,7 @@ def round_of(task: str, cohort: CohortConfig, fresh: int) -> Round:
     for what, rows in (("train", trained), ("judge", judging)):
         if not 0 < (events := int(rows.y.sum())) < len(rows.y):
             raise CohortError(
-                f"expected both outcomes among the {len(rows.y):,} rows that {what}, got {events} cases; set -n higher"
+                Message("comparison_one_outcome", {"rows": len(rows.y), "subject": what, "events": events})
             )
     return Round(trained, split.fold_of(trained.club), judging, _digest(split, trained, judging))
 
@@ -234,8 +230,10 @@ def _judge(job: Job, this_round: Round) -> Outcome:
     ended = time.perf_counter()
     if len(predicted) != len(judging.y) or not np.isfinite(np.asarray(predicted)).all():
         raise FactError(
-            f"expected {job.candidate} to predict a probability for each of {len(judging.y):,} rows, got "
-            f"{len(predicted):,} answers, or some that are no numbers"
+            Message(
+                "candidate_predicts_no_probabilities",
+                {"candidate": job.candidate, "rows": len(judging.y), "answers": len(predicted)},
+            )
         )
     outcome = Outcome(_judged(job, this_round, predicted), fitted - began, ended - fitted)
     if not job.keep:
@@ -373,10 +371,10 @@ def plan_of(task: str, scenario: str, size: tuple[int, int], own: Sequence[str],
     load_scenario(scenario)
     n, repeats = size
     if n < CLUBS or repeats < 1:
-        raise FactError(f"expected at least {CLUBS} rows and one repeat, got {n} and {repeats}; set -n and --repeats")
+        raise FactError(Message("comparison_too_small", {"clubs": CLUBS, "n": n, "repeats": repeats}))
     wanted = list(known) if only is None else [OURS, *only.split(","), *own]
     if odd := [name for name in wanted if name not in known]:
-        raise FactError(f"expected candidates among {', '.join(known)}, got {', '.join(odd)}; set --only")
+        raise FactError(Message("comparison_candidates_unknown", {"known": [*known], "odd": [*odd]}))
     chosen = tuple(known[name] for name in dict.fromkeys(wanted))
     check_libraries(chosen)
     for address in own:  # what fails, fails now, and not after an hour
@@ -475,7 +473,7 @@ def main(  # noqa: PLR0913, PLR0917 (the options of a command)
         show_comparison(*latest_table(Tag(TAG, task or "onset"), TABLE, EXPERIMENT, home=runs), metric)
         return
     if task is None or metric is not None:
-        raise InputError("expected `pfps compare onset` (or pathways), or --last with or without --metric, got neither")
+        raise InputError(Message("comparison_without_task"))
     plan = plan_of(task, scenario, (n, repeats), candidate or [], only)
     expect_store(home=runs)
     figures, outcomes = run_comparison(plan, workers, home / COMPARISON)

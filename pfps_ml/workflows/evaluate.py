@@ -1,14 +1,11 @@
 """Evaluate a candidate on the clubs that training never saw: figures with intervals, pictures, tables, one report.
 
-What each part of the evaluation's report says: by the name of its table or picture, heading and text, in order.
+Onset: every figure with its interval, whole and by group, the pictures, and what only refits of the model can tell
+(clubs left out one after another, and fewer clubs to learn from). Pathways: without the truth, and against it where the
+cohort is simulated.
 
-`{level}` in a text is the level of the intervals of the bundle.
-
-The pathway models judged on held-out clubs: without the truth, and against it where the cohort is simulated.
-
-The onset model judged on held-out clubs: every figure with its interval, whole and apart, and the pictures.
-
-What only refits of the onset model can tell: clubs left out one after another, and fewer clubs to learn from.
+Each part of the report (by the name of its table or picture) has its heading and text here, in order; `{level}` in a
+text is the level of the intervals of the bundle.
 """
 
 import json
@@ -30,6 +27,7 @@ from pfps_ml.core import (
     EvaluationConfig,
     Floats,
     InputError,
+    Message,
     csv_text,
     load_config,
     percent,
@@ -38,6 +36,7 @@ from pfps_ml.core.console import say, steps
 from pfps_ml.domain import ARMS, BY_NAME, ONSET, SUCCESS, TIERS, tier_fields
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.comparison import EXCESS, EXCESS_LABEL
+from pfps_ml.evaluation.displays import Section, write_report
 from pfps_ml.evaluation.metrics import (
     calibration_curve,
     club_resamples,
@@ -48,7 +47,6 @@ from pfps_ml.evaluation.metrics import (
     percentiles,
 )
 from pfps_ml.evaluation.pathway_validation import PICTURED, Treated, TreatmentRecord, pathway_pictures, pathway_tables
-from pfps_ml.evaluation.report import Section, write_report
 from pfps_ml.evaluation.subgroups import TIER_LABELS, compare_parts, decision_parts, groups_of, subgroup_table
 from pfps_ml.evaluation.validation_report import PATHWAY_TEXTS, PREFERENCES
 from pfps_ml.model import (
@@ -62,7 +60,7 @@ from pfps_ml.model import (
     schema_from_json,
 )
 from pfps_ml.training.onset import OnsetModel
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import DATA, OUT, Frames, Home, onset_features, pathway_features, read_frames
 from pfps_ml.workflows.train import CANDIDATE, Candidate, digests, make_folder
 
@@ -381,10 +379,7 @@ class Evaluation:
 def _expect_held_out(frames: Frames, split: Split) -> None:
     for what, frame in (("runners", frames.onset), ("patients", frames.treatment)):
         if not split.is_held_out(frame["club"]).any():
-            raise CohortError(
-                f"expected {what} of clubs held out from training, got none; bring more clubs with {what}, or train "
-                "and evaluate with another [split] seed"
-            )
+            raise CohortError(Message("evaluation_without_held_out", {"subject": what}))
 
 
 def evaluate(
@@ -446,10 +441,7 @@ def hold_to_training(facts: Mapping[str, Any], split: Split, frames: Frames) -> 
     """
     now = {"split_digest": split.digest, "data_digest": digests(frames)}
     if differs := [name for name, value in now.items() if facts.get(name) != value]:
-        raise CohortError(
-            f"expected the frames and the split that the candidate was trained with, got another "
-            f"{' and '.join(differs)}; evaluate with the same folder and --config as `pfps train`"
-        )
+        raise CohortError(Message("evaluation_of_other_frames", {"differs": [*differs]}))
 
 
 def load_candidate(folder: Path) -> Candidate:
@@ -465,7 +457,7 @@ def load_candidate(folder: Path) -> Candidate:
         schema = schema_from_json(json.loads((folder / "schema.json").read_bytes()))
         models = {n: json.loads((folder / each.model).read_bytes()) for n, each in schema.outcomes.items()}
     except (OSError, ValueError, BundleFormat) as error:
-        raise InputError(f"expected a candidate in {folder}; make one with `pfps train`") from error
+        raise InputError(Message("candidate_not_there", {"folder": str(folder)})) from error
     horizons = {name: each.horizon for name, each in schema.outcomes.items()}
     return Candidate(predictor_from_models(models, schema), reference, facts, horizons)
 

@@ -11,10 +11,8 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 import typer
 
-from pfps_ml.core import InputError
-from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS
-from pfps_ml.domain.input_validation import check, derive
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.core import InputError, Message
+from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS, check, derive, load_scenario
 
 OBSERVED = ("onset", "treatment")
 TRUTH = ("truth_onset", "truth_treatment")
@@ -61,10 +59,7 @@ def read_frames(folder: Path, truth: bool = False) -> Frames:
     names = [*OBSERVED, *(name for name in TRUTH if truth and (folder / f"{name}.parquet").exists())]
     draws = {name: _draws(folder / f"{name}.parquet") for name in names}
     if len(set(draws.values())) > 1:
-        raise InputError(
-            f"expected the same draws of the evidence in every frame of {folder}, got different ones; "
-            "make them together with `pfps simulate --draws K`"
-        )
+        raise InputError(Message("frames_of_other_draws", {"folder": str(folder)}))
     first, *others = draws["onset"] or (None,)
     frames = {name: _read(folder / f"{name}.parquet", first) for name in names}
     made = (pads.dataset(folder / "onset.parquet").schema.metadata or {}).get(MADE)
@@ -128,7 +123,7 @@ def _read(path: Path, draw: int | None) -> pd.DataFrame:
 
 
 def _unreadable(path: Path) -> InputError:
-    return InputError(f"expected a Parquet frame at {path}, but it cannot be read; make one with `pfps simulate`")
+    return InputError(Message("frame_not_there", {"path": str(path)}))
 
 
 __all__ = [

@@ -1,8 +1,6 @@
-"""The pictures of the example squad's report that the README and the physio's guide show: `make screenshots`.
+"""The pictures in README and guides, of the clinician's page and of the example squad's report: `make screenshots`.
 
-The pictures of the clinician's page that the README shows: `make screenshots`.
-
-A browser at the clinician's page, for its pictures, its figures and its tests; `make system` installs Chromium.
+They are taken by a browser at the page, which tests use, too; `make system` installs Chromium.
 """
 
 import os
@@ -22,7 +20,7 @@ from urllib.request import urlopen
 
 from PIL import Image
 
-from pfps_ml.core import MissingLibrary
+from pfps_ml.core import Message, MissingLibrary
 from pfps_ml.core.console import command, say, steps
 from pfps_ml.model import Bundle, released_bundle
 from pfps_ml.squad.report import write_squad
@@ -51,7 +49,7 @@ def browsing() -> Iterator[Any]:
 
     browser_path = chromium()
     if browser_path is None:
-        raise MissingLibrary("expected Chromium, got none on this machine. Install it: make system")
+        raise MissingLibrary(Message("browser_missing"))
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=list(_FLAGS))
         yield browser

@@ -1,10 +1,7 @@
-"""What MLflow is told of an update: settings, figures and digests; no value or name of a runner, and no free text.
+"""`pfps recalibrate`: a new bundle from a released one and a cohort, or nothing where the cohort cannot bear it.
 
-`pfps recalibrate`: a new bundle from a released one and a cohort, or nothing where the cohort cannot bear it.
-
-What a cohort changes of a bundle, written as a new one; models/CURRENT is never moved.
-
-What the card of an updated bundle says: what was updated, on what, by whom, and that its figures are older.
+models/CURRENT is never moved. The card of an updated bundle says what was updated, on what, by whom, and that its
+figures are older. A tracker gets settings, figures and digests; no value or name of a runner, and no free text.
 """
 
 import os
@@ -31,9 +28,7 @@ from pfps_ml.core import (
     Tag,
 )
 from pfps_ml.core.markup import MarkdownSection, markdown_page, markdown_table
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, has_seen, notice_of, people_of, size_of
-from pfps_ml.domain.input_validation import complete
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, complete, has_seen, load_scenario, notice_of, people_of, size_of
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.verdict import rows_for_ratio
@@ -47,7 +42,7 @@ from pfps_ml.training.posterior_update import (
     updated_predictor,
     updated_reference,
 )
-from pfps_ml.training.update_basis import GROUPS, Directions, bent, directions, shapes_of
+from pfps_ml.training.update_basis import GROUPS, OnsetDecomposition, bent, curve_basis_of, onset_decomposition
 
 _BEFORE = "Before the update: "
 LEVELS = {"intercept": "the intercept", "slope": "intercept and slope", "groups": "the intercept and the scale of each "
@@ -283,7 +278,7 @@ class Known:
     values: Mapping[str, Floats]
     y: Floats
     club: NDArray[np.object_]
-    found: Directions
+    found: OnsetDecomposition
     facts: dict[str, Any]
 
 
@@ -371,7 +366,7 @@ def known_of(bundle: Bundle, cohort: Cohort, by: str = "", checks: list[Check] |
         raise CohortError(Message("update_needs_both_outcomes", counts))
     facts = {"from": bundle.name, "cohort": cohort.digest, "runners": len(y), "cases": int(y.sum()), "by": by}
     facts |= _stated(float(y.mean()), cohort.club[used])
-    return Known(values, y, cohort.club[used], directions(bundle.predictor, values), facts)
+    return Known(values, y, cohort.club[used], onset_decomposition(bundle.predictor, values), facts)
 
 
 def club_sd() -> float:
@@ -416,7 +411,7 @@ def updated_by(bundle: Bundle, update: Update) -> Predictor:
     moved = updated_predictor(bundle.predictor, update.coef_offsets)
     if update.curve_offsets is None:
         return moved
-    return bent(moved, shapes_of(bundle.predictor.onset, bundle.reference), update.curve_offsets)
+    return bent(moved, curve_basis_of(bundle.predictor.onset, bundle.reference), update.curve_offsets)
 
 
 def lines_of(recalibration: Recalibration) -> list[tuple[str, str]]:

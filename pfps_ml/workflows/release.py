@@ -1,8 +1,7 @@
 """Release a candidate that passes the gate: a name, a card, a manifest; written whole, and models/CURRENT moved.
 
-Where releases stand: one is written whole under a free name and never changes, and CURRENT is moved by itself.
-
-Releasing a bundle that a cohort made: held to the gate by another cohort, kept in MLflow, then named by CURRENT.
+A release is written whole under a free name and never changes; CURRENT is moved by itself. A bundle that a cohort made
+is held to the gate by another cohort, kept in MLflow, then named by CURRENT.
 """
 
 import json
@@ -23,6 +22,7 @@ from pfps_ml.core import (
     BundleError,
     BundleFormat,
     InputError,
+    Message,
     Metric,
     Model,
     OutputError,
@@ -86,10 +86,7 @@ def place(models: Path, number: str, made: Made) -> Path:
         If the folder of bundles cannot be written.
     """
     if not _VERSION.fullmatch(number):
-        raise InputError(
-            "expected a version of at most 64 letters, digits, dots, hyphens and underscores that begins with a letter "
-            "or digit, got another; give one with --version, such as 1.2.0"
-        )
+        raise InputError(Message("version_malformed"))
     try:
         for name in _names(number):
             whole, facts = made(name)
@@ -100,7 +97,7 @@ def place(models: Path, number: str, made: Made) -> Path:
                 continue
             return folder
     except OSError as error:
-        raise OutputError(f"expected to write into {models}, but cannot ({error.strerror}); nothing moved") from error
+        raise OutputError(Message("models_not_writable", {"models": str(models), "reason": error.strerror})) from error
     raise AssertionError("names do not run out")
 
 
@@ -119,7 +116,9 @@ def point(models: Path, name: str) -> None:
     except OSError as error:
         with suppress(OSError):  # it may not have been made
             draft.unlink()
-        raise OutputError(f"expected to write {models / 'CURRENT'}, but cannot ({error.strerror})") from error
+        raise OutputError(
+            Message("current_not_writable", {"place": str(models / "CURRENT"), "reason": error.strerror})
+        ) from error
 
 
 def same_release(folder: Path, parts: Mapping[str, bytes], manifest: Mapping[str, Any]) -> bool:
@@ -319,13 +318,13 @@ def judge(candidate: Path, evaluation: Path, limits: ReleaseConfig | None = None
     except (OSError, LookupError, ValueError, BundleFormat) as error:
         what = getattr(error, "filename", None) or "one of their files"
         raise InputError(
-            f"expected a candidate in {candidate} and its evaluation in {evaluation}, but {what} cannot be read; "
-            "run `pfps train` first, and let `pfps release` evaluate it"
+            Message(
+                "candidate_unreadable", {"candidate": str(candidate), "evaluation": str(evaluation), "subject": what}
+            )
         ) from error
     if judged != identity_of(parts):
         raise InputError(
-            f"expected the evaluation of the candidate in {candidate}, got that of another in {evaluation}; "
-            "leave --evaluation out to evaluate it now"
+            Message("evaluation_of_other_candidate", {"candidate": str(candidate), "evaluation": str(evaluation)})
         )
     tables = read_tables(evaluation)
     return Ready(facts, parts, tables, checks(tables, limits or ReleaseConfig()), schema)
@@ -400,7 +399,7 @@ def main(  # noqa: PLR0913, PLR0917
 ) -> None:
     """Release a candidate that was evaluated, or with --validation a bundle that was validated, if the gate passes."""
     if pathways and not validation:
-        raise InputError("expected --validation DIR beside --pathways DIR, got none; add what `pfps evaluate` wrote")
+        raise InputError(Message("validation_missing_beside_pathways"))
     limits, subject, bundles = load_config(config).release, candidate or home / CANDIDATE, models or home / MODELS
     if validation:
         expect_store(home=home / RUNS)

@@ -146,7 +146,8 @@ def _show_risks(summary: dict[str, Any], released: Bundle) -> None:
     risk = f"risk within {released.horizons['onset']} ({percent(released.level)})"
     header = ("runner", risk, "band", "reasons (percentage points)")
     table(f"The {_SHOWN} highest risks of the example roster", header, map(_risk_row, top.itertuples()))
-    say(f"Roster: {summary['rows']} rows in and out, {summary['scored']} scored, {summary['rejected']} rejected.")
+    counts = f"{summary['scored']} scored, {summary['partly']} partly, {summary['rejected']} rejected"
+    say(f"Roster: {summary['rows']} rows in and out, {counts}.")
 
 
 def _show_figures(evaluation: Evaluation) -> None:
@@ -165,7 +166,7 @@ def _risk_row(row: Any) -> tuple[str, ...]:
 
 def main(
     config: Annotated[Path | None, typer.Option(help="TOML that overrides the configuration.")] = None,
-    scenario: Annotated[str | None, typer.Option(help="A scenario of knowledge/scenarios.")] = None,
+    scenario: Annotated[str | None, typer.Option(help="A scenario, as `pfps scenarios` lists them.")] = None,
 ) -> None:
     """Run the main job."""
     chosen = load_config(config)

@@ -19,11 +19,9 @@ from openpyxl.worksheet.worksheet import Worksheet
 from pfps_ml.core import SHOWN, CohortConfig, csv_text, uniforms, write_whole
 from pfps_ml.core.console import command, say
 from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain import NOTICE, ONSET, SCREENING, SUCCESS, VISIT
-from pfps_ml.domain.scenario import Scenario, load_scenario
+from pfps_ml.domain import NOTICE, ONSET, SCREENING, SUCCESS, VISIT, Scenario, load_scenario
 from pfps_ml.io.xlsx_tables import settled_book
-from pfps_ml.simulation.cohort import RUNNERS, odds_ratio_over, solved_parameters
-from pfps_ml.simulation.world import World
+from pfps_ml.simulation.cohort import RUNNERS, World, odds_ratio_over, solved_parameters
 from pfps_ml.workflows.frames import OBSERVED, TRUTH, Frames
 from pfps_ml.workflows.simulate import simulate
 

@@ -1,8 +1,8 @@
 """Simulate a cohort: the observed frames, and the truth apart from them, in chunks of any size.
 
-A cohort of any size on a cluster: each chunk is a part of its frame, written whole by whoever simulates it.
-
-What a cohort is made of: its populations, the worlds that it is drawn in, and its frames as tables.
+A cohort has two populations, drawn in one world or in several draws of the evidence. On a cluster each chunk is a part
+of its frame, written whole by whoever simulates it; a run that ended early is run again from its start, and writes the
+same bytes.
 """
 
 import json
@@ -20,6 +20,7 @@ from pfps_ml.batch.workers import ParallelMap
 from pfps_ml.core import (
     CohortConfig,
     FactError,
+    Message,
     OutputError,
     check_output,
     destination,
@@ -61,8 +62,7 @@ def check(config: CohortConfig, draws: int) -> None:
     solved_parameters(config.scenario, config.seed, config.draw)
     if config.runners < 1 or config.patients < 1 or draws < 0:
         raise FactError(
-            f"expected at least one runner and one patient and no fewer than 0 draws, got {config.runners}, "
-            f"{config.patients} and {draws}; set -n, --patients and --draws"
+            Message("cohort_of_no_rows", {"runners": config.runners, "patients": config.patients, "draws": draws})
         )
 
 
@@ -144,7 +144,9 @@ def _written(parallel_map: ParallelMap, items: list[Any], tell: Callable[[str], 
         start, stop = item[3]
         tell(f"{part['frame']}, draw {part['draw']}, rows {start:,} to {stop:,}")
         if part["rows"] != stop - start:
-            raise OutputError(f"expected {stop - start} rows of part {part['part']}, got {part['rows']}.")
+            raise OutputError(
+                Message("simulated_part_short", {"expected": stop - start, "part": part["part"], "rows": part["rows"]})
+            )
         yield part
 
 
@@ -153,10 +155,10 @@ def _refuse_another(folder: Path, run: dict[str, Any]) -> None:
         if path.exists():
             written = json.loads(path.read_bytes())
             if written.get("run", written) != run:
-                raise OutputError(f"expected a new folder, got one with another cohort's manifest: {folder}.")
+                raise OutputError(Message("simulation_of_other_cohort", {"folder": str(folder)}))
             return
     if any(folder.iterdir()):
-        raise OutputError(f"expected a new or empty folder, got one with something in it: {folder}. Name another.")
+        raise OutputError(Message("simulation_folder_not_empty", {"folder": str(folder)}))
 
 
 PATIENT_SHARE = 0.3  # patients for each runner, where their number is not given
@@ -214,9 +216,7 @@ def write_cohort(
         for draft, final in drafts.items():
             draft.replace(final)
     except OSError as error:
-        raise OutputError(
-            f"expected to write a cohort into {folder}, but it cannot be written ({error.strerror}); choose another"
-        ) from error
+        raise OutputError(Message("cohort_not_writable", {"folder": str(folder), "reason": error.strerror})) from error
     finally:
         for draft in drafts:
             with suppress(OSError):  # the folder itself may be what is in the way

@@ -9,14 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from pfps_ml.core import Fault, InputError, rows_shown
+from pfps_ml.core import Fault, InputError, Message, rows_shown
+from pfps_ml.domain import Parameter, Scenario, differences
 from pfps_ml.evaluation.comparison import EXCESS
 
 if TYPE_CHECKING:
-    from pandas import DataFrame
-
     from pfps_ml.batch.erasure import Erasure
-    from pfps_ml.domain.scenario import Parameter, Scenario
     from pfps_ml.io.mapping_suggestions import Proposal, Proposed
     from pfps_ml.io.roster import Roster, Summary
 
@@ -33,14 +31,15 @@ def show_account(summary: "Summary", out: Path | None = None) -> None:
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_row("rows", f"{summary.rows:,}")
     table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
+    table.add_row("scored partly" if out else "partly", f"{summary.partly:,}")
     table.add_row("rejected", f"{summary.rejected:,}")
     for field, count in summary.problems.items():
         table.add_row(f"  for {field}", f"{count:,}")
     Console().print(table)
     if out:
         hint = (
-            f" (`pfps rejected {out} -o mend.csv` repeats the rejected rows)"
-            if summary.rejected and out.is_file()
+            f" (`pfps rejected {out} -o mend.csv` repeats the rows with problems)"
+            if (summary.rejected or summary.partly) and out.is_file()
             else ""
         )
         Console().print(f"Written: {out}{hint}", markup=False, highlight=False, soft_wrap=True)
@@ -137,7 +136,7 @@ def _declaration(key: str, value: object) -> str:
     return f"{words.get(key, key)} {shown:.6g}" if isinstance(shown, float) else f"{words.get(key, key)} {shown}"
 
 
-def show_scenarios(scenarios: list["Scenario"]) -> None:
+def show_scenarios(scenarios: list[Scenario]) -> None:
     """Print a table of simulated worlds."""
     name, parent = Column("scenario", no_wrap=True), Column("parent", no_wrap=True)
     table = Table(name, Column("title", ratio=1), parent, "base rate", "months", "own", "assumed", show_lines=True)
@@ -150,10 +149,8 @@ def show_scenarios(scenarios: list["Scenario"]) -> None:
     Console().print(table)
 
 
-def show_differences(first: "Scenario", second: "Scenario") -> None:
+def show_differences(first: Scenario, second: Scenario) -> None:
     """Print the parameters in which two worlds differ, with the sources of both."""
-    from pfps_ml.domain.scenario import differences
-
     table = Table(Column("parameter", no_wrap=True), first.name, second.name, show_lines=True)
     if first.horizon_months != second.horizon_months:
         table.add_row("horizon_months", f"{first.horizon_months:g}", f"{second.horizon_months:g}")
@@ -162,7 +159,7 @@ def show_differences(first: "Scenario", second: "Scenario") -> None:
     Console().print(table if table.row_count else f"{first.name} and {second.name} do not differ.")
 
 
-def show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | None) -> None:
+def show_comparison(about: dict[str, str], logged: pd.DataFrame, metric: str | None) -> None:
     """Print a comparison of candidates: the first figure, or `metric`."""
     rows, figures = list(lines(logged, metric)), dict(zip(logged["metric"], logged["label"], strict=True))
     title = f"{figures[metric] if metric else next(iter(figures.values()))}: {about['run']}"
@@ -172,7 +169,7 @@ def show_comparison(about: dict[str, str], logged: "DataFrame", metric: str | No
     Console().print(table)
 
 
-def _figure(parameter: "Parameter") -> str:
+def _figure(parameter: Parameter) -> str:
     spread = f" ({parameter.low:g} to {parameter.high:g})" if parameter.low < parameter.high else ""
     return f"{parameter.value:g}{spread}"
 
@@ -201,7 +198,7 @@ def lines(table: pd.DataFrame, metric: str | None = None) -> Iterator[tuple[str,
     names = list(table["metric"].unique())
     wanted = metric or names[0]
     if wanted not in names:
-        raise InputError(f"expected a figure of the comparison ({', '.join(names)}), got {wanted!r}")
+        raise InputError(Message("comparison_figure_unknown", {"names": [*names], "wanted": wanted}))
     places = 5 if wanted == EXCESS else 4  # candidates differ by some ten thousandths of it
     for row in table[table["metric"] == wanted].to_dict("records"):
         figure = _with_interval(row["value"], row["low"], row["high"], f".{places}f")

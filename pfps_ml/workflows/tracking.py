@@ -25,6 +25,7 @@ from pfps_ml.core import (
     Dataset,
     FactError,
     InputError,
+    Message,
     Metric,
     MissingLibrary,
     Model,
@@ -34,14 +35,12 @@ from pfps_ml.core import (
     Tag,
     destination,
 )
-from pfps_ml.domain import INPUTS, VISIT
-from pfps_ml.domain.input_validation import check
+from pfps_ml.domain import INPUTS, VISIT, check
 from pfps_ml.model import Bundle, load_bundle
 
 HOME = Path("mlruns")
 _PATIENCE = 1.0  # seconds for a thread to end
 _DIGEST = 36  # characters; MLflow keeps no more of a dataset's digest
-_HOW = "make one with `pfps compare onset`"
 _SERVERS = ("http", "https", "databricks", "databricks-uc", "uc")
 _MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -117,13 +116,13 @@ def latest_table(
     """
     address = _address(uri, home)
     if not uri and "MLFLOW_TRACKING_URI" not in os.environ and not (home / "mlflow.db").exists():
-        raise InputError(f"expected runs in {home}, but nothing was tracked there yet; {_HOW}")
+        raise InputError(Message("nothing_tracked", {"home": str(home)}))
     with _connected(address) as mlflow, _refusals(mlflow, address):
         wanted = f"tags.`{tag.name}` = '{tag.value}' and attributes.status = 'FINISHED'"
         known = mlflow.get_experiment_by_name(experiment)
         runs = known and mlflow.MlflowClient().search_runs([known.experiment_id], wanted, max_results=1)
         if not runs:
-            raise InputError(f"expected a finished run with {tag.name} {tag.value}, got none; {_HOW}")
+            raise InputError(Message("run_not_tracked", {"tag": tag.name, "value": tag.value}))
         text = mlflow.artifacts.load_text(f"{runs[0].info.artifact_uri}/{artifact}")
     return {**runs[0].data.params, "run": runs[0].info.run_name}, pd.read_csv(io.StringIO(text))
 
@@ -133,10 +132,7 @@ def _address(uri: str | None, home: Path) -> str:
     address = uri or os.environ.get("MLFLOW_TRACKING_URI") or default
     scheme = urlsplit(address).scheme
     if scheme == "file" or not (scheme or address in _SERVERS):
-        raise FactError(
-            f"expected a database or a server to track runs in, got the folder {address}, which MLflow no longer "
-            f"writes to; use SQLite instead: MLFLOW_TRACKING_URI={default}"
-        )
+        raise FactError(Message("tracking_address_is_folder", {"address": address, "default": default}))
     return address
 
 
@@ -168,9 +164,7 @@ def _mlflow() -> Any:
             import mlflow
             import mlflow.pyfunc  # here, because importing it makes MLflow talkative again
     except ImportError as error:
-        raise MissingLibrary(
-            'expected MLflow to track runs, but it is not installed: `pip install "pfps-ml[track]"`'
-        ) from error
+        raise MissingLibrary(Message("mlflow_missing")) from error
     return mlflow
 
 
@@ -195,8 +189,14 @@ def _refusals(mlflow: Any, address: str) -> Iterator[None]:
     except (mlflow.MlflowException, SQLAlchemyError, OSError) as error:
         # the address may hold a password, and the message of a refusal what was refused
         raise OutputError(
-            f"expected to log the run to MLflow ({urlsplit(address).scheme or address}), but it was refused "
-            f"({type(error).__name__}); check that the database or server is there and of MLflow {mlflow.__version__}"
+            Message(
+                "tracking_refused",
+                {
+                    "address": urlsplit(address).scheme or address,
+                    "reason": type(error).__name__,
+                    "version": mlflow.__version__,
+                },
+            )
         ) from error
 
 

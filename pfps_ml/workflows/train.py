@@ -15,6 +15,7 @@ from pfps_ml.core import (
     Config,
     Floats,
     InputError,
+    Message,
     OutputError,
     generator,
     load_config,
@@ -22,8 +23,7 @@ from pfps_ml.core import (
     student_quantile,
 )
 from pfps_ml.core.console import say, steps
-from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint, load_scenario
 from pfps_ml.io.study_data import Columns, arm_levels
 from pfps_ml.model import (
     DECIMALS,
@@ -40,7 +40,7 @@ from pfps_ml.model import (
 )
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.training.split import Split, split_clubs
+from pfps_ml.training.training_rows import Split, split_clubs
 from pfps_ml.workflows.frames import (
     DATA,
     OBSERVED,
@@ -124,7 +124,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         If there is one evidence draw only (one has no spread), or the training clubs cannot teach both models.
     """
     if len(frames.draws) == 1:
-        raise CohortError("expected no draws of the evidence or at least two, got one; simulate with more --draws")
+        raise CohortError(Message("draws_one_alone"))
     horizons = _main_horizons(scenario)
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     _expect_enough(frames, split)
@@ -182,8 +182,9 @@ def _expect_enough(frames: Frames, split: Split) -> None:
         events = int(seen[name].sum())
         if len(folds) < 2 or not 0 < events < len(seen):
             raise CohortError(
-                f"expected training clubs in at least two folds that together have {name} and its opposite, got "
-                f"{len(folds)} with {events:,} of {len(seen):,} rows; bring more clubs, or another [split] seed"
+                Message(
+                    "training_too_few_folds", {"name": name, "folds": len(folds), "events": events, "rows": len(seen)}
+                )
             )
 
 
@@ -279,11 +280,11 @@ def main(  # noqa: PLR0913, PLR0917
     )  # fmt: skip
     if any((cohort, patients)):
         if scenario is not None or folder is not None:
-            raise InputError("expected frames that were simulated, or --cohort FILE and --patients FILE, got both")
+            raise InputError(Message("train_frames_and_files"))
         train_on_files(real, load_config(config), out or home / LOCAL, home)
         return
     if real != Asked():
-        raise InputError("expected --cohort FILE or --patients FILE beside options that are about them, got none")
+        raise InputError(Message("train_options_without_file"))
     frames = read_frames(folder or home / DATA / "reference")
     scenario = scenario_of(frames, scenario)
     with steps("train", STEPS) as tell:
@@ -306,7 +307,9 @@ def make_folder(folder: Path) -> None:
         (folder / ".draft").write_bytes(b"")
         (folder / ".draft").unlink()
     except OSError as error:
-        raise OutputError(f"expected a folder that can be written at {folder}, got: {error.strerror}") from error
+        raise OutputError(
+            Message("candidate_not_writable", {"folder": str(folder), "reason": error.strerror})
+        ) from error
 
 
 def identity_of(parts: Mapping[str, bytes]) -> str:

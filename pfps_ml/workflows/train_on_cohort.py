@@ -1,21 +1,16 @@
 """Training on real people: the models start at a released bundle, and outcomes move them as far as they can bear.
 
-Runners move the onset model, patients the pathway models (see `pfps_ml.workflows.train_on_cohort`). One file may come
-without the other. Unlike in `pfps recalibrate` no test chooses how much is moved.
+Runners move the onset model, patients the pathway models; one file may come without the other. Unlike in
+`pfps recalibrate` no test chooses how much is moved.
 
-Training on patients: the pathway models start at a bundle, and outcomes move them as far as they can bear.
+Onset: the bundle's own spread over the evidence is the prior: mean and covariance of the intercept and of the scale of
+each group of fields. Beside them each curve may bend (see `training.update_basis`), by an amount that the outcomes
+choose, and each club has a rate of its own, as the scenario says. Few cases hardly move anything, many move everything
+to where they are.
 
-As for onset (see `trained`): the few coefficients of `sight` have the covariance of the bundle's draws beforehand, and
-curves, of the prognosis and of what each arm adds, may bend, and each clinic has a rate of its own. Who is preferred is
-asked again: whether the effects beat simpler accounts is judged on folds of these patients that they were not trained
-on.
-
-Training on a cohort: the onset model starts at a bundle, and outcomes move it as far as they can bear.
-
-What is known beforehand is the bundle's own spread over the evidence: mean and covariance of the intercept and of the
-scale of each group of fields. Beside them each curve may bend (see `shapes`), by an amount that the outcomes choose,
-and each club has a rate of its own, as the scenario says. No test decides how much is moved: few cases hardly move
-anything, many move everything to where they are.
+Pathways: the coefficients of the decomposition have the covariance of the bundle's draws beforehand; curves, of the
+prognosis and of what each arm adds, may bend, and each clinic has a rate of its own. The gate is asked again: whether
+the effects beat simpler models is judged on folds of these patients that they were not trained on.
 """
 
 from collections.abc import Iterator, Mapping
@@ -40,8 +35,7 @@ from pfps_ml.core import (
     result_folder,
 )
 from pfps_ml.core.console import table, waiting
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM
-from pfps_ml.domain.input_validation import complete
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, PATHWAY_FIELDS, REFERENCE_ARM, complete
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit
 from pfps_ml.evaluation.cohort_figures import resampled
@@ -52,24 +46,32 @@ from pfps_ml.model import (
     Held,
     Interval,
     Predictor,
+    Values,
     basis,
     cross_fitted,
     eligibility,
     judge,
     load_bundle,
+    probability,
     released_bundle,
 )
-from pfps_ml.model.additive import Values, probability
-from pfps_ml.training.posterior_update import Choice, CoefficientColumns, Update, covariance_of, learnt, members_of
+from pfps_ml.training.posterior_update import (
+    Choice,
+    CoefficientColumns,
+    Update,
+    coefficient_posterior,
+    covariance_of,
+    members_of,
+)
 from pfps_ml.training.update_basis import (
     COMMON,
     GROUPS,
     SCALES,
-    Shapes,
-    Sight,
+    CurveBasis,
+    PathwayDecomposition,
     coef_offsets_of,
+    curve_basis_of,
     scaled,
-    shapes_of,
     with_curves,
 )
 from pfps_ml.workflows.frames import MODELS, OUT
@@ -124,7 +126,7 @@ def train_on_cohort(
     settings = settings or TrainingConfig()
     known = known_of(bundle, cohort, by, checks)
     expect_enough(known.y, settings.fewest_events, "runners")
-    shapes = shapes_of(bundle.predictor.onset, bundle.reference)
+    shapes = curve_basis_of(bundle.predictor.onset, bundle.reference)
     update = evidence_update(known, shapes, bundle.predictor.interval, settings)
     return updated(bundle, known, Choice(CURVES, WHY, NO_TESTS), update)
 
@@ -154,7 +156,7 @@ def expect_enough(y: Floats, fewest: int, people: str) -> None:
 _TOO_FEW = {"runners": "too_few_cases_to_train", "patients": "too_few_successes_to_train"}
 
 
-def evidence_update(known: Known, shapes: Shapes, interval: Interval, settings: TrainingConfig) -> Update:
+def evidence_update(known: Known, shapes: CurveBasis, interval: Interval, settings: TrainingConfig) -> Update:
     """Return where outcomes move intercept, scales and curves.
 
     Parameters
@@ -176,7 +178,7 @@ def evidence_update(known: Known, shapes: Shapes, interval: Interval, settings: 
     if not clubs.shape[1]:
         before[0, 0] += sd**2  # of one club, its own rate is part of what is not known
     along = CoefficientColumns(log_odds.parts, before, sd * clubs, (shapes.design(known.values),))
-    post = learnt(along, known.y, log_odds.margin)
+    post = coefficient_posterior(along, known.y, log_odds.margin)
     centre = np.where(_settled_groups(), np.maximum(post.centre, _TURNED), post.centre)
     landed, bends = members_of(post, moves, interval, centre)
     return Update(CURVES, centre, before, post.covariance, landed - moves, bends)
@@ -308,13 +310,13 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     modified
         Whether arms may differ between patients; else each has one odds ratio for all.
     """
-    predictor, sight = bundle.predictor, Sight.of(bundle.predictor, treated.values)
+    predictor, sight = bundle.predictor, PathwayDecomposition.of(bundle.predictor, treated.values)
     models = {REFERENCE_ARM: predictor.prognosis, **predictor.modifiers}
-    shapes = {name: shapes_of(model, bundle.reference) for name, model in models.items()}
+    shapes = {name: curve_basis_of(model, bundle.reference) for name, model in models.items()}
     centres = sight.centres
     if not modified:
         flat = {name: np.broadcast_to(each.mean(axis=0), each.shape) for name, each in sight.added.items()}
-        sight = Sight(sight.usual, flat)
+        sight = PathwayDecomposition(sight.usual, flat)
     moves = sight.coef_offsets(centres)
     columns = sight.coef_columns(treated.given, centres)
     open_to = np.ones(columns.shape[1], dtype=bool)
@@ -327,7 +329,7 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     along = CoefficientColumns(
         columns[:, open_to], before[np.ix_(open_to, open_to)], clinics, _bends(shapes, treated, modified)
     )
-    post = learnt(along, treated.y, sight.margin(treated.given)[:, 0])
+    post = coefficient_posterior(along, treated.y, sight.margin(treated.given)[:, 0])
     landed = np.zeros_like(moves)
     landed[:, open_to], bends = members_of(post, moves[:, open_to], predictor.pathway_interval)
     return _written(predictor, shapes, (landed - moves) * open_to, bends, centres, modified)
@@ -366,7 +368,7 @@ def gate_of(bundle: Bundle, treated: Treated, floor: float = PathwayConfig.prope
 
 def success_under(predictor: Predictor, values: Values) -> pd.DataFrame:
     """Return the probability of success under every arm, one column an arm, open to the patient or not."""
-    sight = Sight.of(_main_of(predictor), values)
+    sight = PathwayDecomposition.of(_main_of(predictor), values)
     usual = sight.usual[:, 0]
     under = {REFERENCE_ARM: usual} | {name: usual + each[:, 0] for name, each in sight.added.items()}
     return pd.DataFrame({arm.name: probability(under[arm.name]) for arm in ARMS})
@@ -378,7 +380,7 @@ def _main_of(predictor: Predictor) -> Predictor:
     return replace(predictor, prognosis=predictor.prognosis.member(0), modifiers=modifiers)
 
 
-def _bends(shapes: Mapping[str, Shapes], treated: Treated, modified: bool) -> tuple[Floats, ...]:
+def _bends(shapes: Mapping[str, CurveBasis], treated: Treated, modified: bool) -> tuple[Floats, ...]:
     prognosis = shapes[REFERENCE_ARM].design(treated.values)
     if not modified:
         return (prognosis,)
@@ -387,7 +389,12 @@ def _bends(shapes: Mapping[str, Shapes], treated: Treated, modified: bool) -> tu
 
 
 def _written(
-    predictor: Predictor, shapes: Mapping[str, Shapes], moves: Floats, bends: Floats, centres: Floats, modified: bool
+    predictor: Predictor,
+    shapes: Mapping[str, CurveBasis],
+    moves: Floats,
+    bends: Floats,
+    centres: Floats,
+    modified: bool,
 ) -> Predictor:
     sizes = [shapes[name].count for name in (REFERENCE_ARM, *ACTIVE_ARMS)]
     parts = np.split(bends, np.cumsum(sizes)[: -1 if modified else 1], axis=1)
@@ -495,7 +502,7 @@ def _read(asked: Asked, bundle: Bundle) -> Iterator[tuple[Cohort, list[Check]]]:
     if asked.cohort is not None:
         cohort = read_cohort(asked.cohort, asked.columns, asked.mapping, bundle.horizons)
         if cohort.arm is not None:
-            raise InputError("expected runners in --cohort, got patients (it has arms); name it with --patients.")
+            raise InputError(Message("train_patients_as_runners"))
         yield _checked(cohort)
     if asked.patients is not None:
         yield _checked(read_patients(asked.patients, asked.patient_columns, asked.patient_mapping, bundle.horizons))

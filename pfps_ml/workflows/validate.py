@@ -12,12 +12,11 @@ from pandera.errors import SchemaErrorReason
 
 from pfps_ml.core import CohortError, Config, Fault, Message, load_config
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, frame_schema
-from pfps_ml.domain.scenario import load_scenario
+from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, frame_schema, load_scenario
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.model import basis, cross_fitted, eligibility
-from pfps_ml.training.split import split_clubs
+from pfps_ml.training.training_rows import split_clubs
 from pfps_ml.workflows.frames import DATA, OBSERVED, Frames, Home, coded, pathway_features, read_frames, scenario_of
 
 _GIVES_AWAY = 0.95  # AUROC of one column alone: no field known before the outcome comes near

@@ -97,8 +97,10 @@ function show(found, runner) {
   $("found").hidden = false;
   $("print").disabled = false;
   $("found").classList.toggle("patient", Boolean(found.pathways));
-  $("cautions").hidden = !found.cautions.length;
-  $("cautions").replaceChildren(h("h2", { class: "unseen" }, "Cautions"), h("ul", {}, found.cautions.map(({ text }) => h("li", {}, text))));
+  drawWithheld($("withheld"), found);
+  const further = cautionsBeside(found);
+  $("cautions").hidden = !further.length;
+  $("cautions").replaceChildren(h("h2", { class: "unseen" }, "Cautions"), h("ul", {}, further.map(({ text }) => h("li", {}, text))));
   drawRisk($("risk"), found, context);
   drawReasons($("reasons"), found, context);
   drawMeasure($("measure"), found);
@@ -109,10 +111,23 @@ function show(found, runner) {
   $("said").textContent = spoken(found);
 }
 
+// What a rule withholds, and what to do before: it stands first, and no number stands in its place.
+function drawWithheld(home, { withheld }) {
+  home.hidden = !withheld.length;
+  home.replaceChildren(h("h2", {}, "What to do first"), h("ul", {}, withheld.map(({ text }) => h("li", {}, text))));
+}
+
+// The cautions that do not stand under "What to do first" already.
+function cautionsBeside({ cautions, withheld }) {
+  return cautions.filter(({ code }) => !withheld.some((rule) => rule.code === code));
+}
+
 // What a screen reader says once an answer is there.
 function spoken({ risk, preference, cautions }) {
   const parts = [risk ? `Risk ${inHundred(risk.probability)}, ${atLevel(risk.level)} ${span(risk.low, risk.high)}, ${risk.band} band.` : "", preference?.text ?? ""];
-  return [...parts, ...cautions.map(({ text }) => text)].filter(Boolean).join(" ");
+  // without a risk, what to do or why there is none comes first
+  const texts = cautions.map(({ text }) => text);
+  return [...(risk ? parts : texts), ...(risk ? texts : parts)].filter(Boolean).join(" ");
 }
 
 // The size of a letter on paper, in px, with which all of the answer is on one page: the more lines, the smaller.

@@ -10,6 +10,11 @@ const LETTER = 0.026; // share of the scale, on a phone, that a letter of a band
 
 export function drawRisk(home, answer, { tables, values }) {
   const { risk } = answer;
+  if (answer.withheld.some(({ what }) => what.includes("risk"))) {
+    home.replaceChildren(h("h2", {}, tables.outcomes.onset.label), h("p", { class: "unscored" },
+      h("strong", {}, "No risk is given. "), "What to do first stands above."));
+    return;
+  }
   if (!risk) {
     home.replaceChildren(h("h2", {}, tables.outcomes.onset.label), h("p", { class: "unscored" },
       h("strong", {}, "No risk is given. "),

@@ -8,18 +8,15 @@ const PAGE = 100; // rows shown at a time
 const BANDS = ["low", "moderate", "high"];
 const COLUMNS = [
   { title: "Runner", of: (row) => row.runner_id, key: (row) => row.runner_id },
-  { title: "Risk", of: riskOf, key: (row) => row.risk },
+  { title: "Risk", of: riskOf, key: (row) => (row.withheld ? 2 : row.risk) }, // whom a doctor has to see stands above any risk
   { title: "Band", of: (row) => row.risk_band && h("span", { class: `band ${row.risk_band}` }, h("span", { class: "chip" }, row.risk_band)),
     key: (row) => BANDS.indexOf(row.risk_band) },
-  { title: "Reasons, in percentage points", of: (row) => list([row.reason_1, row.reason_2, row.reason_3].map(brief)), key: (row) => row.reason_1 },
-  { title: "Measure next", of: (row) => brief(row.measure_next), key: (row) => row.measure_next },
+  { title: "Reasons", of: (row) => list([row.reason_1, row.reason_2, row.reason_3]), key: (row) => row.reason_1 },
+  { title: "Measure next", of: (row) => row.measure_next ?? "", key: (row) => row.measure_next },
   { title: "Pathways", of: pathwaysOf, key: (row) => row.preferred_pathway ?? "" },
-  { title: "Cautions and problems", of: (row) => [row.problems && h("strong", {}, `Rejected: ${row.problems}`), row.cautions],
+  { title: "Cautions and problems", of: (row) => [row.problems && h("strong", {}, `${row.status === "rejected" ? "Rejected" : "Not used"}: ${row.problems}`), row.cautions],
     key: (row) => `${row.problems}${row.cautions}` },
 ];
-
-// The service's words, shorter where the column says the rest.
-const brief = (text) => (text ?? "").replace(/would move the risk by ([\d.]+) percentage points on average/, "± $1").replace(" percentage points", "").replace("(-", "(\u2212");
 
 let ready = false;
 let rows = [];
@@ -78,9 +75,11 @@ function show(file) {
   shown = PAGE;
   const count = (test) => rows.filter(test).length;
   const told = [
-    [rows.length, rows.length === 1 ? "row" : "rows"], [count((row) => row.status === "scored"), "scored"], [count((row) => row.status === "rejected"), "rejected"],
+    [rows.length, rows.length === 1 ? "row" : "rows"], [count((row) => row.status === "scored"), "scored"],
+    [count((row) => row.status === "partly"), "partly"], [count((row) => row.status === "rejected"), "rejected"],
+    ...(count((row) => row.withheld) ? [[count((row) => row.withheld), "to see a doctor first: no risk"]] : []),
     ...BANDS.map((band) => [count((row) => row.risk_band === band), `${band} risk`]),
-    [count((row) => row.status === "scored" && row.risk === null), "with knee pain now: no risk"],
+    [count((row) => row.status !== "rejected" && row.risk === null && !row.withheld), "with knee pain now: no risk"],
   ];
   $("roster-counts").replaceChildren(...told.map(([number, text]) => h("div", {}, h("strong", {}, number.toLocaleString("en")), ` ${text}`)));
   $("download").onclick = () => download(file);
@@ -125,6 +124,7 @@ function compare(a, b, falling) {
 }
 
 function riskOf(row) {
+  if (row.withheld) return h("strong", {}, "see a doctor first");
   if (row.risk === null) return null;
   return [h("strong", {}, percent(row.risk)), h("span", { class: "range" }, ` ${span(numberOf(row.risk_low), numberOf(row.risk_high))}`)];
 }

@@ -208,7 +208,7 @@ def doors_of_randomness(tree: ast.Module) -> Iterator[int]:
 def test_there_is_one_door_for_randomness():
     found = {name_of(path): [*doors_of_randomness(tree_of(path))]
              for path in paths("pfps_ml", "serving", "pipelines", "benchmarks")}  # fmt: skip
-    assert {module for module, lines in found.items() if lines} == {"pfps_ml.core.randomness"}, found
+    assert {module for module, lines in found.items() if lines} == {"pfps_ml.core.numbers"}, found
 
 
 def test_another_door_for_randomness_would_be_seen():

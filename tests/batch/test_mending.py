@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.batch.scoring import repeat_rejected
+from pfps_ml.batch.scoring import repeat_problems
 from pfps_ml.core.errors import InputError, OutputError
 from tests.rosters import GOOD, HEADER, ROW, cells, roster
 
@@ -25,7 +25,7 @@ def test_the_rejected_rows_come_with_their_own_columns_and_the_account_and_nothi
 ):
     whole = tmp_path / f"whole{ending}"
     score_roster(tmp_path / "roster.csv", whole, bundle)
-    assert repeat_rejected(whole, tmp_path / f"mend{ending}") == 2
+    assert repeat_problems(whole, tmp_path / f"mend{ending}") == (2, 0)
     read = {".csv": pd.read_csv, ".xlsx": partial(pd.read_excel, engine="openpyxl"), ".parquet": pd.read_parquet}[
         ending
     ]
@@ -36,7 +36,7 @@ def test_the_rejected_rows_come_with_their_own_columns_and_the_account_and_nothi
 
 
 def test_mended_they_are_scored_as_if_they_had_never_been_wrong(tmp_path, bundle, scored):
-    repeat_rejected(scored, tmp_path / "mend.csv")
+    repeat_problems(scored, tmp_path / "mend.csv")
     mended = (tmp_path / "mend.csv").read_text().replace("3O", "30").replace("30,x", "30,male")
     score_roster(roster(tmp_path, mended, "mend.csv"), tmp_path / "again.csv", bundle)
     right = BAD.replace("3O", "30").replace("30,x", "30,male")
@@ -48,7 +48,7 @@ def test_mended_they_are_scored_as_if_they_had_never_been_wrong(tmp_path, bundle
 
 def test_a_row_that_did_not_fit_the_header_stays_rejected_until_somebody_has_cleared_its_status(tmp_path, bundle):
     score_roster(roster(tmp_path, GOOD + "R-3,Club,30,female\n"), tmp_path / "scored.csv", bundle)
-    assert repeat_rejected(tmp_path / "scored.csv", tmp_path / "mend.csv") == 1
+    assert repeat_problems(tmp_path / "scored.csv", tmp_path / "mend.csv") == (1, 0)
     assert score_roster(tmp_path / "mend.csv", tmp_path / "again.csv", bundle).rejected == 1
     text = (tmp_path / "mend.csv").read_text().replace(",rejected,", ",,")
     assert score_roster(roster(tmp_path, text, "mend.csv"), tmp_path / "again.csv", bundle).scored == 1
@@ -56,13 +56,13 @@ def test_a_row_that_did_not_fit_the_header_stays_rejected_until_somebody_has_cle
 
 def test_none_rejected_is_a_file_with_a_header_and_no_row(tmp_path, bundle):
     score_roster(roster(tmp_path, GOOD), tmp_path / "scored.csv", bundle)
-    assert repeat_rejected(tmp_path / "scored.csv", tmp_path / "mend.csv") == 0
+    assert repeat_problems(tmp_path / "scored.csv", tmp_path / "mend.csv") == (0, 0)
     assert (tmp_path / "mend.csv").read_text() == HEADER.strip() + ",status,problems,problem_codes\n"
 
 
 def test_what_was_not_scored_has_no_rejected_rows(tmp_path):
     with pytest.raises(InputError, match="`pfps score` adds them"):
-        repeat_rejected(roster(tmp_path, GOOD), tmp_path / "mend.csv")
+        repeat_problems(roster(tmp_path, GOOD), tmp_path / "mend.csv")
     assert not (tmp_path / "mend.csv").exists()
 
 
@@ -71,5 +71,16 @@ def test_the_scored_roster_is_never_replaced_by_its_rejected_rows(tmp_path, scor
     (tmp_path / "link.csv").symlink_to(scored)
     before = scored.read_bytes()
     with pytest.raises(OutputError, match="another file"):
-        repeat_rejected(scored, tmp_path / name)
+        repeat_problems(scored, tmp_path / name)
     assert scored.read_bytes() == before
+
+
+def test_a_row_that_was_scored_partly_comes_too_and_its_status_tells_it_from_the_rejected(tmp_path, bundle):
+    text = GOOD + "R-3,Club,30,female,900,25,no,\nR-4,Club,3,female,170,25,no,\n"
+    score_roster(roster(tmp_path, text), tmp_path / "scored.csv", bundle)
+    assert repeat_problems(tmp_path / "scored.csv", tmp_path / "mend.csv") == (1, 1)
+    statuses = [(row["runner_id"], row["status"]) for row in cells(tmp_path / "mend.csv")]
+    assert statuses == [("R-3", "partly"), ("R-4", "rejected")]
+    mended = (tmp_path / "mend.csv").read_text().replace(",900,", ",170,").replace(",3,", ",30,")
+    again = score_roster(roster(tmp_path, mended, "mend.csv"), tmp_path / "again.csv", bundle)
+    assert (again.scored, again.partly, again.rejected) == (2, 0, 0)

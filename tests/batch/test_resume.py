@@ -13,7 +13,7 @@ from pfps_ml.batch.rosters import score_roster
 from pfps_ml.batch.stream import digest_of_map
 from pfps_ml.core.atomic_output import written_whole
 from pfps_ml.core.errors import OutputError, PartlyDone
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.io.mapping import Mapping
 from pfps_ml.io.output_writer import write_part
 from tests.streams import digest, left, run_options, runners, written

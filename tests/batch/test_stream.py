@@ -7,9 +7,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from pfps_ml.batch import scoring
 from pfps_ml.batch.rosters import score_roster
+from pfps_ml.core import errors
 from pfps_ml.core.errors import InputError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
+from pfps_ml.io.roster import read_roster
 from tests.rosters import HEADER, ROW, cells, roster
 from tests.streams import SMALL, digest, left, run_options, runners, written
 
@@ -34,6 +37,19 @@ def test_the_bytes_depend_neither_on_the_workers_nor_on_the_rows_assessed_at_onc
         assert summary.problems == {"age_years": 2, "runner_id": 2, "sex": 1}
         found.add(digest(out))
     assert len(found) == 1
+
+
+@pytest.mark.parametrize("kind", ENDINGS)
+def test_the_sentence_of_rows_with_the_same_fault_is_made_once(tmp_path, monkeypatch, kind):
+    made, sentence = list[str](), errors.sentence
+    monkeypatch.setattr(errors, "sentence", lambda *message: made.append(message[0]) or sentence(*message))
+    frame = runners(600).assign(age_years=300, weight_kg=lambda rows: 201.5 + np.arange(len(rows)) % 2)
+    checked = read_roster(written(frame, tmp_path / f"in{kind}")).checked
+    assert not made
+    columns = scoring._account(checked)
+    assert set(columns["status"].to_pylist()) == {"rejected"}
+    assert "outside_limits, outside_limits" in columns["problem_codes"].to_pylist()
+    assert made.count("outside_limits") == 3
 
 
 @pytest.mark.parametrize("kind", ENDINGS)

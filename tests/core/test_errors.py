@@ -72,15 +72,6 @@ def test_faults_with_the_same_content_are_equal_and_can_be_counted_once():
     assert list(dict.fromkeys([AGE, again, replace(AGE, row=4)])) == [AGE, replace(AGE, row=4)]
 
 
-def test_a_million_faults_with_the_same_content_are_formatted_once(monkeypatch):
-    formatted = list[str]()
-    monkeypatch.setattr(errors, "sentence", lambda code, _: formatted.append(code) or code)
-    errors._text.cache_clear()
-    texts = {replace(AGE, row=row).text for row in range(1_000)}
-    errors._text.cache_clear()
-    assert (texts, formatted) == ({"outside_limits"}, ["outside_limits"])
-
-
 def test_an_error_of_one_file_among_several_names_the_file_in_each_of_its_faults():
     error = InvalidInput(Message("header_invalid", {"n": 1}), [AGE])
     whole, part = (fault.within("fault_in_partition", partition="p1.parquet") for fault in error.as_faults())

@@ -3,7 +3,7 @@
 import numpy as np
 from hypothesis import given, strategies as st
 
-from pfps_ml.core.randomness import generator, uniforms
+from pfps_ml.core.numbers import generator, uniforms
 
 ROWS = 200_000
 

@@ -14,11 +14,12 @@ from pandera.errors import SchemaErrors
 from pydantic import ValidationError
 
 from pfps_ml.domain import schemas
-from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS
+from pfps_ml.domain.dictionary import ARMS, BY_NAME, EXAMINED, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS
 from pfps_ml.domain.input_validation import check
 
 HOUSE = Path(__file__).parents[2]
-ASKED = [field for field in INPUTS if field.kind != "text"]
+FRAME = (*SCREENING, *EXAMINED)  # what a file of patients holds: flags are asked of single patients
+ASKED = [field for field in FRAME if field.kind != "text"]
 NUMBERS = [field for field in ASKED if field.kind in ("number", "whole")]
 CHOICES = [field for field in ASKED if field.kind == "choice"]
 REQUEST = schemas.request_model()
@@ -33,11 +34,12 @@ def plain(field):
 
 
 def runner(**changes):
-    return {field.name: plain(field) for field in INPUTS} | changes
+    return {field.name: plain(field) for field in FRAME} | changes
 
 
 def refused_by_checker(field, values):
-    return set(np.flatnonzero(check(file_of(field, values)).rejected))
+    faults = check(file_of(field, values)).faults
+    return {fault.row for fault in faults if fault.fields == (field.name,)}  # of two fields: a contradiction
 
 
 def file_of(field, values):
@@ -199,7 +201,7 @@ def test_the_dictionary_page_tells_everything_once_in_whole_tables():
     for name in (*BY_NAME, *(arm.name for arm in ARMS), ONSET.column, SUCCESS.column):
         assert len([line for line in lines if line.startswith(f"| `{name}`")]) == 1
     widths = [line.count("|") for line in lines if line.startswith("| `")]
-    assert set(widths) == {9, 6, 7}
+    assert set(widths) == {6, 7, 10}
     assert schemas.NOTICE in lines
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from pfps_ml.core import Message
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import (
     ACTIVE_ARMS,
@@ -24,7 +25,9 @@ from pfps_ml.domain.dictionary import (
     field,
     tier_fields,
 )
-from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain.input_validation import limit_fault
+from pfps_ml.domain.scenario import ledger
+from pfps_ml.domain.schemas import request_model
 
 YES_NO = {"yes", "no"}
 Q, LOG, TEST, DYNAMOMETRY = TIERS
@@ -70,6 +73,14 @@ VISIT_CONTRACT = {
     "lateral_tightness": (YES_NO,),
     "failed_conventional_care": (YES_NO,),
     "morning_stiffness_min": (0, 240),
+    "rest_or_night_pain": (YES_NO,),
+    "locking_or_giving_way": (YES_NO,),
+    "fever_or_hot_joint": (YES_NO,),
+    "recent_trauma": (YES_NO,),
+    "calf_swelling": (YES_NO,),
+    "unexplained_weight_loss": (YES_NO,),
+    "limp_or_hip_pain": (YES_NO,),
+    "botulinum_contraindication": (YES_NO,),
 }
 
 
@@ -224,3 +235,57 @@ def test_a_coded_value_is_shown_as_a_person_reads_it(subtests):
 
 def test_a_value_without_a_unit_is_shown_alone():
     assert replace(BY_NAME["age_years"], unit="").show(34) == "34"
+
+
+def test_every_arm_has_weeks_dose_protocol_harms_and_costs_each_with_rows_of_the_ledger():
+    for arm in ARMS:
+        assert arm.practice is not None, arm.name
+        assert arm.practice.weeks in range(1, 53)
+        assert arm.practice.cost_class in {"low", "middle", "high"}
+        for said in (arm.practice.dose, arm.practice.protocol, arm.practice.harms, arm.practice.cost):
+            assert said.text.endswith(".") and said.rows, arm.name
+            assert set(said.rows) <= set(ledger()), arm.name
+
+
+def test_where_no_harm_of_an_arm_is_known_its_source_names_none():
+    for arm in ARMS:
+        none_named = arm.practice.harms.text.startswith("None named")
+        estimates = {ledger()[row].estimate for row in arm.practice.harms.rows}
+        assert none_named == (estimates == {"none named"}), arm.name
+
+
+def test_the_weeks_of_an_arm_are_those_of_a_row_that_its_dose_or_protocol_cites():
+    for arm in ARMS:
+        rows = [ledger()[row] for row in (*arm.practice.dose.rows, *arm.practice.protocol.rows)]
+        printed = " ".join(f"{row.horizon} {row.estimate} {row.unit} {row.note}" for row in rows)
+        assert f"{arm.practice.weeks} weeks" in printed, arm.name
+
+
+def test_other_units_that_the_page_offers_are_in_the_request_schema_with_their_factors():
+    asked = request_model().model_json_schema()["properties"]
+    assert asked["height_cm"]["x-field"]["other_units"] == {"in": 2.54, "m": 100}
+    assert asked["worst_pain_mm"]["x-field"]["other_units"] == {"of 10": 10}
+    assert asked["akps"]["x-field"]["other_units"] == {}
+    for about in asked.values():
+        assert all(factor > 0 for factor in about["x-field"]["other_units"].values())
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "units"),
+    [
+        ("height_cm", 1.75, ["m"]),
+        ("height_cm", 68, ["in"]),
+        ("weight_kg", 330, ["lb"]),
+        ("hip_abduction_nm_kg", 250, ["Nm", "N"]),
+        ("hip_abduction_nm_kg", 25, ["Nm", "kg"]),
+        ("symptom_duration_months", 700, ["weeks"]),
+        ("height_cm", 999, []),
+        ("akps", 101, []),
+    ],
+)
+def test_a_fault_of_limits_names_the_units_in_which_the_value_would_fit(name, value, units):
+    code, about = limit_fault(BY_NAME[name], value)
+    assert code == ("outside_limits_other_unit" if units else "outside_limits")
+    assert about.get("units", []) == units
+    sentence = Message(code, about).text
+    assert sentence.endswith(f"got {value}: is it in {' or '.join(units)}?" if units else f"got {value}")

@@ -6,8 +6,8 @@ from dataclasses import fields
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.domain import evidence
-from pfps_ml.domain.evidence import Evidence, ledger, ledger_fingerprint, numbers, studies_of
+from pfps_ml.domain import scenario
+from pfps_ml.domain.scenario import Evidence, ledger, ledger_fingerprint, numbers, studies_of
 
 WITHOUT_FIGURE = ("not found", "patient-facing claim")
 GRADES = {"read in abstract/full text", "read in secondary source", "derived from cited rows",
@@ -30,7 +30,7 @@ def test_an_interval_of_the_ledger_is_in_order():
 
 def test_the_ledger_is_in_the_order_of_its_ids_and_says_each_fact_in_a_column():
     assert list(ledger()) == sorted(ledger())
-    header = (evidence._HOME / "evidence.csv").read_text(encoding="utf-8").splitlines()[0]
+    header = (scenario._HOME / "evidence.csv").read_text(encoding="utf-8").splitlines()[0]
     assert header.split(",") == [field.name for field in fields(Evidence)]
 
 
@@ -92,7 +92,7 @@ def test_several_rows_have_the_studies_of_each():
 def other_ledger(tmp_path, monkeypatch):
     def use(text):
         (tmp_path / "evidence.csv").write_text(text, encoding="utf-8")
-        monkeypatch.setattr(evidence, "_HOME", tmp_path)
+        monkeypatch.setattr(scenario, "_HOME", tmp_path)
         ledger.cache_clear()
 
     yield use
@@ -101,14 +101,14 @@ def other_ledger(tmp_path, monkeypatch):
 
 
 def test_a_ledger_with_a_row_id_twice_is_refused(other_ledger):
-    text = (evidence._HOME / "evidence.csv").read_text(encoding="utf-8")
+    text = (scenario._HOME / "evidence.csv").read_text(encoding="utf-8")
     other_ledger(text + text.splitlines(keepends=True)[-1])
     with pytest.raises(FactError, match="a row id twice"):
         ledger()
 
 
 def test_the_ledger_fingerprint_moves_with_any_change_of_the_file(other_ledger):
-    before, text = ledger_fingerprint(), (evidence._HOME / "evidence.csv").read_text(encoding="utf-8")
+    before, text = ledger_fingerprint(), (scenario._HOME / "evidence.csv").read_text(encoding="utf-8")
     other_ledger(text + "\n")
     assert re.fullmatch("[0-9a-f]{64}", before)
     assert ledger_fingerprint() != before

@@ -7,8 +7,8 @@ import pytest
 
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import BY_NAME, INPUTS
-from pfps_ml.domain.evidence import ledger
 from pfps_ml.domain.measurement_protocols import MEASURED, PROCEDURES, guide_page, minutes_of, unmeasured
+from pfps_ml.domain.scenario import ledger
 from pfps_ml.domain.schemas import NOTICE
 
 ROOT = Path(__file__).parents[2]

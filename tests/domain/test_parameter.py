@@ -3,8 +3,15 @@
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import PARTS, Parameter, load_scenario, parse_scenario, published_interval, scenario_names
+from pfps_ml.domain.scenario import (
+    PARTS,
+    Parameter,
+    ledger,
+    load_scenario,
+    parse_scenario,
+    published_interval,
+    scenario_names,
+)
 
 
 def parameters_of(scenario):

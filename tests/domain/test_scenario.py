@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import HOME, PARTS, differences, load_scenario, parse_scenario, scenario_names
+from pfps_ml.domain.scenario import HOME, PARTS, differences, ledger, load_scenario, parse_scenario, scenario_names
 
 CHILDREN = [name for name in scenario_names() if load_scenario(name).parent]
 ROW = next(iter(ledger()))

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import arm_scores
-from pfps_ml.evaluation.sensitivity import Patients
+from pfps_ml.evaluation.pathway_validation import Patients
 
 NAMES = [arm.name for arm in ARMS]
 

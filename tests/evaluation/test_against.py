@@ -22,7 +22,7 @@ from pfps_ml.evaluation.external_validation import (
 from pfps_ml.evaluation.metrics import measure
 from pfps_ml.evaluation.validation_report import write_validation
 from pfps_ml.evaluation.verdict import Conclusion, Verdict
-from pfps_ml.training.update_basis import directions
+from pfps_ml.training.update_basis import onset_decomposition
 from tests.cohorts import written
 from tests.workflows.drawn import outcomes, with_outcomes
 
@@ -32,7 +32,9 @@ QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))
 @pytest.fixture(scope="module")
 def often(bundle, cohort):
     """Return the cohort with more cases than the bundle expects."""
-    return with_outcomes(cohort, outcomes(directions(bundle.predictor, complete(cohort.values)).margin, "often", 0.8))
+    return with_outcomes(
+        cohort, outcomes(onset_decomposition(bundle.predictor, complete(cohort.values)).margin, "often", 0.8)
+    )
 
 
 @pytest.fixture(scope="module")

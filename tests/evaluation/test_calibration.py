@@ -3,7 +3,7 @@ import pytest
 
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit, logit
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.metrics import calibration_curve, calibration_table
 
 SETTINGS = EvaluationConfig(bootstraps=60)

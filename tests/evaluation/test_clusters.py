@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.effects import clustered_mean, regress
 
 

@@ -7,7 +7,7 @@ import pytest
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.errors import CohortError, OutputError
 from pfps_ml.core.logistic import expit
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET, ONSET_FIELDS, SUCCESS, field
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import displays

@@ -5,7 +5,7 @@ from matplotlib.text import Text
 
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import model_displays
 from pfps_ml.evaluation.displays import save

@@ -8,9 +8,8 @@ from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation import model_displays
 from pfps_ml.evaluation.displays import save
 from pfps_ml.evaluation.effects import propensity_counts
-from pfps_ml.evaluation.heterogeneity import group_effects, targeting_curves
-from pfps_ml.evaluation.policy import POLICY_LABELS, policy_values, simple_policies
-from pfps_ml.evaluation.sensitivity import sensitivity_bounds
+from pfps_ml.evaluation.pathway_validation import sensitivity_bounds
+from pfps_ml.evaluation.policy import POLICY_LABELS, group_effects, policy_values, simple_policies, targeting_curves
 from tests.evaluation.clinics import world
 
 SETTINGS = EvaluationConfig(bootstraps=20)

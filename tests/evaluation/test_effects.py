@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import (
     RARE,

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
-from pfps_ml.evaluation.heterogeneity import best_linear_predictor, group_effects
+from pfps_ml.evaluation.policy import best_linear_predictor, group_effects
 from tests.evaluation.clinics import world
 
 

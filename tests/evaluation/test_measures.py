@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.config import Config, ValidationConfig
-from pfps_ml.core.randomness import generator
-from pfps_ml.evaluation.drift import EXPECTED, TRAINING, case_mix, drift_table, model_based, stability
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.metrics import auroc, measure
+from pfps_ml.evaluation.subgroups import EXPECTED, TRAINING, case_mix, drift_table, model_based, stability
 from pfps_ml.evaluation.verdict import rows_for_auroc, rows_for_net_benefit, rows_for_ratio, rows_for_slope
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))

@@ -6,7 +6,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 
 from pfps_ml.core.errors import CohortError
 from pfps_ml.core.logistic import expit, logit, spline
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation import metrics
 
 

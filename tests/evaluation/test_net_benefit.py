@@ -6,7 +6,7 @@ import pytest
 
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.logistic import expit
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.metrics import decision_table, net_benefit, thresholds_up_to
 
 # recorded from the package that it names: 120 runners whose risks, of two decimals, also fall exactly on thresholds

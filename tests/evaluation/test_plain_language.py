@@ -14,14 +14,14 @@ from pfps_ml.evaluation.check_catalogue import failed
 from pfps_ml.evaluation.external_validation import compared, validate, validate_pathways
 from pfps_ml.evaluation.validation_report import figure_with_limits, in_plain_words, readable_table, records_of
 from pfps_ml.evaluation.verdict import Conclusion, Verdict
-from pfps_ml.training.update_basis import directions
+from pfps_ml.training.update_basis import onset_decomposition
 from tests.workflows.drawn import outcomes, with_outcomes
 
 QUICK = Config(evaluation=replace(Config().evaluation, bootstraps=20))
 
 
 def shifted(bundle, cohort, by):
-    margin = directions(bundle.predictor, complete(cohort.values)).margin
+    margin = onset_decomposition(bundle.predictor, complete(cohort.values)).margin
     return validate(bundle, with_outcomes(cohort, outcomes(margin, "told", by)), QUICK)
 
 

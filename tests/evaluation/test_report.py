@@ -8,8 +8,8 @@ import pytest
 from pfps_ml.core.errors import OutputError
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, field
 from pfps_ml.domain.schemas import NOTICE
+from pfps_ml.evaluation.displays import Section, write_report
 from pfps_ml.evaluation.model_displays import effects
-from pfps_ml.evaluation.report import Section, write_report
 
 VOID = {"meta", "img"}
 

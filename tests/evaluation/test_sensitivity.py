@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.config import EvaluationConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import REFERENCE_ARM
 from pfps_ml.evaluation.effects import adjusted_effects
-from pfps_ml.evaluation.sensitivity import measured_strengths, sensitivity_bounds, strength_to_overturn
+from pfps_ml.evaluation.pathway_validation import measured_strengths, sensitivity_bounds, strength_to_overturn
 from tests.evaluation.clinics import NAMES, two_arms, world
 
 SETTINGS = EvaluationConfig(bootstraps=60)

@@ -6,7 +6,7 @@ from sklearn.metrics import roc_auc_score
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.core.errors import CohortError
 from pfps_ml.core.logistic import expit
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation import metrics
 from pfps_ml.evaluation.metrics import decision_table
 from pfps_ml.evaluation.subgroups import compare_parts, decision_parts, subgroup_table

@@ -4,7 +4,7 @@ import pytest
 
 from pfps_ml.core.config import EvaluationConfig
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
-from pfps_ml.evaluation.heterogeneity import targeting_curves
+from pfps_ml.evaluation.policy import targeting_curves
 from tests.evaluation.clinics import world
 
 SETTINGS = EvaluationConfig(bootstraps=50)

@@ -10,7 +10,7 @@ import pytest
 from pfps_ml.cli.main import main
 from pfps_ml.core.config import Config, ValidationConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.evaluation.cohort_figures import resampled
 from pfps_ml.evaluation.external_validation import validate

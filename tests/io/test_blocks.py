@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pfps_ml.core.errors import InputError
-from pfps_ml.io import csv_chunks
+from pfps_ml.core.errors import InputError, TooLarge
+from pfps_ml.io.cells import limited
 from pfps_ml.io.csv_chunks import Span, parse, read_span, scan, spans
 from pfps_ml.io.readers import Size, open_source, pieces, read_all, read_piece
 from tests.rosters import roster
@@ -89,10 +89,9 @@ def test_spans_are_whole_rows_and_know_their_lines(tmp_path):
     assert [span.line for span in found] == [2 + 2 * int(read_span(path, span).split(b",")[0]) for span in found]
 
 
-def test_a_row_longer_than_any_row_is_an_open_quote(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_chunks, "LONGEST", 10_000)
+def test_a_row_longer_than_any_row_is_an_open_quote(tmp_path):
     path = roster(tmp_path, HEAD + "x,1,y\n" * 10 + 'x,"' + "1,y\n" * 9_000)
-    with pytest.raises(InputError, match="from line 12 of the file on"):
+    with limited(row=10_000), pytest.raises(TooLarge, match="from line 12 of the file on"):
         list(pieces(open_source(path, KNOWN), Size(1, 60)))
 
 

@@ -11,7 +11,8 @@ from openpyxl import load_workbook
 
 from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import OutputError
-from pfps_ml.io import xlsx_archive, xlsx_tables
+from pfps_ml.io import xlsx_tables
+from pfps_ml.io.cells import limited
 from pfps_ml.io.roster import read_roster
 from pfps_ml.io.xlsx_tables import write_book
 from tests.io.books import good
@@ -75,8 +76,8 @@ def test_parts_follow_each_other_below_one_header():
     assert pd.read_excel(content, engine="openpyxl")["a"].tolist() == [1, 2, 3]
 
 
-def test_a_workbook_that_is_too_large_on_the_disk_or_unpacked_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setitem(xlsx_archive.MAX_PART, "sheet", 100)
-    assert "once unpacked" in refused(tmp_path, good(), "a.xlsx").message
-    monkeypatch.setattr(xlsx_archive, "MAX_BYTES", 1_000)
-    assert "a workbook of at most" in refused(tmp_path, good(), "a.xlsx").message
+def test_a_workbook_that_is_too_large_on_the_disk_or_unpacked_is_refused(tmp_path):
+    with limited(sheet=100):
+        assert "once unpacked" in refused(tmp_path, good(), "a.xlsx").message
+    with limited(book=1_000):
+        assert "a workbook of at most" in refused(tmp_path, good(), "a.xlsx").message

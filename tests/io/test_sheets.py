@@ -9,7 +9,8 @@ from openpyxl import Workbook
 from python_calamine import CalamineWorkbook
 
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.core.errors import InputError
+from pfps_ml.core.errors import InputError, TooLarge
+from pfps_ml.io.cells import limited
 from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.roster import read_roster
 from pfps_ml.io.xlsx_archive import opened_book
@@ -166,9 +167,8 @@ def test_other_files_have_no_sheets(tmp_path):
         read_roster(tmp_path / "a.csv", load_mapping(None, "S1"))
 
 
-def test_more_cells_than_a_workbook_may_have_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("pfps_ml.io.xlsx_archive.MAX_CELLS", 8)
-    with pytest.raises(InputError, match="at most 8 filled cells"):
+def test_more_cells_than_a_workbook_may_have_are_refused(tmp_path):
+    with limited(cells=8), pytest.raises(TooLarge, match="at most 8 filled cells"):
         read_roster(written(tmp_path, good()))
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from pfps_ml.core.errors import BundleFormat
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, add, codes, from_json, probability, stack, to_json
 
 NAN = np.nan

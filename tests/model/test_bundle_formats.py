@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import BundleFormat, BundleOutdated
-from pfps_ml.core.numbers import same
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator, same
 from pfps_ml.domain import schemas
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, FIELDS
 from pfps_ml.domain.input_validation import check, complete

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model import engine
 from pfps_ml.model.additive import AdditiveModel, Line, Pair, Step, explainer
 from pfps_ml.model.engine import TOLERANCE, compile_models

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import AdditiveModel, probability
 from pfps_ml.model.reference import gain_tables
 from tests.model.test_engine import random_model, rows_of

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.model.preference import RIVALS, Comparison, Gate, Held, Rival, gate_from_json, gate_to_json, judge
 

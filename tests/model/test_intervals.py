@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.intervals import risk_given_observed, show, summarise, worlds
 from pfps_ml.core.config import CohortConfig, OnsetConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import AdditiveModel, Line
 from pfps_ml.model.prediction import Interval
 from pfps_ml.simulation.cohort import simulate_onset

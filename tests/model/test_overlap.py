@@ -16,7 +16,7 @@ from pfps_ml.model.wording import Caution
 from tests.bundles import copy, rewrite  # noqa: F401 (a fixture)
 
 RUNNER = {"age_years": 27, "sex": "female"}
-PATIENT = {**RUNNER, "akps": 68, "failed_conventional_care": "yes"}
+PATIENT = {**RUNNER, "akps": 68, "failed_conventional_care": "yes", "symptom_duration_months": 12}
 
 
 def cautions(bundle, *rows):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import BundleFormat
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
 from pfps_ml.model.additive import AdditiveModel, Line, explainer
 from pfps_ml.model.prediction import Interval, Predictor, onset_to_json, pathways_to_json, predictor_from_json

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import BundleFormat
-from pfps_ml.core.randomness import generator
-from pfps_ml.model.propensity import fit_propensity, propensity_from_json, propensity_to_json
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.core.numbers import generator
+from pfps_ml.model.spline_basis import basis, fit_propensity, propensity_from_json, propensity_to_json
 from pfps_ml.workflows.frames import pathway_features
 
 

@@ -22,12 +22,14 @@ def test_every_row_comes_back_once_and_in_order_and_a_bad_one_costs_the_others_n
         3,
         RUNNER | {"runner_id": "c", "weight_lb": 130},
         RUNNER | {"runner_id": "d"},
+        RUNNER | {"runner_id": "e", "height_cm": 900, "prior_pfps": "perhaps"},
     ]
     answer = send(client, *rows).json()
     assert answer["bundle"] == bundle.name
-    assert answer["counts"] == {"in": 5, "scored": 2, "rejected": 3}
-    assert [row["runner_id"] for row in answer["rows"]] == ["a", "b", None, "c", "d"]
-    assert [row["status"] for row in answer["rows"]] == ["scored", "rejected", "rejected", "rejected", "scored"]
+    assert answer["counts"] == {"in": 6, "scored": 2, "partly": 1, "rejected": 3}
+    assert [row["runner_id"] for row in answer["rows"]] == ["a", "b", None, "c", "d", "e"]
+    statuses = ["scored", "rejected", "rejected", "rejected", "scored", "partly"]
+    assert [row["status"] for row in answer["rows"]] == statuses
     problems = [row["problems"] for row in answer["rows"]]
     assert problems[0] == problems[4] == ""
     expected = (
@@ -36,7 +38,13 @@ def test_every_row_comes_back_once_and_in_order_and_a_bad_one_costs_the_others_n
     assert problems[1] == expected
     assert "expected an object with a runner's fields, got 3" in problems[2]
     assert "weight_kg: a key is not a field's name" in problems[3]
-    assert [row["assessment"] is None for row in answer["rows"]] == [False, True, True, True, False]
+    assert [row["assessment"] is None for row in answer["rows"]] == [False, True, True, True, False, False]
+    assert problems[5] == (
+        "height_cm: expected a number from 120 to 220 cm, got 900; prior_pfps: expected no or yes, got another level"
+    )
+    blank = {name: value for name, value in RUNNER.items() if name not in ("height_cm", "prior_pfps")}
+    [row] = send(client, blank | {"runner_id": "e"}).json()["rows"]
+    assert row["assessment"] == answer["rows"][5]["assessment"]
 
 
 def test_a_row_is_assessed_as_it_would_be_alone_but_names_fewer_reasons(client):

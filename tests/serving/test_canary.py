@@ -76,7 +76,7 @@ def test_an_audit_says_who_was_answered_what_but_not_about_whom(client, active, 
     assert first["input"] == sha256(body).hexdigest() and first["bundle"] == bundle.name
     assert first["key"] == sha256(b"k").hexdigest()[:8]
     assert first["risks"] == [answer["rows"][0]["assessment"]["risk"]["probability"], None]
-    assert second["counts"] == {"in": 2, "scored": 2, "rejected": 0} and second["route"] == "/score_roster"
+    assert second["counts"] == {"in": 2, "scored": 2, "partly": 0, "rejected": 0} and second["route"] == "/score_roster"
     assert (tmp_path / "audit").stat().st_mode & 0o777 == 0o600
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from serving.access import AccessConfig, RateLimits, access_from
 from serving.active_bundle import ActiveBundle
-from serving.middleware import Guard
+from serving.middleware import BodyBudget, Guard
 from tests.serving.client import RUNNER, THEIRS
 
 pytestmark = THEIRS
@@ -132,3 +132,36 @@ def test_an_answer_that_cannot_go_on_record_is_not_given(tmp_path, monkeypatch):
     sent = through(guard(app, access_from({"PFPS_AUDIT": str(tmp_path)})), [whole(VALID)])
     assert statuses(sent) == [503]
     assert "PFPS_AUDIT" in json.loads(sent[1]["body"])["error"]["message"]
+
+
+async def _answers_ok(_scope, receive, send):
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_a_body_that_would_make_all_bodies_too_large_is_refused_while_another_is_unfinished_and_served_after_it():
+    guarded = Guard(_answers_ok, ActiveBundle(), OPEN, BodyBudget(most=100, free=10))
+    answers = {}
+
+    async def app(scope, receive, send):  # the first request is in hand while the others are sent
+        answers["large"] = await anyio.to_thread.run_sync(lambda: through(guarded, [whole(b"x" * 60)]))
+        answers["small"] = await anyio.to_thread.run_sync(lambda: through(guarded, [whole(b"x" * 10)]))
+        await _answers_ok(scope, receive, send)
+
+    first = Guard(app, ActiveBundle(), OPEN, guarded._bodies)
+    assert statuses(through(first, [whole(b"x" * 70)])) == [200]
+    assert statuses(answers["large"]) == [429] and statuses(answers["small"]) == [200]
+    refused = answers["large"]
+    assert (b"retry-after", b"5") in refused[0]["headers"]
+    assert json.loads(refused[1]["body"])["error"]["code"] == "too_many_requests"
+    assert statuses(through(guarded, [whole(b"x" * 110)])) == [200]
+
+
+def test_a_body_is_refused_as_soon_as_its_part_is_too_much_and_its_bytes_are_free_again():
+    guarded = Guard(_answers_ok, ActiveBundle(), OPEN, BodyBudget(most=100, free=10))
+    part = {"type": "http.request", "body": b"x" * 80, "more_body": True}
+    assert statuses(through(guarded, [part, part, part])) == [429]
+    assert through(guarded, [part, {"type": "http.disconnect"}]) == []
+    assert statuses(through(guarded, [whole(b"x" * 110)])) == [200]
+    assert statuses(through(guarded, [whole(b"x" * 111)])) == [429]

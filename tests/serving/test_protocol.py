@@ -5,7 +5,7 @@ import json
 import os
 import socket
 import tempfile
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Thread
 
@@ -13,6 +13,7 @@ import pytest
 
 from serving import roster_routes
 from serving.active_bundle import ActiveBundle
+from serving.connections import ConnectionLimits, Protocol
 from serving.errors import ADVICE
 from serving.middleware import HEADERS
 from serving.roster_routes import MEMORY, sweep_uploads
@@ -28,9 +29,7 @@ def address(client):
     """Return the address of the application behind the server that `pfps serve` starts."""
     import uvicorn
 
-    from serving.app import _protocol
-
-    server = uvicorn.Server(uvicorn.Config(client.app, http=_protocol(), lifespan="off", log_config=None, port=0))
+    server = uvicorn.Server(uvicorn.Config(client.app, http=Protocol, lifespan="off", log_config=None, port=0))
     thread = Thread(target=server.run)
     thread.start()
     until(lambda: server.started, "that the server listens")
@@ -140,3 +139,55 @@ def test_the_service_sweeps_when_it_starts_and_leaves_nothing_behind_itself(clie
         assert not left.exists() and "uploads_swept" in logged()
         assert started.post("/score_roster", files={"roster": ("r.csv", GOOD)}).status_code == 200
         assert not [path for path in MEMORY.glob("pfps-upload-*") if path.stat().st_uid == os.getuid()]
+
+
+@pytest.fixture
+def hurried(client):
+    """Return a function that starts a server with limits of its own, and returns its address."""
+    import uvicorn
+
+    with ExitStack() as stack:
+
+        def start(**limits):
+            class Hurried(Protocol):
+                pass
+
+            Hurried.limits = ConnectionLimits(**limits)
+            config = uvicorn.Config(client.app, http=Hurried, lifespan="off", log_config=None, port=0)
+            server = uvicorn.Server(config)
+            thread = Thread(target=server.run)
+            thread.start()
+            until(lambda: server.started, "that the server listens")
+            stack.callback(thread.join)
+            stack.callback(lambda: setattr(server, "should_exit", True))
+            return server.servers[0].sockets[0].getsockname()
+
+        yield start
+
+
+ALIVE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize("content", [
+    b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", POST + b"Content-Length: 9\r\n\r\n{",
+    POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
+])  # fmt: skip
+def test_headers_and_bodies_that_do_not_end_in_time_are_answered_and_their_connection_is_closed(hurried, content):
+    status, headers, body = sent(hurried(headers=0.05, body=0.05), content)
+    assert status == 408 and headers["connection"] == "close"
+    assert json.loads(body)["error"]["code"] == "request_timeout"
+
+
+def test_a_connection_that_asks_nothing_is_closed_without_a_word(hurried):
+    with socket.create_connection(hurried(headers=0.05), timeout=LIMIT) as caller, suppress(ConnectionResetError):
+        assert caller.recv(1) == b""
+
+
+def test_beside_more_half_open_connections_than_there_may_be_others_are_answered(hurried):
+    address = hurried(connections=4, headers=60.0)
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(socket.create_connection(address, timeout=LIMIT)) for _ in range(12)]
+        for one in waiting:
+            with suppress(OSError):
+                one.sendall(b"GET /livez HTTP/1.1\r\nX: ")
+        assert sent(address, ALIVE)[0] == 200

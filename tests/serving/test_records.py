@@ -80,7 +80,7 @@ def test_nothing_is_worked_out_while_it_could_not_go_on_record(client, trail, mo
     def forbidden(*_):
         raise AssertionError("an answer was worked out")
 
-    monkeypatch.setattr("serving.microbatch.assess", forbidden)
+    monkeypatch.setattr("serving.active_bundle.assess", forbidden)
     assert refusal(ask(client, **PATIENT), 503)["code"] == "record_unwritable"
 
 

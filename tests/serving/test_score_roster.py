@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from pfps_ml.batch.rosters import score_roster
-from serving.roster_routes import MAX_FILE_ROWS, MEMORY
+from serving.microbatch import WorkLimits
+from serving.roster_routes import MEMORY
 from tests.rosters import EXAMPLE, GOOD
 from tests.serving.client import CANARY, THEIRS, refusal
 
@@ -28,8 +29,8 @@ def test_a_file_comes_back_as_the_command_line_writes_it(client, bundle, tmp_pat
     assert answer.content == (tmp_path / "out.csv").read_bytes()
     assert answer.headers["content-type"].startswith("text/csv")
     assert answer.headers["content-disposition"] == 'attachment; filename="scored.csv"'
-    counts = f"in={expected.rows}; scored={expected.scored}; rejected={expected.rejected}"
-    assert answer.headers["x-pfps-counts"] == counts
+    counts = f"in={expected.rows}; scored={expected.scored}; partly={expected.partly}; rejected={expected.rejected}"
+    assert answer.headers["x-pfps-counts"] == counts and expected.partly and expected.rejected
     assert answer.headers["x-pfps-bundle"] == bundle.name
 
 
@@ -62,7 +63,7 @@ def test_whoever_wants_csv_gets_it_whatever_was_sent(client):
 def test_a_map_may_come_with_the_file(client):
     mapping = b'[columns.age_years]\nfrom = "years"\n'
     answer = send(client, GOOD.replace("age_years", "years").encode(), map=("m.toml", mapping))
-    assert answer.status_code == 200 and answer.headers["x-pfps-counts"] == "in=2; scored=2; rejected=0"
+    assert answer.status_code == 200 and answer.headers["x-pfps-counts"] == "in=2; scored=2; partly=0; rejected=0"
 
 
 def test_an_upload_never_touches_the_disk_and_leaves_nothing_in_memory(client, monkeypatch, tmp_path):
@@ -115,7 +116,7 @@ def test_what_is_wrong_with_a_form_is_told_its_sender_and_not_the_log(client, lo
 def many_rows(ending):
     """Return a small file with more rows than are scored at once."""
     frame, content = (
-        pd.DataFrame({"runner_id": ["a"] * (MAX_FILE_ROWS + 1), "age_years": 20, "sex": "male"}),
+        pd.DataFrame({"runner_id": ["a"] * (WorkLimits.rows + 1), "age_years": 20, "sex": "male"}),
         io.BytesIO(),
     )
     (frame.to_parquet if ending == ".parquet" else frame.to_csv)(content, index=False)

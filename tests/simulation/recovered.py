@@ -3,7 +3,7 @@
 import numpy as np
 
 from pfps_ml.domain.dictionary import BY_NAME
-from pfps_ml.simulation.world import observe
+from pfps_ml.simulation.cohort import observe
 from tests.simulation.estimators import apart, correlation, linear, logistic, mean, normal, probit, share, spread
 
 

@@ -9,16 +9,15 @@ import pandas as pd
 import pytest
 from scipy.special import expit
 
-from pfps_ml.core.randomness import generator
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import PARTS as POPULATIONS, load_scenario
-from pfps_ml.simulation import study_figures, targets
+from pfps_ml.core.numbers import generator
+from pfps_ml.domain.scenario import PARTS as POPULATIONS, ledger, load_scenario
+from pfps_ml.simulation import study_figures
 from pfps_ml.simulation.cohort import solved_parameters
 from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, Finding, Kin, check
 from pfps_ml.simulation.study_figures import Sample
-from pfps_ml.simulation.targets_onset import added_up
-from pfps_ml.workflows import plausibility as pipeline
-from pfps_ml.workflows.plausibility import PAGE, TABLE, plausibility_page, plausibility_table
+from pfps_ml.simulation.targets_runners import added_up
+from pfps_ml.workflows import world_reports as pipeline
+from pfps_ml.workflows.world_reports import PAGE, TABLE, plausibility_page, plausibility_table
 
 HOUSE = Path(__file__).parents[2]
 ROWS = [row for rows in PUBLISHED_PARTS.values() for row in rows()]
@@ -151,11 +150,11 @@ def test_set_figures_are_those_that_parameters_cite_and_held_out_ones_say_why_a_
 @pytest.mark.slow
 def test_the_committed_page_is_what_would_be_written_now(findings):
     assert (HOUSE / PAGE).read_text(encoding="utf-8") == plausibility_page(findings), (
-        "run pfps_ml.workflows.plausibility"
+        "run pfps_ml.workflows.world_reports"
     )
     tracked = (HOUSE / TABLE).read_text(encoding="utf-8")
     assert tracked == plausibility_table(findings).to_csv(index=False, lineterminator="\n"), (
-        "run pfps_ml.workflows.plausibility"
+        "run pfps_ml.workflows.world_reports"
     )
 
 
@@ -173,7 +172,7 @@ def test_the_pipeline_writes_the_page_and_shows_the_figures(findings, tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / TABLE.parent).mkdir()
     monkeypatch.setattr(pipeline, "check", lambda: findings)
-    pipeline.main()
+    pipeline.write_plausibility()
     assert PAGE.read_text(encoding="utf-8") == plausibility_page(findings)
     assert len(pd.read_csv(TABLE)) == len(findings)
     assert f"{len(findings) - len(NOT_MET)} of {len(findings)} figures come back" in capsys.readouterr().out
@@ -199,9 +198,9 @@ def test_the_limits_themselves_are_inside_and_whatever_is_beyond_is_not():
 
 def test_intervals_computed_here_are_those_that_the_ledger_computed():
     for row in ("G4-25", "G4-26"):
-        again, printed = targets.counted(row), targets.interval(row)
+        again, printed = study_figures.counted(row), study_figures.interval(row)
         assert (again.low, again.high) == pytest.approx((printed.low, printed.high), abs=0.06)
-    explained = targets.explained_by("G4-66")
+    explained = study_figures.explained_by("G4-66")
     assert 0 < explained.low < 0.22 < explained.high < 1
 
 
@@ -238,10 +237,10 @@ def test_every_figure_that_is_quoted_stands_in_its_rows_of_the_ledger_or_follows
 
 
 def test_numbers_are_read_from_estimates_as_they_are_printed():
-    assert targets.numbers("G2-03") == [-0.09, -0.20]
-    assert targets.numbers("G3-22") == [3.6, 8.1]
-    assert targets.numbers("G3-19") == [2.9, 19.9, 69.7, 6.6, 1.0]
-    assert targets.numbers("G3-20") == [4.0]
+    assert study_figures.numbers("G2-03") == [-0.09, -0.20]
+    assert study_figures.numbers("G3-22") == [3.6, 8.1]
+    assert study_figures.numbers("G3-19") == [2.9, 19.9, 69.7, 6.6, 1.0]
+    assert study_figures.numbers("G3-20") == [4.0]
 
 
 def test_a_figure_weighed_by_risk_is_what_drawn_cases_give_on_average(runners):

@@ -10,7 +10,7 @@ from benchmarks.trial_effects import average_effects, read_trial, tried
 from benchmarks.trial_nulls import dealt
 from benchmarks.trial_page import Found, _worth, found_in, picture, trial_lines
 from benchmarks.trials import TRIALS, class_frame, recovery_frame, smoking_frame
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import SUCCESS
 from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.study_data import ARM

@@ -5,9 +5,8 @@ import pytest
 from scipy.stats import spearmanr
 
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.simulation.cohort import RUNNERS, odds_ratio_over, solved_parameters
+from pfps_ml.simulation.cohort import RUNNERS, World, odds_ratio_over, solved_parameters
 from pfps_ml.simulation.runners import GROWN_UP
-from pfps_ml.simulation.world import World
 from tests.simulation.estimators import ROWS, apart, hazard, held, linear, logistic, normal, share, solved_share, spread
 from tests.simulation.recovered import BOTH, measured
 

@@ -9,8 +9,7 @@ from scipy.special import expit
 
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.domain.scenario import load_scenario
-from pfps_ml.simulation.cohort import PATIENTS, solved_parameters
-from pfps_ml.simulation.world import World
+from pfps_ml.simulation.cohort import PATIENTS, World, solved_parameters
 from tests.simulation.estimators import (
     ROWS,
     Estimates,

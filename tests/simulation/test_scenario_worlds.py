@@ -13,8 +13,7 @@ from pfps_ml.domain.dictionary import ARMS, BY_NAME, ONSET_FIELDS, SCREENING
 from pfps_ml.domain.scenario import PARTS, differences, load_scenario, scenario_names
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.simulation import cohort as solving
-from pfps_ml.simulation.cohort import RUNNERS, simulate_onset, simulate_treatment, solved_parameters
-from pfps_ml.simulation.world import World, observe
+from pfps_ml.simulation.cohort import RUNNERS, World, observe, simulate_onset, simulate_treatment, solved_parameters
 from pfps_ml.workflows.frames import coded
 
 EFFECTS = [f"p_{arm.name}" for arm in ARMS]
@@ -47,7 +46,7 @@ def slopes(values, y):
     """Return the log odds ratios per SD, and their covariance."""
     scores = (values - values.mean(axis=0)) / values.std(axis=0)
     design = np.column_stack([np.ones(len(y)), scores])
-    beta = fit_logistic(design, y, np.zeros(len(y)), None)
+    beta = fit_logistic(design, y)
     fitted = expit(design @ beta)
     return beta, np.linalg.inv((design.T * (fitted * (1 - fitted))) @ design), design
 

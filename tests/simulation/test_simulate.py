@@ -8,13 +8,19 @@ import pytest
 
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.domain.schemas import frame_schema
 from pfps_ml.evaluation.metrics import auroc
-from pfps_ml.simulation.cohort import PATIENTS, odds_ratio_over, simulate_onset, simulate_treatment, solved_parameters
-from pfps_ml.simulation.world import World
+from pfps_ml.simulation.cohort import (
+    PATIENTS,
+    World,
+    odds_ratio_over,
+    simulate_onset,
+    simulate_treatment,
+    solved_parameters,
+)
 
 CONFIG = CohortConfig(runners=40_000, patients=20_000)
 

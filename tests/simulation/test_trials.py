@@ -9,7 +9,7 @@ import pytest
 
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ARMS
-from pfps_ml.domain.evidence import ledger
+from pfps_ml.domain.scenario import ledger
 from pfps_ml.simulation.cohort import solved_parameters
 from pfps_ml.simulation.published_trials import studies
 from pfps_ml.simulation.trials import (

@@ -94,7 +94,7 @@ def test_a_file_in_which_nothing_is_known_of_one_group_of_tests_says_so(bundle, 
 
 def test_where_there_is_no_forecast_the_short_of_it_has_none(bundle, tmp_path):
     data = report_data(bundle, tmp_path, HEADER + "S-1,Club,300,female,yes,3,no\n")
-    assert [name for name, _ in data.summary()] == ["scored", "knee pain now", "rejected"]
+    assert [name for name, _ in data.summary()] == ["rows", "with a risk", "knee pain now"]
 
 
 def test_where_there_is_no_list_the_short_of_it_has_none(bundle, tmp_path):

@@ -6,7 +6,7 @@ from math import prod
 import numpy as np
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.additive import probability
 from pfps_ml.squad.forecast import Forecast, club_spread, forecast, worlds

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ONSET_FIELDS
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.domain.measurement_protocols import minutes_of

@@ -38,8 +38,14 @@ def test_it_answers_how_many_cases_who_first_and_where_to_spend_the_hours(exampl
 def test_every_runner_of_the_example_is_in_the_report_once_scored_in_pain_or_rejected(example):
     data, page = example
     squad = data.screening
-    assert len(squad.by_risk) + len(squad.in_pain) + len(list(squad.rejected())) == len(squad.roster.ids) == 30
+    rejected = [name for name, status, _ in squad.problems() if status == "rejected"]
+    assert len(squad.by_risk) + len(squad.in_pain) + len(rejected) == len(squad.roster.ids) == 30
     text = Reader(page).text
+    # before anything else, the coach reads what became of the rows
+    assert text.index(squad.counts) < text.index("How many cases")
+    assert squad.counts == "30 rows: {} scored, {} partly, {} rejected".format(
+        *(int((squad.roster.checked.status == status).sum()) for status in range(3))
+    )
     assert all(name in text for name in squad.roster.ids)
     assert "Age: expected a number from 10 to 90 years, got 255" in text
 
@@ -233,7 +239,7 @@ def test_where_everything_is_known_there_is_nothing_to_measure(bundle, tmp_path)
              "prior_running_injury_12m": "no", "early_specialisation": "no", "hip_abduction_nm_kg": 1.5,
              "hip_external_rotation_nm_kg": 0.6, "knee_extension_nm_kg": 2.4, "foot_posture_index": 2,
              "navicular_drop_mm": 6, "squat_fppa_deg": 8, "squat_collapse": "no"}  # fmt: skip
-    lines = SQUAD.splitlines()
+    lines = SQUAD.replace(",0,no", ",1,no").splitlines()  # who runs 30 km has sessions
     more = "," + ",".join(map(str, given.values()))
     text = "\n".join([lines[0] + "," + ",".join(given), *(line + more for line in lines[1:])]) + "\n"
     data, page = report_of(bundle, tmp_path, text)

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.squad.measurements import Outcomes, expected_top, worth_by_risk
 
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError, MissingLibrary
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, ONSET as EPISODE, SUCCESS
-from pfps_ml.model.propensity import eligibility
+from pfps_ml.model.spline_basis import eligibility
 from pfps_ml.simulation.cohort import simulate_onset, simulate_treatment
 from pfps_ml.training.candidates import (
     ONSET_CANDIDATES,

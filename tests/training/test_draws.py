@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from pfps_ml.core.config import CohortConfig, OnsetConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.model.prediction import Interval
 from pfps_ml.simulation import cohort

@@ -6,7 +6,7 @@ import pytest
 
 from pfps_ml.domain.dictionary import ONSET_FIELDS, tier_fields
 from pfps_ml.model.additive import probability
-from pfps_ml.training.missing_values import levelled, masked_copies, masked_once, neutralise_missing
+from pfps_ml.training.training_rows import levelled, masked_copies, masked_once, neutralise_missing
 from pfps_ml.workflows.frames import onset_features
 
 

@@ -10,11 +10,10 @@ from sklearn.exceptions import NotFittedError
 
 from pfps_ml.core.config import OnsetConfig, PathwayConfig
 from pfps_ml.core.errors import MissingLibrary
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, BY_NAME, ONSET_FIELDS
 from pfps_ml.evaluation.metrics import auroc
-from pfps_ml.model.propensity import eligibility, fit_propensity
-from pfps_ml.model.spline_basis import basis
+from pfps_ml.model.spline_basis import basis, eligibility, fit_propensity
 from pfps_ml.training.onset import Booster, OnsetModel, cuts_of
 from pfps_ml.training.pathways import PathwayModel
 from pfps_ml.workflows.frames import onset_features, pathway_features

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.config import PathwayConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS
 from pfps_ml.model.additive import probability
 from pfps_ml.training import pathways

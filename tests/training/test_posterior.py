@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.training.pathways import Prior, sample_posterior
 

@@ -7,9 +7,10 @@ from scipy.optimize import lsq_linear
 from sklearn.linear_model import LogisticRegression
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.logistic import _within, fit_logistic, fit_path
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import probability
-from pfps_ml.model.spline_basis import _within, basis, fit_logistic, fit_path
+from pfps_ml.model.spline_basis import basis
 
 FREE = (np.full(4, -np.inf), np.full(4, np.inf))
 

@@ -6,7 +6,7 @@ import pytest
 
 from pfps_ml.core.config import SplitConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.training.split import resample_clubs, split_clubs
+from pfps_ml.training.training_rows import resample_clubs, split_clubs
 
 CLUBS = pd.Series([f"club-{i % 40:02d}" for i in range(400)])
 

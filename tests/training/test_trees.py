@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.training.onset import compile_trees, pair_gains
 
 NAMES = ["a", "b", "c", "d"]

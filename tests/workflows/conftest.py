@@ -4,7 +4,7 @@ import pytest
 
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.io.study_data import Columns, read_cohort
-from pfps_ml.training.update_basis import directions
+from pfps_ml.training.update_basis import onset_decomposition
 from tests.cohorts import written
 
 
@@ -24,4 +24,4 @@ def values(cohort):
 @pytest.fixture(scope="session")
 def whole(bundle, values):
     """Return the parts of their margin."""
-    return directions(bundle.predictor, values)
+    return onset_decomposition(bundle.predictor, values)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import probability
 
 

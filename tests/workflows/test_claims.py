@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from pfps_ml.core.errors import FactError
-from pfps_ml.domain.evidence import ledger
-from pfps_ml.domain.scenario import PARTS, load_scenario, scenario_names
+from pfps_ml.domain.scenario import PARTS, ledger, load_scenario, scenario_names
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.workflows import claims, claims as pipeline
 from pfps_ml.workflows.claims import PAGE, VERDICTS, claims_page, conflicts, groups, shown

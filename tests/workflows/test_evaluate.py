@@ -8,7 +8,7 @@ import pytest
 
 from pfps_ml.core.errors import CohortError, InputError
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ONSET, TIERS
-from pfps_ml.training.split import split_clubs
+from pfps_ml.training.training_rows import split_clubs
 from pfps_ml.workflows.evaluate import TEXTS, Runners, evaluate, groups_of, load_candidate, refitted_pictures
 from pfps_ml.workflows.frames import Frames, onset_features
 from pfps_ml.workflows.train import train

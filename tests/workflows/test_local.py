@@ -14,7 +14,7 @@ from pfps_ml.core.errors import CohortError, FactError, InputError, OutputError,
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.model.bundle import load_bundle
-from pfps_ml.training.update_basis import directions
+from pfps_ml.training.update_basis import onset_decomposition
 from pfps_ml.workflows.recalibrate import EXPERIMENT
 from pfps_ml.workflows.train import main
 from pfps_ml.workflows.train_on_cohort import CURVES, train_on_cohort
@@ -32,7 +32,7 @@ def runners(frames):
 def often(bundle, runners, tmp_path_factory):
     """Return them with twice the cases or so that the bundle expects."""
     cohort = read_cohort(written(tmp_path_factory.mktemp("often"), runners, "all.parquet"), Columns())
-    margin = directions(bundle.predictor, complete(cohort.values)).margin
+    margin = onset_decomposition(bundle.predictor, complete(cohort.values)).margin
     return with_outcomes(cohort, outcomes(margin, "trained", 0.8))
 
 
@@ -79,7 +79,7 @@ def test_few_cases_move_the_model_less_than_they_say_by_themselves_and_many_as_f
 
 
 def test_a_cohort_that_fits_is_trained_on_all_the_same_and_hardly_moves_anything(bundle, often):
-    margin = directions(bundle.predictor, complete(often.values)).margin
+    margin = onset_decomposition(bundle.predictor, complete(often.values)).margin
     found = train_on_cohort(bundle, with_outcomes(often, outcomes(margin, "fits")))
     assert found.choice.level == CURVES
     assert abs(found.facts["intercept"]) < 0.3

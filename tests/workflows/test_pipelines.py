@@ -13,7 +13,7 @@ import pytest
 from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import CohortError, FactError, InputError, OutputError, PfpsError
 from pfps_ml.model.bundle import load_bundle
-from pfps_ml.training.split import split_clubs
+from pfps_ml.training.training_rows import split_clubs
 from pfps_ml.workflows.evaluate import evaluate
 from pfps_ml.workflows.frames import Frames, coded, data_digest, read_frames
 from pfps_ml.workflows.release import release

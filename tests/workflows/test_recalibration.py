@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.config import RecalibrationConfig
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.metrics import excess_log_loss
 from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.model.additive import AdditiveModel, Pair, explainer, probability
 from pfps_ml.model.prediction import Interval
 from pfps_ml.training.posterior_update import closed_test, fewest, gaussian_update, updated_predictor
-from pfps_ml.training.update_basis import LEVELS, Directions, basis_of, coef_offsets_of, directions
+from pfps_ml.training.update_basis import LEVELS, OnsetDecomposition, basis_of, coef_offsets_of, onset_decomposition
 from pfps_ml.workflows.recalibrate import lines_of, recalibrate
 from tests.workflows.drawn import outcomes, with_outcomes
 
@@ -21,7 +21,7 @@ SETTINGS = RecalibrationConfig()
 
 
 def part(found, rows):
-    return Directions(found.margin[rows], found.parts[rows], found.members[rows])
+    return OnsetDecomposition(found.margin[rows], found.parts[rows], found.members[rows])
 
 
 def test_the_parts_of_the_margin_sum_to_it(bundle, whole):
@@ -53,7 +53,7 @@ def test_a_term_of_two_fields_moves_with_its_reasons(bundle, cohort, values):
     pair = Pair(("age_years", "sex"), (age, sex), table)
     onset = AdditiveModel(bundle.predictor.onset.intercept, (*bundle.predictor.onset.terms, pair))
     predictor = replace(bundle.predictor, onset=onset, explainer=explainer(onset, cohort.values))
-    found = directions(predictor, values)
+    found = onset_decomposition(predictor, values)
     y = outcomes(found.margin, "pairs", 0.5, 0.5)
     update = gaussian_update(found, y, predictor.interval, "groups", SETTINGS.site_sd)
     after = updated_predictor(predictor, update.coef_offsets).predict(values)
@@ -136,7 +136,7 @@ def test_events_are_counted_by_the_rarer_class_as_seen_or_as_expected(whole):
     expected = float(probability(many.margin).sum())
     assert fewest(many, few) == fewest(many, 1 - few) == 12
     assert fewest(many, np.tile([0.0, 1.0], 500)) == pytest.approx(expected)
-    often = Directions(-many.margin, many.parts, many.members)  # a bundle to which cases are the rule
+    often = OnsetDecomposition(-many.margin, many.parts, many.members)  # a bundle to which cases are the rule
     assert fewest(often, np.tile([0.0, 1.0], 500)) == pytest.approx(expected)
 
 

@@ -12,12 +12,12 @@ import pytest
 
 from pfps_ml.cli.main import main
 from pfps_ml.core.console import command
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.domain.input_validation import check, complete
 from pfps_ml.model.additive import probability
 from pfps_ml.model.bundle import load_bundle, released_bundle
-from pfps_ml.training.update_basis import directions
+from pfps_ml.training.update_basis import onset_decomposition
 from tests.cohorts import CASE, cohort_frame, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,7 +40,7 @@ def season(number, bundle):
         prior_running_injury_12m=np.where(at % 3 == 0, "yes", "no"),
     )  # fmt: skip
     runners = check(frame[[name for name in frame if name in BY_NAME]]).values
-    margin = directions(bundle.predictor, complete(runners)).margin
+    margin = onset_decomposition(bundle.predictor, complete(runners)).margin
     risk = probability(2 * margin + 4)
     return frame.assign(**{CASE: (generator(number, "season").random(len(risk)) < risk).astype(int)})
 

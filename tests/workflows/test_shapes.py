@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import BY_NAME
 from pfps_ml.model.additive import Line
-from pfps_ml.training.update_basis import bent, shapes_of, with_curves
+from pfps_ml.training.update_basis import bent, curve_basis_of, with_curves
 
 
 @pytest.fixture(scope="module")
 def shapes(bundle):
-    return shapes_of(bundle.predictor.onset, bundle.reference)
+    return curve_basis_of(bundle.predictor.onset, bundle.reference)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_no_bend_turns_a_direction_that_the_evidence_settles(bundle, shapes, siz
 
 def test_a_field_that_nobody_had_does_not_bend(bundle):
     fields = {**bundle.reference["fields"], "squat_fppa_deg": {"values": [], "shares": [], "low": -30, "high": 50}}
-    found = shapes_of(bundle.predictor.onset, {**bundle.reference, "fields": fields})
+    found = curve_basis_of(bundle.predictor.onset, {**bundle.reference, "fields": fields})
     assert "squat_fppa_deg" not in found.basis.knots
     assert "age_years" in found.basis.knots
 

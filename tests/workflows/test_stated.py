@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.evaluation.verdict import rows_for_ratio
 from pfps_ml.workflows.recalibrate import club_sd, known_of, lines_of, recalibrate, records_of_update
 

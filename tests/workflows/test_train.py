@@ -8,7 +8,7 @@ import pytest
 from pfps_ml.core.errors import CohortError, FactError
 from pfps_ml.domain.dictionary import ONSET, SUCCESS
 from pfps_ml.model.prediction import onset_to_json, pathways_to_json
-from pfps_ml.training.split import split_clubs
+from pfps_ml.training.training_rows import split_clubs
 from pfps_ml.workflows.frames import scenario_of
 from pfps_ml.workflows.train import train
 

@@ -7,11 +7,17 @@ import pytest
 
 from pfps_ml.core.config import TrainingConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.model.additive import probability
 from pfps_ml.model.prediction import Interval
-from pfps_ml.training.posterior_update import CoefficientColumns, Learnt, covariance_of, learnt, members_of
-from pfps_ml.training.update_basis import coef_offsets_of, shapes_of
+from pfps_ml.training.posterior_update import (
+    CoefficientColumns,
+    CoefficientPosterior,
+    coefficient_posterior,
+    covariance_of,
+    members_of,
+)
+from pfps_ml.training.update_basis import coef_offsets_of, curve_basis_of
 from pfps_ml.workflows.recalibrate import Known, club_sd
 from pfps_ml.workflows.train_on_cohort import club_columns, evidence_update, expect_enough, train_on_cohort
 from tests.workflows.drawn import outcomes, with_outcomes
@@ -21,7 +27,7 @@ NAMES = np.array(["a", "b", None], dtype=object)
 
 @pytest.fixture(scope="module")
 def shapes(bundle):
-    return shapes_of(bundle.predictor.onset, bundle.reference)
+    return curve_basis_of(bundle.predictor.onset, bundle.reference)
 
 
 def test_few_coefficients_alone_land_where_an_outside_library_puts_the_mode():
@@ -31,7 +37,9 @@ def test_few_coefficients_alone_land_where_an_outside_library_puts_the_mode():
     along, offset = random.standard_normal((3000, 2)), random.standard_normal(3000)
     covariance = np.array([[0.5, 0.2], [0.2, 0.4]])
     y = (random.random(3000) < probability(offset + along @ [0.6, -0.4])).astype(float)
-    found = learnt(CoefficientColumns(along, covariance, np.zeros((3000, 0)), (np.zeros((3000, 1)),)), y, offset)
+    found = coefficient_posterior(
+        CoefficientColumns(along, covariance, np.zeros((3000, 0)), (np.zeros((3000, 1)),)), y, offset
+    )
 
     def height(at):
         margin = offset + along @ at
@@ -43,7 +51,7 @@ def test_few_coefficients_alone_land_where_an_outside_library_puts_the_mode():
 def test_without_outcomes_to_speak_of_what_was_known_beforehand_comes_back():
     covariance = np.array([[0.5, 0.2], [0.2, 0.4]])
     nothing = np.zeros((1, 0))
-    found = learnt(
+    found = coefficient_posterior(
         CoefficientColumns(np.zeros((1, 2)), covariance, nothing, (np.zeros((1, 3)),)), np.zeros(1), np.zeros(1)
     )
     np.testing.assert_allclose(found.covariance, covariance, atol=0.12)
@@ -56,7 +64,7 @@ def test_members_have_the_variance_that_is_left_of_few_and_many_together():
     few = random.standard_normal((400, 2)) * [0.3, 0.5]
     many = np.column_stack([few[:, 0] + 0.2 * random.standard_normal(400), 0.4 * random.standard_normal(400)])
     moves = np.vstack([np.zeros(2), random.standard_normal((400, 2))])
-    landed, bends = members_of(Learnt(few, many), moves, interval)
+    landed, bends = members_of(CoefficientPosterior(few, many), moves, interval)
     np.testing.assert_allclose(landed[0], few.mean(axis=0))
     np.testing.assert_allclose(bends[0], many.mean(axis=0))
     for found, drawn in ((landed, few), (bends, many)):
@@ -65,7 +73,7 @@ def test_members_have_the_variance_that_is_left_of_few_and_many_together():
     assert np.corrcoef(landed[1:, 0], bends[1:, 0])[0, 1] == pytest.approx(
         np.corrcoef(few[:, 0], many[:, 0])[0, 1], abs=0.1
     )
-    there, _ = members_of(Learnt(few, many), moves, interval, np.array([1.0, 2.0]))
+    there, _ = members_of(CoefficientPosterior(few, many), moves, interval, np.array([1.0, 2.0]))
     np.testing.assert_allclose(there[0], [1.0, 2.0])
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from pfps_ml.core.errors import CohortError
-from pfps_ml.core.randomness import generator
+from pfps_ml.core.numbers import generator
 from pfps_ml.core.records import Metric
 from pfps_ml.domain.dictionary import ACTIVE_ARMS
 from pfps_ml.domain.input_validation import complete
 from pfps_ml.io.study_data import Columns, read_patients
 from pfps_ml.model.additive import probability
-from pfps_ml.training.update_basis import Sight, scaled
+from pfps_ml.training.update_basis import PathwayDecomposition, scaled
 from pfps_ml.workflows.recalibrate import facts_of_update, recalibrate, write_recalibrated
 from pfps_ml.workflows.train_on_cohort import (
     Treated,
@@ -57,7 +57,7 @@ def effects(predictor, patients):
 
 
 def test_the_few_coefficients_are_how_the_log_odds_move(bundle, patients):
-    sight = Sight.of(bundle.predictor, patients.values)
+    sight = PathwayDecomposition.of(bundle.predictor, patients.values)
     centres, at = sight.centres, np.array([0.3, 0.2, 0.5, -0.4, 0.0, 0.1, -0.2, 0.3])
     moved = sight.margin(patients.given)[:, 0] + sight.coef_columns(patients.given, centres) @ at
     ones = np.ones(len(bundle.predictor.prognosis.intercept))
@@ -72,7 +72,7 @@ def test_the_few_coefficients_are_how_the_log_odds_move(bundle, patients):
 
 
 def test_an_effect_that_is_larger_here_is_found_and_the_others_stay_near_where_they_were(bundle, patients):
-    sight = Sight.of(bundle.predictor, patients.values)
+    sight = PathwayDecomposition.of(bundle.predictor, patients.values)
     y = drawn(sight, patients.given, "larger", hip=1.0)
     before, after = (
         effects(bundle.predictor, patients),
@@ -89,7 +89,7 @@ def test_clinics_that_do_better_whatever_they_give_lend_nothing_to_the_arm_that_
     lean = np.linspace(-1.5, 1.5, 8)[clinic]
     hip = generator(11, "leaning clinics").random(len(lean)) < probability(lean)
     given = np.where(hip, "hip", "usual_care").astype(object)
-    y = drawn(Sight.of(bundle.predictor, patients.values), given, "clinics", prognosis=0.5 * lean)
+    y = drawn(PathwayDecomposition.of(bundle.predictor, patients.values), given, "clinics", prognosis=0.5 * lean)
     before = effects(bundle.predictor, patients)["hip"]
     moved = {told: effects(trained_pathways(bundle, replace(patients, given=given, y=y, club=club)), patients)["hip"]
              for told, club in (("told", clinic.astype(object)), ("untold", patients.club))}  # fmt: skip
@@ -112,7 +112,7 @@ def test_one_odds_ratio_for_all_is_one(bundle, patients):
 
 
 def test_outcomes_that_have_nothing_to_do_with_the_arms_earn_no_preference(bundle, patients):
-    sight = Sight.of(bundle.predictor, patients.values)
+    sight = PathwayDecomposition.of(bundle.predictor, patients.values)
     y = (generator(12, "nothing").random(len(patients.y)) < probability(sight.usual[:, 0])).astype(float)
     assert not gate_of(bundle, with_success(patients, y)).passed
 

@@ -10,8 +10,8 @@ import pytest
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.evaluation.displays import png
 from pfps_ml.simulation.published_trials import studies
-from pfps_ml.workflows import trials as pipeline
-from pfps_ml.workflows.trials import DRAWS, HEADINGS, HOME, PICTURES, REPLICATES, Trials, document, hold
+from pfps_ml.workflows import world_reports as pipeline
+from pfps_ml.workflows.world_reports import DRAWS, HEADINGS, HOME, PICTURES, REPLICATES, Trials, document, hold
 
 ROOT = Path(__file__).parents[2]
 
@@ -97,7 +97,7 @@ def test_the_picture_has_a_row_a_study_and_hollow_points_for_the_circular(few):
 def test_the_pipeline_writes_the_document_the_picture_and_the_table(few, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(pipeline, "hold", lambda tell: [tell(each.title) for each in studies()] and few)
-    pipeline.main()
+    pipeline.write_trials()
     assert (tmp_path / HOME).read_text(encoding="utf-8") == document(few)
     assert {path.name for path in (tmp_path / PICTURES).iterdir()} == {"trials.png", "trials.csv"}
     assert "TRIALS.md" in capsys.readouterr().out
@@ -106,7 +106,9 @@ def test_the_pipeline_writes_the_document_the_picture_and_the_table(few, tmp_pat
 @pytest.mark.slow
 def test_the_tracked_document_and_table_are_fresh():
     full = hold()
-    assert (ROOT / HOME).read_text(encoding="utf-8") == document(full), "stale: run python -m pfps_ml.workflows.trials"
+    assert (ROOT / HOME).read_text(encoding="utf-8") == document(full), (
+        "stale: run python -m pfps_ml.workflows.world_reports"
+    )
     tracked = pd.read_csv(ROOT / PICTURES / "trials.csv")
     again = pd.read_csv(StringIO(full.frame().to_csv(index=False)))
     pd.testing.assert_frame_equal(tracked, again)

@@ -10,7 +10,7 @@ from pfps_ml.evaluation.external_validation import validate
 from pfps_ml.evaluation.validation_report import write_validation
 from pfps_ml.io.study_data import Columns, read_cohort
 from pfps_ml.model.bundle import load_bundle
-from pfps_ml.training.update_basis import directions
+from pfps_ml.training.update_basis import onset_decomposition
 from pfps_ml.workflows.recalibrate import recalibrate, write_recalibrated
 from tests.cohorts import CASE, written
 from tests.workflows.drawn import outcomes
@@ -26,7 +26,7 @@ def seasons(bundle, frames, tmp_path_factory):
     frame = frames.onset.drop(columns="draw")
     for name, part in (("this", frame.iloc[::2]), ("next", frame.iloc[1::2])):
         cohort = read_cohort(written(home, part, f"{name}-as-it-was.parquet"), Columns())
-        margin = directions(bundle.predictor, complete(cohort.values)).margin
+        margin = onset_decomposition(bundle.predictor, complete(cohort.values)).margin
         drawn = part.assign(**{CASE: outcomes(margin, name, 0.8, 1.5).astype(int)})
         found[name] = read_cohort(written(home, drawn, f"{name}.parquet"), Columns())
     return found

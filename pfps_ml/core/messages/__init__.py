@@ -69,7 +69,8 @@ class Catalogue:
         Patterns are Python's format strings over plain names, with specifications of the product's own: `{names:and}`
         and `{names:or}` join a list; `{field:label}` is the text under `label.<field>`, and so for the other kinds of
         `NAMED_KINDS`; `{part:sentence}` is the sentence of a nested message, `{parts:sentences}` those of several,
-        `{parts:sentences_and}` the same with "and". Any other list is joined by commas.
+        `{parts:sentences_and}` the same with "and", `{parts:sentences_apart}` the same as whole sentences. Any other
+        list is joined by commas.
         """
         return "".join([
             literal if name is None else literal + show(parameters[name])
@@ -109,14 +110,15 @@ class Catalogue:
 
     def _joined(self, texts: Iterable[str], code: str) -> str:
         *others, last = texts
-        separator = "; " if code == "list_parts" else ", "
+        separator = _BETWEEN.get(code, ", ")
         return self.pattern(code, {}).format(others=separator.join(others), last=last) if others else last
 
 
 Show = Callable[[Any], str]
 _CONVERSIONS: dict[str, Show] = {"r": repr, "s": str, "a": ascii}
 _OF_NAMES = {"and": "list_and", "or": "list_or"}
-_OF_SENTENCES = {"sentences": "list_parts", "sentences_and": "list_and"}
+_OF_SENTENCES = {"sentences": "list_parts", "sentences_and": "list_and", "sentences_apart": "list_apart"}
+_BETWEEN = {"list_parts": "; ", "list_apart": " "}
 
 
 def sentence(code: str, parameters: Mapping[str, Any] | None = None, language: str = DEFAULT_LANGUAGE) -> str:

@@ -1,6 +1,12 @@
-"""Hold published studies again in the simulated world, and write TRIALS.md with its picture and table."""
+"""Write PLAUSIBILITY.md, TRIALS.md and docs/RULES.md: what of the published comes back, and how often rules fire.
 
-from collections.abc import Callable
+PLAUSIBILITY.md says which published figures come back from the simulated cohort, and which do not. TRIALS.md has
+published studies that are held again in the simulated world, with a picture and a table. docs/RULES.md has the rules
+across fields, and how often each fires in simulated patients.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from math import inf
 from pathlib import Path
@@ -9,17 +15,215 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import write_whole
+from pfps_ml.core import CohortConfig, write_whole
 from pfps_ml.core.console import command, say, steps, table
-from pfps_ml.core.markup import markdown_table
-from pfps_ml.domain import NOTICE, SUCCESS, ledger
+from pfps_ml.core.markup import markdown_list, markdown_table
+from pfps_ml.domain import (
+    BY_NAME,
+    NOTICE,
+    RULES,
+    SUCCESS,
+    Rule,
+    check as check_rows,
+    clinical_rules,
+    complete,
+    ledger,
+    rules_table,
+    scenario_names,
+)
 from pfps_ml.evaluation.displays import BLUE, INK, ORANGE, new_figure, save
+from pfps_ml.simulation.cohort import simulate_treatment
+from pfps_ml.simulation.plausibility import COHORT, PUBLISHED_PARTS, STEP, TIED, Finding, Use, check
 from pfps_ml.simulation.published_trials import studies
+from pfps_ml.simulation.study_figures import TOLERANCES
+from pfps_ml.simulation.targets_runners import added_up
 from pfps_ml.simulation.trials import Measure, Study, circular, place, reenact, related
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+
+PAGE, TABLE = Path("PLAUSIBILITY.md"), Path("docs/plausibility.csv")
+HELD_OUT: Use = "held out"
+_HEADER = ("figure", "published", "accepted", "simulated", "inside", "use", "rows")
+
+_TEXT = """# Plausibility: do the published figures come back?
+
+**{notice}**
+
+Written by `python -m pfps_ml.workflows.world_reports` from {runners:,} runners and {patients:,} patients of a scenario;
+a test fails when it is stale. Rows are those of the ledger (`pfps_ml/domain/evidence.csv`).
+
+{inside} of {total} figures come back. {set_} are **set**: a parameter was solved or chosen from them, so they show only
+that the arithmetic is right. From the other {held_out} nothing was set, but {same} are of the **same study** as one
+that was, and go with it: when the parameters that cite their study move over their intervals (by {step:.0%} where there
+is none), they move by more than {tied:.0%} of what is accepted. {same_in} of these come back. The rest are **held
+out**: of {free} independent held-out figures, {free_in} come back. {strict} of these {free} are of studies that no
+parameter cites for anything. Studies are told apart by DOI, by author and year, and by the name of a cohort; two
+reports of one trial under different authors are not seen to be one. Figures are of the scenario `reference` unless
+another is named.
+
+Everybody is measured with retest error and nothing is missing. Onset is weighed by its true risk, so figures carry
+next to no sampling error. Contrasts before onset, odds ratios per SD and correlations are taken within a sex; ratios
+between groups are crude, as a study without adjustment would find them, and those of spikes are over the months in
+which a spike acts. Success is the mean chance under each arm, as in a randomised trial. A figure is accepted within its
+interval. Where none was published, one tolerance holds for all figures of its kind:
+
+{tolerances}
+
+Which figures are here: those of runners and of patients that the world simulates on a like scale, whether they come
+back or not. Left out are incidences of other people (cadets, team sports; G1-12, G1-16 to G1-18) and rows recalled
+from memory (G1-39, G2-35). The tolerances above were fixed with simulated values in view: they are conventions, not
+tests agreed beforehand.
+
+A figure that several studies give differently is accepted between them, which is a weak test.
+
+{parts}
+## Not met, and why
+
+{missed}
+
+## What cannot be compared
+
+* Tests that no visit field stands for (G5-01, G5-04, G5-06 to G5-14).
+* Outcomes after {at} (G4-58, G4-65, G4-71), recovery over time (G4-76) and scores after treatment (G4-08 to G4-13):
+  success at {at} is the one outcome. Published trials are held again, with their own size, in TRIALS.md.
+* The load ratio that runs backwards (G2-40): the world holds weekly ratios to have no effect, as G2-41 found.
+* Injections (G4-45, G4-48: satisfaction and freedom from treatment after months and years) and flat inserts (G4-34).
+* Hip strength in school runners by an unstated unit (G2-22) or by thirds (G2-27); these two contradict each other.
+* The foot's U-shaped change with age (G3-20) and any injury but runner's knee (G1-36, G1-54): not simulated.
+"""
+
+_ADDED_UP = """
+The ledger's odds ratios of `pooled` (G1-19, G2-02, G2-03, G2-28), added up as if they were independent and measured
+without error, would give an AUROC of {:.2f}: published ratios are marginal, so they are solved jointly.
+"""
+
+
+def plausibility_page(findings: list[Finding]) -> str:
+    """Return PLAUSIBILITY.md."""
+    parts = [_part(part, [finding for finding in findings if finding.part == part]) for part in PUBLISHED_PARTS]
+    missed = (f"**{_name(finding)}** ({', '.join(finding.row.rows)}): {finding.row.why}." for finding in findings
+              if not finding.inside)  # fmt: skip
+    return _TEXT.format(
+        at=SUCCESS.at(), notice=NOTICE,
+        runners=COHORT.runners, patients=COHORT.patients, step=STEP, tied=TIED, **_counts(findings),
+        tolerances=markdown_list(TOLERANCES, mark="*"), parts="\n".join(parts), missed=markdown_list(missed, mark="*"),
+    )  # fmt: skip
+
+
+def plausibility_table(findings: list[Finding]) -> pd.DataFrame:
+    """Return docs/plausibility.csv: a row a published figure, which value the simulated people give, and its use."""
+    return pd.DataFrame([
+        {
+            "part": finding.part, "figure": finding.row.what, "scenario": finding.row.scenario,
+            "low": f"{finding.row.target.low:.4g}", "high": f"{finding.row.target.high:.4g}",
+            "simulated": f"{finding.simulated:.4g}",
+            "inside": finding.inside, "use": finding.use, "rows": " ".join(finding.row.rows),
+        }
+        for finding in findings
+    ])  # fmt: skip
+
+
+def _counts(findings: list[Finding]) -> dict[str, int]:
+    use = Counter(finding.use for finding in findings)
+    back = Counter(finding.use for finding in findings if finding.inside)
+    return {
+        "inside": back.total(), "total": use.total(), "set_": use["set"], "held_out": use.total() - use["set"],
+        "same": use["same study"], "same_in": back["same study"], "free": use[HELD_OUT], "free_in": back[HELD_OUT],
+        "strict": sum(finding.kin is not None and not finding.kin.parameters for finding in findings),
+    }  # fmt: skip
+
+
+def _part(title: str, findings: list[Finding]) -> str:
+    text = f"## {title}\n\n{_findings_table(findings)}\n"
+    return text + _ADDED_UP.format(added_up()) if title == "Discrimination" else text
+
+
+def _findings_table(findings: Iterable[Finding]) -> str:
+    return markdown_table(_HEADER, map(_cells, findings), spaced_rule=True)
+
+
+def _cells(finding: Finding) -> tuple[str, ...]:
+    row, target = finding.row, finding.row.target
+    accepted = f"{target.low:.4g} to {target.high:.4g} ({target.basis})"
+    noted = f"{finding.use}: {row.note}" if row.note else finding.use
+    inside = "yes" if finding.inside else "**no**"
+    return _name(finding), target.published, accepted, f"{finding.simulated:.4g}", inside, noted, ", ".join(row.rows)
+
+
+def _name(finding: Finding) -> str:
+    other = "" if finding.row.scenario == "reference" else f" (`{finding.row.scenario}`)"
+    return finding.row.what + other
+
+
+def write_plausibility() -> None:
+    """Write PLAUSIBILITY.md and its table into the current folder, which is the checkout's, and show the figures."""
+    with steps("plausibility", 1) as tell:
+        tell("reading the figures off the simulated people")
+        findings = check()
+    write_whole(PAGE, plausibility_page(findings).encode("utf-8"))
+    write_whole(TABLE, plausibility_table(findings).to_csv(index=False, lineterminator="\n").encode("utf-8"))
+    rows = [(*_cells(finding)[:5], finding.use) for finding in findings]
+    table("Published figures, and what the simulated people give", _HEADER[:6], rows)
+    counts = _counts(findings)
+    say(f"{PAGE}: {counts['inside']} of {counts['total']} figures come back, "
+        f"{counts['free_in']} of {counts['free']} independent held-out ones")  # fmt: skip
+
+
+RULES_PAGE = Path("docs/RULES.md")
+PATIENTS = 20_000  # of a scenario, in whom the rules are counted
+MOST_WITHHELD = 3.0  # of 100 simulated patients, by one rule: what stops more is soon read by nobody; an assumption
+_RULES = """# Rules across fields, and how often they fire
+
+**{notice}**
+
+Written by `python -m pfps_ml.workflows.world_reports`; a test fails when it is stale. {about}
+
+The last columns say in how many of 100 simulated patients of a scenario each rule fires ({patients:,} patients each).
+Fields that are asked for the rules alone are not simulated: nobody knows how often a rule that needs one would fire
+(a dash). No rule that withholds may fire in more than {most:g} of 100: a test.
+In `kinetic_chain`, the clinics' account, many knees are swollen. So a large effusion alone cautions.
+
+{table}
+"""
+
+
+def rule_frequencies(patients: int = PATIENTS, seed: int = 20265) -> pd.DataFrame:
+    """Return in how many of 100 simulated patients each rule fires: a row a rule, a column a scenario."""
+    shares: dict[str, list[float]] = {}
+    for name in scenario_names():
+        cohort = simulate_treatment(CohortConfig(scenario=name, patients=patients, seed=seed))
+        columns = complete(check_rows(cohort.observed).values)
+        shares[name] = [100 * float(rule.fires(columns).mean()) for rule in clinical_rules()]
+    return pd.DataFrame(shares, index=[rule.code for rule in clinical_rules()])
+
+
+def rules_page(shares: pd.DataFrame, patients: int = PATIENTS) -> str:
+    """Return docs/RULES.md: every rule across fields, and how often it fires in each scenario."""
+    columns = {f"`{name}`": list(map(_share, clinical_rules(), shares[name].tolist())) for name in shares}
+    return _RULES.format(notice=NOTICE, about=RULES, patients=patients, most=MOST_WITHHELD,
+                         table=rules_table(columns))  # fmt: skip
+
+
+def _share(rule: Rule, share: float) -> str:
+    """Return a share as text; a dash where the rule needs an answer that no simulated patient gives."""
+    needs = (part.field for part in rule.conditions if part.op != "missing")
+    return "-" if any(BY_NAME[name].role == "flag" for name in needs) else f"{share:.2f}"
+
+
+def write_rules() -> None:
+    """Write docs/RULES.md into the checkout, and show how often the rules fire."""
+    with steps("rules", 1) as tell:
+        tell("counting the rules in the simulated patients")
+        shares = rule_frequencies()
+    write_whole(RULES_PAGE, rules_page(shares).encode("utf-8"))
+    rows = [
+        (code, *(f"{share:.2f}" for share in row)) for code, row in zip(shares.index, shares.to_numpy(), strict=True)
+    ]
+    table("Rules across fields: fired in how many of 100 patients", ("rule", *shares), rows)
+
 
 HOME, PICTURES = Path("TRIALS.md"), Path("docs")
 REPLICATES, DRAWS = 1000, 100
@@ -38,7 +242,7 @@ _DOCUMENT = """# Virtual trials
 
 **{notice}**
 
-Written by `python -m pfps_ml.workflows.trials`; a test fails when it is stale.
+Written by `python -m pfps_ml.workflows.world_reports`; a test fails when it is stale.
 
 Each published study is held again {replicates:,} times in the simulated world, with its entry criteria, arms, size and
 follow-up, and its result is compared with the spread of the re-enacted ones: its percentile, and whether it lies in the
@@ -260,7 +464,7 @@ def _legend() -> list[Any]:
     ]
 
 
-def main() -> None:
+def write_trials() -> None:
     """Hold the published studies again and write TRIALS.md, docs/trials.png and docs/trials.csv."""
     with steps("virtual trials", len(studies())) as tell:
         trials = hold(tell=tell)
@@ -271,7 +475,32 @@ def main() -> None:
     say(f"{HOME}, {PICTURES}/trials.png and {PICTURES}/trials.csv are written")
 
 
+def main() -> None:
+    """Write the documents into the current folder."""
+    write_plausibility()
+    write_trials()
+    write_rules()
+
+
 if __name__ == "__main__":
     command(main)
 
-__all__ = ["DRAWS", "HEADINGS", "HOME", "PICTURES", "REPLICATES", "Trials", "document", "hold"]
+
+__all__ = [
+    "DRAWS",
+    "HEADINGS",
+    "HELD_OUT",
+    "HOME",
+    "MOST_WITHHELD",
+    "PAGE",
+    "PICTURES",
+    "REPLICATES",
+    "TABLE",
+    "Trials",
+    "document",
+    "hold",
+    "plausibility_page",
+    "plausibility_table",
+    "rule_frequencies",
+    "rules_page",
+]

@@ -1,17 +1,68 @@
-"""Missing values: what a club could not measure must not stand for the club.
+"""The rows that a model learns from: which clubs train, and copies of rows with fields masked.
 
-Models are trained on copies of every row, masked as each tier of measurement would see it; afterwards the "missing"
-entry of every field is set so that, on average, measuring it leaves the mean prediction where it was.
+Which clubs train, which are held out, and how the training clubs are folded is decided once, by club.
+
+What a club could not measure must not stand for the club. So models are trained on copies of every row, masked as each
+tier of measurement would see it; afterwards the "missing" entry of every field is set so that, on average, measuring it
+leaves the mean prediction where it was.
 """
 
-from dataclasses import replace
+import hashlib
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Floats, NDArray
+from pfps_ml.core import CohortError, Floats, Message, NDArray, SplitConfig, generator
 from pfps_ml.domain import BY_NAME, TIERS
 from pfps_ml.model import AdditiveModel, Line, Step, Term, add, probability
+
+
+@dataclass(frozen=True)
+class Split:
+    """A decision about clubs: the fold of every training club; a club that is not named is held out."""
+
+    folds: dict[str, int]
+
+    def is_held_out(self, club: pd.Series) -> NDArray[np.bool_]:
+        """Return which rows training must not see."""
+        return np.asarray(~club.isin(list(self.folds)), dtype=bool)
+
+    def fold_of(self, club: pd.Series) -> NDArray[np.int64]:
+        """Return the fold of every training row."""
+        return np.asarray(club.map(self.folds), dtype=np.int64)
+
+    @property
+    def digest(self) -> str:
+        """Which clubs are where, as one word: two models are comparable only on the same digest."""
+        return hashlib.sha256(repr(sorted(self.folds.items())).encode()).hexdigest()[:16]
+
+
+def split_clubs(club: pd.Series, config: SplitConfig) -> Split:
+    """Decide for every club whether it trains (and in which fold) or is held out.
+
+    Raises
+    ------
+    CohortError
+        If there are too few clubs for the folds.
+    """
+    clubs = sorted(club.dropna().unique())
+    order = generator(config.seed, "split").permutation(len(clubs))
+    held_out = round(config.held_out_share * len(clubs))
+    training = [clubs[i] for i in order[held_out:]]
+    if len(training) < config.folds:
+        raise CohortError(
+            Message("too_few_clubs_to_train", {"folds": config.folds, "held_out": held_out, "clubs": len(training)})
+        )
+    return Split({name: i % config.folds for i, name in enumerate(training)})
+
+
+def resample_clubs(club: pd.Series, seed: int, name: str) -> NDArray[np.float64]:
+    """Return how often each row counts in one bootstrap sample of whole clubs."""
+    labels, index = np.unique(club.to_numpy(dtype=object).astype(str), return_inverse=True)
+    drawn = generator(seed, name).integers(0, len(labels), len(labels))
+    return np.bincount(drawn, minlength=len(labels))[index].astype(float)
+
 
 _SWEEPS = 2  # the fields that a tier brings come together: the second sweep sees the first one's changes
 
@@ -133,4 +184,4 @@ def _with_missing_shifted(model: AdditiveModel, name: str, shift: Floats) -> Add
     return replace(model, terms=tuple(terms))
 
 
-__all__ = ["levelled", "masked_copies", "masked_once", "neutralise_missing"]
+__all__ = ["Split", "levelled", "masked_copies", "masked_once", "neutralise_missing", "resample_clubs", "split_clubs"]
