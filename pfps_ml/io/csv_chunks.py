@@ -369,7 +369,7 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
     widest = limits().columns
     at = header_at([[cell.strip() for cell in row[:widest]] for row, _ in top], known)
     header, end = top[at] if top else ([], 0)
-    fits = widest is None or len(header) <= widest
+    fits = len(header) <= widest
     if at and fits:
         header = upper_header(top[at - 1][0], header)
     if at + 1 < len(top) and fits:
