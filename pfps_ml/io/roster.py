@@ -189,7 +189,7 @@ class Rows:
     checked: Checked
 
 
-def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False) -> Rows:
+def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False, across: bool = True) -> Rows:
     """Read some rows: every fault of a row is found, and none costs another row anything.
 
     Parameters
@@ -202,11 +202,14 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool =
         The ids that more than one row of the whole file has.
     strict
         Whether any fault rejects its row; see `Checked`.
+    across
+        Whether cells that contradict each other are set aside.
     """
     misfits = _misfits(sheet, layout)
     # in a row that does not fit the header, other faults are consequences
     beyond = {fault.row for fault in misfits}
     values, faults = _values(sheet, layout)
+    faults += set_aside_contradictions(values) if across else []
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
     ids, other = id_texts(sheet.table.column(layout.places["runner_id"]), layout), of_other_events(sheet.table, layout)
     faults = [fault for fault in faults if fault.row is None or not other[fault.row]]
@@ -283,7 +286,7 @@ def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list
     for field in _per_kg(layout):
         values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
         faults += wrong
-    return values, [*faults, *set_aside_contradictions(values)]
+    return values, faults
 
 
 def id_texts(column: Any, layout: ColumnLayout) -> pd.Series:
@@ -531,7 +534,9 @@ def propose_map(source: Path, sheet: str | None = None) -> Proposed:
     return propose(open_source(source, NAMES, sheet=sheet), sheet, date.today())
 
 
-def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: bool = False) -> Roster:
+def read_roster(
+    source: Path, mapping: Path | Mapping | None = None, strict: bool = False, across: bool = True
+) -> Roster:
     """Read and check a roster without scoring it.
 
     Parameters
@@ -542,6 +547,8 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: boo
         A map (see `pfps_ml.io.mapping`), or where it stands, for a file with its own names, levels or units.
     strict
         Whether any fault rejects its row, as a cohort needs; else a fault of an optional cell costs that cell alone.
+    across
+        Whether cells that contradict each other are faults: in what is scored, not in a cohort.
 
     Raises
     ------
@@ -558,7 +565,7 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: boo
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
     if layout.newest >= 0 and layout.mapping.event is None:
         shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
-    rows = read_rows(sheet, layout, shared, strict)
+    rows = read_rows(sheet, layout, shared, strict, across)
     return Roster(rows.table, rows.ids, rows.checked, _one_sided(sheet, layout, rows.ids), opened.no_runners)
 
 

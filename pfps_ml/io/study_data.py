@@ -383,7 +383,8 @@ def read_cohort(
         written in another way than expected.
     """
     declared = load_mapping(mapping)
-    roster = read_roster(source, declared, strict=True)  # a model must not learn from half a row that is wrong
+    # a model must not learn from half a row that is wrong; that two fields fit each other is asked of rosters alone
+    roster = read_roster(source, declared, strict=True, across=False)
     table = Table(roster, declared)
     columns = _with_usual_names(columns, table.names)
     table.expect(columns.named)
