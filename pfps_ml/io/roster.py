@@ -175,7 +175,9 @@ class Rows:
     checked: Checked
 
 
-def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False) -> Rows:
+def read_rows(
+    sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False, contradictions: bool = True
+) -> Rows:
     """Read some rows: every fault of a row is found, and none costs another row anything.
 
     Parameters
@@ -188,11 +190,15 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool =
         The ids that more than one row of the whole file has.
     strict
         Whether any fault rejects its row; see `Checked`.
+    contradictions
+        Whether cells that contradict each other are faults; see `read_roster`.
     """
     misfits = _misfits(sheet, layout)
     # in a row that does not fit the header, other faults are consequences
     beyond = {fault.row for fault in misfits}
     values, faults = _values(sheet, layout)
+    if contradictions:
+        faults += set_aside_contradictions(values)
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
     ids = id_texts(sheet.table.column(layout.places["runner_id"]), layout)
     if len(shared.hashes):
@@ -220,7 +226,7 @@ def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list
     for field in _per_kg(layout):
         values[field.name], wrong = _by_weight(values[field.name], values["weight_kg"], field)
         faults += wrong
-    return values, [*faults, *set_aside_contradictions(values)]
+    return values, faults
 
 
 def id_texts(column: Any, layout: ColumnLayout) -> pd.Series:
@@ -429,7 +435,9 @@ def propose_map(source: Path, sheet: str | None = None) -> Proposed:
     return propose(open_source(source, NAMES, sheet=sheet), sheet, date.today())
 
 
-def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: bool = False) -> Roster:
+def read_roster(
+    source: Path, mapping: Path | Mapping | None = None, strict: bool = False, contradictions: bool = True
+) -> Roster:
     """Read and check a roster without scoring it.
 
     Parameters
@@ -440,6 +448,8 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: boo
         A map (see `pfps_ml.io.mapping`), or where it stands, for a file with its own names, levels or units.
     strict
         Whether any fault rejects its row, as a cohort needs; else a fault of an optional cell costs that cell alone.
+    contradictions
+        Whether cells that contradict each other are faults. They are not in a cohort: models learn from such rows.
 
     Raises
     ------
@@ -453,7 +463,7 @@ def read_roster(source: Path, mapping: Path | Mapping | None = None, strict: boo
     layout = column_layout(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
-    rows = read_rows(sheet, layout, shared, strict)
+    rows = read_rows(sheet, layout, shared, strict, contradictions)
     return Roster(rows.table, rows.ids, rows.checked)
 
 
