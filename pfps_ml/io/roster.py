@@ -175,7 +175,9 @@ class Rows:
     checked: Checked
 
 
-def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False, across: bool = True) -> Rows:
+def read_rows(
+    sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False, contradictions: bool = True
+) -> Rows:
     """Read some rows: every fault of a row is found, and none costs another row anything.
 
     Parameters
@@ -188,14 +190,15 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool =
         The ids that more than one row of the whole file has.
     strict
         Whether any fault rejects its row; see `Checked`.
-    across
-        Whether cells that contradict each other are set aside.
+    contradictions
+        Whether cells that contradict each other are faults; see `read_roster`.
     """
     misfits = _misfits(sheet, layout)
     # in a row that does not fit the header, other faults are consequences
     beyond = {fault.row for fault in misfits}
     values, faults = _values(sheet, layout)
-    faults += set_aside_contradictions(values) if across else []
+    if contradictions:
+        faults += set_aside_contradictions(values)
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
     ids = id_texts(sheet.table.column(layout.places["runner_id"]), layout)
     if len(shared.hashes):
@@ -433,7 +436,7 @@ def propose_map(source: Path, sheet: str | None = None) -> Proposed:
 
 
 def read_roster(
-    source: Path, mapping: Path | Mapping | None = None, strict: bool = False, across: bool = True
+    source: Path, mapping: Path | Mapping | None = None, strict: bool = False, contradictions: bool = True
 ) -> Roster:
     """Read and check a roster without scoring it.
 
@@ -445,8 +448,8 @@ def read_roster(
         A map (see `pfps_ml.io.mapping`), or where it stands, for a file with its own names, levels or units.
     strict
         Whether any fault rejects its row, as a cohort needs; else a fault of an optional cell costs that cell alone.
-    across
-        Whether cells that contradict each other are faults: in what is scored, not in a cohort.
+    contradictions
+        Whether cells that contradict each other are faults. They are not in a cohort: models learn from such rows.
 
     Raises
     ------
@@ -460,7 +463,7 @@ def read_roster(
     layout = column_layout(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
-    rows = read_rows(sheet, layout, shared, strict, across)
+    rows = read_rows(sheet, layout, shared, strict, contradictions)
     return Roster(rows.table, rows.ids, rows.checked)
 
 
