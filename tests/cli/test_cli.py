@@ -149,7 +149,8 @@ def models(models_home, monkeypatch):
 def test_score_says_how_many_rows_and_where_and_ends_with_the_notice(pfps, tmp_path, models):
     code, out, error = pfps("score", EXAMPLE, "-o", tmp_path / "scored.csv")
     assert (code, error) == (0, "")
-    assert [line.split() for line in out.splitlines()[:3]] == [["rows", "40"], ["scored", "34"], ["rejected", "6"]]
+    counts = [line.rsplit(maxsplit=1) for line in out.splitlines()[:4]]
+    assert counts == [["rows", "40"], ["scored", "34"], ["scored partly", "1"], ["rejected", "5"]]
     assert str(tmp_path / "scored.csv") in out
     assert out.splitlines()[-1] == NOTICE
     with (tmp_path / "scored.csv").open(newline="") as file:
