@@ -320,8 +320,11 @@ def _by_weight(torques: Floats, kg: Floats, field: Field) -> tuple[Any, list[Fau
     """Divide torques by the runners' weights."""
     lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
     checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
+    # the map says the unit of the torque: to ask for the unit of the quotient would mislead
+    plain = [replace(fault, code="outside_limits", parameters={"field": field.name, "value": fault.parameters["value"]})
+             if fault.code == "outside_limits_other_unit" else fault for fault in checked.faults]  # fmt: skip
     return checked.values[field.name].to_numpy(), [
-        *checked.faults, *(Fault(int(row), (field.name, "weight_kg"), "unweighed") for row in lacking)]  # fmt: skip
+        *plain, *(Fault(int(row), (field.name, "weight_kg"), "unweighed") for row in lacking)]  # fmt: skip
 
 
 def _is_numeric(kind: Any) -> bool:

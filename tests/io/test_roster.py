@@ -75,7 +75,9 @@ def test_a_rejected_row_has_its_reason_and_no_score(tmp_path, bundle):
     assert row["problem_codes"] == "outside_limits, not_a_number"
     assert all(row[name] == "" for name in ROSTER_COLUMNS)
     assert other["status"] == "scored"
-    assert summary == Summary(2, 1, 1, {"age_years": 1, "weekly_distance_km": 1})
+    assert summary == Summary(
+        rows=2, scored=1, partly=0, rejected=1, problems={"age_years": 1, "weekly_distance_km": 1}
+    )
 
 
 def test_a_file_whose_rows_are_all_rejected_is_still_written(tmp_path, bundle):
