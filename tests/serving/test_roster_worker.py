@@ -9,7 +9,7 @@ import pytest
 from pfps_ml.core.errors import InputError, InvalidInput, TooLarge
 from serving.errors import WorkerEnded, error_reply
 from serving.microbatch import RosterWorker, WorkLimits
-from tests.serving.client import HOUSE, THEIRS, refusal
+from tests.serving.client import THEIRS, refusal
 from tests.serving.test_score_roster import GOOD, send
 
 pytestmark = THEIRS
@@ -115,13 +115,3 @@ def test_a_bomb_is_413_and_the_next_roster_is_scored(client):
             file, content = uploads(0.2)[name]
         assert refusal(send(client, content(), file), 413)["code"] == "too_large"
         assert send(client, GOOD.encode()).status_code == 200
-
-
-@pytest.mark.slow
-def test_the_hostile_benchmark_holds_its_bars():
-    import subprocess
-    import sys
-
-    command = [sys.executable, "-m", "benchmarks.hostile", "--quick"]
-    shown = subprocess.run(command, cwd=HOUSE, capture_output=True, text=True, check=False)
-    assert shown.returncode == 0, shown.stdout
