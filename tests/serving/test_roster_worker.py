@@ -105,6 +105,14 @@ def test_rows_of_a_file_are_records(client):
     assert answer.status_code == 200 and answer.headers["x-pfps-counts"].startswith("in=50;")
 
 
+def test_a_text_that_no_spreadsheet_holds_is_413_and_not_a_fault_of_ours(client):
+    from benchmarks.hostile_files import uploads
+
+    file, content = uploads(0.1)["a name of 900,000 characters"]
+    error = refusal(send(client, content(), file), 413)
+    assert error["code"] == "too_large" and "32,767" in error["message"]
+
+
 def test_a_bomb_is_413_and_the_next_roster_is_scored(client):
     from benchmarks.hostile_files import uploads
 
