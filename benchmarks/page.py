@@ -81,13 +81,28 @@ def random_runners(count: int, seed: int) -> list[dict[str, Any]]:
 
 
 def gap(page: Any, address: str, runners: list[dict[str, Any]]) -> float:
-    """Return how far the browser's numbers are from the service's, at most, over risk, reasons and pathways."""
+    """Return how far the browser's numbers are from the service's, at most, over all that the page shows of both.
+
+    The page shows its own numbers beside those of the service alone: none of a runner of whom the service withholds
+    them, none of a pathway that the service closes, and no answer at all where a field contradicts another.
+    """
     body = json.dumps({"runners": runners, "reasons": 100}).encode()
     request = Request(f"{address}/assess_roster", body, {"Content-Type": "application/json"})  # noqa: S310
     with urlopen(request) as answer:  # noqa: S310 (an address of our own)
         rows = json.load(answer)["rows"]
     found = page.evaluate(_MODEL, runners)
-    return max(_apart(ours, row["assessment"]) for ours, row in zip(found, rows, strict=True))
+    pairs = [(ours, row["assessment"]) for ours, row in zip(found, rows, strict=True) if row["status"] == "scored"]
+    return max(_apart(*_shown(ours, theirs)) for ours, theirs in pairs if not theirs["withheld"])
+
+
+def _shown(ours: dict[str, Any], theirs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return both answers without the pathways that the service closes; a pathway that only the page closes stays."""
+    if not theirs["pathways"] or not ours["pathways"]:
+        return ours, theirs
+    is_open = {arm["arm"] for arm in theirs["pathways"] if arm["eligible"]}
+    first, second = ({**each, "pathways": [arm for arm in each["pathways"] if arm["arm"] in is_open]}
+                     for each in (ours, theirs))  # fmt: skip
+    return first, second
 
 
 def _apart(ours: Any, theirs: Any) -> float:

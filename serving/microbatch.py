@@ -298,6 +298,8 @@ def _of_the_output(error: PfpsError, most: WorkLimits) -> PfpsError:
         return WorkerEnded(Message("roster_no_room"))
     if number == errno.EFBIG:
         return TooLarge(Message("roster_output_too_large", {"megabytes": most.output}))
+    if isinstance(error, OutputError) and number is None:  # what the sender's format cannot hold: a text, a row
+        return TooLarge(error.detail or error.message)
     return error
 
 

@@ -135,7 +135,7 @@ def assess_rows(bundle: Bundle, rows: Sequence[Any], reasons: int) -> dict[str, 
 def _checked(runners: Sequence[Any], faults: Sequence[Sequence[Fault]]) -> Checked:
     """Check the rows that can be read, and add what is wrong with the others; the roster's rules decide."""
     readable = [at for at, runner in enumerate(runners) if runner]
-    checked = check(columns_of([runners[at] for at in readable]), across=True)
+    checked = check(columns_of([runners[at] for at in readable]))
     values = pd.DataFrame(np.nan, index=range(len(runners)), columns=checked.values.columns)
     values.iloc[readable] = checked.values.to_numpy()
     later = [replace(fault, row=readable[fault.row or 0]) for fault in checked.faults]

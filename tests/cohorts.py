@@ -15,8 +15,7 @@ def cohort_frame(rows=300, cases=30):
         "runner_id": "R-" + at.astype(str), "club": "Club " + (at % 6).astype(str), "age_years": 18 + at * 7 % 40,
         "sex": ["female", "male"] * (rows // 2), "height_cm": 160 + at * 3 % 31, "weight_kg": 50 + at * 11 % 37,
         "weekly_distance_km": 10 + at * 13 % 53, "sessions_per_week": 1 + at * 5 % 6,
-        "running_experience_years": (at * 17 % 23).clip(upper=15 + at * 7 % 40),  # nobody ran before the age of 3
-        "prior_pfps": ["no", "no", "yes"] * (rows // 3),
+        "running_experience_years": at * 17 % 23, "prior_pfps": ["no", "no", "yes"] * (rows // 3),
         "step_rate_spm": 150 + at * 19 % 41, "knee_extension_nm_kg": 1.5 + at * 29 % 97 / 50,
         "season": 2020 + at * 37 % 101 % 3,
         CASE: (at * 31 % rows < cases).astype(int),

@@ -91,7 +91,7 @@ def check(
     frame: pd.DataFrame | Mapping[str, Sequence[Any]],
     fields: Iterable[Field] = INPUTS,
     decimal_comma: bool = False,
-    across: bool = False,
+    contradictions: bool = True,
 ) -> Checked:
     """Check every known column of a frame against the dictionary.
 
@@ -104,25 +104,24 @@ def check(
         The fields to look for; an absent column counts as missing in every row.
     decimal_comma
         Whether text such as `1,75` means 1.75.
-    across
-        Whether cells that contradict each other are faults, too (`set_aside_contradictions`): in what is scored. Models
-        are trained and judged on frames as they are.
+    contradictions
+        Whether cells that contradict each other are faults: for those who want an answer, not for those to learn from.
     """
-    values, checked_fields, faults = _checked(frame, tuple(fields), decimal_comma, across)
+    values, checked_fields, faults = _checked(frame, tuple(fields), decimal_comma, contradictions)
     return Checked(pd.DataFrame(values.T, columns=_header(tuple(field.name for field in checked_fields))), faults)
 
 
 def check_columns(frame: Mapping[str, Sequence[Any]]) -> tuple[dict[str, Floats], tuple[Fault, ...]]:
-    """Check lists of cells that are scored, as `check` does with `across`; return columns of numbers, and faults.
-
-    A single row needs no frame.
-    """
-    values, checked_fields, faults = _checked(frame, INPUTS, False, across=True)
+    """Check lists of cells as `check` does; return columns of numbers, and faults. A single row needs no frame."""
+    values, checked_fields, faults = _checked(frame, INPUTS, False, True)
     return {field.name: values[at] for at, field in enumerate(checked_fields)}, faults
 
 
 def _checked(
-    frame: pd.DataFrame | Mapping[str, Sequence[Any]], fields: tuple[Field, ...], decimal_comma: bool, across: bool
+    frame: pd.DataFrame | Mapping[str, Sequence[Any]],
+    fields: tuple[Field, ...],
+    decimal_comma: bool,
+    contradictions: bool,
 ) -> tuple[Floats, list[Field], tuple[Fault, ...]]:
     """Return numbers and level codes of shape (fields, rows), the fields that have them, and every fault."""
     checked_fields = [field for field in fields if field.kind != "text"]
@@ -142,11 +141,10 @@ def _checked(
             faults += _faults(silent, field, "required")
     order = {field.name: at for at, field in enumerate(fields)}
     faults.sort(key=lambda fault: (fault.row, order[str(fault.field)]))
-    if across:
-        columns = {field.name: values[at] for at, field in enumerate(checked_fields)}
-        if contradictions := set_aside_contradictions(columns):
-            values = np.array(list(columns.values()))
-            faults = sorted([*faults, *contradictions], key=lambda fault: fault.row or 0)
+    columns = {field.name: values[at] for at, field in enumerate(checked_fields)}
+    if contradictions and (contradicting := set_aside_contradictions(columns)):
+        values = np.array(list(columns.values()))
+        faults = sorted([*faults, *contradicting], key=lambda fault: fault.row or 0)
     return values, checked_fields, tuple(faults)
 
 

@@ -415,7 +415,7 @@ def _lookalikes(header: list[str]) -> Iterator[Fault]:
     passed = _OUTCOMES.union(_NAMES)
     for place, name in enumerate(header, start=1):
         field = None if name in passed else closest_field(name) or _other_name(name, header)
-        if field is None and _PAIN not in header and looks_like_pain(name):
+        if name not in passed and field is None and _PAIN not in header and looks_like_pain(name):
             yield Fault(None, (_PAIN,), "pain_unread", {"column": place, "name": name})
         if field is not None:
             yield Fault(None, (field,), "name_resembles_field", {"column": place, "name": name, "field": field})

@@ -188,9 +188,9 @@ def _plain(file: Any, table: Any) -> Any:
     coded = [at for at, one in enumerate(table.schema) if pa.types.is_dictionary(one.type)]
     if sum(_decoded_size(table.column(at)) for at in coded) > limits().characters:
         raise _texts_too_large()
-    schema = file.metadata.schema.to_arrow_schema()
+    kinds = {one.name: one.type for one in file.metadata.schema.to_arrow_schema()}  # a name may stand twice
     for at in coded:
-        kind = schema.field(table.schema[at].name).type
+        kind = kinds.get(table.schema[at].name, table.schema[at].type)
         if not pa.types.is_dictionary(kind):
             table = table.set_column(at, pa.field(table.schema[at].name, kind), table.column(at).cast(kind))
     return table

@@ -189,7 +189,9 @@ class Rows:
     checked: Checked
 
 
-def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False, across: bool = True) -> Rows:
+def read_rows(
+    sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool = False, contradictions: bool = True
+) -> Rows:
     """Read some rows: every fault of a row is found, and none costs another row anything.
 
     Parameters
@@ -202,14 +204,15 @@ def read_rows(sheet: Sheet, layout: ColumnLayout, shared: Shared, strict: bool =
         The ids that more than one row of the whole file has.
     strict
         Whether any fault rejects its row; see `Checked`.
-    across
-        Whether cells that contradict each other are set aside.
+    contradictions
+        Whether cells that contradict each other are faults; see `read_roster`.
     """
     misfits = _misfits(sheet, layout)
     # in a row that does not fit the header, other faults are consequences
     beyond = {fault.row for fault in misfits}
     values, faults = _values(sheet, layout)
-    faults += set_aside_contradictions(values) if across else []
+    if contradictions:
+        faults += set_aside_contradictions(values)
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
     ids, other = id_texts(sheet.table.column(layout.places["runner_id"]), layout), of_other_events(sheet.table, layout)
     faults = [fault for fault in faults if fault.row is None or not other[fault.row]]
@@ -413,8 +416,11 @@ def _by_weight(torques: Floats, kg: Floats, field: Field) -> tuple[Any, list[Fau
     """Divide torques by the runners' weights."""
     lacking = np.flatnonzero(~np.isnan(torques) & np.isnan(kg))
     checked = check(pd.DataFrame({field.name: torques / kg}), (field,))
+    # the map says the unit of the torque: to ask for the unit of the quotient would mislead
+    plain = [replace(fault, code="outside_limits", parameters={"field": field.name, "value": fault.parameters["value"]})
+             if fault.code == "outside_limits_other_unit" else fault for fault in checked.faults]  # fmt: skip
     return checked.values[field.name].to_numpy(), [
-        *checked.faults, *(Fault(int(row), (field.name, "weight_kg"), "unweighed") for row in lacking)]  # fmt: skip
+        *plain, *(Fault(int(row), (field.name, "weight_kg"), "unweighed") for row in lacking)]  # fmt: skip
 
 
 def _is_numeric(kind: Any) -> bool:
@@ -535,7 +541,7 @@ def propose_map(source: Path, sheet: str | None = None) -> Proposed:
 
 
 def read_roster(
-    source: Path, mapping: Path | Mapping | None = None, strict: bool = False, across: bool = True
+    source: Path, mapping: Path | Mapping | None = None, strict: bool = False, contradictions: bool = True
 ) -> Roster:
     """Read and check a roster without scoring it.
 
@@ -547,8 +553,8 @@ def read_roster(
         A map (see `pfps_ml.io.mapping`), or where it stands, for a file with its own names, levels or units.
     strict
         Whether any fault rejects its row, as a cohort needs; else a fault of an optional cell costs that cell alone.
-    across
-        Whether cells that contradict each other are faults: in what is scored, not in a cohort.
+    contradictions
+        Whether cells that contradict each other are faults. They are not in a cohort: models learn from such rows.
 
     Raises
     ------
@@ -565,7 +571,7 @@ def read_roster(
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
     if layout.newest >= 0 and layout.mapping.event is None:
         shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
-    rows = read_rows(sheet, layout, shared, strict, across)
+    rows = read_rows(sheet, layout, shared, strict, contradictions)
     return Roster(rows.table, rows.ids, rows.checked, _one_sided(sheet, layout, rows.ids), opened.no_runners)
 
 

@@ -274,7 +274,8 @@ class Cohort:
     y
         1 for a case or a success, 0 for none, NaN where nothing is known; as the file says, shape (rows,).
     rejected
-        Rows with a fault in any field: in a cohort, unlike a roster, one bad cell costs the row.
+        Rows with a fault in any field: in a cohort, unlike a roster, one bad cell costs the row. Cells that contradict
+        each other are no fault here.
     faults
         What is wrong with them.
     club, person, period
@@ -383,8 +384,8 @@ def read_cohort(
         written in another way than expected.
     """
     declared = load_mapping(mapping)
-    # a model must not learn from half a row that is wrong; that two fields fit each other is asked of rosters alone
-    roster = read_roster(source, declared, strict=True, across=False)
+    # a model must not learn from half a row that is wrong; a row that contradicts itself is evidence like any other
+    roster = read_roster(source, declared, strict=True, contradictions=False)
     table = Table(roster, declared)
     columns = _with_usual_names(columns, table.names)
     table.expect(columns.named)

@@ -287,7 +287,7 @@ _FIGURES: dict[str, Callable[[Source], str]] = {
     "onset": lambda s: s.bundle.label("onset"),
     "success": lambda s: f"{s.bundle.label('success')} ({s.bundle.meaning('success').rstrip('.')})",
     "screening": lambda s: f"{len(SCREENING)}",
-    "visit": lambda s: f"{len(VISIT)}",
+    "visit": lambda s: f"{sum(field.role != 'flag' for field in VISIT)}",
     "fields": lambda s: f"{len(ONSET_FIELDS)}",
     "values": lambda s: f"{_values(s)}",
     "needed_fields": lambda s: _needed(s, len(ONSET_FIELDS)),

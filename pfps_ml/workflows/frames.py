@@ -84,8 +84,8 @@ def is_simulated(folder: Path) -> bool:
 
 
 def coded(frame: pd.DataFrame) -> pd.DataFrame:
-    """Return a frame's fields as numbers and level codes, derived fields included."""
-    return derive(check(frame).values)
+    """Return a frame's fields as numbers and level codes, derived fields included; contradictions stay as they are."""
+    return derive(check(frame, contradictions=False).values)
 
 
 def onset_features(frame: pd.DataFrame) -> pd.DataFrame:

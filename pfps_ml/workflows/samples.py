@@ -138,6 +138,7 @@ def selected_by_onset(scenario: str, rows: int = 100_000) -> dict[str, float]:
 
 def _frames_table(frames: Frames) -> str:
     onset, success = frames.onset[ONSET.column].mean(), frames.treatment[SUCCESS.column].mean()
+    visit = [field for field in VISIT if field.name in frames.treatment]  # no frame has the flags
     rows = [
         (
             "`onset.parquet`",
@@ -147,7 +148,7 @@ def _frames_table(frames: Frames) -> str:
         (
             "`treatment.parquet`",
             f"{len(frames.treatment):,}",
-            f"a patient at a visit: the same fields and {len(VISIT)} more, the arm that the clinic chose, and "
+            f"a patient at a visit: the same fields and {len(visit)} more, the arm that the clinic chose, and "
             f"`{SUCCESS.column}` ({success:.1%} yes)",
         ),
         (

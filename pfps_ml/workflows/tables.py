@@ -1,6 +1,6 @@
 """The tables that the commands print."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,21 +72,35 @@ def show_faults(roster: "Roster") -> None:
     for number, text in roster.no_runners:
         _say(f"Row {number} of the sheet is no runner: {text}")
     for name, ids in roster.one_sided.items():
-        _say(f"{name}: one side alone is known, and counts, of {_listed(ids)}")
+        known = f"of {_listed(ids)}" if not _are_names(ids) else f"of {len(ids):,} runners"
+        _say(f"{name}: one side alone is known, and counts, {known}")
     faults = roster.faults
     if not faults:
         return
     by_field: dict[str, list[Fault]] = {}
     for fault in faults:
         by_field.setdefault(fault.field or "row", []).append(fault)
-    table = Table(
-        "field", "faults", "in rows", "of", "the first of them", caption="Row 1 is the first below the header."
-    )
+    table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
     for field, items in by_field.items():
-        rows = list(dict.fromkeys(item.row for item in items if item.row is not None))
-        ids = [str(name) for name in roster.ids.iloc[rows] if not pd.isna(name) and str(name).strip()]
-        table.add_row(field, f"{len(items):,}", rows_shown(rows), escape(_listed(ids)), items[0].text)
+        rows = [item.row for item in items if item.row is not None]
+        table.add_row(field, f"{len(items):,}", rows_shown(rows), items[0].text)
     Console().print(table)
+    for field, items in by_field.items():
+        if ids := _ids_of(roster, items):
+            _say(f"{field}: {_listed(ids)}")
+
+
+def _ids_of(roster: "Roster", faults: Sequence[Fault]) -> list[str]:
+    """Return the ids of the runners whom faults are about; none where ids seem to be names of people."""
+    rows = dict.fromkeys(fault.row for fault in faults if fault.row is not None)
+    ids = [str(name) for name in roster.ids.iloc[list(rows)] if not pd.isna(name) and str(name).strip()]
+    return [] if _are_names(roster.ids) else list(dict.fromkeys(ids))
+
+
+def _are_names(ids: Iterable[str]) -> bool:
+    from pfps_ml.io.pseudonyms import spot
+
+    return bool(spot(["runner_id"], [[str(name) for name in ids if not pd.isna(name)]]))
 
 
 def _listed(ids: Sequence[str]) -> str:

@@ -277,7 +277,7 @@ def _scored(bundle: Bundle, frame: pd.DataFrame) -> pd.DataFrame:
     A text that is not there is blank, as in a CSV file: under Spark, MLflow would write it as 'nan'.
     """
     visit = any(field.name in frame for field in VISIT)
-    scored = score_rows(bundle, check(frame, across=True), visit).set_axis(frame.index, axis=0)
+    scored = score_rows(bundle, check(frame), visit).set_axis(frame.index, axis=0)
     texts = [name for name in scored if not pd.api.types.is_numeric_dtype(scored[name])]
     return scored.assign(**scored[texts].fillna(""))
 

@@ -195,8 +195,10 @@ def rule_frequencies(patients: int = PATIENTS, seed: int = 20265) -> pd.DataFram
     shares: dict[str, list[float]] = {}
     for name in scenario_names():
         cohort = simulate_treatment(CohortConfig(scenario=name, patients=patients, seed=seed))
-        columns = complete(check_rows(cohort.observed).values)
-        shares[name] = [100 * float(rule.fires(columns).mean()) for rule in clinical_rules()]
+        came = complete(check_rows(cohort.observed, contradictions=False).values)
+        used = complete(check_rows(cohort.observed).values)  # other rules see no cell that a contradiction sets aside
+        shares[name] = [100 * float(rule.fires(came if rule.effect == "set_aside" else used).mean())
+                        for rule in clinical_rules()]  # fmt: skip
     return pd.DataFrame(shares, index=[rule.code for rule in clinical_rules()])
 
 

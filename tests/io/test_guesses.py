@@ -74,7 +74,7 @@ def test_one_certain_cell_tells_what_the_commas_of_a_column_mean(tmp_path, cells
     assert (found.question, (found.declared or {}).get("decimal")) == (None, decimal)
 
 
-def test_cells_that_cost_their_row_or_themselves_alone_are_counted(tmp_path):
+def test_cells_that_will_be_rejected_or_not_used_are_counted(tmp_path):
     notes = column(tmp_path, "Age", 30, "x", "y_1", "1_0").notes
     assert notes[-1].text == "3 cells are no number: their rows will be rejected."
     (note,) = column(tmp_path, "knee pain", "no", "a bit").notes

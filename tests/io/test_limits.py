@@ -62,8 +62,14 @@ def test_a_bomb_is_refused_by_its_code(tmp_path, name, expected):
         assert code(tmp_path, file, made()) == expected
 
 
+# at its true size the first is refused by another limit; the others are read piece by piece, each within the limits
+READ = {"500 MB of blank cells", "a list of such texts", "19 million commas in a row"}
+TRUE_SIZE = {name: code for name, code in (BOMBS | {"one shared text of 60 MB": "cell_too_long"}).items()
+             if name not in READ}  # fmt: skip
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "expected"), BOMBS.items())
+@pytest.mark.parametrize(("name", "expected"), TRUE_SIZE.items())
 def test_a_bomb_of_its_true_size_is_refused_by_its_code(tmp_path, name, expected):
     file, made = uploads()[name]
     with limited(rows=100_000):

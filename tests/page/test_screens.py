@@ -4,8 +4,10 @@ import re
 
 from benchmarks.page import FILES, gap, random_runners
 from pfps_ml.domain.dictionary import ARMS, INPUTS
+from pfps_ml.domain.rules import rules_with
 from pfps_ml.domain.schemas import NOTICE
 from pfps_ml.workflows.pictures import PATIENT, PHONE, RUNNER, answered, opened
+from tests.model.test_withheld import OPEN
 from tests.page.looking import violations
 
 
@@ -23,7 +25,15 @@ def test_a_runner_is_answered_on_one_screen_by_tables_that_agree_with_the_servic
     for part in ("risk", "reasons", "measure"):
         box = page.locator(f"#{part}").bounding_box()
         assert box["y"] >= 0 and box["y"] + box["height"] <= page.viewport_size["height"]
-    assert gap(page, address, random_runners(20, 11)) < 1e-9
+    # few random patients are open to an injection: one is, so that each pathway is compared
+    patients = [PATIENT | {"runner_id": "P-1"}, OPEN | {"runner_id": "P-2"}]
+    assert gap(page, address, [*random_runners(20, 11), *patients]) < 1e-9
+
+
+def test_no_slider_moves_a_field_that_withholds_a_number_or_closes_a_pathway():
+    levers = {field.name for field in INPUTS if field.role == "lever"}
+    deciding = {name for rule in rules_with("withhold", "ineligible") for name in rule.fields}
+    assert levers and deciding and not levers & deciding
 
 
 def test_a_patient_for_whom_nothing_is_preferred_is_told_so_and_why_an_injection_is_not_open(page):

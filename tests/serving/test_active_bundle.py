@@ -75,17 +75,17 @@ def test_the_same_bundle_again_changes_nothing(client, live):
 
 
 def test_a_request_in_hand_is_answered_by_the_bundle_that_it_began_with(client, home, live, monkeypatch):
-    from serving import active_bundle
+    from serving import microbatch
 
-    honest = active_bundle.coded
+    honest = microbatch.coded
 
     def meanwhile(runners):
-        monkeypatch.setattr(active_bundle, "coded", honest)  # a bundle that is taken over is tried with a runner, too
+        monkeypatch.setattr(microbatch, "coded", honest)  # a bundle that is taken over is tried with a runner, too
         release(home, "pfps-0.0.4")
         live.take_over()
         return honest(runners)
 
-    monkeypatch.setattr(active_bundle, "coded", meanwhile)
+    monkeypatch.setattr(microbatch, "coded", meanwhile)
     answer = ask(client, **PATIENT)
     assert answer.json()["bundle"] == answer.headers["x-pfps-bundle"] == "pfps-0.0.1"
     assert live.name == "pfps-0.0.4"

@@ -87,7 +87,7 @@ def test_over_http_the_answer_is_the_same_the_door_is_local_and_the_log_is_silen
         refusal(http.get(f"/{CANARY}"), 404)
         many = GOOD + "".join(f"R-{at},{CANARY},30,female,170,25,no,{CANARY * 9}\n" for at in range(3, 20_000))
         answer = http.post("/score_roster", files={"roster": ("r.csv", many.encode())})
-        assert answer.headers["x-pfps-counts"] == "in=19999; scored=19999; rejected=0"
+        assert answer.headers["x-pfps-counts"] == "in=19999; scored=19999; partly=0; rejected=0"
         assert http.post("/assess_roster", json={"runners": [PATIENT, {}]}).json()["counts"]["rejected"] == 1
         assert CANARY not in http.get("/metrics").text
         one = psutil.Process(process.pid)

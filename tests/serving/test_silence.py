@@ -20,7 +20,7 @@ def test_a_fault_of_ours_is_a_500_in_the_same_shape_and_its_log_holds_no_value(c
     def broken(*_):
         raise ValueError(f"could not convert {CANARY} to float")
 
-    monkeypatch.setattr("serving.active_bundle.assess", broken)
+    monkeypatch.setattr("serving.microbatch.assess", broken)
     monkeypatch.setattr("serving.pages.about", broken)
     for response in (ask(client, **RUNNER), client.get("/about")):
         assert refusal(response, 500)["code"] == "internal_server_error"
