@@ -108,13 +108,7 @@ def evaluate(  # noqa: PLR0913, PLR0917
     mlflow: Logged = False,
 ) -> None:  # fmt: skip
     """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
-    from pfps_ml.evaluation.external_validation import (
-        compared,
-        expect_effects,
-        lines_of_gains,
-        validate,
-        validate_pathways,
-    )
+    from pfps_ml.evaluation import external_validation as judging
     from pfps_ml.evaluation.validation_report import lines_of, write_validation
 
     columns = _columns(
@@ -122,24 +116,19 @@ def evaluate(  # noqa: PLR0913, PLR0917
     )
     subject, rival = _bundle(bundle, mlflow), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject)
-    if rival and read.arm is not None:
-        raise InputError(Message("against_patients"))
-    if randomised and read.arm is None:
-        raise InputError(Message("randomised_without_arm"))
-    if estimand is not None and read.arm is None:
-        raise InputError(Message("estimand_without_arm"))
+    _expect_of_use(read, against=other, randomised=randomised, estimand=estimand)
     with waiting("Judging"), result_folder(out):
         if read.arm is None:
-            result = validate(subject, read)
+            result = judging.validate(subject, read)
         else:
-            result = validate_pathways(subject, read, None, randomised, estimand)
-        result = compared(result, subject, rival, read) if rival else result
+            result = judging.validate_pathways(subject, read, None, randomised, estimand)
+        result = judging.compared(result, subject, rival, read) if rival else result
         page, _ = write_validation(result, out)
-    show_lines([*lines_of(result), *lines_of_gains(result)], page)
+    show_lines([*lines_of(result), *judging.lines_of_gains(result)], page)
     if mlflow:
         _track(result)
     if estimand is not None:
-        expect_effects(result)
+        judging.expect_effects(result)
 
 
 @app.command(rich_help_panel=RESEARCHER)
@@ -166,6 +155,15 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     show_lines(workflow.lines_of(result), written)
     if mlflow:
         track(workflow.records_of_update(result, written), f"update of {subject.name}", workflow.EXPERIMENT)
+
+
+def _expect_of_use(read: "Cohort", **options: Any) -> None:
+    """Refuse an option that would do nothing for the people of a file."""
+    idle = {"runners": {"randomised": "randomised_without_arm", "estimand": "estimand_without_arm"},
+            "patients": {"against": "against_patients"}}[read.people]  # fmt: skip
+    for name, code in idle.items():
+        if options[name]:
+            raise InputError(Message(code))
 
 
 def _columns(*names: Any, levels: list[str] | None = None) -> "Columns":

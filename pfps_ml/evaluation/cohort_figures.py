@@ -118,13 +118,18 @@ def reportable_tables(
     tables["preferences"] = narrowed(treated, eligibility(treated.X))[: None if all_arms else 1]
     if "strength" in tables:
         tables["strength"] = tables["strength"].dropna(subset="difference")
-    grouped = [name for name in compared if _groups_bear(treated, name, settings)]
-    tables["groups"], tests = _of(tables["groups"], grouped), list(GROUP_TESTS.values())
-    blank = tables["heterogeneity"][tests].where(tables["heterogeneity"]["arm"].isin(grouped))
-    tables["heterogeneity"] = tables["heterogeneity"].assign(**{name: blank[name] for name in tests})
+    tables["groups"] = _of(tables["groups"], grouped := [n for n in compared if _groups_bear(treated, n, settings)])
+    tables["heterogeneity"] = _tested(tables["heterogeneity"], grouped)
     stepped = [name for name in compared if _steps_bear(treated, name, settings.fewest_events)]
     tables["targeting"] = _of(tables["targeting"], stepped)
     return {name: table for name, table in tables.items() if len(table)}
+
+
+def _tested(heterogeneity: pd.DataFrame, grouped: Sequence[str]) -> pd.DataFrame:
+    """Return the table with the tests of groups for those arms whose groups bear them."""
+    tests = list(GROUP_TESTS.values())
+    blank = heterogeneity[tests].where(heterogeneity["arm"].isin(grouped))
+    return heterogeneity.assign(**{name: blank[name] for name in tests})
 
 
 def mean_predicted(predictor: Predictor, treated: Treated, whom: Mapping[str, Estimand]) -> pd.DataFrame:

@@ -124,12 +124,10 @@ def adjusted_effects(patients: Patients, estimand: Estimand | None = None) -> pd
     table = effects_by_estimand(patients)
     if estimand is not None:
         return table[table["estimand"] == estimand].reset_index(drop=True)
-    rows = []
-    for _, of_arm in table.groupby("arm", sort=False):
-        by_estimand = of_arm.set_index("estimand", drop=False)
-        withheld = by_estimand.loc[Estimand.ALL, "withheld"] is not None
-        rows.append(by_estimand.loc[Estimand.OVERLAP if withheld else Estimand.ALL])
-    return pd.DataFrame(rows).reset_index(drop=True)
+    of_all = table[table["estimand"] == Estimand.ALL]
+    withheld = set(of_all.loc[of_all["withheld"].notna(), "arm"])
+    wanted = table["arm"].map(lambda name: Estimand.OVERLAP if name in withheld else Estimand.ALL)
+    return table[table["estimand"] == wanted].reset_index(drop=True)
 
 
 def effects_by_estimand(patients: Patients) -> pd.DataFrame:

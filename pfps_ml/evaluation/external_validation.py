@@ -112,8 +112,7 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     cells, drawn = apart(runners, groups_of(runners.X[list(ONSET_FIELDS)], config), settings)
     tables = {
         "cells": cells, "onset": figures, "calibration": calibration.frame(), "decision": decided,
-        "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
-        "checks": checks_table(checks),
+        **_tables_of_cohort(cohort, checks),
         "size": size_table(runners.y, runners.p, acting, config.validation, figures if runners.over_clubs else None),
         "case_mix": case_mix(
             runners.y, runners.p, runners.groups, settings, bundle.manifest.get("metrics", {}).get("auroc")
@@ -124,6 +123,10 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     verdict, judged = verdict_of(checks, tables, acting, cohort.horizon, config.release)
     subject = subject_of(bundle, cohort, runners.over)
     return Validation("onset", subject, checks, verdict, tables | {"verdict": judged}, drawn)
+
+
+def _tables_of_cohort(cohort: Cohort, checks: list[Check]) -> dict[str, pd.DataFrame]:
+    return {"account": pd.DataFrame(cohort.account(), columns=["what", "rows"]), "checks": checks_table(checks)}
 
 
 def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
@@ -280,8 +283,7 @@ def validate_pathways(
         raise CohortError(Message("pathways_need_patients"))
     expect_unseen(bundle, cohort)
     config = config or Config()
-    settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
-    checks = audit(cohort)
+    checks, settings = audit(cohort), replace(config.evaluation, fewest_events=config.validation.fewest_events)
     refuse_few(cohort, settings.fewest_events, checks)
     treated, over = _treated(bundle, cohort, config, randomised)
     compared, patients = compared_arms(treated, settings.fewest_events), _scored(cohort, treated, over)
@@ -289,8 +291,7 @@ def validate_pathways(
     label = SUCCESS.label_at(cohort.horizon)
     tables, pictures = _success(patients, config, settings, label)
     tables |= {
-        "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
-        "checks": checks_table(checks),
+        **_tables_of_cohort(cohort, checks),
         "arms": arm_table(treated, compared, settings.fewest_events),
         "drift": _drift(bundle, treated.X, config),
         "attrition": attrition_table(cohort, settings.fewest_events),
@@ -298,11 +299,9 @@ def validate_pathways(
         **earned_tables(treated, gate_here(treated) if compared else None, settings.fewest_events),
     }
     verdict, sizes, judged = pathway_verdict(checks, tables, patients, config)
+    tables, pictures = tables | {"size": sizes, "verdict": judged}, pictures | pathway_pictures(tables, label)
     subject = subject_of(bundle, cohort, over) | {"randomised": randomised, "estimand": estimand and str(estimand)}
-    return Validation(
-        "pathways", subject, checks, verdict, tables | {"size": sizes, "verdict": judged},
-        pictures | pathway_pictures(tables, label),
-    )  # fmt: skip
+    return Validation("pathways", subject, checks, verdict, tables, pictures)
 
 
 def expect_effects(validation: Validation) -> None:

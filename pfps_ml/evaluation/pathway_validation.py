@@ -478,7 +478,6 @@ __all__ = [
     "GROUP_TESTS",
     "PICTURED",
     "STRENGTHS",
-    "Patients",
     "Treated",
     "TreatmentRecord",
     "earned_tables",

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Artifact, Message, Metric, Param, Record, Tag, rounded, write_whole
-from pfps_ml.domain import Horizon
+from pfps_ml.domain import Estimand, Horizon
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
 from pfps_ml.evaluation.displays import Section, write_report
@@ -179,6 +179,14 @@ ONSET_TEXTS = {
 
 PATHWAY_TEXTS = {
     "effects": ("Pathways: effects", "Mean difference from usual care, adjusted for how clinics assigned pathways."),
+    "estimands": (
+        "Pathways: whom an effect is about",
+        "The same effects for all to whom the arm is open, for those who had it (treated), and for the overlap. "
+        "Carried is how many patients of the smaller arm tell as much as the weights leave. Naive is the raw "
+        "difference. Where an effect is withheld, its code says why. effect_withheld_overlap: a tenth or more of the "
+        "patients had hardly a chance of one of the two arms. effect_withheld_few: fewer than 10 patients would carry "
+        "it.",
+    ),
     "policies": (
         "Pathways: what choosing by the model is worth",
         "Success if all had what each rule names (doubly robust), and how far the model's choices lead that rule. "
@@ -284,14 +292,6 @@ PATIENT_TEXTS = {
         "open; or, where hardly anybody had a real choice, the overlap (patients as far as both arms were a choice for "
         "them). The numbers behind the picture have the interval that the bundle gives itself. A prediction is outside "
         "only if both intervals say so: the observed effect's leaves out the predicted one, and the other way round.",
-    ),
-    "estimands": (
-        "Pathways: whom an effect is about",
-        "The same effects for all to whom the arm is open, for those who had it (treated), and for the overlap. "
-        "Carried is how many patients of the smaller arm tell as much as the weights leave. Naive is the raw "
-        "difference. Where an effect is withheld, its code says why. effect_withheld_overlap: a tenth or more of the "
-        "patients had hardly a chance of one of the two arms. effect_withheld_few: fewer than 10 patients would carry "
-        "it.",
     ),
     "attrition": (
         "Outcomes that went missing",
@@ -425,15 +425,20 @@ def _effect_lines(validation: Validation) -> list[tuple[str, str]]:
 def effect_message(row: Mapping[Hashable, Any]) -> Message:
     """Return one mean effect as a sentence: whom it is about, raw beside adjusted, and what was predicted."""
     raw = _with_level(row["naive"], row["naive_low"], row["naive_high"])
-    if row["withheld"] is not None:
+    if pd.notna(row["withheld"]):
         about = {"why": Message(row["withheld"]).as_dict(), "raw": raw, "estimand": str(row["estimand"])}
         return Message("effect_withheld", about)
     place = Message("prediction_inside" if row["predicted_inside"] else "prediction_outside")
     return Message("effect_beside_raw", {
         "adjusted": _with_level(row["effect"], row["low"], row["high"]), "raw": raw, "n": int(row["n"]),
-        "whom": Message(f"effect_of_{row['estimand']}").as_dict(), "predicted": float(row["predicted"]),
+        "whom": Message(_WHOM[row["estimand"]]).as_dict(), "predicted": float(row["predicted"]),
         "place": place.as_dict(),
     })  # fmt: skip
+
+
+_WHOM = {
+    Estimand.ALL: "effect_of_all", Estimand.TREATED: "effect_of_treated", Estimand.OVERLAP: "effect_of_overlap",
+}  # fmt: skip
 
 
 def _with_level(value: float, low: float, high: float) -> dict[str, Any]:

@@ -232,6 +232,33 @@ def test_a_randomised_cohort_of_runners_is_refused(bundle, tmp_path, pfps):
     assert not out.exists()
 
 
+def test_whom_an_effect_is_about_is_asked_of_patients_only(bundle, tmp_path, pfps):
+    runners, out = written(tmp_path, cohort_frame()), tmp_path / "report"
+    code, _, said = pfps("evaluate", bundle.path, runners, "-o", out, "--estimand", "overlap")
+    assert code == 2 and "--estimand" in said and not out.exists()
+
+
+def test_an_effect_that_was_asked_for_and_is_withheld_ends_with_2_and_offers_the_overlap(bundle, tmp_path, pfps):
+    """Whoever is in pain gets hip work, and whoever is not gets none: hardly anybody had a choice."""
+    frame = patients_frame(600, 300).assign(arm=lambda own: np.where(own["worst_pain_mm"] > 50, "hip", "usual_care"))
+    frame.loc[::40, "arm"] = "usual_care"
+    path = written(tmp_path, frame)
+    code, shown, said = pfps("evaluate", bundle.path, path, "-o", tmp_path / "all", "--estimand", "all")
+    assert code == 2
+    assert "expected effects about all" in said and "--estimand overlap" in said
+    assert "withheld for all" in " ".join(shown.split())
+    code, shown, _ = pfps("evaluate", bundle.path, path, "-o", tmp_path / "none")
+    line = " ".join(shown.split())
+    assert code == 0 and "in the overlap" in line
+    effects = json.loads((tmp_path / "none" / "report.json").read_text(encoding="utf-8"))["tables"]["effects"]
+    assert {row["estimand"] for row in effects if row["arm"] == "hip"} == {"overlap"}
+
+
+def test_the_terminal_says_the_level_and_the_raw_difference_beside_the_adjusted(found):
+    line = dict(lines_of(found))["effect: Hip strengthening"]
+    assert line.count("(95%: ") == 2 and "; raw " in line and "in all to whom it is open" in line
+
+
 @pytest.mark.parametrize("successes", [0, 4])
 def test_too_few_successes_are_refused_and_nothing_is_written(bundle, tmp_path, pfps, successes):
     path, out = written(tmp_path, patients_frame(300, successes)), tmp_path / "report"
