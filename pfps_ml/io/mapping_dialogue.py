@@ -67,7 +67,7 @@ def questions_of(proposed: Proposed) -> list[Question]:
 
     A column has one question at a time; an answer may bring its next one.
     """
-    asked = [_required(name, proposed) for name in proposed.lacking]
+    asked = [question for name in proposed.lacking if (question := _required(name, proposed)).choices]
     if proposed.events and proposed.event is None:
         text, choices = Message("ask_event").text, (*proposed.events[1:], LEAVE)
         name = proposed.events[0]
@@ -152,7 +152,7 @@ def answered(proposed: Proposed, question: Question, answer: str) -> Proposed:
         return _with_required(proposed, question, answer)
     if question.code == "ask_event":
         if answer not in question.choices:
-            raise InputError(Message("answer_invalid", {"choices": question.choices}))
+            raise _refused(question)
         return replace(proposed, event=answer) if answer != LEAVE else replace(proposed, events=())
     if question.code == "ask_column":
         return _with_column(proposed, question, answer)
@@ -167,9 +167,7 @@ def _answered(column: Proposal, question: Question, answer: str) -> Proposal:
     declared, rest = dict(column.declared or {}), column.questions[1:]
     changes = _changes(column, question, answer)
     if changes is None:
-        raise InputError(
-            Message("answer_invalid", {"choices": question.choices or (f"{LEVER_ARMS[0]} to {LEVER_ARMS[1]}",)})
-        )
+        raise _refused(question)
     others = () if answer == "the first alone" else column.others
     declared = {key: value for key, value in {**declared, **changes}.items() if value is not None}
     return replace(column, declared=declared, questions=rest, others=others)
@@ -208,10 +206,15 @@ def _levels(column: Proposal, answer: str) -> dict[str, Any] | None:
     return {"levels": {theirs.strip(): ours.strip() for theirs, ours in pairs}}
 
 
+def _refused(question: Question) -> InputError:
+    lever = f"{LEVER_ARMS[0]} to {LEVER_ARMS[1]}" if question.code == "ask_lever_arm" else LEAVE
+    return InputError(Message("answer_invalid", {"choices": question.choices or (lever,)}))
+
+
 def _with_required(proposed: Proposed, question: Question, answer: str) -> Proposed:
     name = question.id.partition(":")[2]
     if answer not in question.choices:
-        raise InputError(Message("answer_invalid", {"choices": question.choices}))
+        raise _refused(question)
     lacking = tuple(field for field in proposed.lacking if field != name)
     if answer.startswith("all ") and answer not in question.columns:
         constant = Proposal("", name, (), {"value": answer.removeprefix("all ")})
@@ -224,7 +227,7 @@ def _with_required(proposed: Proposed, question: Question, answer: str) -> Propo
 
 def _with_column(proposed: Proposed, question: Question, answer: str) -> Proposed:
     if answer not in question.choices:
-        raise InputError(Message("answer_invalid", {"choices": question.choices}))
+        raise _refused(question)
     if answer == _ANY:
         first = next(column for column in proposed.columns if column.column in question.columns)
         levels = {code: level for column in proposed.columns if column.column in question.columns
@@ -306,12 +309,13 @@ def with_answers(proposed: Proposed, given: object) -> Proposed:
         raise InputError(Message("answers_unreadable"))
     for place, answer in enumerate(given, start=1):
         question = next((each for each in questions_of(proposed) if each.id == answer["id"]), None)
+        refused = InputError(Message("answer_of_list_invalid", {"place": place}))
+        if question is None:
+            raise refused
         try:
-            if question is None:
-                raise InputError(Message("answer_invalid", {"choices": ()}))
             proposed = answered(proposed, question, answer["answer"])
         except InputError as error:
-            raise InputError(Message("answer_of_list_invalid", {"place": place})) from error
+            raise refused from error
     return proposed
 
 
