@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping as Dictionary
+from collections.abc import Callable, Iterable, Iterator, Mapping as Dictionary, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from pfps_ml.io.mapping_suggestions import Proposal, Proposed
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ANY = "any of them"
+_ZERO = re.compile(r".+___0")  # the box of a study database that is mostly the one for none
 LEAVE = "leave"  # the answer that leaves a column out
 _ORDER = ("ask_required", "ask_pain", "ask_name", "ask_column", "ask_unit", "ask_weight_unit", "ask_notation",
           "ask_pain_scale", "ask_decimal", "ask_lever_arm", "ask_date_order", "ask_serial", "ask_levels", "ask_unread",
@@ -96,7 +97,8 @@ def _question(column: Proposal, message: Message, proposed: Proposed) -> Questio
     columns, choices, default = column.columns, _choices(column, message), LEAVE
     if message.code == "ask_column":
         columns = tuple(other.column for other in proposed.columns if other.field == column.field)
-        choices = (*columns, *([_ANY] if BY_NAME[column.field].levels == YES_NO else []), LEAVE)
+        boxes = [f"{_ANY} but {name}" for name in columns if _ZERO.fullmatch(name)] + [_ANY]
+        choices = (*columns, *(boxes if BY_NAME[column.field].levels == YES_NO else []), LEAVE)
     if message.code in (
         "ask_sides",
         "ask_serial",
@@ -228,20 +230,28 @@ def _with_required(proposed: Proposed, question: Question, answer: str) -> Propo
 def _with_column(proposed: Proposed, question: Question, answer: str) -> Proposed:
     if answer not in question.choices:
         raise _refused(question)
-    if answer == _ANY:
-        first = next(column for column in proposed.columns if column.column in question.columns)
-        levels = {code: level for column in proposed.columns if column.column in question.columns
-                  for code, level in (column.declared or {}).get("levels", {}).items()}  # fmt: skip
-        declared = {**(first.declared or {}), **({"levels": levels} if levels else {}), "combine": "any"}
-        together = replace(first, declared=declared, questions=_after_choice(first), others=tuple(question.columns[1:]))
-        kept = [together if column is first else column for column in proposed.columns
-                if column is first or column.column not in question.columns]  # fmt: skip
-        return replace(proposed, columns=tuple(kept))
+    if answer.startswith(_ANY):
+        left = answer.removeprefix(f"{_ANY} but ")
+        return _with_any(proposed, [name for name in question.columns if name != left])
     return replace(proposed, columns=tuple(
         column if column.column not in question.columns
         else replace(column, questions=_after_choice(column)) if column.column == answer
         else Proposal(column.column, declared={LEAVE: True}, others=column.others)
         for column in proposed.columns
+    ))  # fmt: skip
+
+
+def _with_any(proposed: Proposed, names: Sequence[str]) -> Proposed:
+    """Return a proposal in which several columns are one field, which is a yes if any of them is."""
+    asked = next(column.field for column in proposed.columns if column.column in names)
+    boxes = [column for column in proposed.columns if column.column in names]
+    levels = {code: level for box in boxes for code, level in (box.declared or {}).get("levels", {}).items()}
+    declared = {**(boxes[0].declared or {}), **({"levels": levels} if levels else {}), "combine": "any"}
+    together = replace(boxes[0], declared=declared, questions=_after_choice(boxes[0]), others=tuple(names[1:]))
+    return replace(proposed, columns=tuple(
+        together if column is boxes[0]
+        else Proposal(column.column, declared={LEAVE: True}, others=column.others) if column.field == asked else column
+        for column in proposed.columns if column is boxes[0] or column not in boxes
     ))  # fmt: skip
 
 
