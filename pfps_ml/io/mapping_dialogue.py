@@ -7,7 +7,7 @@ import datetime as dt
 import json
 import re
 import tomllib
-from collections.abc import Callable, Iterable, Iterator, Mapping as Dictionary
+from collections.abc import Callable, Iterable, Iterator, Mapping as Dictionary, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +21,7 @@ from pfps_ml.io.mapping_suggestions import Proposal, Proposed
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ANY = "any of them"
+_ZERO = re.compile(r".+___0")  # the box of a study database that is mostly the one for none
 LEAVE = "leave"  # the answer that leaves a column out
 _ORDER = ("ask_required", "ask_pain", "ask_name", "ask_column", "ask_unit", "ask_weight_unit", "ask_notation",
           "ask_pain_scale", "ask_decimal", "ask_lever_arm", "ask_date_order", "ask_serial", "ask_levels", "ask_unread",
@@ -67,7 +68,7 @@ def questions_of(proposed: Proposed) -> list[Question]:
 
     A column has one question at a time; an answer may bring its next one.
     """
-    asked = [_required(name, proposed) for name in proposed.lacking]
+    asked = [question for name in proposed.lacking if (question := _required(name, proposed)).choices]
     if proposed.events and proposed.event is None:
         text, choices = Message("ask_event").text, (*proposed.events[1:], LEAVE)
         name = proposed.events[0]
@@ -96,7 +97,8 @@ def _question(column: Proposal, message: Message, proposed: Proposed) -> Questio
     columns, choices, default = column.columns, _choices(column, message), LEAVE
     if message.code == "ask_column":
         columns = tuple(other.column for other in proposed.columns if other.field == column.field)
-        choices = (*columns, *([_ANY] if BY_NAME[column.field].levels == YES_NO else []), LEAVE)
+        boxes = [f"{_ANY} but {name}" for name in columns if _ZERO.fullmatch(name)] + [_ANY]
+        choices = (*columns, *(boxes if BY_NAME[column.field].levels == YES_NO else []), LEAVE)
     if message.code in (
         "ask_sides",
         "ask_serial",
@@ -152,7 +154,7 @@ def answered(proposed: Proposed, question: Question, answer: str) -> Proposed:
         return _with_required(proposed, question, answer)
     if question.code == "ask_event":
         if answer not in question.choices:
-            raise InputError(Message("answer_invalid", {"choices": question.choices}))
+            raise _refused(question)
         return replace(proposed, event=answer) if answer != LEAVE else replace(proposed, events=())
     if question.code == "ask_column":
         return _with_column(proposed, question, answer)
@@ -167,9 +169,7 @@ def _answered(column: Proposal, question: Question, answer: str) -> Proposal:
     declared, rest = dict(column.declared or {}), column.questions[1:]
     changes = _changes(column, question, answer)
     if changes is None:
-        raise InputError(
-            Message("answer_invalid", {"choices": question.choices or (f"{LEVER_ARMS[0]} to {LEVER_ARMS[1]}",)})
-        )
+        raise _refused(question)
     others = () if answer == "the first alone" else column.others
     declared = {key: value for key, value in {**declared, **changes}.items() if value is not None}
     return replace(column, declared=declared, questions=rest, others=others)
@@ -208,10 +208,15 @@ def _levels(column: Proposal, answer: str) -> dict[str, Any] | None:
     return {"levels": {theirs.strip(): ours.strip() for theirs, ours in pairs}}
 
 
+def _refused(question: Question) -> InputError:
+    lever = f"{LEVER_ARMS[0]} to {LEVER_ARMS[1]}" if question.code == "ask_lever_arm" else LEAVE
+    return InputError(Message("answer_invalid", {"choices": question.choices or (lever,)}))
+
+
 def _with_required(proposed: Proposed, question: Question, answer: str) -> Proposed:
     name = question.id.partition(":")[2]
     if answer not in question.choices:
-        raise InputError(Message("answer_invalid", {"choices": question.choices}))
+        raise _refused(question)
     lacking = tuple(field for field in proposed.lacking if field != name)
     if answer.startswith("all ") and answer not in question.columns:
         constant = Proposal("", name, (), {"value": answer.removeprefix("all ")})
@@ -224,21 +229,29 @@ def _with_required(proposed: Proposed, question: Question, answer: str) -> Propo
 
 def _with_column(proposed: Proposed, question: Question, answer: str) -> Proposed:
     if answer not in question.choices:
-        raise InputError(Message("answer_invalid", {"choices": question.choices}))
-    if answer == _ANY:
-        first = next(column for column in proposed.columns if column.column in question.columns)
-        levels = {code: level for column in proposed.columns if column.column in question.columns
-                  for code, level in (column.declared or {}).get("levels", {}).items()}  # fmt: skip
-        declared = {**(first.declared or {}), **({"levels": levels} if levels else {}), "combine": "any"}
-        together = replace(first, declared=declared, questions=_after_choice(first), others=tuple(question.columns[1:]))
-        kept = [together if column is first else column for column in proposed.columns
-                if column is first or column.column not in question.columns]  # fmt: skip
-        return replace(proposed, columns=tuple(kept))
+        raise _refused(question)
+    if answer.startswith(_ANY):
+        left = answer.removeprefix(f"{_ANY} but ")
+        return _with_any(proposed, [name for name in question.columns if name != left])
     return replace(proposed, columns=tuple(
         column if column.column not in question.columns
         else replace(column, questions=_after_choice(column)) if column.column == answer
         else Proposal(column.column, declared={LEAVE: True}, others=column.others)
         for column in proposed.columns
+    ))  # fmt: skip
+
+
+def _with_any(proposed: Proposed, names: Sequence[str]) -> Proposed:
+    """Return a proposal in which several columns are one field, which is a yes if any of them is."""
+    asked = next(column.field for column in proposed.columns if column.column in names)
+    boxes = [column for column in proposed.columns if column.column in names]
+    levels = {code: level for box in boxes for code, level in (box.declared or {}).get("levels", {}).items()}
+    declared = {**(boxes[0].declared or {}), **({"levels": levels} if levels else {}), "combine": "any"}
+    together = replace(boxes[0], declared=declared, questions=_after_choice(boxes[0]), others=tuple(names[1:]))
+    return replace(proposed, columns=tuple(
+        together if column is boxes[0]
+        else Proposal(column.column, declared={LEAVE: True}, others=column.others) if column.field == asked else column
+        for column in proposed.columns if column is boxes[0] or column not in boxes
     ))  # fmt: skip
 
 
@@ -306,12 +319,13 @@ def with_answers(proposed: Proposed, given: object) -> Proposed:
         raise InputError(Message("answers_unreadable"))
     for place, answer in enumerate(given, start=1):
         question = next((each for each in questions_of(proposed) if each.id == answer["id"]), None)
+        refused = InputError(Message("answer_of_list_invalid", {"place": place}))
+        if question is None:
+            raise refused
         try:
-            if question is None:
-                raise InputError(Message("answer_invalid", {"choices": ()}))
             proposed = answered(proposed, question, answer["answer"])
         except InputError as error:
-            raise InputError(Message("answer_of_list_invalid", {"place": place})) from error
+            raise refused from error
     return proposed
 
 

@@ -53,6 +53,8 @@ _HEAVY = 100  # kg: half of a squad is not heavier
 _TEN = 10  # a scale of pain from 0 to 10 is as usual as one from 0 to 100
 _SPLIT = re.compile(r"-?\d+([.,]\d+)?\s*([/|;]| - )\s*-?\d+([.,]\d+)?|-?\d+([.,]\d+)?")
 _COPY = re.compile(r"(.+) \((\d)\)")  # the name of a further column under one merged cell
+_BOX = re.compile(r"(.+?)\s*\(choice=(.+)\)")  # of a question with boxes, as a study database labels one of them
+_NO_BOX = {"none", "no", "never", "keine", "nein", "aucune", "ninguna", "nessuna", "geen"}  # of it, the box for none
 _EVENT = {"event", "visit", "wave", "timepoint", "besuch", "zeitpunkt", "visite", "visita", "bezoek"}
 _NAMELESS = re.compile(r"column_\d+")
 
@@ -438,7 +440,7 @@ def _is_other_side(one: Named | None, two: Named) -> bool:
 def _proposal(group: Sequence[Looked], today: dt.date) -> Proposal:
     first, *others = group
     cells = sum((column.cells for column in group), Counter[str]())
-    named = first.named or likely_named(first.name)
+    named = first.named or _box_of(first.name) or likely_named(first.name)
     if first.named is None and is_of_the_knee(first.name) and _is_answered(cells):
         return Proposal(first.name, _PAIN, (), {}, (Message("ask_pain"),))
     if named is None:
@@ -456,6 +458,12 @@ def _proposal(group: Sequence[Looked], today: dt.date) -> Proposal:
         first.name, named.field, guess.samples[:SAMPLES], None if plain_field else declared, tuple(questions),
         (*similar, *guess.notes, *notes), tuple(column.name for column in others),
     )  # fmt: skip
+
+
+def _box_of(name: str) -> Named | None:
+    """Return the field of a question with boxes, whose boxes are columns; somebody is asked whether any is enough."""
+    box = _BOX.fullmatch(name)
+    return None if box is None or plain(box[2]) in _NO_BOX else surely_named(box[1])
 
 
 def _parts_of(cells: Counter[str], split: str) -> Counter[str]:

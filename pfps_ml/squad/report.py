@@ -35,6 +35,7 @@ _DRIVER_LABELS: dict[Driver, str] = {"hip": "Hip", "foot": "Foot and step", "kne
                                      "history": "History", "body": "Body"}  # fmt: skip
 _SHADES = (0.5, 1.5, 3.0, 6.0)  # percentage points from which a cell of the heat map is darker
 _REASONS, _REASONS_OF_FIRST = 3, 2
+_IDS = 40  # that are listed
 _LEAST_POINTS = 0.05  # percentage points: of those on the list, a reason that adds less is left out
 _LEAST_GAIN = 0.0005  # cases: a measurement that brings less is only named
 _LEAST_SCALE = 0.1  # risk: the scale of the intervals reaches at least so far
@@ -159,10 +160,21 @@ def tier_rows(data: ReportData) -> list[tuple[str, str]]:
     return [(name.capitalize(), percent(share)) for name, share in data.screening.known_by_tier().items()]
 
 
-def field_rows(data: ReportData) -> list[tuple[str, str]]:
-    """Return of how many runners each field is known, the least known first."""
+def field_rows(data: ReportData) -> list[tuple[str, str, str]]:
+    """Return of how many runners each field is known, and of whom it is not, the least known first."""
     fields = sorted(data.screening.measured.items(), key=lambda item: item[1])
-    return [(BY_NAME[name].label, percent(share)) for name, share in fields]
+    return [(BY_NAME[name].label, percent(share), _listed(data.screening.unknown(name)) if share else "everybody")
+            for name, share in fields]  # fmt: skip
+
+
+def one_sided_rows(data: ReportData) -> list[tuple[str, str]]:
+    """Return of each measurement of two sides the runners of whom one side alone is known."""
+    return [(BY_NAME[name].label, _listed(ids)) for name, ids in data.screening.roster.one_sided.items()]
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """Return ids as a list that a page holds; the scored file has them all."""
+    return ", ".join(ids[:_IDS]) + (f" and {len(ids) - _IDS:,} more" if len(ids) > _IDS else "")
 
 
 def name_of(data: ReportData, place: int) -> str:
@@ -321,7 +333,8 @@ _FILTERS = ("cases", "gained", "hours", "percent", "points", "runners", "signed"
 _FUNCTIONS = ("count_range", "out_of")
 _TABLES = SimpleNamespace(
     **{table.__name__: table for table in (
-        count_rows, field_rows, first_rows, heat_map, measurement_values, name_of, plan_rows, price_picture, price_rows,
+        count_rows, field_rows, first_rows, heat_map, measurement_values, name_of, one_sided_rows,
+        plan_rows, price_picture, price_rows,
         runner_rows, scale_of_risks, tier_rows)},
     as_risky_as_the_last=as_risky_as_the_last,
     ASSUMPTION=ASSUMPTION, WORLDS=WORLDS, club_spread=club_spread, count_bars=formatting.count_bars,
@@ -345,6 +358,7 @@ __all__ = [
     "heat_map",
     "measurement_values",
     "name_of",
+    "one_sided_rows",
     "plan_rows",
     "price_picture",
     "price_rows",

@@ -89,8 +89,11 @@ class Screening:
     @cached_property
     def not_asked(self) -> list[str]:
         """The ids of those of the squad of whom it is not known whether they have knee pain now."""
-        unknown = np.isnan(self.columns["current_knee_pain"])
-        return [self.ids[at] for at in self.by_risk[unknown]]
+        return self.unknown("current_knee_pain")
+
+    def unknown(self, field: str) -> list[str]:
+        """Return the ids of those of the squad of whom a field is not known, highest risk first."""
+        return [self.ids[at] for at in self.by_risk[np.isnan(self.columns[field])]]
 
     @cached_property
     def club_names(self) -> list[str]:

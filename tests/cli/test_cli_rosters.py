@@ -131,3 +131,34 @@ def test_a_check_lists_by_id_who_has_a_fault_one_side_alone_or_is_no_runner(pfps
     assert "foot_posture_index: one side alone is known, and counts, of R-1" in told
     assert "\nweight_kg: R-2\n" in told
     assert "is no runner" in " ".join(told.split())
+
+
+class Terminal:
+    """A terminal at which somebody types; what nobody asks for is an error."""
+
+    def __init__(self, *lines):
+        self.lines = list(lines)
+
+    def isatty(self):
+        return True
+
+    def readline(self):
+        return self.lines.pop(0) + "\n"
+
+
+def test_a_squad_is_scored_after_two_answers_in_the_terminal(pfps, tmp_path, bundle_folder, monkeypatch):
+    text = "Squad no,Age,Sex,Weight,Hip abd (N),Knee,Coach says\n1,30,F,60,150,no,a\n2,31,M,70,190,yes,b\n"
+    source, toml, out = roster(tmp_path, text), tmp_path / "map.toml", tmp_path / "out.csv"
+    code, _, error = pfps("map", source, "--ask", "-o", toml)
+    assert code == 2 and "Knee: " in error and "Hip abd (N): " in error and not toml.exists()  # nobody can answer
+    assert pfps("map", source, "-o", toml)[0] == 0
+    code, _, error = pfps("score", source, "-o", out, "--map", toml, "--bundle", bundle_folder)
+    assert code == 2 and "--ask" in error and not out.exists()  # who is sore is not passed over
+    terminal = Terminal("1", "0.4")
+    monkeypatch.setattr("sys.stdin", terminal)
+    code, _, error = pfps("map", source, "--ask", "-o", toml)
+    assert code == 0 and terminal.lines == []
+    assert "Not read, and passed through: Coach says." in error and "`leave`" in error and "docs/MAPPING.md" in error
+    code, told, _ = pfps("score", source, "-o", out, "--map", toml, "--bundle", bundle_folder)
+    assert code == 0 and re.search(r"scored +2\b", told)
+    assert [bool(row["risk_12m"]) for row in cells(out)] == [True, False]  # the second has knee pain now

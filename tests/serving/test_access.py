@@ -78,7 +78,7 @@ def test_with_keys_every_route_wants_one_but_the_probes_and_the_pages_own_files(
         assert answer.headers["www-authenticate"] == "Bearer"
         assert refusal(client.get(path, headers=bearer(OTHER)), 401)
         assert client.get(path, headers=bearer(KEY)).status_code == 200
-    for path in ("/assess", "/assess_roster", "/score_roster", "/reload"):
+    for path in ("/assess", "/assess_roster", "/score_roster", "/map", "/reload"):
         assert refusal(client.post(path, content=b"x"), 401)
     for path in ("/", "/page/style.css"):
         assert client.get(path).status_code == 200
@@ -166,9 +166,9 @@ def test_a_key_asks_for_what_its_roles_open_and_for_nothing_else(open_to, subtes
     client = open_to(access_from({"PFPS_API_KEYS": lines}))
     requests = {
         "/assess": {"json": {"runner": PATIENT}}, "/assess_roster": {"json": {"runners": [RUNNER]}},
-        "/score_roster": {"files": {"roster": ("r.csv", GOOD)}},
+        "/score_roster": {"files": {"roster": ("r.csv", GOOD)}}, "/map": {"files": {"roster": ("r.csv", GOOD)}},
     }  # fmt: skip
-    opened = {"assess": {"/assess", "/tables"}, "roster": {"/assess_roster", "/score_roster"},
+    opened = {"assess": {"/assess", "/tables"}, "roster": {"/assess_roster", "/score_roster", "/map"},
               "reload": {"/reload"}, "metrics": {"/metrics"}}  # fmt: skip
     for role in sorted(ROLES):
         for path, endpoint in ENDPOINTS.items():

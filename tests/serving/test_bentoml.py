@@ -22,6 +22,7 @@ BODIES = {
     "/assess": {"json": {"runner": PATIENT}},
     "/assess_roster": {"json": {"runners": [PATIENT, {"runner_id": "b"}]}},
     "/score_roster": {"files": {"roster": ("roster.csv", GOOD)}},
+    "/map": {"files": {"roster": ("roster.csv", GOOD)}},
 }
 
 

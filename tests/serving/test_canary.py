@@ -28,7 +28,11 @@ def everywhere(client):
     yield client.post("/score_roster", files={"roster": (f"{CANARY}.{CANARY}", file.encode())})
     yield client.post("/score_roster", files={"roster": ("x.csv", f"{CANARY}\n{CANARY}\n".encode())})
     yield client.post("/score_roster", files=upload | {"map": (CANARY, f"[{CANARY}".encode())})
-    for path in ("/assess", "/assess_roster", "/score_roster"):
+    asked = {"roster": ("x.csv", f"Nr,Age,{CANARY},hip abd N\n{CANARY},30,{CANARY},150\n".encode())}
+    for answers in (f'[{{"id": "{CANARY}", "answer": "{CANARY}"}}]', f'["{CANARY}"]', f"[{CANARY}", "[]"):
+        yield client.post("/map", files=asked | {"answers": (CANARY, answers.encode())})
+    yield client.post("/map", files=upload | {"map": (CANARY, f"[{CANARY}".encode())})
+    for path in ("/assess", "/assess_roster", "/score_roster", "/map"):
         yield client.post(path, content=f'{{"{CANARY}": {CANARY}', headers=JSON)
         yield client.post(path, content=CANARY, headers={"Content-Type": f"{CANARY}/{CANARY}"})
         yield client.post(

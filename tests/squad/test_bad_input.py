@@ -4,15 +4,32 @@ import numpy as np
 import pytest
 
 from pfps_ml.cli.main import main
+from pfps_ml.io.mapping import load_mapping
+from pfps_ml.squad.report_data import ReportData, ReportOptions
+from pfps_ml.squad.screening import screen
+from tests.rosters import roster
 from tests.squad.pages import HEADER, SQUAD, report_data, text_of
 
 
 def test_of_whom_nobody_knows_whether_they_have_knee_pain_that_is_said_first(bundle, tmp_path):
     data = report_data(bundle, tmp_path, SQUAD.replace("no,4,no", "no,4,").replace("no,5,no", "no,5,"))
     assert set(data.screening.not_asked) == {"S-4", "S-5", "S-11"}
-    assert "Knee pain now: ask first Of 3 runners it is not known whether they have knee pain now" in text_of(
-        "knee_pain", data
-    )
+    said = text_of("knee_pain", data)
+    assert "Knee pain now: ask first Of 3 runners it is not known whether they have knee pain now" in said
+    assert sorted(said.split()[-3:]) == ["S-11", "S-4", "S-5"]
+
+
+def test_of_whom_a_field_is_not_known_or_one_side_alone_is_listed_by_id(bundle, tmp_path):
+    text = SQUAD.replace("\n", ",,\n").replace("pain,,", "pain,FPI left,FPI right").replace("no,3,no,,", "no,,no,4,6")
+    text = text.replace("no,4,no,,", "no,4,no,,5")
+    said = roster(tmp_path, '[columns.foot_posture_index]\nfrom = ["FPI left", "FPI right"]\n', "map.toml")
+    data = ReportData(screen(roster(tmp_path, text), bundle, load_mapping(said)), ReportOptions())
+    shown = text_of("data_quality", data)
+    assert {"S-3", "S-10"} == set(data.screening.unknown("sessions_per_week"))
+    assert "S-3" in shown and "S-10" in shown
+    assert {"S-4", "S-11"} == set(data.screening.roster.one_sided["foot_posture_index"])
+    alone = shown.partition("one side alone is known, and counts.")[2].split()
+    assert {"S-4,", "S-11"} <= {*alone} or {"S-11,", "S-4"} <= {*alone}
 
 
 def test_where_one_has_knee_pain_and_others_were_not_asked_both_are_said(bundle, tmp_path):
