@@ -15,7 +15,7 @@ endif
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort system screenshots messages house documents wheel lock
+.PHONY: help setup demo test test-slow check lint serve ui bench bench-skill bench-null bench-serve bench-cohort bench-effects system screenshots messages house documents wheel lock
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,10 @@ bench-cohort: $(READY) ## a real cohort, simulated: training and recalibration i
 	$(BIN)/python -m benchmarks.training
 	$(BIN)/python -m benchmarks.training_patients
 	$(BIN)/python -m benchmarks.recalibration
+
+bench-effects: export OMP_NUM_THREADS := 1
+bench-effects: $(READY) ## intervals of mean effects beside EconML's, in 500 cohorts of five worlds (a quarter of an hour)
+	$(BIN)/python -m benchmarks.effects $(QUICK)
 
 bench-serve: export OMP_NUM_THREADS := 1
 bench-serve: $(READY) ## the endpoint beside empty ones, a roster, 60 s of load with a swap (4 minutes, idle machine)

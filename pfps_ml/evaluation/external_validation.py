@@ -285,7 +285,7 @@ def validate_pathways(
     config = config or Config()
     checks, settings = audit(cohort), replace(config.evaluation, fewest_events=config.validation.fewest_events)
     refuse_few(cohort, settings.fewest_events, checks)
-    treated, over = _treated(bundle, cohort, config, randomised)
+    treated, over = treated_patients(bundle, cohort, config, randomised)
     compared, patients = compared_arms(treated, settings.fewest_events), _scored(cohort, treated, over)
     treated = only_compared(treated, compared)
     label = SUCCESS.label_at(cohort.horizon)
@@ -321,7 +321,7 @@ def expect_effects(validation: Validation) -> None:
     raise CohortError(Message("effect_asked_withheld", about))
 
 
-def _treated(bundle: Bundle, cohort: Cohort, config: Config, randomised: bool) -> tuple[Treated, Resampling]:
+def treated_patients(bundle: Bundle, cohort: Cohort, config: Config, randomised: bool) -> tuple[Treated, Resampling]:
     """Return the patients that can be evaluated with their predictions, and what intervals are over."""
     used, (groups, over) = cohort.used, resampled(cohort, config.evaluation.fewest_clubs)
     X = cohort.values.loc[used, list(PATHWAY_FIELDS)].reset_index(drop=True)
@@ -393,5 +393,5 @@ def _drift(bundle: Bundle, X: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 __all__ = [
     "AGAINST", "Validation", "against", "compared", "expect_effects", "expect_unseen", "gains", "lines_of_gains",
-    "observed_shares", "subject_of", "unnamed", "validate", "validate_pathways",
+    "observed_shares", "subject_of", "treated_patients", "unnamed", "validate", "validate_pathways",
 ]  # fmt: skip
