@@ -9,9 +9,7 @@ assessment of a runner in German, French, Spanish and Italian; Dutch and German 
 of running diaries), and the units are those of the Unicode CLDR. They were collected after the project's own list
 and were not added to it; of one half of them no column was looked at while the matching was changed.
 
-The harder test are the labels of public software in `PUBLIC`. They were collected when the matching was finished, were
-scored for the first time with it, and changed nothing in it. Whoever changes the matching because of one of them takes
-that label out.
+The harder test are the labels of public software (`benchmarks.roster_labels`), which led to no change of the matching.
 """
 
 import datetime as dt
@@ -28,6 +26,7 @@ import pandas as pd
 import typer
 from babel import Locale
 
+from benchmarks.roster_labels import PUBLIC, PUBLIC_OTHERS
 from pfps_ml.core import InputError, generator
 from pfps_ml.core.console import command, say, table
 from pfps_ml.domain import BY_NAME, side_rule
@@ -306,83 +305,6 @@ WORDS: dict[str, dict[str, tuple[str, ...]]] = {
         "squat_fppa_deg": ("FPPA squat monopodalico", "angolo di proiezione"),
     },
 }
-# labels of forms, exports and charts of public software (GitHub, a public template of a form for runners), letter for
-# letter, found by searching for one phrase of each field; the matching was not changed after they were read
-PUBLIC: dict[str, dict[str, tuple[str, ...]]] = {
-    "en": {
-        "height_cm": ("Height (cm)", "heightCm", "BodyHeight"),
-        "weight_kg": ("Weight (kg)",),
-        "weekly_distance_km": ("Weekly Running Distance", "weeklyDistance", "weekly_distance", "current_weekly_avg_km",
-                               "Current Weekly Running Volume (km)"),
-        "sessions_per_week": ("Avg Runs/Week", "runs_per_week", "current_runs_per_week", "sessionsPerWeek"),
-        "running_experience_years": ("years_running", "running_experience", "experience_years"),
-        "step_rate_spm": ("Cadence (spm)", "Cadence (SPM):", "cadence_spm", "cadenceSpm", "avg_cadence"),
-        "current_knee_pain": ("Knee pain today", "How is your knee pain today?", "knee_pain", "Knee Pain"),
-        "prior_knee_injury": ("Have had knee surgery", "Previous knee surgery"),
-        "prior_running_injury_12m": ("Any injuries in the last 12 months?", "Injuries in the last 12 months",
-            "Have you had injuries in the last 12 months?",
-            "Any injuries in the last 12 months that stopped you running for 2+ weeks?"),
-        "hip_abduction_nm_kg": ("Hip Abduction Strength", "hip_abduction_strength"),
-        "knee_extension_nm_kg": ("Knee Extension Strength", "knee_extension_strength", "quadriceps muscle strength"),
-        "foot_posture_index": ("Foot Posture Index (FPI-6)", "Foot Posture Index", "footPostureIndex"),
-        "navicular_drop_mm": ("Navicular Drop Test", "naviularDropTest"),
-    },
-    "de": {
-        "height_cm": ("Körpergröße in cm", "groesse"),
-        "weight_kg": ("Körpergewicht in kg", "gewicht"),
-        "weekly_distance_km": ("Km pro woche", "km pro Woche", "Aktueller Laufumfang"),
-        "sessions_per_week": ("Einheiten pro Woche", "Trainingseinheiten pro Woche"),
-        "running_experience_years": ("Lauferfahrung in Jahren", "Jahre Lauferfahrung"),
-        "step_rate_spm": ("Ø Schrittfrequenz (Laufen)", "Schrittfrequenz (spm)"),
-        "current_knee_pain": ("Knieschmerzen",),
-        "navicular_drop_mm": ("Navicular Drop",),
-    },
-    "nl": {
-        "height_cm": ("Lichaamslengte", "1. Wat is uw lichaamslengte?"),
-        "weight_kg": ("Lichaamsgewicht",),
-        "sessions_per_week": ("Trainingen per week",),
-        "step_rate_spm": ("Gemiddelde cadans", "Gemiddelde_Cadans"),
-        "current_knee_pain": ("knieklachten",),
-    },
-    "fr": {
-        "height_cm": ("Taille (cm)", "Taille (CM)", "taille"),
-        "weight_kg": ("Poids (kg)",),
-        "weekly_distance_km": ("Kilométrage hebdomadaire", "Kilométrage hebdo ?", "Votre volume moyen par semaine"),
-        "sessions_per_week": ("Séances par semaine", "Combien de séances par semaine ?"),
-        "running_experience_years": ("Expérience en course", "Expérience en course à pied"),
-        "step_rate_spm": ("Cadence moyenne (pas/min)", "Cadence moyenne", "Cadence moyenne (rpm/spm)"),
-        "current_knee_pain": ("Douleur au genou",),
-    },
-    "es": {
-        "height_cm": ("Estatura (cm)",),
-        "weight_kg": ("Peso (kg)",),
-        "weekly_distance_km": ("Km por Semana", "KM POR SEMANA"),
-        "sessions_per_week": ("Entrenamientos por semana", "Cantidad de entrenamientos por semana"),
-        "step_rate_spm": ("Cadencia media de carrera", "Cadencia Media"),
-        "current_knee_pain": ("Dolor de Rodilla", "Gonalgia (dolor de rodilla)"),
-        "prior_knee_injury": ("¿Has tenido lesiones previas en esta rodilla?",
-                              "¿Ha tenido lesiones previas en esta rodilla?"),
-        "navicular_drop_mm": ("Caída del navicular / Navicular Drop Test",),
-    },
-    "it": {
-        "height_cm": ("Altezza (cm)", "ALTEZZA (cm)", "Altezza (cm):", "altezzaCm"),
-        "weekly_distance_km": ("km a settimana", "chilometraggio settimanale"),
-        "sessions_per_week": ("Allenamenti a settimana",),
-        "running_experience_years": ("anni di corsa",),
-        "step_rate_spm": ("Cadenza media", "Cadenza Media"),
-        "current_knee_pain": ("Dolore al ginocchio",),
-        "prior_running_injury_12m": ("Hai subito infortuni NELL\u2019ULTIMO ANNO?",),
-    },
-}  # fmt: skip
-PUBLIC_OTHERS = {
-    "en": ("Max_Hip_abd/add", "Weekly running distance goal in km", "max_runs_per_week", "Arch Height Index",
-           "weekly_mileage_target", "Average Training Pace (min/km)"),
-    "de": ("Max. Schrittfrequenz (Laufen)", "Längster Lauf bisher", "Beste Pace", "Max. HF"),
-    "nl": ("Max. cadans", "krachttrainingen per week", "Max. hartslag"),
-    "fr": ("Tour de taille (cm)", "FC max (bpm)", "Denivele + (m)"),
-    "es": ("meta de km por semana", "Cadencia máx.", "Pulso medio"),
-    "it": ("FC media", "Potenza media", "Distanza", "Hai subito infortuni NEGLI ULTIMI 5 ANNI?"),
-}  # fmt: skip
 # columns that are no field of ours, some of them nearly
 OTHERS = {
     "en": (
@@ -624,6 +546,14 @@ def tally(columns: int, seed: int = 20_260_901, public: bool = False) -> pd.Data
     return pd.DataFrame(rows[:columns])
 
 
+def _shares(label: str, part: pd.DataFrame) -> tuple[str, ...]:
+    """Return one line of the table: what became of the columns of known fields, and of the others."""
+    fields, others = part[part["field"] != ""], part[part["field"] == ""]
+    counts = Counter(fields["became"])
+    shares = [f"{counts[key] / len(fields):.1%}" for key in ("read", "asked", "unread")]
+    return label, f"{len(part):,}", *shares, str(counts["wrong"]), str(int((others["became"] == "wrong").sum()))
+
+
 def main(
     quick: Annotated[bool, typer.Option("--quick", help="200 columns.")] = False,
     show: Annotated[str, typer.Option("--show", help="List the columns that became this, but no held-out words.")] = "",
@@ -631,25 +561,13 @@ def main(
     """Print the shares of the columns of known fields that are read, asked about, left unread, or silently wrong."""
     columns = 200 if quick else COLUMNS
     told, public = tally(columns), tally(columns, public=True)
-    rows = []
     parts = {
         "made here": told,
         "half of these, held out": told[told["held_out"]],
         "the other half": told[~told["held_out"]],
         "labels of public software": public,
     }
-    for label, part in parts.items():
-        fields, others = part[part["field"] != ""], part[part["field"] == ""]
-        shares = Counter(fields["became"])
-        rows.append(
-            (
-                label,
-                f"{len(part):,}",
-                *(f"{shares[key] / len(fields):.1%}" for key in ("read", "asked", "unread")),
-                str(shares["wrong"]),
-                str(int((others["became"] == "wrong").sum())),
-            )
-        )
+    rows = [_shares(label, part) for label, part in parts.items()]
     table(
         "Columns of names that no list has",
         ("words", "columns", "read", "asked", "unread", "silently wrong", "no field, read as one"),
