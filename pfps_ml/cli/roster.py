@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pfps_ml.core import InputError, Message
+from pfps_ml.core import InputError, Message, PartlyDone
 from pfps_ml.core.console import cluster_of, progress, waiting
 from pfps_ml.workflows.tables import show_account, show_faults, show_lines, show_proposal
 
@@ -54,13 +54,32 @@ Hours = Annotated[
 Flags = Annotated[int, typer.Option("--flags", min=1, metavar="N", help="How many runners can be seen first.")]
 Since = Annotated[Path | None, typer.Option("--since", metavar="FILE", help="An earlier roster, to say what changed.")]
 Log = Annotated[
-    Path, typer.Argument(metavar="LOG", help="activities.csv, .fit, .gpx, or a folder of them.", show_default=False)
+    Path,
+    typer.Argument(metavar="LOG", help="activities.csv, .fit, .gpx, .tcx, a .zip or a folder.", show_default=False),
 ]
 Changed = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The result, .csv, .xlsx or .parquet.")]
 Day = Annotated[
     datetime | None, typer.Option("--at", formats=["%Y-%m-%d"], help="Last day that counts; the logs' last.")
 ]
-Units = Annotated[str | None, typer.Option("--units", metavar="km|mi", help="Of distances, where a log does not say.")]
+Units = Annotated[
+    str | None, typer.Option("--units", metavar="km|mi|m", help="Of distances, where a log does not say.")
+]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option("--day-first/--month-first", help="Of dates that do not say it.", show_default=False),
+]
+DecimalComma = Annotated[
+    bool | None,
+    typer.Option("--decimal-comma/--decimal-point", help="Of numbers, where a log does not say.", show_default=False),
+]
+Year = Annotated[int | None, typer.Option("--year", metavar="YEAR", help="Of weeks that are numbered without one.")]
+Sport = Annotated[list[str] | None, typer.Option("--sport", metavar="NAME", help="A sport that is running, too.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--column", metavar="ROLE=NAME", help="A log's column: date=Wann, distance=Weg ...")
+]
+Curve = Annotated[
+    Path | None, typer.Option("--curve", metavar="FILE", help="Draw load by week, .png, .svg or .html, with its table.")
+]
 Runner = Annotated[str | None, typer.Option("--runner", metavar="ID", help="Whose log it is.")]
 Into = Annotated[Path | None, typer.Option("--into", metavar="ROSTER", help="Fill the loads into a roster.")]
 Replace = Annotated[bool, typer.Option("--replace", help="With --into: also where the roster has a value.")]
@@ -173,14 +192,24 @@ def guide(out: Out = None) -> None:
 @app.command(rich_help_panel=PHYSIO)
 def load(  # noqa: PLR0913, PLR0917
     log: Log, out: Changed, at: Day = None, units: Units = None, runner: Runner = None, into: Into = None,
-    replace: Replace = False, mapping: Map = None,
+    replace: Replace = False, mapping: Map = None, curve: Curve = None, day_first: DayFirst = None,
+    decimal_comma: DecimalComma = None, year: Year = None, sport: Sport = None, column: Columns = None,
 ) -> None:  # fmt: skip
     """Sum training logs into the load that a roster asks for, by runner; what a log cannot tell is said."""
-    from pfps_ml.io.log_files import Wish, write_loads
+    from pfps_ml.io.log_exports import reading_of
+    from pfps_ml.workflows.training_loads import Wish, check_curve, write_curve, write_loads
 
+    reading = reading_of(day_first, decimal_comma, year, sport or [], column or [])
+    if curve:
+        check_curve(curve)
     with waiting("Reading"):
-        lines = write_loads(log, out, Wish(runner, units, at and at.date(), into, replace, mapping))
-    show_lines(lines, out)
+        written = write_loads(log, out, Wish(runner, units, at and at.date(), into, replace, mapping, reading))
+        pictures = write_curve(written.logs.entries, written.at, curve) if curve else []
+    show_lines(written.lines, out)
+    for picture in pictures:
+        Console().print(f"Written: {picture}", markup=False, highlight=False, soft_wrap=True)
+    if written.lost:
+        raise PartlyDone(Message("logs_partly_read", {"n": len(written.lost)}))
 
 
 @app.command(rich_help_panel=PHYSIO)

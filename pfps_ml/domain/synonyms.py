@@ -144,6 +144,16 @@ def _undotted(digits: str, decimal: str | None) -> str | None:
     return f"{whole}.{tenths}"
 
 
+def month_of(word: str) -> int | None:
+    """Return the month of a year that a word names, whole or cut, in one of six languages: März, mrt, avril."""
+    return _months().get(plain(word))
+
+
+@cache
+def _months() -> dict[str, int]:
+    return {plain(name): at for at, names in enumerate(facts()["months"]["names"], start=1) for name in names}
+
+
 @cache
 def _levels(levels: tuple[str, ...], likely: bool) -> dict[str, str]:
     name = "yes_no" if levels == YES_NO else "sex"
@@ -159,6 +169,6 @@ def _plain_set(table: str, key: str) -> frozenset[str]:
 
 
 __all__ = [
-    "AMBIGUOUS", "Unit", "facts", "is_unknown", "level_of", "likely_units", "missing_codes", "other_units", "plain",
-    "read_number", "units_of",
+    "AMBIGUOUS", "Unit", "facts", "is_unknown", "level_of", "likely_units", "missing_codes", "month_of", "other_units",
+    "plain", "read_number", "units_of",
 ]  # fmt: skip
