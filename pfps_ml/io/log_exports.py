@@ -476,7 +476,7 @@ def table_in(data: bytes) -> Table:
     InputError
         If it is none.
     """
-    text = decode(data)
+    text = decode(data, _known())
     if not text.strip():
         raise InputError(Message("roster_empty"))
     lines = text.splitlines(keepends=True)

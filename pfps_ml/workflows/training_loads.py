@@ -293,8 +293,8 @@ def load_curve(entries: Mapping[str, Sequence[Activity]], at: date) -> LoadCurve
     return LoadCurve(table.astype({name: "float64" for name in names[3:] if name != "runs"} | {"runs": "Int64"}))
 
 
-def check_curve(out: Path) -> None:
-    """Refuse a picture that cannot be drawn, before the work.
+def check_curve(out: Path, *others: Path) -> None:
+    """Refuse a picture that cannot be drawn, or that would take the place of another file, before the work.
 
     Raises
     ------
@@ -304,6 +304,8 @@ def check_curve(out: Path) -> None:
         If matplotlib is not installed.
     """
     check_output(out, PICTURES)
+    for written in (out, _table_beside(out)):
+        check_apart(written, *(path for other in others for path in _paths(other)))
     try:
         import matplotlib as mpl  # noqa: F401
     except ImportError as error:
@@ -333,10 +335,14 @@ def write_curve(entries: Mapping[str, Sequence[Activity]], at: date, out: Path) 
         write_whole(out, report_page("Running by week", [_section(part) for part in parts], NOTICE).encode())
         return [out]
     content = png(curve) if out.suffix == ".png" else _svg(curve)
-    table = out.with_suffix(".csv")
+    table = _table_beside(out)
     write_whole(out, content)
     write_whole(table, csv_text(curve.frame()).encode())
     return [out, table]
+
+
+def _table_beside(out: Path) -> Path:
+    return out.with_name(f"{out.stem}_weeks.csv")
 
 
 def _section(part: LoadCurve) -> "Section":
