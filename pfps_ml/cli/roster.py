@@ -53,8 +53,15 @@ Like = Annotated[
     Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")
 ]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
-Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps score` wrote.", show_default=False)]
+Answered = Annotated[
+    Path,
+    typer.Argument(metavar="SCORED", help="What `pfps score` wrote; or mended rows.", show_default=False),
+]
 Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]
+Whole = Annotated[
+    Path | None, typer.Option("--into", metavar="ROSTER", help="Put mended rows back into this roster, by id.")
+]
+Over = Annotated[bool, typer.Option("--replace", help="With --into: OUT may be there, and is replaced.")]
 
 Page = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The report, .html, or .pdf with a Chromium.")]
 Hours = Annotated[
@@ -167,13 +174,17 @@ def score(  # noqa: PLR0913, PLR0917
 
 
 @app.command(rich_help_panel=PHYSIO)
-def rejected(scored: Answered, out: Mended) -> None:
-    """Repeat the rows of a scored roster that have problems in a file that can be mended and scored again."""
-    from pfps_ml.batch.scoring import repeat_problems
+def rejected(scored: Answered, out: Mended, into: Whole = None, mapping: Map = None, replace: Over = False) -> None:
+    """Repeat the rows of a scored roster that have problems, to be mended; with --into, put mended rows back."""
+    from pfps_ml.batch.scoring import merge_mended, repeat_problems
 
     with waiting("Reading"):
-        rejected_rows, partly = repeat_problems(scored, out)
-    show_lines([("rejected rows", f"{rejected_rows:,}"), ("rows scored partly", f"{partly:,}")], out)
+        if into:
+            lines = merge_mended(scored, into, out, mapping, replace)
+        else:
+            rejected_rows, partly = repeat_problems(scored, out)
+            lines = [("rejected rows", f"{rejected_rows:,}"), ("rows scored partly", f"{partly:,}")]
+    show_lines(lines, out)
 
 
 @app.command(rich_help_panel=PHYSIO)

@@ -1,5 +1,7 @@
 """Logs of whole squads as they come: exports, archives, six languages, grids; what cannot be read costs itself."""
 
+# ruff: noqa: E501  # headers and rows stand as programs write them
+
 import gzip
 import io
 import json
@@ -15,7 +17,7 @@ from pfps_ml.io.log_exports import Reading, is_run
 from pfps_ml.io.log_files import read_logs
 from pfps_ml.io.training_load import FIGURES, load_of
 from pfps_ml.workflows.training_loads import Wish, load_curve, write_curve, write_loads
-from tests.io.made import GARMIN, PLAIN, STRAVA, fit, garmin, gpx, plain, session, strava
+from tests.io.made import GARMIN, PLAIN, STRAVA, fit, garmin, gpx, plain, session, strava, tcx
 from tests.io.test_exports import zone  # noqa: F401
 from tests.rosters import cells
 
@@ -28,20 +30,6 @@ def put(folder, name, content):
     path.parent.mkdir(exist_ok=True, parents=True)
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
     return path
-
-
-def tcx(start, metres=10_000, seconds=3_600, strides=82, sport="Running"):
-    """Return a TCX file of two laps."""
-    lap = (
-        f'<Lap StartTime="{start:%Y-%m-%dT%H:%M:%SZ}"><TotalTimeSeconds>{seconds / 2}</TotalTimeSeconds>'
-        f"<DistanceMeters>{metres / 2}</DistanceMeters><Track><Trackpoint><DistanceMeters>9</DistanceMeters></Trackpoint>"
-        f'</Track><Extensions><x:LX xmlns:x="e"><x:AvgRunCadence>{strides}</x:AvgRunCadence></x:LX></Extensions></Lap>'
-    )
-    return (
-        '<?xml version="1.0"?><TrainingCenterDatabase xmlns="http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2">'
-        f'<Activities><Activity Sport="{sport}"><Id>{start:%Y-%m-%dT%H:%M:%SZ}</Id>{lap * 2}</Activity></Activities>'
-        "</TrainingCenterDatabase>"
-    )
 
 
 def strava_rows(days=DAYS):
@@ -316,7 +304,9 @@ BROKEN = {
 @pytest.mark.parametrize("name", BROKEN)
 def test_one_damaged_file_among_good_ones_is_named_and_the_others_count(tmp_path, name):
     for at, day in enumerate(DAYS):
-        put(tmp_path, f"logs/R-3/{name[0]}{at}.fit", fit(session(datetime(day.year, day.month, day.day, 7, tzinfo=UTC))))
+        put(
+            tmp_path, f"logs/R-3/{name[0]}{at}.fit", fit(session(datetime(day.year, day.month, day.day, 7, tzinfo=UTC)))
+        )
     put(tmp_path, "logs/R-4.csv", PLAIN + plain("2026-05-31", 5))
     put(tmp_path, f"logs/R-3/{name}", BROKEN[name])
     written = write_loads(tmp_path / "logs", tmp_path / "loads.csv", Wish())
@@ -373,7 +363,11 @@ def sheet(folder, rows, formats=()):
 
 @pytest.mark.parametrize("form", ["[h]:mm:ss", "[hh]:mm:ss", "h:mm:ss"])
 def test_durations_of_a_workbook_are_read(tmp_path, form):
-    rows = [["date", "distance_km", "duration"], [date(2026, 5, 1), 8, timedelta(minutes=45)], [date(2026, 5, 3), 8, 0.05]]
+    rows = [
+        ["date", "distance_km", "duration"],
+        [date(2026, 5, 1), 8, timedelta(minutes=45)],
+        [date(2026, 5, 3), 8, 0.05],
+    ]
     runs = read_logs(sheet(tmp_path, rows, [("C", form)]), "R-1").entries["R-1"]
     assert [run.seconds for run in runs] == [2700, 4320]
 
@@ -393,7 +387,9 @@ def test_a_grid_of_days_below_weeks_is_read(tmp_path, days):
 @pytest.mark.parametrize("named", ["2026-W{}", "KW {}/2026", "Week {} 2026"])
 def test_a_grid_of_weeks_is_read_a_row_a_runner(tmp_path, named):
     header = ["runner_id", *(named.format(week) for week in range(17, 23))]
-    path = put(tmp_path, "a.csv", "\n".join([",".join(header), "R-1,20,20,20,20,20,30", "R-2,10,,10,10,oops,10"]) + "\n")
+    path = put(
+        tmp_path, "a.csv", "\n".join([",".join(header), "R-1,20,20,20,20,20,30", "R-2,10,,10,10,oops,10"]) + "\n"
+    )
     logs = read_logs(path, None, "km")
     load = load_of(logs.entries["R-1"], date(2026, 5, 31))
     assert load.values == {"weekly_distance_km": 20, "weekly_change_pct": 50}
@@ -423,7 +419,10 @@ def test_session_rpe_is_minutes_times_effort_summed_over_a_week(tmp_path):
 def test_the_weeks_of_a_curve_end_on_the_day_that_counts_and_say_what_the_loads_say():
     from pfps_ml.io.training_load import Activity
 
-    runs = [Activity(datetime(day.year, day.month, day.day), False, True, 16 if at == 0 else 8) for at, day in enumerate(DAYS)]
+    runs = [
+        Activity(datetime(day.year, day.month, day.day), False, True, 16 if at == 0 else 8)
+        for at, day in enumerate(DAYS)
+    ]
     table = load_curve({"R-1": runs}, DAYS[0]).frame()
     last, load = table.iloc[-1], load_of(runs, DAYS[0])
     assert (last["week_to"], last["longest_run_km"], last["distance_km"]) == ("2026-05-31", 16, 40)
