@@ -23,7 +23,9 @@ Roster = Annotated[
 Rosters = Annotated[
     Path,
     typer.Argument(
-        metavar="ROSTER", help="A roster, .csv, .xlsx or .parquet, or a folder of .parquet.", show_default=False
+        metavar="ROSTER",
+        help="A roster, .csv, .xlsx or .parquet, or a folder of .parquet or filled forms.",
+        show_default=False,
     ),
 ]
 Workers = Annotated[
@@ -53,6 +55,9 @@ Like = Annotated[
     Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")
 ]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
+FormOut = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The form, .xlsx or .html.")]
+Runners = Annotated[int, typer.Option("--runners", min=1, max=200, metavar="N", help="Columns for answers in .xlsx.")]
+Visit = Annotated[bool, typer.Option("--visit", help="Ask what a visit asks for, too.")]
 Answered = Annotated[
     Path,
     typer.Argument(metavar="SCORED", help="What `pfps score` wrote; or mended rows.", show_default=False),
@@ -119,6 +124,18 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
         _deliver_bytes(template_book(), out, WORKBOOK.ending)
     else:
         deliver(header(), out)
+
+
+@app.command(rich_help_panel=PHYSIO)
+def form(out: FormOut, runners: Runners = 1, visit: Visit = False) -> None:
+    """Write a questionnaire that a runner fills in: a workbook, or a page that works without a network."""
+    from pfps_ml.io.forms import form_book, form_page
+
+    page = out.suffix.lower() == ".html"
+    if page and runners > 1:
+        raise InputError(Message("form_runners_in_page"))
+    content = form_page(visit).encode() if page else form_book(runners, visit)
+    _deliver_bytes(content, out, ".xlsx", ".html")
 
 
 @app.command("map", rich_help_panel=PHYSIO)
