@@ -32,6 +32,7 @@ _ALL = (*_TABLES, *_RECORDINGS, ".json", ".xml", ".zip")
 _SHOWN = (".csv", ".xlsx", ".parquet", ".fit", ".gpx", ".tcx", ".zip")
 _SUMMARIES = frozenset({"activities.csv", "cardioactivities.csv"})  # of Strava, Garmin and Runkeeper
 _ROOTS = (*_SUMMARIES, "apple_health_export", "di_connect")
+_MOST_MEMBERS = 200_000  # files in an archive: photographs and routes of twenty years
 _PEEK = 1 << 16  # bytes in which Apple's export says what it is
 _BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError,
            OverflowError, RecursionError, LookupError)  # fmt: skip
@@ -215,6 +216,8 @@ def _members(path: Path, within: str, stack: ExitStack) -> Iterator[LogFile]:
     try:
         archive = stack.enter_context(zipfile.ZipFile(path))
         members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+        if len(members) > _MOST_MEMBERS:
+            raise ValueError("members")
     except _BROKEN:
         yield _on_disk(path, f"{within}.zip" if within else path.name, "", ".zip")
         return
@@ -265,7 +268,7 @@ class _Gathered:
         self.reading, self.runner, self.alone = reading, runner, alone
         self.entries, self.unknown = dict[str, list[Activity]](), Counter[str]()
         self.lost, self.aside, self.repeats, self.unsummed = list[Loss](), list[str](), list[str](), list[str]()
-        self.days, self.files = dict[str, tuple[date, date]](), 0
+        self.days, self.files, self.unpacked = dict[str, tuple[date, date]](), 0, 0
 
     def read(self, files: Sequence[LogFile]) -> None:
         """Read the files of one runner: tables first, which may sum up recordings that lie beside them."""
@@ -325,13 +328,22 @@ class _Gathered:
             raise InputError(Message("workbook_in_archive"))
         if file.path is not None and file.path.stat().st_size > limits().log:
             file.content()
-        table = table_of(file.path, b"" if file.path else file.content(), self.reading)
+        table = table_of(file.path, b"" if file.path else self.content(file), self.reading)
         return grid_of(table, self.reading) or read_export(table, self.reading)
+
+    def content(self, file: LogFile) -> bytes:
+        """Return the bytes of a file, if all that was unpacked so far is not too much."""
+        data = file.content()
+        self.unpacked += len(data) if file.path is None else 0
+        if self.unpacked > limits().export:
+            most = limits().export >> 20
+            raise TooLarge(Message("log_too_large", {"most": most, "megabytes": self.unpacked >> 20}))
+        return data
 
     def recording(self, file: LogFile) -> None:
         data = b""
         try:
-            data = file.content()
+            data = self.content(file)
             if file.ending == ".zip":
                 self.nested(file, data)
                 return

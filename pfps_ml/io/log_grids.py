@@ -1,9 +1,11 @@
 """Training logs that are grids: a row a week and a column a day, or a row a runner and a column a week or a day.
 
-A cell is a distance. A blank cell is a day, or a week, without a run: whoever keeps a grid fills in what was run.
+A cell is a distance. A blank day is one without a run: whoever keeps a grid fills in what was run. Of a blank week
+nothing is known.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from statistics import median
 
@@ -60,69 +62,81 @@ def _week(text: str, reading: Reading) -> date | None:
     return monday_of(year, named[1])
 
 
+@dataclass(frozen=True)
+class _Cells:
+    """What the cells of a grid say: the entries of each runner, and what cannot be read."""
+
+    table: Table
+    read: Read
+    entries: dict[str, list[Activity]] = field(default_factory=dict)
+    lost: list[Lost] = field(default_factory=list)
+
+    def add(self, whose: str, span: tuple[date, int], at: int, place: int) -> None:
+        """Add the activity of a cell: a blank day is one of rest, a blank week is a week of which nothing is known."""
+        cell, (first, days) = self.table.rows[at][place].strip(), span
+        blank = is_blank(cell)
+        rest = blank or plain(cell) in map(plain, words()["weekdays"]["rest"])
+        try:
+            km = 0.0 if rest else self.read(cell)
+        except ValueError:
+            self.lose(at, place, whose, first)
+            return
+        if is_likely(first):
+            start, run = datetime(first.year, first.month, first.day), km > 0 or (blank and days > 1)
+            self.entries.setdefault(whose.strip(), []).append(Activity(start, False, run, km or None, days=days))
+
+    def lose(self, at: int, place: int, whose: str = "", first: date | None = None) -> None:
+        code = "not_a_distance" if first else "not_a_date"
+        row = self.table.numbers[at]
+        fault = Fault(row, (self.table.header[place],), code, {"n": 1, "rows": str(row + 1)})
+        self.lost.append(Lost(fault, first, whose.strip()))
+
+    def export(self, at: int) -> Export:
+        """Return the grid as a log; `at` is a column of distances, which is named if they cannot be."""
+        rows = [one for activities in self.entries.values() for one in activities]
+        runs = [one.km / one.days for one in rows if one.km]
+        faults, name = list[Fault](), (self.table.header[at],)
+        if runs and median(runs) > USUAL:
+            faults.append(
+                Fault(None, name, "distances_unlikely", {"median": round(median(runs)), "most": round(USUAL)})
+            )
+        if 2 * len(self.lost) > len(rows):
+            wrong = sorted({one.fault.row or 0 for one in self.lost})
+            faults.append(Fault(None, name, "not_a_distance", {"n": len(self.lost), "rows": rows_shown(wrong)}))
+        if faults:
+            raise InputError(Message("log_faulty"), faults)
+        misfits = (Lost(Fault(at, (), "row_of_other_columns", {"rows": str(at + 1)})) for at in self.table.misfits)
+        return Export("grid", self.entries, (*self.lost, *misfits))
+
+
 def _weeks_below(table: Table, reading: Reading, days: Mapping[int, int], week: int) -> Export:
-    firsts = [_week(cell, reading) for cell in table.column(week)]
     runner = next((at for at, name in enumerate(table.header) if plain(name) in columns_of("runner")), None)
-    entries, lost = dict[str, list[Activity]](), list[Lost]()
-    read = _grid_reader(table, reading, next(iter(days)))
-    for at, (first, whose) in enumerate(zip(firsts, table.column(runner), strict=True)):
+    cells = _Cells(table, _reader(table, reading, next(iter(days))))
+    for at, (text, whose) in enumerate(zip(table.column(week), table.column(runner), strict=True)):
+        first = _week(text, reading)
         if first is None:
-            lost.append(Lost(Fault(at, (table.header[week],), "not_a_date", {"n": 1, "rows": str(at + 1)})))
+            cells.lose(at, week, whose)
             continue
         for place, offset in days.items():
-            _add(entries, lost, whose, (week_of(first) + offset * _DAY, 1), read, table, at, place)
-    return _grid_export(table, entries, lost, next(iter(days)))
+            cells.add(whose, (week_of(first) + offset * _DAY, 1), at, place)
+    return cells.export(next(iter(days)))
 
 
 def _cells_of(table: Table, reading: Reading, runner: int | None, spans: Mapping[int, date], length: int) -> Export:
     if not length:
         raise InputError(Message("log_faulty"), [Fault(None, (), "grid_uneven")])
-    entries, lost = dict[str, list[Activity]](), list[Lost]()
-    read = _grid_reader(table, reading, next(iter(spans)))
+    cells = _Cells(table, _reader(table, reading, next(iter(spans))))
     for at, whose in enumerate(table.column(runner)):
         for place, first in spans.items():
-            _add(entries, lost, whose, (first, length), read, table, at, place)
-    return _grid_export(table, entries, lost, next(iter(spans)))
+            cells.add(whose, (first, length), at, place)
+    return cells.export(next(iter(spans)))
 
 
-def _grid_reader(table: Table, reading: Reading, at: int) -> Read:
+def _reader(table: Table, reading: Reading, at: int) -> Read:
     unit = distance_unit(unit_in(table.header[at])[1]) or reading.units or ""
     if not unit:
         raise InputError(Message("log_faulty"), [Fault(None, (table.header[at],), "unit_of_distances_unknown")])
     return lambda text: KM[unit] * number(text, table.decimal_comma)
-
-
-def _add(  # noqa: PLR0913, PLR0917
-    entries: dict[str, list[Activity]], lost: list[Lost], whose: str, span: tuple[date, int], read: Read, table: Table,
-    at: int, place: int,
-) -> None:  # fmt: skip
-    """Add the activity of a cell of a grid; a blank one is a day, or a week, of rest."""
-    cell, (first, days) = table.rows[at][place].strip(), span
-    rest = is_blank(cell) or plain(cell) in map(plain, words()["weekdays"]["rest"])
-    try:
-        km = 0.0 if rest else read(cell)
-    except ValueError:
-        fault = Fault(at, (table.header[place],), "not_a_distance", {"n": 1, "rows": str(at + 1)})
-        lost.append(Lost(fault, first, whose.strip()))
-        return
-    if is_likely(first):
-        start = datetime(first.year, first.month, first.day)
-        entries.setdefault(whose.strip(), []).append(Activity(start, False, km > 0, km or None, days=days))
-
-
-def _grid_export(table: Table, entries: dict[str, list[Activity]], lost: list[Lost], at: int) -> Export:
-    rows = [one for activities in entries.values() for one in activities]
-    runs = sorted(one.km for one in rows if one.km)
-    faults, named = list[Fault](), dict[str, object]()
-    if runs and median(runs) > USUAL * (2 if any(one.days > 1 for one in rows) else 1):
-        named = {"median": round(median(runs)), "most": round(USUAL)}
-        faults.append(Fault(None, (table.header[at],), "distances_unlikely", named))
-    if 2 * len(lost) > len(rows):
-        named = {"n": len(lost), "rows": rows_shown(sorted({one.fault.row or 0 for one in lost}))}
-        faults.append(Fault(None, (table.header[at],), "not_a_distance", named))
-    if faults:
-        raise InputError(Message("log_faulty"), faults)
-    return Export("grid", entries, tuple(lost))
 
 
 __all__ = ["grid_of"]

@@ -114,8 +114,8 @@ class Load:
     runs, others, twice
         Entries up to that day: runs, other sports and days of rest, and runs that were recorded twice (left out).
     session_rpe
-        Session-RPE load a week (minutes times RPE, summed over all sports) in the four weeks before the last; None if
-        no entry of theirs has both.
+        Session-RPE load of runs a week (minutes times RPE, summed) in the four weeks before the last; None if no run of
+        theirs has both.
     """
 
     at: date

@@ -113,7 +113,7 @@ def write_loads(log: Path, out: Path, wish: Wish) -> Written:
     check_output(out, ENDINGS)
     check_apart(out, *_paths(log))
     logs = read_logs(log, wish.runner, wish.units, wish.reading)
-    at = wish.at or max(activity.day for activity in days_of(logs))
+    at = wish.at or max(activity.last for activity in days_of(logs))
     loads = {runner: load_of(activities, at) for runner, activities in sorted(logs.entries.items())}
     lines = [("files read", f"{logs.files:,}")]
     lines += _named("other files, left aside", logs.aside)

@@ -340,6 +340,10 @@ def test_what_becomes_too_large_is_refused_while_it_is_unpacked(tmp_path):
     with limited(log=1 << 20):
         [loss] = read_logs(tmp_path).lost
     assert (loss.name, loss.fault.code) == ("R-1/bomb.gpx.gz", "log_too_large")
+    for at in range(4):
+        put(tmp_path, f"R-1/{at}.gpx.gz", gzip.compress(gpx(START).encode()))
+    with limited(export=2_500):  # all together
+        assert {loss.fault.code for loss in read_logs(tmp_path).lost} == {"log_too_large"}
 
 
 def test_a_table_that_is_no_log_is_lost_if_it_is_all_that_there_is_of_a_runner(tmp_path):
@@ -395,6 +399,9 @@ def test_a_grid_of_weeks_is_read_a_row_a_runner(tmp_path, named):
     assert load.values == {"weekly_distance_km": 20, "weekly_change_pct": 50}
     assert load.reasons["longest_run_spike_pct"].code == load.reasons["sessions_per_week"].code == "load_runs_summed_up"
     assert [(loss.runner, loss.weeks) for loss in logs.lost] == [("R-2", "week of 2026-05-18")]
+    assert load_of(logs.entries["R-2"], date(2026, 5, 24)).reasons["weekly_distance_km"].code == "load_distance_unknown"
+    write_loads(path, tmp_path / "loads.csv", Wish(units="km"))
+    assert cells(tmp_path / "loads.csv")[0]["at"] == "2026-05-31"  # the last day of the last week
     assert load_of(logs.entries["R-1"], date(2026, 5, 29)).reasons["weekly_distance_km"].code == "load_week_cut"
 
 
