@@ -26,6 +26,7 @@ from pfps_ml.core import (
 )
 from pfps_ml.domain import ACCOUNT, ARMS, STATUSES, Checked, added_by_scoring
 from pfps_ml.io.cells import texts
+from pfps_ml.io.csv_chunks import SHAPE_CODES
 from pfps_ml.io.output_writer import Draft, join, read_draft, write_draft
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece, written_format
 from pfps_ml.io.roster import NAMES
@@ -186,8 +187,8 @@ def merge_mended(
     check_apart(out, mended)
     if out.exists() and not replace:
         raise OutputError(Message("output_exists", {"path": str(out)}))
-    there, here = read_draft(roster, mapping), read_draft(mended, mapping)
-    if faults := [*_other_columns(there, here), *_other_ids(there, here)]:
+    there, here = read_draft(roster, mapping, with_misfits=True), read_draft(mended, mapping)
+    if faults := [*_other_columns(there, here), *_other_ids(there, here), *_misfits(there, here)]:
         raise InvalidInput(Message("mended_misfit", {"n": len(faults)}), faults)
     places = {text: at for at, text in enumerate(here.ids)}
     rows = [places.get(text, -1) if isinstance(text, str) else -1 for text in there.ids]
@@ -217,6 +218,27 @@ def _other_ids(there: Draft, here: Draft) -> Iterator[Fault]:
     for code, rows in wrong.items():
         if rows:
             yield Fault(rows[0], ("runner_id",), code, {"n": len(rows), "rows": rows_shown(rows)})
+
+
+def _misfits(there: Draft, here: Draft) -> Iterator[Fault]:
+    """Yield the rows whose cells may stand in wrong columns: of the roster, if no mended row replaces them, or mended.
+
+    A mended row says in its account that it did not fit; who has looked at it clears its `status`.
+    """
+    mended = set(here.ids.dropna())
+    if rows := [at for at in there.misfits if there.ids[at] not in mended]:
+        yield Fault(rows[0], (), "rows_of_other_columns", {"n": len(rows), "rows": rows_shown(rows)})
+    names = here.table.column_names
+    if {"status", "problem_codes"} <= set(names):
+        columns = (here.table.column(name).combine_chunks() for name in ("status", "problem_codes"))
+        account = list(zip(*(texts(column).to_pylist() for column in columns), strict=True))
+        shapes = [at for at, (status, codes) in enumerate(account) if status and _of_shape(codes)]
+        if shapes:
+            yield Fault(shapes[0], ("status",), "mended_shape", {"n": len(shapes), "rows": rows_shown(shapes)})
+
+
+def _of_shape(codes: str | None) -> bool:
+    return not set(SHAPE_CODES).isdisjoint((codes or "").split(", "))
 
 
 def _merged(there: Draft, here: Draft, rows: list[int]) -> tuple[Any, int]:

@@ -144,3 +144,21 @@ def test_mended_rows_are_put_back_through_the_map_of_their_roster(tmp_path):
     put_back(tmp_path, text.splitlines()[0] + "\n" + ROW.format("R-2"), mapping=tmp_path / "map.toml")
     assert cells(tmp_path / "whole.csv")[1]["Spieler"] == "R-2"
     assert "3O" not in (tmp_path / "whole.csv").read_text()
+
+
+def test_a_row_that_did_not_fit_the_header_is_put_back_once_somebody_has_looked_at_it(tmp_path, bundle):
+    text = GOOD + "R-8,Club,30,female\n" + "R-9,Club,30,female,1,2,3,4,5,6\n"
+    score_roster(roster(tmp_path, text), tmp_path / "scored.csv", bundle)
+    repeat_problems(tmp_path / "scored.csv", tmp_path / "mend.csv")
+    mended = (tmp_path / "mend.csv").read_text()
+    with pytest.raises(InvalidInput) as caught:
+        put_back(tmp_path, mended)
+    assert [fault.code for fault in caught.value.faults] == ["mended_shape"]
+    names = mended.splitlines()[0]
+    eight, nine = (f"{ROW.format(name).strip()},,,\n" for name in ("R-8", "R-9"))
+    with pytest.raises(InvalidInput) as caught:  # one of two rows that do not fit is not mended
+        put_back(tmp_path, f"{names}\n{eight}")
+    assert [fault.code for fault in caught.value.faults] == ["rows_of_other_columns"]
+    put_back(tmp_path, f"{names}\n{eight}{nine}")
+    score_roster(tmp_path / "whole.csv", tmp_path / "again.csv", bundle)
+    assert {row["status"] for row in cells(tmp_path / "again.csv")} == {"scored"}
