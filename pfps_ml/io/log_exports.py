@@ -26,6 +26,7 @@ from pfps_ml.io.training_load import KM, Activity, clock, pace_fault, paces
 
 _WORDS = Path(synonyms.__file__).with_name("log_words.toml")
 _FARTHEST = 320.0  # km: nobody has run farther in 24 hours
+_WITH_UNIT = re.compile(r"(.*\d)\s*([^\W\d_]+)")
 _SHORTEST = 400  # m: a distance on a track of as much or more is no number of kilometres
 USUAL = 100.0  # km: no runner's median run is longer
 Read = Callable[[str], float]
@@ -253,7 +254,8 @@ def unit_in(name: str) -> tuple[str, str]:
         return plain(head.replace("_", " ")), plain(tail)
     every = plain(name.replace("_", " ")).split()
     if every and every[-1] in units:
-        return " ".join(every[:-1]) or every[-1], every[-1]
+        rest = every[:-2] if every[-2:-1] in (["in"], ["en"]) else every[:-1]  # Distanz in km
+        return " ".join(rest) or every[-1], every[-1]
     return plain(name.replace("_", " ")), ""
 
 
@@ -352,7 +354,7 @@ class _Log:
         timed: Read = (lambda text: seconds * plain_number(text)) if seconds else duration
         steps: Read = lambda text: self.layout.feet * plain_number(text)  # noqa: E731
         return [
-            ("distance", lambda text: km * plain_number(text), "not_a_distance"),
+            ("distance", lambda text: _distance(text, km, plain_number), "not_a_distance"),
             ("duration", timed, "not_a_plain_number" if seconds else "not_a_duration"),
             ("cadence", steps, "not_a_plain_number"), ("effort", plain_number, "not_a_plain_number"),
         ]  # fmt: skip
@@ -442,6 +444,13 @@ class _Log:
         endings = (".gpx", ".fit", ".tcx", ".gpx.gz", ".fit.gz", ".tcx.gz")
         named = (cell.strip() for row in self.table.rows for cell in row if cell.strip().lower().endswith(endings))
         return frozenset(name.rpartition("/")[2] for name in named)
+
+
+def _distance(text: str, km: float, read: Read) -> float:
+    """Return the km of a cell, which may say its own unit: `8 km`."""
+    match = _WITH_UNIT.fullmatch(text.strip())
+    unit = distance_unit(plain(match[2])) if match else ""
+    return KM[unit] * read(match[1]) if match and unit else km * read(text)
 
 
 def _numbers(

@@ -468,3 +468,13 @@ def test_loads_of_a_runner_of_whom_nothing_could_be_read_are_blank(tmp_path):
     write_loads(tmp_path / "logs", tmp_path / "loads.csv", Wish())
     second = cells(tmp_path / "loads.csv")[1]
     assert [second[name] for name in FIGURES] == [""] * 5 and second["not_read"].startswith("R-2.fit")
+
+
+@pytest.mark.parametrize("text", [
+    "Datum,Distanz in km,Zeit\n2026-05-01,8.5,45:00\n", "Timestamp,Distance (m),Duration (s)\n2026-05-01T07:00:00,8500,2700\n",
+    "Date,Activity,Distance,Duration\n2026-05-01,Easy run,8.5 km,45 min\n", "Datum\tkm\tDauer\n01.05.2026\t8,5\t0:45:00\n",
+    "Fecha;Distancia (km);Duración\n01/05/2026;8,5;45:00\n13/05/2026;9;50:00\n",
+])  # fmt: skip
+def test_diaries_say_their_units_in_many_ways(tmp_path, text):
+    run = read_logs(put(tmp_path, "a.csv", text), "R-1", "mi").entries["R-1"][0]
+    assert (run.day, run.run, run.km, run.seconds) == (date(2026, 5, 1), True, 8.5, 2700)
