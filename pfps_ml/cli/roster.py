@@ -246,10 +246,10 @@ def load(  # noqa: PLR0913, PLR0917
         written = write_loads(log, out, Wish(runner, units, at and at.date(), into, replace, mapping, reading))
         pictures = write_curve(written.logs.entries, written.at, curve) if curve else []
     show_lines(written.lines, out)
-    for picture in pictures:
-        Console().print(f"Written: {picture}", markup=False, highlight=False, soft_wrap=True)
-    if written.lost:
-        raise PartlyDone(Message("logs_partly_read", {"n": len(written.lost)}))
+    for line in (*(f"Written: {picture}" for picture in pictures), *written.notes):
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    if lost := written.logs.lost:
+        raise PartlyDone(Message("logs_partly_read", {"n": len(lost)}))
 
 
 @app.command(rich_help_panel=PHYSIO)

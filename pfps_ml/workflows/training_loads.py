@@ -84,10 +84,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Written:
-    """What `write_loads` did: lines for a person, what could not be read, and what was read, up to which day."""
+    """What `write_loads` did: counts, a line for each file that did not count, and what was read, up to which day."""
 
     lines: Lines
-    lost: tuple[Loss, ...]
+    notes: list[str]
     logs: Logs
     at: date
 
@@ -116,8 +116,8 @@ def write_loads(log: Path, out: Path, wish: Wish) -> Written:
     at = wish.at or max(activity.last for activity in days_of(logs))
     loads = {runner: load_of(activities, at) for runner, activities in sorted(logs.entries.items())}
     lines = [("files read", f"{logs.files:,}")]
-    lines += _named("other files, left aside", logs.aside)
-    lines += _named("read without a sum to check", logs.unsummed, "may be damaged")
+    lines += [("other files, left aside", f"{len(logs.aside):,}")] * bool(logs.aside)
+    lines += [("parts not read", f"{len(logs.lost):,}")] * bool(logs.lost)
     lines += [("recordings not read, a table has their runs", f"{len(logs.repeats):,}")] * bool(logs.repeats)
     lines += [("runners", f"{len(loads):,}"), ("at", f"{at}" + ("" if wish.at else ", the last day of the logs"))]
     lines += _entries(loads, logs.unlikely)
@@ -126,29 +126,29 @@ def write_loads(log: Path, out: Path, wish: Wish) -> Written:
     if wish.roster:
         table, dialect, filled = fill(wish, wish.roster, loads)
     write_draft(out, table, dialect)
-    return Written([*lines, *filled, *_losses(logs.lost)], logs.lost, logs, at)
+    return Written([*lines, *filled], _notes(logs), logs, at)
 
 
 def _paths(log: Path) -> list[Path]:
     return [path for path in log.rglob("*") if path.is_file()] if log.is_dir() else [log]
 
 
-def _named(what: str, names: Sequence[str], why: str = "no log") -> Lines:
-    shown = [(f"  {name}", why) for name in names[:_LISTED]]
-    more = [("  and more", f"{len(names) - _LISTED:,}")] * (len(names) > _LISTED)
-    return [(what, f"{len(names):,}"), *shown, *more] if names else []
+def _notes(logs: Logs) -> list[str]:
+    """Return a line of its own for each file that was left aside, and each part that was not read, with its weeks."""
+    aside = [f"Left aside, no log: {name}" for name in logs.aside]
+    unsummed = [f"Read without a sum to check, may be damaged: {name}" for name in logs.unsummed]
+    lost = [f"Not read: {loss.where}, of {loss.runner}, {loss.weeks}: {loss.fault.line}" for loss in logs.lost]
+    return [*_listed(aside), *_listed(unsummed), *_listed(lost)]
+
+
+def _listed(notes: list[str]) -> list[str]:
+    more = len(notes) - _LISTED
+    return [*notes[:_LISTED], f"... and {more:,} more of these"] if more > 0 else notes
 
 
 def _sports_shown(logs: Logs) -> str:
     names = ", ".join(list(logs.unknown_sports)[:10])
     return f"{sum(logs.unknown_sports.values()):,} ({names}): not counted as runs; --sport NAME if one is"
-
-
-def _losses(lost: Sequence[Loss]) -> Lines:
-    """Return a line a loss, with the runner and the weeks that it is about: their figures may be too low."""
-    shown = [(f"  {loss.where}, of {loss.runner}, {loss.weeks}", loss.fault.line) for loss in lost[:_LISTED]]
-    more = [("  and more, in the column not_read", f"{len(lost) - _LISTED:,}")] * (len(lost) > _LISTED)
-    return [("not read", f"{len(lost):,}"), *shown, *more] if lost else []
 
 
 def fill(wish: Wish, roster: Path, loads: Loads) -> tuple[Any, Dialect, Lines]:

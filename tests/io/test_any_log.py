@@ -186,11 +186,11 @@ def is_read_or_named(folder, seed):
     (logs / "R-2.csv").write_text(PLAIN + plain("2026-05-31", 5))
     written = write_loads(logs, folder / "loads.csv", Wish(units="km"))
     found = written.logs
-    lost = {loss.name for loss in written.lost if loss.runner == "R-1"}
+    lost = {loss.name for loss in written.logs.lost if loss.runner == "R-1"}
     beside = (*found.aside, *found.repeats)
     assert len(found.entries["R-2"]) == 1, seed
     assert found.entries.get("R-1") or lost or any(one.startswith("R-1/") for one in beside), (seed, name)
-    assert all(loss.runner and loss.fault.text for loss in written.lost), seed
+    assert all(loss.runner and loss.fault.text for loss in written.logs.lost), seed
 
 
 def test_sixty_fuzzed_logs_are_read_or_named(tmp_path):

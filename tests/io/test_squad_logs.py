@@ -289,7 +289,7 @@ def test_a_cell_with_an_error_costs_its_activity_which_is_named(tmp_path):
     [row] = cells(tmp_path / "loads.csv")
     assert row["not_read"] == f"R-7.csv row {len(DAYS) + 1} (week of 2026-05-18)"
     assert float(row["weekly_distance_km"]) == 28 and int(row["runs"]) == len(DAYS)
-    assert any("R-7" in what and "week of 2026-05-18" in what for what, _ in written.lines)
+    assert any("R-7" in note and "week of 2026-05-18" in note for note in written.notes)
 
 
 BROKEN = {
@@ -313,7 +313,7 @@ def test_one_damaged_file_among_good_ones_is_named_and_the_others_count(tmp_path
     three, four = cells(tmp_path / "loads.csv")
     assert three["not_read"].startswith(f"R-3/{name} (") and four["not_read"] == ""
     assert float(three["weekly_distance_km"]) == 35 and int(three["runs"]) == len(DAYS)
-    assert [(loss.name, loss.runner) for loss in written.lost] == [(f"R-3/{name}", "R-3")]
+    assert [(loss.name, loss.runner) for loss in written.logs.lost] == [(f"R-3/{name}", "R-3")]
 
 
 def test_the_weeks_of_a_lost_recording_are_those_its_bytes_its_name_or_its_neighbours_tell(tmp_path):
