@@ -15,7 +15,7 @@ import io
 import tempfile
 import zlib
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,8 +27,8 @@ from babel import Locale
 from pfps_ml.core import InputError, generator
 from pfps_ml.core.console import command, say, table
 from pfps_ml.domain import BY_NAME, side_rule
-from pfps_ml.io.mapping_dialogue import map_text
-from pfps_ml.io.mapping_suggestions import Proposed, propose
+from pfps_ml.io.mapping_dialogue import LEAVE, map_text
+from pfps_ml.io.mapping_suggestions import Proposal, Proposed, propose
 from pfps_ml.io.readers import open_source
 from pfps_ml.io.roster import NAMES, read_roster
 
@@ -505,6 +505,13 @@ def outcome(column: Made, proposed: Proposed, values: pd.DataFrame) -> str:
     return "read" if np.allclose(values[column.field], column.true, atol=0.02, rtol=0.002) else "wrong"
 
 
+def _unasked(proposed: Proposed) -> Proposed:
+    """Return a proposal that leaves out what is asked about: what is read without a question is what counts."""
+    columns = [Proposal(column.column, declared={LEAVE: True}, others=column.others) if column.questions else column
+               for column in proposed.columns]  # fmt: skip
+    return replace(proposed, columns=tuple(columns))
+
+
 def tally(columns: int, seed: int = 20_260_901) -> pd.DataFrame:
     """Return one row a column: its names, whether its words were held out, and what became of it."""
     rng, rows = generator(seed, "roster names"), list[dict[str, Any]]()
@@ -514,7 +521,7 @@ def tally(columns: int, seed: int = 20_260_901) -> pd.DataFrame:
             tongue, made = made_roster(rng)
             (folder / "roster.csv").write_text(csv_of(made), encoding="utf-8")
             proposed = propose(open_source(folder / "roster.csv", NAMES), None, _DAY)
-            (folder / "map.toml").write_text(map_text(proposed), encoding="utf-8")
+            (folder / "map.toml").write_text(map_text(_unasked(proposed)), encoding="utf-8")
             try:
                 values = read_roster(folder / "roster.csv", folder / "map.toml" if proposed.needed else None).values
             except InputError:  # refused in words: nothing is wrong without one

@@ -67,6 +67,7 @@ KEYS = ("from", "missing", "levels", "factor", "decimal", "lever_arm_m", "per_kg
 BORN = ("day first", "month first", "year first", "serial")
 COMBINE = ("lowest", "highest", "mean", "any")
 NOTATIONS = {"feet.inches": ("cm", 12), "stone.pounds": ("kg", 14)}  # by their field's unit; how many are one more
+OPEN = "?"  # in place of what somebody must say: no map is read that still has it
 LEVER_ARMS = (0.05, 1.2)  # metres: a leg is no longer, and a pad no nearer
 
 
@@ -498,7 +499,9 @@ def _years(day: dt.date, on: dt.date) -> int:
 def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
     for column in mapping.columns:
         for name in (column.source, *column.others):
-            if name not in header:
+            if name not in header and name == OPEN:
+                yield Fault(None, (column.field,), "map_unanswered", {"field": column.field})
+            elif name not in header:
                 yield Fault(None, (column.field,), "map_column_missing", {"name": name})
         if column.field in header and column.field not in {*mapping.sources, *mapping.other_sides, *mapping.leave}:
             yield Fault(None, (column.field,), "map_field_twice")
@@ -513,6 +516,6 @@ def _misfits(header: list[str], mapping: Mapping) -> Iterator[Fault]:
 
 
 __all__ = [
-    "BORN", "COMBINE", "KEYS", "LEVER_ARMS", "NOTATIONS", "Column", "Mapping", "birth_date", "column_of",
+    "BORN", "COMBINE", "KEYS", "LEVER_ARMS", "NOTATIONS", "OPEN", "Column", "Mapping", "birth_date", "column_of",
     "combined", "constants_in", "load_mapping", "rename", "sides_of", "spec_faults", "times_in", "translate",
 ]  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any
 from pfps_ml.core import InputError, InvalidInput, Message
 from pfps_ml.domain import BY_NAME, YES_NO, Field
 from pfps_ml.domain.synonyms import facts, plain, units_of
-from pfps_ml.io.mapping import BORN, LEVER_ARMS, load_mapping
+from pfps_ml.io.mapping import BORN, LEVER_ARMS, OPEN, load_mapping
 from pfps_ml.io.mapping_suggestions import Proposal, Proposed
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -289,6 +289,51 @@ def answers(proposed: Proposed, read: Callable[[str], str] | None, show: Callabl
     return proposed
 
 
+def with_answers(proposed: Proposed, given: object) -> Proposed:
+    """Return a proposal with the answers that a program sends, in their order.
+
+    Parameters
+    ----------
+    given
+        Objects with the `id` of a question and its `answer`, as `json.loads` returns them.
+
+    Raises
+    ------
+    InputError
+        If they have another shape, or one answers no open question. No cell and no name of the file is in its text.
+    """
+    if not isinstance(given, list) or not all(map(_is_answer, given)):
+        raise InputError(Message("answers_unreadable"))
+    for place, answer in enumerate(given, start=1):
+        question = next((each for each in questions_of(proposed) if each.id == answer["id"]), None)
+        try:
+            if question is None:
+                raise InputError(Message("answer_invalid", {"choices": ()}))
+            proposed = answered(proposed, question, answer["answer"])
+        except InputError as error:
+            raise InputError(Message("answer_of_list_invalid", {"place": place})) from error
+    return proposed
+
+
+def _is_answer(given: object) -> bool:
+    return (
+        isinstance(given, dict) and set(given) == {"id", "answer"} and all(isinstance(v, str) for v in given.values())
+    )
+
+
+def dialogue_of(proposed: Proposed) -> dict[str, Any]:
+    """Return a proposal as JSON values: the open questions, the map so far, what each column is read as, and the rest.
+
+    `needed` says whether a map is needed at all; `unread` are the columns that are no field that we know.
+    """
+    columns = [{"columns": list(column.columns), "field": column.field, "samples": list(column.samples),
+                "open": bool(column.questions), "notes": [note.text for note in column.notes]}
+               for column in proposed.columns if column.field]  # fmt: skip
+    return {"needed": proposed.needed, "questions": [question.as_dict() for question in questions_of(proposed)],
+            "columns": columns, "unread": unread_of(proposed), "map": map_text(proposed),
+            "no_runners": [{"row": row, "text": text} for row, text in proposed.no_runners]}  # fmt: skip
+
+
 def _shown(question: Question, left: int) -> Iterator[str]:
     yield ""
     yield f"{left}. {', '.join(map(_in_comment, question.columns))}: {question.text}"
@@ -371,14 +416,10 @@ def map_text(proposed: Proposed) -> str:
         event = {"column": proposed.events[0], "value": proposed.event or proposed.events[1]}
         lines += ["# ASKED: " + Message("ask_event").text] if proposed.event is None else []
         lines.append(f"{'# ' if proposed.event is None else ''}event = {_toml(event)}")
-    left = [
-        name
-        for column in proposed.columns
-        if column.questions or LEAVE in (column.declared or {})
-        for name in column.columns
-    ]
+    left = [name for column in proposed.columns if _is_left(column) for name in column.columns]
     if left:
         lines.append(f"leave = {_toml(left)}")
+    lines += _sore(proposed)
     for column in proposed.columns:
         if column.field and (column.questions or column.declared is not None):
             lines += ["", *_lines(column)]
@@ -390,24 +431,54 @@ def map_text(proposed: Proposed) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _is_left(column: Proposal) -> bool:
+    """Return whether a map leaves a column out; one that may say who has a sore knee is left out on purpose alone."""
+    return LEAVE in (column.declared or {}) or bool(column.questions and column.field != _PAIN)
+
+
+def _sore(proposed: Proposed) -> Iterator[str]:
+    """Yield what keeps a map from being read until somebody has said which column is knee pain now, or that none is."""
+    asked = [name for column in proposed.columns if column.field == _PAIN and column.questions
+             for name in column.columns]  # fmt: skip
+    if asked:
+        yield ""
+        yield f"# ASKED: which column says who has knee pain now: {', '.join(map(_in_comment, asked))}?"
+        yield "# Nobody is scored before: a runner in pain is no runner without. `pfps map ROSTER --ask` asks. By hand:"
+        yield "# write the column in place of the ? (its levels stand below), or take this table out and write each of"
+        yield "# these columns into `leave`."
+        yield f"[columns.{_PAIN}]"
+        yield f"from = {_toml(OPEN)}"
+
+
+def unread_of(proposed: Proposed) -> list[str]:
+    """Return the columns that are no field that we know, and that nobody has left out."""
+    return [column.column for column in proposed.columns if not column.field and LEAVE not in (column.declared or {})]
+
+
 def _unread(proposed: Proposed) -> Iterator[str]:
     """Yield a stanza for each column that is not read, to be filled in."""
-    unread = [column for column in proposed.columns if not column.field and LEAVE not in (column.declared or {})]
+    unread = unread_of(proposed)
     if unread:
         yield ""
-        yield "# NOT READ. If one of these is a field: take the # away, name the field, and see docs/MAPPING.md. If it"
-        yield "# is none on purpose, write its name into `leave` above."
-    for column in unread:
+        yield "# NOT READ are the columns below. docs/MAPPING.md explains every key by an example."
+        yield "# - It is a field: take the # away, and write the field (`pfps dictionary`) in place of FIELD."
+        yield "# - It is none, on purpose: write its name into `leave`."
+        yield "# - A field that is the same for everybody needs no column: value = ... in place of from = ..."
+    for name in unread:
+        yield "#"
         yield "# [columns.FIELD]"
-        yield f"# from = {_toml(column.column)}"
+        yield f"# from = {_toml(name)}"
+        yield '# levels = { "their word" = "yes", "their other word" = "no" }   # if the words of a choice are not read'
+        yield f"# or: leave = [{_toml(name)}]"
 
 
 def _lines(column: Proposal) -> Iterable[str]:
     source = column.column if not column.others else list(column.columns)
     declared = {**({"from": source} if column.column else {}), **(column.declared or {})}
     hash_ = "# " if column.questions else ""
+    then = "" if column.field == _PAIN else " Then take the # away, and the name out of `leave` above."
     for question in column.questions:
-        yield f"# ASKED: {_in_comment(question.text)} Then take the # away, and the name out of `leave` above."
+        yield f"# ASKED: {_in_comment(question.text)}{then}"
     yield f"{hash_}[columns.{column.field}]"
     for note in column.notes:
         yield f"# {_in_comment(note.text)}"
@@ -432,4 +503,7 @@ def _toml(value: Any) -> str:
     )
 
 
-__all__ = ["LEAVE", "Question", "answered", "answers", "like", "map_text", "questions_of"]
+__all__ = [
+    "LEAVE", "Question", "answered", "answers", "dialogue_of", "like", "map_text", "questions_of", "unread_of",
+    "with_answers",
+]  # fmt: skip

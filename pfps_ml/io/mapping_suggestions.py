@@ -39,12 +39,11 @@ from pfps_ml.io.column_matching import (
     surely_named,
     unit_in,
 )
-from pfps_ml.io.mapping import NOTATIONS, birth_date
+from pfps_ml.io.mapping import NOTATIONS, OPEN, birth_date
 from pfps_ml.io.readers import Size, Source, pieces, read_piece
 
 _FITS = 0.9  # of the values, for a unit to be theirs
 _READABLE = 0.5  # of the cells: of a column that is less readable, somebody is asked
-OPEN = "?"  # in place of what somebody must say: no map is read that still has it
 _PAIN = "current_knee_pain"
 _CODES = frozenset("012")  # that forms have for levels; each form has others
 _MOST_CODES = 12  # different cells of a choice that somebody may be asked about
@@ -566,4 +565,4 @@ def _sample_cells(column: Any) -> Counter[str]:
     return Counter({cell: count for cell, count in counts.items() if cell.lower() not in MISSING})
 
 
-__all__ = ["OPEN", "SAMPLES", "Guess", "Proposal", "Proposed", "guess_birth", "guess_levels", "guess_number", "propose"]
+__all__ = ["SAMPLES", "Guess", "Proposal", "Proposed", "guess_birth", "guess_levels", "guess_number", "propose"]

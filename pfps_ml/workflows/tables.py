@@ -125,8 +125,22 @@ def show_proposal(proposed: "Proposed") -> None:
         console.print(f"Not read until the map answers what is ASKED: {questions} column(s).", style="bold")
     for name in proposed.lacking:
         console.print(f"No column seems to be {name}, which is required.", style="bold")
+    _show_unread(proposed, console)
     if not proposed.needed:
         console.print("Every column has the dictionary's name, levels and unit: no map is needed.")
+
+
+def _show_unread(proposed: "Proposed", console: Console) -> None:
+    from pfps_ml.io.mapping_dialogue import unread_of
+
+    if unread := unread_of(proposed):
+        for line in (
+            f"Not read, and passed through: {', '.join(' '.join(name.split()) for name in unread)}.",
+            "- It is a field: fill in its lines in the map; `levels` says what the words of a choice mean.",
+            "- It is none, on purpose: name it in `leave`. A field that is the same for everybody: `value`.",
+            "- docs/MAPPING.md explains every key by an example.",
+        ):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def _proposal_cells(column: "Proposal") -> tuple[str, str, str]:

@@ -5,8 +5,7 @@ import datetime as dt
 import pytest
 
 from pfps_ml.core.messages import Message
-from pfps_ml.io.mapping import spec_faults
-from pfps_ml.io.mapping_suggestions import OPEN
+from pfps_ml.io.mapping import OPEN, spec_faults
 from tests.io.proposed import TODAY, column
 
 
