@@ -14,6 +14,7 @@ ROSTER, SQUAD, LOGS = EXAMPLES / "roster.csv", EXAMPLES / "squad.csv", EXAMPLES 
 # what each command is asked, less -o, and the ending of what it writes
 ASKED = {
     "template": ([], ".csv"),
+    "form": ([], ".html"),
     "map": ([EXAMPLES / "squad.xlsx"], ".toml"),
     "score": ([ROSTER, "--bundle", "BUNDLE"], ".csv"),
     "rejected": (["SCORED"], ".csv"),

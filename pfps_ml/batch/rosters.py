@@ -45,6 +45,7 @@ from pfps_ml.core import (
 )
 from pfps_ml.io import mapping as maps
 from pfps_ml.io.duplicates import Shared, find_shared
+from pfps_ml.io.forms import is_answers
 from pfps_ml.io.readers import PARQUET, format_of, pieces
 from pfps_ml.io.roster import Summary
 from pfps_ml.model import Bundle, digest, dump
@@ -359,7 +360,8 @@ def score_roster(
     Parameters
     ----------
     source, mapping
-        As for `pfps_ml.io.roster.read_roster`; or a folder of Parquet files, whose ids are unique over all of them.
+        As for `pfps_ml.io.roster.read_roster`; or a folder of Parquet files, whose ids are unique over all of them; or
+        one of the answers of forms (.csv, .xlsx), which are scored as one roster.
     out
         Where the result goes, .csv, .xlsx or .parquet; may be the roster itself. For a folder, a folder: new, empty, or
         that of the same run, which is then gone on with.
@@ -382,7 +384,10 @@ def score_roster(
         If files of a folder are broken (the manifest says which; the others are scored), or a worker was ended from
         outside: the same command goes on from what is whole.
     """
-    if source.is_dir():
+    if source.is_dir() and format_of(out) is not None and is_answers(source):
+        if destination(out).is_relative_to(source.resolve()):
+            raise OutputError(Message("output_inside_dataset", {"path": str(out)}))
+    elif source.is_dir():
         return score_dataset(source, out, bundle, mapping, options, progress)
     if options.cluster:
         raise InputError(Message("cluster_without_folder", {"path": str(source)}))

@@ -13,9 +13,21 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfps_ml.core import InputError, Message, check_apart, check_output, written_whole
+from pfps_ml.core import (
+    Fault,
+    InputError,
+    InvalidInput,
+    Message,
+    OutputError,
+    check_apart,
+    check_output,
+    rows_shown,
+    written_whole,
+)
 from pfps_ml.domain import ACCOUNT, ARMS, STATUSES, Checked, added_by_scoring
-from pfps_ml.io.output_writer import join
+from pfps_ml.io.cells import texts
+from pfps_ml.io.csv_chunks import SHAPE_CODES
+from pfps_ml.io.output_writer import Draft, join, read_draft, write_draft
 from pfps_ml.io.readers import ENDINGS, Size, open_source, pieces, read_piece, written_format
 from pfps_ml.io.roster import NAMES
 from pfps_ml.model import Bundle
@@ -142,6 +154,113 @@ def repeat_problems(scored: Path, out: Path) -> tuple[int, int]:
     return counts["rejected"], counts["partly"]
 
 
+def merge_mended(
+    mended: Path, roster: Path, out: Path, mapping: Path | None = None, replace: bool = False
+) -> list[tuple[str, str]]:
+    """Put mended rows back into the roster that they came from, by id.
+
+    Parameters
+    ----------
+    mended
+        What `pfps rejected` wrote, mended: rows with ids of the roster. Its account columns are left out.
+    roster, mapping
+        The roster, which stays as it was, and the map of both.
+    out
+        Where the whole roster goes, .csv, .xlsx or .parquet: its rows in order, those with a mended one replaced.
+    replace
+        Whether a file at `out` may be replaced, be it the roster itself.
+
+    Returns
+    -------
+    :
+        Lines for a person.
+
+    Raises
+    ------
+    InputError
+        If ids are unknown, blank or there more than once, or the columns are others: with all faults, and nothing is
+        written.
+    OutputError
+        If the result cannot be written, or would take the place of a file.
+    """
+    check_output(out, ENDINGS)
+    check_apart(out, mended)
+    if out.exists() and not replace:
+        raise OutputError(Message("output_exists", {"path": str(out)}))
+    there, here = read_draft(roster, mapping, with_misfits=True), read_draft(mended, mapping)
+    if faults := [*_other_columns(there, here), *_other_ids(there, here), *_misfits(there, here)]:
+        raise InvalidInput(Message("mended_misfit", {"n": len(faults)}), faults)
+    places = {text: at for at, text in enumerate(here.ids)}
+    rows = [places.get(text, -1) if isinstance(text, str) else -1 for text in there.ids]
+    table, changed = _merged(there, here, rows)
+    write_draft(out, table, there.dialect)
+    return [("rows of the roster", f"{len(rows):,}"), ("mended rows put back", f"{sum(at >= 0 for at in rows):,}"),
+            ("cells that changed", f"{changed:,}")]  # fmt: skip
+
+
+def _other_columns(there: Draft, here: Draft) -> Iterator[Fault]:
+    theirs, ours = ({draft.table.column_names[at] for at in draft.theirs} for draft in (there, here))
+    if lacking := sorted(theirs - ours):
+        yield Fault(None, (), "mended_columns_lacking", {"columns": lacking})
+    if others := sorted(ours - theirs):
+        yield Fault(None, (), "mended_columns_other", {"columns": others})
+
+
+def _other_ids(there: Draft, here: Draft) -> Iterator[Fault]:
+    """Yield what is wrong with the ids of mended rows, by their rows: an id may be no part of a message."""
+    known, counts = Counter(there.ids.dropna()), Counter(here.ids.dropna())
+    wrong = {
+        "mended_ids_blank": [at for at, text in enumerate(here.ids) if pd.isna(text)],
+        "mended_ids_unknown": [at for at, text in enumerate(here.ids) if not pd.isna(text) and text not in known],
+        "mended_ids_doubled": [at for at, text in enumerate(here.ids) if counts.get(text, 0) > 1],
+        "mended_ids_shared": [at for at, text in enumerate(here.ids) if known.get(text, 0) > 1],
+    }
+    for code, rows in wrong.items():
+        if rows:
+            yield Fault(rows[0], ("runner_id",), code, {"n": len(rows), "rows": rows_shown(rows)})
+
+
+def _misfits(there: Draft, here: Draft) -> Iterator[Fault]:
+    """Yield the rows whose cells may stand in wrong columns: of the roster, if no mended row replaces them, or mended.
+
+    A mended row says in its account that it did not fit; who has looked at it clears its `status`.
+    """
+    mended = set(here.ids.dropna())
+    if rows := [at for at in there.misfits if there.ids[at] not in mended]:
+        yield Fault(rows[0], (), "rows_of_other_columns", {"n": len(rows), "rows": rows_shown(rows)})
+    names = here.table.column_names
+    if {"status", "problem_codes"} <= set(names):
+        columns = (here.table.column(name).combine_chunks() for name in ("status", "problem_codes"))
+        account = list(zip(*(texts(column).to_pylist() for column in columns), strict=True))
+        shapes = [at for at, (status, codes) in enumerate(account) if status and _of_shape(codes)]
+        if shapes:
+            yield Fault(shapes[0], ("status",), "mended_shape", {"n": len(shapes), "rows": rows_shown(shapes)})
+
+
+def _of_shape(codes: str | None) -> bool:
+    return not set(SHAPE_CODES).isdisjoint((codes or "").split(", "))
+
+
+def _merged(there: Draft, here: Draft, rows: list[int]) -> tuple[Any, int]:
+    """Return a roster with mended rows (-1: none), without columns of an earlier scoring, and how many cells differ."""
+    names, changed = [there.table.column_names[at] for at in there.theirs], 0
+    columns = []
+    for at, name in zip(there.theirs, names, strict=True):
+        old, new = there.table.column(at).combine_chunks(), _named(here, name).combine_chunks()
+        if old.type != new.type:  # a mended cell may be a number where the others are text
+            old, new = texts(old), texts(new)
+        both, count = pa.concat_arrays([old, new]), len(old)
+        column = both.take(pa.array([at if row < 0 else count + row for at, row in enumerate(rows)]))
+        before, after = texts(old).to_pylist(), texts(column).to_pylist()
+        changed += sum((one or "") != (other or "") for one, other in zip(before, after, strict=True))
+        columns.append(column)
+    return pa.table(columns, names), changed
+
+
+def _named(draft: Draft, name: str) -> Any:
+    return draft.table.column(next(at for at in draft.theirs if draft.table.column_names[at] == name))
+
+
 def _places(header: tuple[str, ...]) -> list[int]:
     """Return the places of the columns that came with the file and, behind them, of the account."""
     if not {"status", "problems"}.issubset(header):  # older files have no codes
@@ -151,4 +270,4 @@ def _places(header: tuple[str, ...]) -> list[int]:
     return [*theirs, *(header.index(name) for name in ACCOUNT if name in header)]
 
 
-__all__ = ["CHUNK", "plain", "repeat_problems", "score_rows", "scored_columns"]
+__all__ = ["CHUNK", "merge_mended", "plain", "repeat_problems", "score_rows", "scored_columns"]

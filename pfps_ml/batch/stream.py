@@ -22,6 +22,7 @@ from pfps_ml.core import GO_ON, check_output, destination, explained, written_wh
 from pfps_ml.io.cells import Dialect
 from pfps_ml.io.csv_chunks import Span
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids, with_newest
+from pfps_ml.io.forms import open_answers
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
 from pfps_ml.io.readers import (
@@ -166,7 +167,11 @@ def open_task(source: Path, mapping: Mapping, out_format: Format, options: RunOp
         As for `pfps_ml.batch.rosters.score_roster`.
     """
     stamp = stamp_of(source)
-    opened = open_source(source, NAMES.union(mapping.sources, mapping.other_sides), whole=not part, sheet=mapping.sheet)
+    known = NAMES.union(mapping.sources, mapping.other_sides)
+    if source.is_dir():
+        opened = open_answers(source, known)
+    else:
+        opened = open_source(source, known, whole=not part, sheet=mapping.sheet)
     layout = column_layout(replace(opened, rows=1) if part else opened, mapping)
     return Task(opened, layout, out_format, opened.dialect, options, stamp=stamp)
 

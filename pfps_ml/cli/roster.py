@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from pfps_ml.core import InputError, Message
+from pfps_ml.core import InputError, Message, PartlyDone
 from pfps_ml.core.console import cluster_of, progress, waiting
 from pfps_ml.workflows.tables import show_account, show_faults, show_lines, show_proposal
 
@@ -23,7 +23,9 @@ Roster = Annotated[
 Rosters = Annotated[
     Path,
     typer.Argument(
-        metavar="ROSTER", help="A roster, .csv, .xlsx or .parquet, or a folder of .parquet.", show_default=False
+        metavar="ROSTER",
+        help="A roster, .csv, .xlsx or .parquet, or a folder of .parquet or filled forms.",
+        show_default=False,
     ),
 ]
 Workers = Annotated[
@@ -53,8 +55,18 @@ Like = Annotated[
     Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")
 ]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
-Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps score` wrote.", show_default=False)]
+FormOut = Annotated[Path, typer.Option("-o", "--out", metavar="FILE", help="The form, .xlsx or .html.")]
+Runners = Annotated[int, typer.Option("--runners", min=1, max=200, metavar="N", help="Columns for answers in .xlsx.")]
+Visit = Annotated[bool, typer.Option("--visit", help="Ask what a visit asks for, too.")]
+Answered = Annotated[
+    Path,
+    typer.Argument(metavar="SCORED", help="What `pfps score` wrote; or mended rows.", show_default=False),
+]
 Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]
+Whole = Annotated[
+    Path | None, typer.Option("--into", metavar="ROSTER", help="Put mended rows back into this roster, by id.")
+]
+Over = Annotated[bool, typer.Option("--replace", help="With --into: OUT may be there, and is replaced.")]
 
 Page = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The report, .html, or .pdf with a Chromium.")]
 Hours = Annotated[
@@ -63,13 +75,32 @@ Hours = Annotated[
 Flags = Annotated[int, typer.Option("--flags", min=1, metavar="N", help="How many runners can be seen first.")]
 Since = Annotated[Path | None, typer.Option("--since", metavar="FILE", help="An earlier roster, to say what changed.")]
 Log = Annotated[
-    Path, typer.Argument(metavar="LOG", help="activities.csv, .fit, .gpx, or a folder of them.", show_default=False)
+    Path,
+    typer.Argument(metavar="LOG", help="activities.csv, .fit, .gpx, .tcx, a .zip or a folder.", show_default=False),
 ]
 Changed = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The result, .csv, .xlsx or .parquet.")]
 Day = Annotated[
     datetime | None, typer.Option("--at", formats=["%Y-%m-%d"], help="Last day that counts; the logs' last.")
 ]
-Units = Annotated[str | None, typer.Option("--units", metavar="km|mi", help="Of distances, where a log does not say.")]
+Units = Annotated[
+    str | None, typer.Option("--units", metavar="km|mi|m", help="Of distances, where a log does not say.")
+]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option("--day-first/--month-first", help="Of dates that do not say it.", show_default=False),
+]
+DecimalComma = Annotated[
+    bool | None,
+    typer.Option("--decimal-comma/--decimal-point", help="Of numbers, where a log does not say.", show_default=False),
+]
+Year = Annotated[int | None, typer.Option("--year", metavar="YEAR", help="Of weeks that are numbered without one.")]
+Sport = Annotated[list[str] | None, typer.Option("--sport", metavar="NAME", help="A sport that is running, too.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--column", metavar="ROLE=NAME", help="A log's column: date=Wann, distance=Weg ...")
+]
+Curve = Annotated[
+    Path | None, typer.Option("--curve", metavar="FILE", help="Draw load by week, .png, .svg or .html, with its table.")
+]
 Runner = Annotated[str | None, typer.Option("--runner", metavar="ID", help="Whose log it is.")]
 Into = Annotated[Path | None, typer.Option("--into", metavar="ROSTER", help="Fill the loads into a roster.")]
 Replace = Annotated[bool, typer.Option("--replace", help="With --into: also where the roster has a value.")]
@@ -93,6 +124,18 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
         _deliver_bytes(template_book(), out, WORKBOOK.ending)
     else:
         deliver(header(), out)
+
+
+@app.command(rich_help_panel=PHYSIO)
+def form(out: FormOut, runners: Runners = 1, visit: Visit = False) -> None:
+    """Write a questionnaire that a runner fills in: a workbook, or a page that works without a network."""
+    from pfps_ml.io.forms import form_book, form_page
+
+    page = out.suffix.lower() == ".html"
+    if page and runners > 1:
+        raise InputError(Message("form_runners_in_page"))
+    content = form_page(visit).encode() if page else form_book(runners, visit)
+    _deliver_bytes(content, out, ".xlsx", ".html")
 
 
 @app.command("map", rich_help_panel=PHYSIO)
@@ -148,13 +191,17 @@ def score(  # noqa: PLR0913, PLR0917
 
 
 @app.command(rich_help_panel=PHYSIO)
-def rejected(scored: Answered, out: Mended) -> None:
-    """Repeat the rows of a scored roster that have problems in a file that can be mended and scored again."""
-    from pfps_ml.batch.scoring import repeat_problems
+def rejected(scored: Answered, out: Mended, into: Whole = None, mapping: Map = None, replace: Over = False) -> None:
+    """Repeat the rows of a scored roster that have problems, to be mended; with --into, put mended rows back."""
+    from pfps_ml.batch.scoring import merge_mended, repeat_problems
 
     with waiting("Reading"):
-        rejected_rows, partly = repeat_problems(scored, out)
-    show_lines([("rejected rows", f"{rejected_rows:,}"), ("rows scored partly", f"{partly:,}")], out)
+        if into:
+            lines = merge_mended(scored, into, out, mapping, replace)
+        else:
+            rejected_rows, partly = repeat_problems(scored, out)
+            lines = [("rejected rows", f"{rejected_rows:,}"), ("rows scored partly", f"{partly:,}")]
+    show_lines(lines, out)
 
 
 @app.command(rich_help_panel=PHYSIO)
@@ -185,14 +232,24 @@ def guide(out: Out = None) -> None:
 @app.command(rich_help_panel=PHYSIO)
 def load(  # noqa: PLR0913, PLR0917
     log: Log, out: Changed, at: Day = None, units: Units = None, runner: Runner = None, into: Into = None,
-    replace: Replace = False, mapping: Map = None,
+    replace: Replace = False, mapping: Map = None, curve: Curve = None, day_first: DayFirst = None,
+    decimal_comma: DecimalComma = None, year: Year = None, sport: Sport = None, column: Columns = None,
 ) -> None:  # fmt: skip
     """Sum training logs into the load that a roster asks for, by runner; what a log cannot tell is said."""
-    from pfps_ml.io.log_files import Wish, write_loads
+    from pfps_ml.io.log_exports import reading_of
+    from pfps_ml.workflows.training_loads import Wish, check_curve, write_curve, write_loads
 
+    reading = reading_of(day_first, decimal_comma, year, sport or [], column or [])
+    if curve:
+        check_curve(curve, log, out, *([into] if into else []))
     with waiting("Reading"):
-        lines = write_loads(log, out, Wish(runner, units, at and at.date(), into, replace, mapping))
-    show_lines(lines, out)
+        written = write_loads(log, out, Wish(runner, units, at and at.date(), into, replace, mapping, reading))
+        pictures = write_curve(written.logs.entries, written.at, curve) if curve else []
+    show_lines(written.lines, out)
+    for line in (*(f"Written: {picture}" for picture in pictures), *written.notes):
+        Console().print(line, markup=False, highlight=False, soft_wrap=True)
+    if lost := written.logs.lost:
+        raise PartlyDone(Message("logs_partly_read", {"n": len(lost)}))
 
 
 @app.command(rich_help_panel=PHYSIO)

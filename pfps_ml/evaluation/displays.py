@@ -366,7 +366,7 @@ def write_report(folder: Path, title: str, sections: Sequence[Section], notice: 
         If the folder cannot be written.
     """
     path, part = folder / "report.html", folder / f".report.html.{os.getpid()}"
-    page = _page(title, sections, notice)
+    page = report_page(title, sections, notice)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         part.write_text(page, encoding="utf-8")
@@ -405,7 +405,8 @@ class _ShownSection:
     figure: _Figure | None
 
 
-def _page(title: str, sections: Sequence[Section], notice: str) -> str:
+def report_page(title: str, sections: Sequence[Section], notice: str = NOTICE) -> str:
+    """Return a page with its tables and pictures in it: no script, and no other host."""
     template = templates_of("pfps_ml.evaluation").get_template("report.html")
     return template.render(title=title, notice=notice, sections=[_shown(section, notice) for section in sections])
 
@@ -493,6 +494,7 @@ __all__ = [
     "notice",
     "png",
     "reasons",
+    "report_page",
     "risks",
     "roc",
     "save",

@@ -58,6 +58,8 @@ class Limits:
         Elements of XML in any other part of a workbook.
     depth
         How deep elements of XML stand in each other.
+    log, export
+        Bytes of one recording or table of a training log, and of all that is read of one archive, once unpacked.
     """
 
     columns: int = 2_000
@@ -78,6 +80,8 @@ class Limits:
     elements: int = 6_000_000
     described: int = 400_000
     depth: int = 64
+    log: int = 1 << 26
+    export: int = 1 << 32
 
 
 _EVERYWHERE = Limits()

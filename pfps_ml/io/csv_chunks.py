@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import mode
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -84,21 +84,37 @@ def scan(path: Path, size: int) -> Script:
     OSError
         If it cannot be read.
     """
+    with path.open("rb") as file:
+        return _script(file, size)
+
+
+def decode(data: bytes, known: frozenset[str]) -> str:
+    """Return the text of a CSV file that is in memory; `known` are names of columns to expect.
+
+    Raises
+    ------
+    InputError
+        If it is no text.
+    """
+    script = _script(io.BytesIO(data), max(len(data), 1))
+    return data[script.start :].decode(encoding_of(data, script.encoding, known), errors="replace")
+
+
+def _script(file: BinaryIO, size: int) -> Script:
     digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
     utf8, windows, lines = True, True, 1
-    with path.open("rb") as file:
-        start = file.read(4)
-        _refuse_binary(start)
-        block = start + file.read(size)
-        while block:
-            digest.update(block)
-            if b"\x00" in block:
-                lines += block[: block.index(b"\x00")].count(b"\n")
-                raise InputError(Message("csv_with_nul_byte", {"line": lines}))
-            lines += block.count(b"\n")
-            utf8 = utf8 and _decodes(decoder, block)
-            windows = windows and (block.isascii() or len(block.translate(None, _NOT_IN_WINDOWS)) == len(block))
-            block = file.read(size)
+    start = file.read(4)
+    _refuse_binary(start)
+    block = start + file.read(size)
+    while block:
+        digest.update(block)
+        if b"\x00" in block:
+            lines += block[: block.index(b"\x00")].count(b"\n")
+            raise InputError(Message("csv_with_nul_byte", {"line": lines}))
+        lines += block.count(b"\n")
+        utf8 = utf8 and _decodes(decoder, block)
+        windows = windows and (block.isascii() or len(block.translate(None, _NOT_IN_WINDOWS)) == len(block))
+        block = file.read(size)
     marked = start.startswith(codecs.BOM_UTF8)
     if utf8 and _decodes(decoder, b"", final=True):
         return Script("utf-8", marked, 3 * marked, digest.hexdigest())
@@ -380,6 +396,6 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
 
 
 __all__ = [
-    "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of",
+    "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "decode", "delimiter_of", "encoding_of", "head_of",
     "parse", "read_span", "records", "scan", "shape_fault", "spans",
 ]  # fmt: skip

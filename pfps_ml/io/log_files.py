@@ -1,154 +1,112 @@
-"""The training logs of a squad: read from tables and recordings, and written as loads by runner.
+"""The training logs of a squad: tables, recordings and archives, in files, folders and archives of folders.
 
-Logs are one file of a runner, one file with a column `runner_id`, or a folder with a file each. A recording is one FIT
-or GPX file an activity, read through fitdecode and gpxpy (the extra `load`). Loads become a table of their own, or are
-filled into a roster.
+Logs are one file of a runner, one file with a column of runners, or a folder or archive with those of many runners.
+A file that cannot be read costs itself: it is named, with its runner and the weeks that it is about.
 """
 
+import gzip
+import io
+import re
+import zipfile
+import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from datetime import date
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
+from typing import IO
 
-import pandas as pd
-import pyarrow as pa
+from pfps_ml.core import Fault, InputError, InvalidInput, Message, TooLarge
+from pfps_ml.io.cells import limits
+from pfps_ml.io.log_cells import day_in, week_of
+from pfps_ml.io.log_exports import Export, Reading, read_export, table_of
+from pfps_ml.io.log_grids import grid_of
+from pfps_ml.io.log_recordings import READERS, days_told, has_no_sum, is_json_log, read_apple
+from pfps_ml.io.training_load import PACES, Activity, paces
 
-from pfps_ml.core import Fault, InputError, InvalidInput, Message, MissingLibrary, check_apart, check_output
-from pfps_ml.domain import is_missing
-from pfps_ml.io.cells import Dialect, texts
-from pfps_ml.io.log_exports import read_export
-from pfps_ml.io.mapping import translate
-from pfps_ml.io.output_writer import Draft, read_draft, write_draft
-from pfps_ml.io.readers import ENDINGS
-from pfps_ml.io.training_load import FIGURES, PACES, YEARS, Activity, Load, is_likely, is_run, load_of, local, paces
+_TABLES = (".csv", ".xlsx", ".xlsm", ".parquet")
+_RECORDINGS = (".fit", ".gpx", ".tcx")
+_ALL = (*_TABLES, *_RECORDINGS, ".json", ".xml", ".zip")
+_SHOWN = (".csv", ".xlsx", ".parquet", ".fit", ".gpx", ".tcx", ".zip")
+_SUMMARIES = frozenset({"activities.csv", "cardioactivities.csv"})  # of Strava, Garmin and Runkeeper
+_ROOTS = (*_SUMMARIES, "apple_health_export", "di_connect")
+_MOST_MEMBERS = 200_000  # files in an archive: photographs and routes of twenty years
+_PEEK = 1 << 16  # bytes in which Apple's export says what it is
+_BROKEN = (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError, ValueError,
+           OverflowError, RecursionError, LookupError)  # fmt: skip
 
-LARGEST = 1 << 26  # bytes: a day of recording has a tenth of it
 
+@dataclass(frozen=True)
+class LogFile:
+    """A file that may be a log: by itself, in a folder, or in an archive.
 
-def read_fit(path: Path) -> tuple[list[Activity], list[Fault]]:
-    """Read the sessions of a FIT file.
-
-    Raises
-    ------
-    MissingLibrary
-        If fitdecode is not installed.
-    InputError
-        If the file cannot be read.
+    Attributes
+    ----------
+    name
+        Its place below the folder or archive, with its ending.
+    owner
+        Whose it is, by its place; "" if that says nothing.
+    ending
+        Its ending, without that of its compression.
+    path
+        Where it is, if it lies on the disk as it is; None if it has to be unpacked.
+    opened
+        Opens it, unpacked.
     """
-    try:
-        import fitdecode  # type: ignore[import-untyped]
-    except ImportError as error:
-        raise MissingLibrary(Message("log_library_missing", {"library": "fitdecode"})) from error
-    _check_size(path)
-    try:
-        with fitdecode.FitReader(
-            str(path), check_crc=fitdecode.CrcCheck.RAISE, error_handling=fitdecode.ErrorHandling.IGNORE
-        ) as reader:
-            frames = [frame for frame in reader if frame.frame_type == fitdecode.FIT_FRAME_DATA]
-            by_name = {name: [frame for frame in frames if frame.name == name] for name in ("session", "activity")}
-    except Exception as error:  # whatever a damaged file makes the library stumble over
-        raise InputError(Message("fit_damaged")) from error
-    sessions = [_session(message, _offset(by_name["activity"])) for message in by_name["session"]]
-    if not sessions or None in sessions:
-        return [], [Fault(None, (), "fit_without_start")]
-    return [session for session in sessions if session], []
+
+    name: str
+    owner: str
+    ending: str
+    path: Path | None
+    opened: Callable[[], IO[bytes]]
+
+    @property
+    def base(self) -> str:
+        """Its name without folders."""
+        return PurePosixPath(self.name).name
+
+    def content(self) -> bytes:
+        """Return its bytes, if they are not too many."""
+        with self.opened() as file:
+            data = file.read(limits().log + 1)
+        if len(data) > limits().log:
+            raise TooLarge(Message("log_too_large", {"most": limits().log >> 20, "megabytes": len(data) >> 20}))
+        return data
 
 
-def read_gpx(path: Path) -> tuple[list[Activity], list[Fault]]:
-    """Read the tracks of a GPX file; one that does not name its sport counts as a run, because it is read as a log.
+@dataclass(frozen=True)
+class Loss:
+    """What could not be read: a file, or an entry of one.
 
-    Raises
-    ------
-    MissingLibrary
-        If gpxpy is not installed.
-    InputError
-        If the file cannot be read.
+    Attributes
+    ----------
+    name, runner
+        The file, by its place below the folder, and whose it is.
+    fault
+        Why; `row` is the entry.
+    days
+        The first and the last day that it may be about; None if nothing tells.
     """
-    try:
-        import gpxpy
-    except ImportError as error:
-        raise MissingLibrary(Message("log_library_missing", {"library": "gpxpy"})) from error
-    _check_size(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if "<!DOCTYPE" in text or "<!ENTITY" in text:  # no GPX needs them, and they can be made to grow without end
-            raise ValueError("declarations")
-        tracks = [_track(track) for track in gpxpy.parse(text).tracks if track.get_points_no()]
-    except OSError as error:
-        raise InputError(Message("log_unreadable", {"reason": error.strerror})) from error
-    except Exception as error:  # the library has an error for each parser that it may stand on
-        raise InputError(Message("gpx_damaged")) from error
-    if not tracks or None in tracks:
-        return [], [Fault(None, (), "gpx_without_times")]
-    return [track for track in tracks if track], []
 
+    name: str
+    runner: str
+    fault: Fault
+    days: tuple[date, date] | None = None
 
-def _session(message: Any, offset: timedelta | None) -> Activity | None:
-    start = message.get_value("start_time", fallback=None)
-    if not isinstance(start, datetime) or not is_likely(start):
-        return None
-    clock = local(start) if offset is None else (start + offset).replace(tzinfo=None)
-    run = is_run(str(message.get_value("sport", fallback="")))
-    metres = _positive(message, "total_distance")
-    strides = _positive(message, "avg_running_cadence") or _positive(message, "avg_cadence")
-    part = _positive(message, "avg_fractional_cadence") or 0.0
-    steps = 2 * (strides + part) if strides else None  # of one foot
-    return Activity(clock, True, run, metres and metres / 1000, _positive(message, "total_timer_time"), steps)
+    @property
+    def where(self) -> str:
+        """The file, and the row of it."""
+        return self.name if self.fault.row is None else f"{self.name} row {self.fault.row + 1}"
 
-
-def _offset(messages: list[Any]) -> timedelta | None:
-    """Return how far the watch's own clock was from UTC, if it says so."""
-    for message in messages:
-        there, here = (message.get_value(name, fallback=None) for name in ("timestamp", "local_timestamp"))
-        if isinstance(there, datetime) and isinstance(here, datetime):
-            away = here.replace(tzinfo=UTC) - there.replace(tzinfo=UTC)
-            if abs(away) <= timedelta(hours=15):  # a watch that was never set has another
-                return away
-    return None
-
-
-def _positive(message: Any, name: str) -> float | None:
-    value = message.get_value(name, fallback=None)
-    return float(value) if isinstance(value, int | float) and 0 < value < float("inf") else None
-
-
-def _track(track: Any) -> Activity | None:
-    start = track.get_time_bounds().start_time
-    if start is None or not is_likely(start):
-        return None
-    seconds = track.get_moving_data().moving_time or track.get_duration()
-    steps = [2 * cadence for cadence in _cadences(track) if cadence > 0]  # of one foot
-    # 9 is Strava's number for running
-    run = not track.type or track.type == "9" or is_run(track.type)
-    metres = track.length_2d()
-    spm = sum(steps) / len(steps) if steps else None
-    return Activity(local(start), True, run, metres / 1000 or None, seconds or None, spm)
-
-
-def _cadences(track: Any) -> Iterator[float]:
-    for segment in track.segments:
-        for point in segment.points:
-            for extension in point.extensions:
-                for element in extension.iter():
-                    if str(element.tag).endswith("}cad") and element.text:
-                        yield float(element.text)
-
-
-def _check_size(path: Path) -> None:
-    try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise InputError(Message("log_unreadable", {"reason": error.strerror})) from error
-    if size > LARGEST:
-        raise InputError(Message("log_too_large", {"most": LARGEST >> 20, "megabytes": size >> 20}))
-
-
-READERS: dict[str, Callable[[Path], tuple[list[Activity], list[Fault]]]] = {".fit": read_fit, ".gpx": read_gpx}
-
-
-_ALL = (*ENDINGS, *READERS)
+    @property
+    def weeks(self) -> str:
+        """The weeks that it is about, by their Mondays."""
+        if self.days is None:
+            return "weeks not known"
+        first, last = map(week_of, self.days)
+        return f"week of {first}" if first == last else f"weeks of {first} to {last}"
 
 
 @dataclass(frozen=True)
@@ -159,251 +117,355 @@ class Logs:
     ----------
     entries
         The activities of each runner.
-    files, other_files
-        How many files were read, and how many were not, because they are no logs.
+    files
+        How many files were read.
     unlikely
         How many runs are faster or slower than people run: a ride, or a walk, that was saved as a run.
+    aside
+        The names of files that are no logs.
+    repeats
+        The names of recordings that were not read, because a table has the same runs.
+    lost
+        What could not be read.
+    unknown_sports
+        How many entries have each sport of which it is not known if it is running.
+    unsummed
+        The names of FIT files without a sum of their bytes: they were read, but damage would not show.
     """
 
     entries: dict[str, list[Activity]]
     files: int
-    other_files: int
-    unlikely: int
+    unlikely: int = 0
+    aside: tuple[str, ...] = ()
+    repeats: tuple[str, ...] = ()
+    lost: tuple[Loss, ...] = ()
+    unknown_sports: Mapping[str, int] = field(default_factory=dict)
+    unsummed: tuple[str, ...] = ()
+
+    @property
+    def other_files(self) -> int:
+        """How many files were not read, because they are no logs."""
+        return len(self.aside)
 
 
-def read_logs(log: Path, runner: str | None = None, units: str | None = None) -> Logs:
-    """Read a training log, or a folder of them.
+def read_logs(log: Path, runner: str | None = None, units: str | None = None, reading: Reading | None = None) -> Logs:
+    """Read a training log, or a folder or archive of them.
 
     Parameters
     ----------
     log
-        A table (Strava, Garmin Connect, plain), .fit or .gpx; or a folder, where the name of a file, or of a folder
-        with several, is the id of the runner.
+        A table (of Strava, Garmin Connect, Runkeeper, Polar, or plain), .fit, .gpx, .tcx, each perhaps with .gz; or a
+        folder or .zip, where the name of a file, or of a folder with several, is the id of the runner.
     runner
-        Whose log it is. A table with a column `runner_id` says so itself.
+        Whose log it is. A table with a column of runners says so itself.
     units
-        km or mi, for files that do not say the unit of their distances.
+        km, mi or m, for files that do not say the unit of their distances.
+    reading
+        What else files do not say.
 
     Raises
     ------
     InputError
-        With everything that is wrong in any file; files of a folder are told by their place in the order of names.
+        If nothing can be read: with everything that is wrong, by the place of each file in the order of names.
     MissingLibrary
         If FIT or GPX shall be read without the library that can.
     """
-    if units not in (None, "km", "mi"):
+    how = replace(reading or Reading(), **({"units": units} if units else {}))  # type: ignore[arg-type]
+    if how.units not in (None, "km", "mi", "m"):
         raise InputError(Message("units_unknown"))
-    files, others = files_of(log)
-    entries: dict[str, list[Activity]] = {}
-    faults: list[Fault] = []
-    for at, path in enumerate(files, start=1):
-        activities_of, wrong = _read(path, units)
-        owner = runner or ("" if path == log else _owner(path, log))
-        if not wrong and activities_of.get("") and not owner:
-            wrong = [Fault(None, (), "owner_unknown")]
-        # files may have the names of people, so the place of the file is named
-        where = {"file": at, "files": len(files)}
-        faults += wrong if path == log else [fault.within("fault_in_file", **where) for fault in wrong]
-        for name, activities in activities_of.items():
-            entries.setdefault(name or owner, []).extend(activities)
-    if faults:
-        raise InvalidInput(Message("logs_invalid", {"n": len(faults)}), faults)
-    if not entries:
-        raise InputError(Message("log_empty"))
-    seconds = [pace for activities in entries.values() for pace in paces(activities)]
-    return Logs(entries, len(files), others, sum(not PACES[0] <= pace <= PACES[1] for pace in seconds))
+    with ExitStack() as stack:
+        files = files_of(log, stack)
+        gathered = _Gathered(how, runner, alone=not log.is_dir() and log.suffix.lower() != ".zip")
+        for owner in dict.fromkeys(file.owner for file in files):
+            gathered.read([file for file in files if file.owner == owner])
+    return gathered.result(files, log)
 
 
-def files_of(log: Path) -> tuple[list[Path], int]:
-    """Return the files to read, in the order of their names, and how many others are there.
+def files_of(log: Path, stack: ExitStack) -> list[LogFile]:
+    """Return the files of a log in the order of their names; archives stay open as long as the stack.
 
     Raises
     ------
     InputError
-        If there is none.
+        If there is none that may be a log.
     """
-    if not log.is_dir():
-        if log.suffix.lower() not in _ALL:
-            raise InputError(Message("log_ending_unknown", {"endings": _ALL}))
-        return [log], 0
-    files = [path for path in sorted(log.rglob("*")) if path.is_file() and not path.name.startswith(".")]
-    logs = [path for path in files if path.suffix.lower() in _ALL]
-    if not logs:
-        raise InputError(Message("log_folder_empty", {"endings": _ALL, "path": str(log)}))
-    return logs, len(files) - len(logs)
+    if not log.is_dir() and log.suffix.lower() != ".zip":
+        ending = _ending(log.name)
+        if ending not in _ALL:
+            raise InputError(Message("log_ending_unknown", {"endings": _SHOWN}))
+        return [_on_disk(log, log.name, "", ending)]
+    files = sorted(_members(log, "", stack) if log.suffix.lower() == ".zip" else _below(log, stack), key=_order)
+    if not any(file.ending in _ALL for file in files):
+        raise InputError(Message("log_folder_empty", {"endings": _SHOWN, "path": str(log)}))
+    single = any(file.name.lower().split("/")[0] in _ROOTS for file in files)
+    return [replace(file, owner=log.stem if single else _owner(file)) for file in files]
 
 
-def _read(path: Path, units: str | None) -> tuple[dict[str, list[Activity]], list[Fault]]:
+def _below(folder: Path, stack: ExitStack) -> Iterator[LogFile]:
+    for path in folder.rglob("*"):
+        name = path.relative_to(folder).as_posix()
+        if path.is_file() and not _is_hidden(name):
+            if path.suffix.lower() == ".zip":
+                yield from _members(path, name.removesuffix(path.suffix), stack)
+            else:
+                yield _on_disk(path, name, "", _ending(name))
+
+
+def _members(path: Path, within: str, stack: ExitStack) -> Iterator[LogFile]:
+    """Yield the files of an archive; one that cannot be opened is itself a file that cannot be read."""
     try:
-        if reader := READERS.get(path.suffix.lower()):
-            activities, faults = reader(path)
-            return {"": activities}, faults
-        return read_export(path, units)
-    except InputError as error:
-        return {}, list(error.as_faults())
+        archive = stack.enter_context(zipfile.ZipFile(path))
+        members = [info for info in archive.infolist() if not info.is_dir() and not _is_hidden(info.filename)]
+        if len(members) > _MOST_MEMBERS:
+            raise ValueError("members")
+    except _BROKEN:
+        yield _on_disk(path, f"{within}.zip" if within else path.name, "", ".zip")
+        return
+    for info in members:
+        name = f"{within}/{info.filename}".lstrip("/")
+        yield LogFile(name, "", _ending(name), None, _unpacking(archive, info))
 
 
-def _owner(path: Path, folder: Path) -> str:
-    first = path.relative_to(folder).parts[0]
-    return path.stem if first == path.name else first
+def _unpacking(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Callable[[], IO[bytes]]:
+    def opened() -> IO[bytes]:
+        file = archive.open(info)
+        return gzip.open(file) if info.filename.lower().endswith(".gz") else file  # type: ignore[return-value]
+
+    return opened
 
 
-def days_of(logs: Logs) -> Iterator[Activity]:
-    """Yield the entries of all runners."""
-    for activities in logs.entries.values():
-        yield from activities
+def _on_disk(path: Path, name: str, owner: str, ending: str) -> LogFile:
+    packed = name.lower().endswith(".gz")
+
+    def opened() -> IO[bytes]:
+        return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+
+    return LogFile(name, owner, ending, None if packed else path, opened)
 
 
-Loads = Mapping[str, Load]
-Lines = list[tuple[str, str]]
+def _ending(name: str) -> str:
+    return PurePosixPath(name.lower().removesuffix(".gz")).suffix
 
 
-@dataclass(frozen=True)
-class Wish:
-    """What is wanted of logs.
-
-    Attributes
-    ----------
-    runner, units
-        See `pfps_ml.io.log_files.read_logs`.
-    at
-        The last day that counts; the last of the logs if None.
-    roster
-        Where the loads shall be filled in; a table of their own if None.
-    replace
-        Whether they take the place of what the roster says.
-    mapping
-        The map of the roster (see `pfps_ml.io.mapping`).
-    """
-
-    runner: str | None = None
-    units: str | None = None
-    at: date | None = None
-    roster: Path | None = None
-    replace: bool = False
-    mapping: Path | None = None
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
-def write_loads(log: Path, out: Path, wish: Wish) -> Lines:
-    """Read logs and write the load of each runner.
-
-    Returns
-    -------
-    Lines for a person: what was counted, and how many.
-
-    Raises
-    ------
-    InputError
-        If a log or the roster cannot be read; nothing is written.
-    MissingLibrary
-        If FIT or GPX shall be read without the library that can.
-    OutputError
-        If the result cannot be written, or would take the place of a log; what was there before is whole.
-    """
-    if wish.at and not is_likely(wish.at):
-        raise InputError(Message("last_day_unlikely", {"first": YEARS[0], "last": YEARS[1]}))
-    check_output(out, ENDINGS)
-    check_apart(out, *files_of(log)[0])
-    logs = read_logs(log, wish.runner, wish.units)
-    at = wish.at or max(activity.day for activity in days_of(logs))
-    loads = {runner: load_of(activities, at) for runner, activities in sorted(logs.entries.items())}
-    lines = [("files read", f"{logs.files:,}")]
-    lines += [("other files, left aside", f"{logs.other_files:,}")] * (logs.other_files > 0)
-    lines += [("runners", f"{len(loads):,}"), ("at", f"{at}" + ("" if wish.at else ", the last day of the logs"))]
-    lines += _entries(loads, logs.unlikely)
-    table, dialect, filled = _table(loads), Dialect(), Lines()
-    if wish.roster:
-        table, dialect, filled = fill(wish, wish.roster, loads)
-    write_draft(out, table, dialect)
-    return [*lines, *filled]
+def _owner(file: LogFile) -> str:
+    first, _, rest = file.name.partition("/")
+    return first if rest else first[: len(first) - len(file.ending) - 3 * first.lower().endswith(".gz")]
 
 
-def fill(wish: Wish, roster: Path, loads: Loads) -> tuple[Any, Dialect, Lines]:
-    """Fill loads into a roster: into blank cells, or with `replace` into any.
+def _order(file: LogFile) -> tuple[list[tuple[int, str]], str]:
+    parts = re.split(r"(\d{1,18})", file.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], file.name
 
-    Returns
-    -------
-    The roster as it was, without the columns of an earlier scoring (which would be stale), with the loads in it;
-    how its CSV is written; and what was done.
-    """
-    draft = read_draft(roster, wish.mapping)
-    table, ids = draft.table.select(list(draft.theirs)), draft.ids
-    names = [draft.known[at] for at in draft.theirs]
-    lines: Lines = []
-    constants = dict(draft.mapping.constants)
-    for name in FIGURES:
-        if name in constants:
-            lines.append((name, "left alone: the map gives it to everybody"))
-            continue
-        numbers = [loads[i].values.get(name) if i in loads else None for i in ids]
-        if name in names:
-            table, filled, unchanged = _filled(table, names.index(name), numbers, draft, wish.replace)
+
+class _Gathered:
+    """What is read of the files, runner by runner."""
+
+    def __init__(self, reading: Reading, runner: str | None, alone: bool) -> None:
+        self.reading, self.runner, self.alone = reading, runner, alone
+        self.entries, self.unknown = dict[str, list[Activity]](), Counter[str]()
+        self.lost, self.aside, self.repeats, self.unsummed = list[Loss](), list[str](), list[str](), list[str]()
+        self.days, self.files, self.unpacked = dict[str, tuple[date, date]](), 0, 0
+
+    def read(self, files: Sequence[LogFile]) -> None:
+        """Read the files of one runner: tables first, which may sum up recordings that lie beside them."""
+        before, covered, no_tables = self.files, set[str](), list[tuple[LogFile, InputError]]()
+        for file in files:
+            if self.is_table(file):
+                try:
+                    export = self.table(file)
+                except _NoTable as error:
+                    no_tables.append((file, error.reason))
+                    continue
+                covered |= _summed_up(file, export, files) if export else set()
+        for file in files:
+            if file.name in covered:
+                self.repeats.append(file.name)
+            elif file.ending in _RECORDINGS or (file.ending == ".zip" and file.path is None):
+                self.recording(file)
+            elif not self.is_table(file):
+                self.lose(file, InputError(Message("archive_damaged"))) if file.ending == ".zip" else self.aside.append(
+                    file.name
+                )
+        for file, reason in no_tables:  # a table of something else, beside the logs of the runner, is none
+            if self.files > before and file.base.lower() not in _SUMMARIES:
+                self.aside.append(file.name)
+            else:
+                self.lose(file, reason)
+
+    def is_table(self, file: LogFile) -> bool:
+        if file.ending == ".xml":
+            return _is_apple(file)
+        return file.ending in _TABLES or (file.ending == ".json" and (is_json_log(file.base) or self.alone))
+
+    def table(self, file: LogFile) -> Export | None:
+        """Read a table; None if it cannot be read, which is noted."""
+        try:
+            export = self.export(file)
+        except InputError as error:
+            if error.detail and error.detail.code == "log_columns_unknown":
+                raise _NoTable(error) from error
+            self.lose(file, error)
+            return None
+        except _BROKEN as error:
+            self.lose(file, _unreadable(error))
+            return None
+        self.take(file, export)
+        return export
+
+    def export(self, file: LogFile) -> Export:
+        if file.ending == ".xml":
+            with file.opened() as content:
+                return Export("apple", {"": read_apple(content)})
+        if file.ending == ".json":
+            return Export(
+                "garmin export" if "summarized" in file.base else "polar", {"": READERS[".json"](file.content())}
+            )
+        if file.path is None and file.ending != ".csv":
+            raise InputError(Message("workbook_in_archive"))
+        if file.path is not None and file.path.stat().st_size > limits().log:
+            file.content()
+        table = table_of(file.path, b"" if file.path else self.content(file), self.reading)
+        return grid_of(table, self.reading) or read_export(table, self.reading)
+
+    def content(self, file: LogFile) -> bytes:
+        """Return the bytes of a file, if all that was unpacked so far is not too much."""
+        data = file.content()
+        self.unpacked += len(data) if file.path is None else 0
+        if self.unpacked > limits().export:
+            most = limits().export >> 20
+            raise TooLarge(Message("log_too_large", {"most": most, "megabytes": self.unpacked >> 20}))
+        return data
+
+    def recording(self, file: LogFile) -> None:
+        data = b""
+        try:
+            data = self.content(file)
+            if file.ending == ".zip":
+                self.nested(file, data)
+                return
+            activities = READERS[file.ending](data)
+        except InputError as error:
+            self.lose(file, error, data)
+        except _BROKEN as error:
+            self.lose(file, _unreadable(error), data)
         else:
-            table = table.append_column(name, pa.array(numbers, pa.float64()))
-            filled, unchanged = sum(number is not None for number in numbers), 0
-        lines.append((name, f"{filled:,} filled in" + (f", {unchanged:,} left as they were" if unchanged else "")))
-    known = set(ids.dropna())
-    lines += [("rows of the roster", f"{len(ids):,}"), ("  with a log", f"{int(ids.isin(list(loads)).sum()):,}")]
-    lines += [("logs of nobody in the roster", f"{sum(i not in known for i in loads):,}")]
-    return table, draft.dialect, lines
+            self.take(file, Export(file.ending, {"": activities}))
+
+            if file.ending == ".fit" and has_no_sum(data):
+                self.unsummed.append(file.name)
+
+    def nested(self, file: LogFile, data: bytes) -> None:
+        """Read the recordings of an archive that lies in another one, as in Garmin's whole export."""
+        with ExitStack() as stack:
+            archive = stack.enter_context(zipfile.ZipFile(io.BytesIO(data)))
+            for info in archive.infolist():
+                name = f"{file.name.removesuffix('.zip')}/{info.filename}"
+                member = LogFile(name, file.owner, _ending(name), None, _unpacking(archive, info))
+                if member.ending in _RECORDINGS:
+                    self.recording(member)
+                elif not info.is_dir():
+                    self.aside.append(name)
+
+    def take(self, file: LogFile, export: Export) -> None:
+        owner = self.runner or file.owner
+        self.files += 1
+        self.unknown.update(export.unknown_sports)
+        for whose, activities in export.entries.items():
+            if not (whose or owner):
+                self.lose(file, InvalidInput(Message("log_faulty"), [Fault(None, (), "owner_unknown")]))
+                return
+            self.entries.setdefault(whose or owner, []).extend(activities)
+        for one in export.lost:
+            days = (one.day, one.day) if one.day else None
+            self.lost.append(Loss(file.name, one.runner or owner, one.fault, days))
+            self.entries.setdefault(one.runner or owner, [])
+        known = [one.day for activities in export.entries.values() for one in activities]
+        if known:
+            self.days[file.name] = min(known), max(known)
+
+    def lose(self, file: LogFile, error: InputError, data: bytes = b"") -> None:
+        owner = self.runner or file.owner
+        faults = error.faults or error.as_faults()
+        told = days_told(file.ending, data) if file.ending in _RECORDINGS and data else None
+        named = day_in(file.base)
+        days = told or ((named, named) if named else None)
+        self.lost += [Loss(file.name, owner, fault, days) for fault in faults]
+
+    def result(self, files: Sequence[LogFile], log: Path) -> Logs:
+        if not any(self.entries.values()):
+            self.refuse(files)
+        for loss in self.lost:
+            self.entries.setdefault(loss.runner, [])
+        lost = tuple(loss if loss.days else replace(loss, days=self.between(loss, files)) for loss in self.lost)
+        seconds = [pace for activities in self.entries.values() for pace in paces(activities)]
+        unlikely = sum(not PACES[0] <= pace <= PACES[1] for pace in seconds)
+        return Logs(
+            self.entries, self.files, unlikely, tuple(sorted(self.aside)), tuple(sorted(self.repeats)), lost,
+            dict(self.unknown), tuple(self.unsummed),
+        )  # fmt: skip
+
+    def between(self, loss: Loss, files: Sequence[LogFile]) -> tuple[date, date] | None:
+        """Return between which days a lost recording lies, if the names of those beside it are in the order of time."""
+        folder = str(PurePosixPath(loss.name).parent)
+        beside = [
+            file.name for file in files if file.ending in _RECORDINGS and str(PurePosixPath(file.name).parent) == folder
+        ]
+        dated = [name for name in beside if name in self.days]
+        if loss.name not in beside or any(self.days[one][0] > self.days[two][0] for one, two in pairwise(dated)):
+            return None
+        at = beside.index(loss.name)
+        early = next((self.days[name][1] for name in reversed(beside[:at]) if name in self.days), None)
+        late = next((self.days[name][0] for name in beside[at + 1 :] if name in self.days), None)
+        return (early, late) if early and late else None
+
+    def refuse(self, files: Sequence[LogFile]) -> None:
+        if not self.lost:
+            raise InputError(Message("log_empty"))
+        if self.alone:
+            faults = [loss.fault for loss in self.lost]
+        else:
+            # files may have the names of people, so the place of the file is named
+            logs = [file.name for file in files if file.ending in _ALL]
+            places = {name: at for at, name in enumerate(logs, start=1)}
+            faults = [
+                loss.fault.within("fault_in_file", file=places.get(loss.name, 0), files=len(logs)) for loss in self.lost
+            ]
+        raise InvalidInput(Message("logs_invalid", {"n": len(faults)}), faults)
 
 
-def _filled(table: Any, at: int, numbers: list[float | None], draft: Draft, replace: bool) -> tuple[Any, int, int]:
-    """Return a table with numbers in a column, how many, and how many other values stood in their way."""
-    name, old = table.column_names[at], table.column(at).combine_chunks()
-    declared = draft.mapping.sources.get(name)
-    cells = pd.Series(texts(old).to_pylist(), dtype=object)
-    blank = is_missing(cells if declared is None else translate(cells, declared, draft.dialect.decimal == ","))
-    take = [number is not None and (replace or empty) for number, empty in zip(numbers, blank, strict=True)]
-    unchanged = sum(number is not None and not taken for number, taken in zip(numbers, take, strict=True))
-    factor = (declared and declared.factor) or 1
-    decimal = (declared and declared.decimal) or draft.dialect.decimal
-    numeric = not pa.types.is_string(old.type)
-
-    def cell(number: float) -> float | str:
-        in_unit = round(number / factor, 4)
-        return in_unit if numeric else f"{in_unit:g}".replace(".", decimal)
-
-    new = [None if number is None else cell(number) for number in numbers]
-    filled = [own_rows if taken else theirs for own_rows, theirs, taken in zip(new, old.to_pylist(), take, strict=True)]
-    column = pa.array(filled, pa.float64() if numeric else pa.string())
-    return table.set_column(at, name, column), sum(take), unchanged
+class _NoTable(Exception):  # it is no error where other files are logs
+    def __init__(self, reason: InputError) -> None:
+        self.reason = reason
 
 
-def _table(loads: Loads) -> Any:
-    columns: dict[str, Any] = {
-        "runner_id": pa.array(list(loads), pa.string()),
-        "at": pa.array([load.at.isoformat() for load in loads.values()], pa.string()),
-    }
-    for name in FIGURES:
-        columns[name] = pa.array([load.values.get(name) for load in loads.values()], pa.float64())
-    columns["runs"] = pa.array([load.runs for load in loads.values()], pa.int64())
-    columns["not_told"] = pa.array([_reasons(load.reasons) for load in loads.values()], pa.string())
-    return pa.table(columns)
+def _unreadable(error: BaseException) -> InputError:
+    reason = getattr(error, "strerror", None)
+    return InputError(Message("log_unreadable", {"reason": reason}) if reason else Message("log_damaged"))
 
 
-def _reasons(reasons: Mapping[str, Message]) -> str:
-    """Return each reason once, with the figures that it stands in the way of."""
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(reason.text, []).append(name)
-    return "; ".join(f"{', '.join(figures)}: {text}" for text, figures in names.items())
+def _is_apple(file: LogFile) -> bool:
+    try:
+        with file.opened() as content:
+            return b"<HealthData" in content.read(_PEEK)
+    except _BROKEN:
+        return False
 
 
-def _entries(loads: Loads, unlikely: int) -> Lines:
-    every = list(loads.values())
-    lines = [("runs", f"{sum(load.runs for load in every):,}")]
-    lines += [("rest and other sports", f"{sum(load.others for load in every):,}")]
-    lines += [("runs recorded twice", f"{sum(load.twice for load in every):,}")]
-    lines += [("runs of an unlikely pace", f"{unlikely:,}")] * (unlikely > 0)
-    for name in FIGURES:
-        reasons = Counter(load.reasons[name].text for load in every if name in load.reasons)
-        lines.append((name, f"known of {len(every) - reasons.total():,}"))
-        lines += [(f"  not of {count:,}", reason) for reason, count in reasons.most_common()]
-    return lines
+def _summed_up(file: LogFile, export: Export, files: Sequence[LogFile]) -> set[str]:
+    """Return the names of the recordings whose runs a table has: those of a whole export, which lie beside it."""
+    packed = {one for one in files if one.ending in _RECORDINGS or (one.ending == ".zip" and one.path is None)}
+    if export.program == "garmin export":
+        return {one.name for one in packed}
+    if export.program not in ("strava", "old_strava", "runkeeper", "apple"):
+        return set()
+    folder = file.name.removesuffix(file.base)
+    beside = {one for one in packed if one.name.startswith(folder) and one.name != file.name}
+    named = {one for one in beside if one.base in export.tracks}
+    return {one.name for one in named or beside}
 
 
-__all__ = [
-    "LARGEST", "READERS", "Lines", "Loads", "Logs", "Wish", "days_of", "files_of", "fill", "read_fit", "read_gpx",
-    "read_logs", "write_loads",
-]  # fmt: skip
+__all__ = ["LogFile", "Logs", "Loss", "files_of", "read_logs"]

@@ -128,6 +128,8 @@ class Draft:
         The places of the columns that are not those of an earlier scoring.
     dialect
         How the file writes CSV, its decimals included.
+    misfits
+        The rows that do not fit the header, by their place: cells may stand in the wrong columns.
     """
 
     table: Any
@@ -137,10 +139,18 @@ class Draft:
     mapping: Mapping
     theirs: tuple[int, ...]
     dialect: Dialect
+    misfits: tuple[int, ...] = ()
 
 
-def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
+def read_draft(roster: Path, mapping: Path | None = None, with_misfits: bool = False) -> Draft:
     """Read a roster that shall come back changed.
+
+    Parameters
+    ----------
+    roster, mapping
+        As for `pfps_ml.io.roster.read_roster`.
+    with_misfits
+        Whether rows that do not fit the header are named in the draft, and not refused.
 
     Raises
     ------
@@ -152,8 +162,8 @@ def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
     source = open_source(roster, NAMES.union(declared.sources, declared.other_sides), sheet=declared.sheet)
     layout = column_layout(source, declared)
     sheet = read_all(source)
-    if sheet.faults:
-        rows = [fault.row for fault in sheet.faults if fault.row is not None]
+    rows = [fault.row for fault in sheet.faults if fault.row is not None]
+    if sheet.faults and not with_misfits:
         fault = Fault(None, (), "rows_of_other_columns", {"n": len(rows), "rows": rows_shown(rows)})
         raise InvalidInput(Message("rows_misfit"), [fault])
     place = layout.places["runner_id"]
@@ -161,7 +171,7 @@ def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
     comma = source.decimal_comma and has_decimal_comma(sheet, layout)
     dialect = Dialect(source.dialect.delimiter, "," if comma else ".", source.dialect.bom)
     known = tuple(name or file_name for name, file_name in zip(layout.header, source.header, strict=True))
-    return Draft(sheet.table, ids, place, known, declared, layout.passing, dialect)
+    return Draft(sheet.table, ids, place, known, declared, layout.passing, dialect, tuple(rows))
 
 
 def write_draft(out: Path, table: Any, dialect: Dialect) -> None:

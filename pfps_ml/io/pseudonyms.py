@@ -11,6 +11,7 @@ never by a value.
 """
 
 import csv
+import datetime as dt
 import hmac
 import io
 import os
@@ -19,7 +20,6 @@ import stat
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -175,7 +175,7 @@ def _most(cells: list[str], test: Callable[[str], bool]) -> bool:
 
 def _is_birth(cell: str) -> bool:
     match = _DATE.match(cell)
-    return match is not None and int(match[1] or match[2]) <= date.today().year - _YOUNGEST
+    return match is not None and int(match[1] or match[2]) <= dt.date.today().year - _YOUNGEST
 
 
 def _is_phone(cell: str) -> bool:
@@ -399,9 +399,14 @@ def _without_birthdays(draft: Draft, table: Any) -> Any:
             at, on = table.column_names.index(declared.source), declared.on
             cells = pd.Series(texts(table.column(at).combine_chunks()).to_pylist(), dtype=object)
             ages = [str(age) for age in translate(cells, declared, False)]
-            days = [f"{on.year - int(age)}-{on.month:02d}-{min(on.day, 28)}" if age.isdigit() else None for age in ages]
+            days = [_birthday(on, int(age)) if age.isdigit() else None for age in ages]
             table = table.set_column(at, declared.source, pa.array(days, pa.string()))
     return table
+
+
+def _birthday(on: dt.date, age: int) -> str:
+    """Return a date of birth that gives an age on a day: that day of the year itself, or the 28th if it is later."""
+    return f"{on.year - age:04d}-{on.month:02d}-{min(on.day, 28):02d}"
 
 
 def _cells(draft: Draft) -> list[list[str | None]]:

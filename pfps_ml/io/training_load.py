@@ -7,7 +7,6 @@ but for silences of more than SILENCE days: the watch may have been lost as well
 are not all known, or hold a run of unknown length, is left out.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -20,7 +19,6 @@ from pfps_ml.domain import BY_NAME
 KM = {"km": 1.0, "mi": 1.609344, "m": 0.001}
 PACES = (150.0, 720.0)  # seconds a kilometre: nobody's usual run is faster or slower
 YEARS = (1980, 2100)  # of runs: no watch is older, and a date far from them is a slip of a finger
-_RUN = re.compile(r"run(ning)?\b", re.IGNORECASE)  # Run, Trail Run, TrailRun, Treadmill Running
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,10 @@ class Activity:
         How far and how long.
     spm
         Steps a minute, both feet.
+    rpe
+        How hard the session was, 0 to 10 (session RPE).
+    days
+        How many days the entry sums up: 7 for the total of a week, of which no single run is known.
     """
 
     start: datetime
@@ -45,21 +47,23 @@ class Activity:
     km: float | None = None
     seconds: float | None = None
     spm: float | None = None
+    rpe: float | None = None
+    days: int = 1
 
     @property
     def day(self) -> date:
         """The day on which it began."""
         return self.start.date()
 
+    @property
+    def last(self) -> date:
+        """The last day that it is about."""
+        return self.day + timedelta(days=self.days - 1)
+
 
 def is_likely(day: date) -> bool:
     """Return whether somebody may have run on a day, and kept a log of it."""
     return YEARS[0] <= day.year <= YEARS[1]
-
-
-def is_run(sport: str) -> bool:
-    """Return whether the name of a sport, as Strava, Garmin, FIT and GPX write it, is that of running."""
-    return _RUN.search(sport) is not None
 
 
 def local(moment: datetime) -> datetime:
@@ -74,7 +78,7 @@ def paces(activities: list[Activity]) -> list[float]:
 
 def pace_fault(activities: list[Activity]) -> Fault | None:
     """Return what is wrong if the runs of a file cannot be runs in the units that they were read in."""
-    seconds = paces(activities)
+    seconds = paces([one for one in activities if one.days == 1])
     if not seconds or PACES[0] <= median(seconds) <= PACES[1]:
         return None
     named = {"fastest": clock(PACES[0]), "slowest": clock(PACES[1]), "median": clock(median(seconds))}
@@ -109,6 +113,9 @@ class Load:
         Why each of the other figures is not known.
     runs, others, twice
         Entries up to that day: runs, other sports and days of rest, and runs that were recorded twice (left out).
+    session_rpe
+        Session-RPE load of runs a week (minutes times RPE, summed) in the four weeks before the last; None if no run of
+        theirs has both.
     """
 
     at: date
@@ -117,6 +124,7 @@ class Load:
     runs: int = 0
     others: int = 0
     twice: int = 0
+    session_rpe: float | None = None
 
 
 def load_of(activities: Sequence[Activity], at: date) -> Load:
@@ -131,7 +139,7 @@ def load_of(activities: Sequence[Activity], at: date) -> Load:
     """
     before = [a for a in activities if a.day <= at]
     runs, twice = _once([a for a in before if a.run])
-    book = _Book(tuple(runs), at, _silences(sorted({a.day for a in activities}), at))
+    book = _Book(tuple(runs), at, silences(activities, at))
     values: dict[str, float] = {}
     reasons: dict[str, Message] = {}
     for name, figure in zip(FIGURES, (book.distance, book.sessions, book.spike, book.change, book.steps), strict=True):
@@ -141,7 +149,14 @@ def load_of(activities: Sequence[Activity], at: date) -> Load:
             reasons[name] = reason
         elif not isinstance(value, Message):
             values[name] = round(float(value), 1)
-    return Load(at, values, reasons, len(runs), sum(not a.run for a in before), twice)
+    others = sum(not a.run for a in before)
+    return Load(at, values, reasons, len(runs), others, twice, _session_rpe(before, at))
+
+
+def _session_rpe(entries: Sequence[Activity], at: date) -> float | None:
+    first, last = at - _MONTH_BEFORE[0] * _DAY, at - _MONTH_BEFORE[1] * _DAY
+    efforts = [a.rpe * a.seconds / 60 for a in entries if a.rpe and a.seconds and first <= a.day <= last]
+    return round(sum(efforts) / _WEEKS, 1) if efforts else None
 
 
 @dataclass(frozen=True)
@@ -159,9 +174,12 @@ class _Book:
     def sessions(self) -> float | Message:
         if not self._covered(_MONTH_BEFORE):
             return Message("load_days_unknown")
-        return len(self._within(_MONTH_BEFORE)) / _WEEKS
+        runs = self._within(_MONTH_BEFORE)
+        return Message("load_runs_summed_up") if any(run.days > 1 for run in runs) else len(runs) / _WEEKS
 
     def spike(self) -> float | Message:
+        if any(run.days > 1 for run in self._within((_THIRTY_BEFORE[0], 0))):
+            return Message("load_runs_summed_up")
         return _change(self._measured(_LAST_WEEK), self._measured(_THIRTY_BEFORE), max)
 
     def change(self) -> float | Message:
@@ -176,7 +194,7 @@ class _Book:
 
     def _within(self, span: tuple[int, int]) -> list[Activity]:
         first, last = self.at - span[0] * _DAY, self.at - span[1] * _DAY
-        return [run for run in self.runs if first <= run.day <= last]
+        return [run for run in self.runs if first <= run.last and run.day <= last]
 
     def _covered(self, span: tuple[int, int]) -> bool:
         first, last = self.at - span[0] * _DAY, self.at - span[1] * _DAY
@@ -188,6 +206,8 @@ class _Book:
         runs = self._within(span)
         if any(run.km is None for run in runs):
             return Message("load_distance_unknown")
+        if any(run.day < self.at - span[0] * _DAY or run.last > self.at - span[1] * _DAY for run in runs):
+            return Message("load_week_cut")  # a part of it is before the days that count, or after them
         return [run.km or 0.0 for run in runs]
 
 
@@ -202,8 +222,9 @@ def _change(
     return 100 * (of(late or [0.0]) * parts / of(early) - 1) if early else Message("load_without_comparison")
 
 
-def _silences(days: Sequence[date], at: date) -> tuple[tuple[date, date], ...]:
-    """Return the stretches of days, first and last, of which the log says nothing."""
+def silences(activities: Sequence[Activity], at: date) -> tuple[tuple[date, date], ...]:
+    """Return the stretches of days up to a day, first and last, of which a log says nothing."""
+    days = sorted({a.day + back * _DAY for a in activities for back in range(a.days)})
     if not days:
         return ((date.min, date.max),)
     ends = days if days[-1] >= at else [*days, at + _DAY]
@@ -226,6 +247,8 @@ def _once(runs: list[Activity]) -> tuple[list[Activity], int]:
 
 def _same(one: Activity, other: Activity) -> bool:
     """Return whether two entries, the earlier first, are one run: nobody is on two runs at once."""
+    if one.days != other.days:
+        return False
     if one.timed and other.timed and one.seconds and other.seconds:
         shared = min(one.seconds, (other.start - one.start).total_seconds() + other.seconds)
         shared -= (other.start - one.start).total_seconds()
@@ -240,7 +263,70 @@ def _beyond(name: str, value: float) -> Message | None:
     return Message("load_outside_limits", {"field": name, "value": value})
 
 
+@dataclass(frozen=True)
+class Week:
+    """Seven days of a runner's log: what was run, and how it differs from the weeks before.
+
+    Attributes
+    ----------
+    first, last
+        The days.
+    km
+        What was run, km; None if the log does not cover the days, or a run in them has no length.
+    longest
+        The longest run, km; None if no single run is known.
+    runs
+        How many runs; None as for `longest`.
+    spike, change
+        The longest run against that of the 30 days before, and the distance against the mean of four weeks before, %;
+        None if not known.
+    session_rpe
+        Minutes times RPE, summed; None if no entry has both.
+    """
+
+    first: date
+    last: date
+    km: float | None
+    longest: float | None
+    runs: int | None
+    spike: float | None
+    change: float | None
+    session_rpe: float | None
+
+
+def weeks_of(activities: Sequence[Activity], at: date) -> list[Week]:
+    """Return the weeks of a runner up to a day, the first one first; the last one ends on that day."""
+    before = [a for a in activities if a.day <= at]
+    if not before:
+        return []
+    runs, _ = _once([a for a in before if a.run])
+    dark = silences(activities, at)
+    back = (at - min(a.day for a in before)).days // 7
+    return [_week(runs, before, at - 7 * past * _DAY, dark) for past in range(back, -1, -1)]
+
+
+def _week(runs: list[Activity], entries: Sequence[Activity], last: date, dark: tuple[tuple[date, date], ...]) -> Week:
+    book = _Book(tuple(runs), last, dark)
+    lengths, single = book._measured(_LAST_WEEK), book._within(_LAST_WEEK)
+    known = not isinstance(lengths, Message)
+    alone = known and all(run.days == 1 for run in single)
+    first = last - _LAST_WEEK[0] * _DAY
+    efforts = [a.rpe * a.seconds / 60 for a in entries if a.rpe and a.seconds and first <= a.day <= last]
+    return Week(
+        first, last,
+        km=round(sum(lengths), 3) if not isinstance(lengths, Message) else None,
+        longest=max((run.km or 0.0 for run in single), default=0.0) if alone else None,
+        runs=len(single) if alone else None,
+        spike=_figure(book.spike()), change=_figure(book.change()),
+        session_rpe=round(sum(efforts), 1) if efforts else None,
+    )  # fmt: skip
+
+
+def _figure(value: float | Message) -> float | None:
+    return None if isinstance(value, Message) else round(value, 1)
+
+
 __all__ = [
-    "CADENCES", "FIGURES", "KM", "PACES", "SILENCE", "YEARS", "Activity", "Load", "clock", "is_likely", "is_run",
-    "load_of", "local", "pace_fault", "paces",
+    "CADENCES", "FIGURES", "KM", "PACES", "SILENCE", "YEARS", "Activity", "Load", "Week", "clock", "is_likely",
+    "load_of", "local", "pace_fault", "paces", "silences", "weeks_of",
 ]  # fmt: skip

@@ -32,15 +32,17 @@ _PLACE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 # cells with a border and nothing in them, and rows of them: spreadsheets write a million of each
 _BLANK_CELLS = re.compile(rb'(?:<c r="[A-Z]{1,3}[0-9]{1,7}"(?: s="[0-9]+")?/>)+')
 _BLANK_ROWS = re.compile(rb'(?:<row r="[0-9]{1,7}"[^<>]*(?:/>|></row>)\s*)+')
+_MOST_DAYS = 10_000  # of a duration: whatever is longer is another number
 _ESCAPED = re.compile(r"_x([0-9A-Fa-f]{4})_")
 
 
 @dataclass(frozen=True)
 class Styles:
-    """What the formats of a workbook make of numbers: those that are dates, and those that are percentages."""
+    """What the formats of a workbook make of numbers: those that are dates, percentages, and durations ([h]:mm:ss)."""
 
     dates: frozenset[str] = frozenset()
     percents: frozenset[str] = frozenset()
+    durations: frozenset[str] = frozenset()
     date_of: Callable[[float], object] = float
 
 
@@ -211,7 +213,15 @@ class _Reader:
         number = float(written)
         if self.style in self.styles.dates:
             return self.styles.date_of(number)
+        if self.style in self.styles.durations and 0 <= number < _MOST_DAYS:
+            return _clock(number)
         return f"{number * 100:.12g}%" if self.style in self.styles.percents else number
+
+
+def _clock(days: float) -> str:
+    """Return a part of a day, or more than one, as h:mm:ss."""
+    seconds = round(days * 86_400)
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 def _parser(reader: _Reader) -> expat.XMLParserType:
@@ -330,7 +340,8 @@ def _styles(archive: "_Archive", part: str, old_dates: bool) -> Styles:
     names = {str(at): codes.get(number, "General") for at, number in enumerate(used)}
     dates = frozenset(at for at, code in names.items() if is_date_format(code) and not is_timedelta_format(code))
     percents = frozenset(at for at, code in names.items() if "%" in code)
-    return Styles(dates, percents, partial(_date, epoch=MAC_EPOCH if old_dates else WINDOWS_EPOCH))
+    durations = frozenset(at for at, code in names.items() if is_timedelta_format(code))
+    return Styles(dates, percents, durations, partial(_date, epoch=MAC_EPOCH if old_dates else WINDOWS_EPOCH))
 
 
 def _date(number: float, epoch: Any) -> object:

@@ -81,7 +81,28 @@ def read_table(path: Path, known: frozenset[str], sheet: str | None = None) -> T
         rows = list(book.rows(tab, merged))
     if not rows:
         raise InputError(Message("sheet_empty", {"sheet": tab.name}))
+    if form := _form(rows):
+        rows, merged = form, []
     return _table(tab.name, rows, known, merged)
+
+
+FORM_MARK = "pfps-form/1"  # in the hidden column of a form, above the names of the fields
+FORM_ANSWERS = 4  # columns before the first answer
+
+
+def _form(rows: Sequence[Row]) -> list[Row]:
+    """Return the answers of a form, a question a row, as the rows of a roster; none if the sheet is no form."""
+    top = next((at for at, row in enumerate(rows) if row.cells.get(0) == FORM_MARK), None)
+    if top is None:
+        return []
+    questions = [row for row in rows[top + 1 :] if isinstance(row.cells.get(0), str) and row.cells[0] in _FIELDS]
+    places = sorted({place for row in questions for place in row.cells if place >= FORM_ANSWERS})
+    header = Row(1, {at: row.cells[0] for at, row in enumerate(questions)})
+    answers = [
+        Row(place + 1, {at: row.cells[place] for at, row in enumerate(questions) if place in row.cells})
+        for place in places
+    ]
+    return [header, *answers]
 
 
 def text_of(value: object) -> str | None:
@@ -246,6 +267,7 @@ def _column(cells: list[Any]) -> Any:
 
 MAX_ROWS = 100_000  # a spreadsheet opens no more in comfort
 LONGEST = 32_767  # characters of a cell, which is all that a spreadsheet holds
+_FIELDS = frozenset(field.name for field in INPUTS)
 _NUMBERS = frozenset(field.name for field in INPUTS if field.kind in ("number", "whole"))
 _DIGITS = 10**15  # a whole number of more is rounded
 _FIRST_YEAR = 1900  # of a spreadsheet's calendar, which has one day too many
@@ -387,10 +409,11 @@ def _write_column(sheet: Any, place: int, field: Field) -> None:
     head.comment = Comment(f"{field.question}\n\n{field.meaning}\n\nExpected: {field.limits}.", "pfps-ml", width=320)
     sheet.column_dimensions[letter].width = max(len(field.name) + 2, 12)
     if field.kind != "text":
-        sheet.add_data_validation(_validation(field, f"{letter}{HEADER + 1}:{letter}{HEADER + _ROWS}"))
+        sheet.add_data_validation(answer_rule(field, f"{letter}{HEADER + 1}:{letter}{HEADER + _ROWS}"))
 
 
-def _validation(field: Field, cells: str) -> Any:
+def answer_rule(field: Field, cells: str) -> Any:
+    """Return what a spreadsheet checks while somebody fills cells in: a list of levels, or the limits of a number."""
     from openpyxl.worksheet.datavalidation import DataValidation
 
     limits: dict[str, Any] = {"type": "decimal", "operator": "between", "formula1": field.low, "formula2": field.high}
@@ -412,6 +435,6 @@ def _example(field: Field) -> str | float | None:
 
 
 __all__ = [
-    "HEADER", "LONGEST", "MAX_ROWS", "UNCALCULATED_MARK", "Table", "read_table", "settled_book", "template_book",
-    "text_of", "write_book",
+    "FORM_ANSWERS", "FORM_MARK", "HEADER", "LONGEST", "MAX_ROWS", "UNCALCULATED_MARK", "Table", "answer_rule",
+    "read_table", "settled_book", "template_book", "text_of", "write_book",
 ]  # fmt: skip

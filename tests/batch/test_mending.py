@@ -6,8 +6,9 @@ import pandas as pd
 import pytest
 
 from pfps_ml.batch.rosters import score_roster
-from pfps_ml.batch.scoring import repeat_problems
-from pfps_ml.core.errors import InputError, OutputError
+from pfps_ml.batch.scoring import merge_mended, repeat_problems
+from pfps_ml.core.errors import InputError, InvalidInput, OutputError
+from pfps_ml.io.roster import read_roster
 from tests.rosters import GOOD, HEADER, ROW, cells, roster
 
 BAD = HEADER + ROW.format("R-1") + "R-2,Club,3O,female,170,25,no,late\n" + ROW.format("R-3") + "R-4,Club,30,x,,,,\n"
@@ -84,3 +85,80 @@ def test_a_row_that_was_scored_partly_comes_too_and_its_status_tells_it_from_the
     mended = (tmp_path / "mend.csv").read_text().replace(",900,", ",170,").replace(",3,", ",30,")
     again = score_roster(roster(tmp_path, mended, "mend.csv"), tmp_path / "again.csv", bundle)
     assert (again.scored, again.partly, again.rejected) == (2, 0, 0)
+
+
+def put_back(tmp_path, mended, out="whole.csv", **how):
+    (tmp_path / "mended.csv").write_text(mended)
+    return merge_mended(tmp_path / "mended.csv", tmp_path / "roster.csv", tmp_path / out, **how)
+
+
+def test_mended_rows_are_put_back_into_the_roster_by_id(tmp_path, bundle, scored):
+    repeat_problems(scored, tmp_path / "mend.csv")
+    mended = (tmp_path / "mend.csv").read_text().replace("3O", "30").replace("30,x", "30,male")
+    lines = dict(put_back(tmp_path, mended))
+    assert (tmp_path / "whole.csv").read_text() == BAD.replace("3O", "30").replace("30,x", "30,male")
+    assert lines == {"rows of the roster": "4", "mended rows put back": "2", "cells that changed": "2"}
+    score_roster(tmp_path / "whole.csv", tmp_path / "again.csv", bundle)
+    assert {row["status"] for row in cells(tmp_path / "again.csv")} == {"scored"}
+
+
+@pytest.mark.parametrize("ending", [".xlsx", ".parquet"])
+def test_mended_rows_come_from_and_go_into_any_format(tmp_path, bundle, scored, ending):
+    repeat_problems(scored, tmp_path / f"mend{ending}")
+    lines = dict(merge_mended(tmp_path / f"mend{ending}", tmp_path / "roster.csv", tmp_path / f"whole{ending}"))
+    assert lines["mended rows put back"] == "2" and lines["cells that changed"] == "0"
+    assert read_roster(tmp_path / f"whole{ending}").summary == read_roster(tmp_path / "roster.csv").summary
+
+
+def test_all_that_is_wrong_with_mended_rows_is_said_at_once_and_nothing_is_written(tmp_path):
+    roster(tmp_path, BAD + ROW.format("R-5") * 2)
+    rows = [HEADER.strip() + ",other", *(f"{row.format(name).strip()},1" for row, name in
+            ((ROW, "R-9"), (ROW, "R-1"), (ROW, "R-1"), (ROW, "R-5"), (ROW, "")))]  # fmt: skip
+    with pytest.raises(InvalidInput) as caught:
+        put_back(tmp_path, "\n".join(rows).replace("club", "team") + "\n")
+    codes = [fault.code for fault in caught.value.faults]
+    assert codes == ["mended_columns_lacking", "mended_columns_other", "mended_ids_blank", "mended_ids_unknown",
+                     "mended_ids_doubled", "mended_ids_shared"]  # fmt: skip
+    assert not (tmp_path / "whole.csv").exists()
+    assert not [text for text in ("R-9", "R-5") if text in " ".join(fault.line for fault in caught.value.faults)]
+
+
+def test_a_file_is_replaced_only_if_that_is_said(tmp_path):
+    before = roster(tmp_path, BAD).read_text()
+    mended = HEADER + ROW.format("R-2")
+    for out in ("roster.csv", "other.csv"):
+        (tmp_path / "other.csv").write_text("mine")
+        with pytest.raises(OutputError, match="--replace"):
+            put_back(tmp_path, mended, out)
+    assert (tmp_path / "roster.csv").read_text() == before and (tmp_path / "other.csv").read_text() == "mine"
+    with pytest.raises(OutputError, match="another file"):
+        put_back(tmp_path, mended, "mended.csv", replace=True)
+    put_back(tmp_path, mended, "roster.csv", replace=True)
+    assert "3O" not in (tmp_path / "roster.csv").read_text()
+
+
+def test_mended_rows_are_put_back_through_the_map_of_their_roster(tmp_path):
+    (tmp_path / "map.toml").write_text('[columns.runner_id]\nfrom = "Spieler"\n')
+    text = BAD.replace("runner_id", "Spieler")
+    roster(tmp_path, text)
+    put_back(tmp_path, text.splitlines()[0] + "\n" + ROW.format("R-2"), mapping=tmp_path / "map.toml")
+    assert cells(tmp_path / "whole.csv")[1]["Spieler"] == "R-2"
+    assert "3O" not in (tmp_path / "whole.csv").read_text()
+
+
+def test_a_row_that_did_not_fit_the_header_is_put_back_once_somebody_has_looked_at_it(tmp_path, bundle):
+    text = GOOD + "R-8,Club,30,female\n" + "R-9,Club,30,female,1,2,3,4,5,6\n"
+    score_roster(roster(tmp_path, text), tmp_path / "scored.csv", bundle)
+    repeat_problems(tmp_path / "scored.csv", tmp_path / "mend.csv")
+    mended = (tmp_path / "mend.csv").read_text()
+    with pytest.raises(InvalidInput) as caught:
+        put_back(tmp_path, mended)
+    assert [fault.code for fault in caught.value.faults] == ["mended_shape"]
+    names = mended.splitlines()[0]
+    eight, nine = (f"{ROW.format(name).strip()},,,\n" for name in ("R-8", "R-9"))
+    with pytest.raises(InvalidInput) as caught:  # one of two rows that do not fit is not mended
+        put_back(tmp_path, f"{names}\n{eight}")
+    assert [fault.code for fault in caught.value.faults] == ["rows_of_other_columns"]
+    put_back(tmp_path, f"{names}\n{eight}{nine}")
+    score_roster(tmp_path / "whole.csv", tmp_path / "again.csv", bundle)
+    assert {row["status"] for row in cells(tmp_path / "again.csv")} == {"scored"}

@@ -122,3 +122,50 @@ def test_whatever_is_wrong_no_name_address_number_or_id_is_printed_or_logged(
     # `pfps check` lists on the screen whose cells are not used, by pseudonym: that list is what it is asked for
     said = (told if verb != "check" else "") + error + caplog.text
     assert "R-1" not in said and "R-2" not in said
+
+
+def test_a_damaged_log_exits_with_5_after_the_others_are_written_and_is_named_with_its_runner_and_week(pfps, tmp_path):
+    (tmp_path / "logs" / "R-2").mkdir(parents=True)
+    (tmp_path / "logs" / "R-1.csv").write_text(PLAIN + plain("2026-05-31", 5))
+    (tmp_path / "logs" / "R-2" / "2026-05-20.fit").write_bytes(b"")
+    out = tmp_path / "loads.csv"
+    code, told, error = pfps("load", tmp_path / "logs", "-o", out)
+    assert code == 5 and out.exists() and f"Written: {out}" in told
+    assert "R-2/2026-05-20.fit, of R-2, week of 2026-05-18" in " ".join(told.split())
+    assert "not read" in error and "Traceback" not in told + error
+
+
+def test_what_a_log_leaves_open_is_answered_by_the_option_that_the_message_names(pfps, tmp_path):
+    log, out = tmp_path / "a.csv", tmp_path / "loads.csv"
+    log.write_text("Wann,distance,duration,type\n05/04/2026,5,25:00,Zorbing\n06/04/2026,5,25:00,Zorbing\n")
+    given = ["load", log, "-o", out, "--runner", "R-1"]
+    for named, answer in (
+        ("--column", ["--column", "date=Wann"]), ("--month-first", ["--month-first"]), ("--units", ["--units", "km"]),
+    ):  # fmt: skip
+        code, _, error = pfps(*given)
+        assert code == 2 and named in error, named
+        given += answer
+    code, _, error = pfps(*given)
+    assert code == 2 and "--sport" in error
+    assert pfps(*given, "--sport", "Zorbing")[0] == 0
+    assert pfps(*given, "--column", "weather=x")[0] == 2
+
+
+def test_the_weeks_are_drawn_and_take_no_file_s_place(pfps, tmp_path):
+    log = tmp_path / "a.csv"
+    log.write_text(PLAIN + plain("2026-05-31", 5))
+    given = ["load", log, "-o", tmp_path / "loads.csv", "--runner", "R-1", "--curve"]
+    code, told, _ = pfps(*given, tmp_path / "weeks.svg")
+    assert code == 0 and (tmp_path / "weeks_weeks.csv").exists() and "weeks.svg" in told
+    log.rename(tmp_path / "weeks_weeks.csv")
+    given[1] = tmp_path / "weeks_weeks.csv"
+    assert pfps(*given, tmp_path / "weeks.svg")[0] == 4
+    assert (tmp_path / "weeks_weeks.csv").read_text().startswith("date,")
+
+
+def test_a_form_is_written_as_a_workbook_or_a_page(pfps, tmp_path):
+    assert pfps("form", "-o", tmp_path / "form.xlsx", "--runners", "3")[0] == 0
+    assert pfps("form", "-o", tmp_path / "form.html", "--visit")[0] == 0
+    assert "<form" in (tmp_path / "form.html").read_text()
+    assert pfps("form", "-o", tmp_path / "form.html", "--runners", "3")[0] == 2
+    assert pfps("form", "-o", tmp_path / "form.docx")[0] == 4

@@ -83,5 +83,22 @@ def gpx(start, kind="running", cadence=None, times=True, minutes=60):
     )
 
 
+def tcx(start, metres=10_000, seconds=3_600, strides=82, sport="Running"):
+    """Return a TCX file of two laps."""
+    begun = f"{start:%Y-%m-%dT%H:%M:%SZ}"
+    lap = (
+        f'<Lap StartTime="{begun}"><TotalTimeSeconds>{seconds / 2}</TotalTimeSeconds>'
+        f"<DistanceMeters>{metres / 2}</DistanceMeters>"
+        "<Track><Trackpoint><DistanceMeters>9</DistanceMeters></Trackpoint></Track>"
+        f'<Extensions><x:LX xmlns:x="e"><x:AvgRunCadence>{strides}</x:AvgRunCadence></x:LX></Extensions></Lap>'
+    )
+    return (
+        '<?xml version="1.0"?>'
+        '<TrainingCenterDatabase xmlns="http://www.garmin.com/xmlschemas/TrainingCenterDatabase/v2">'
+        f'<Activities><Activity Sport="{sport}"><Id>{begun}</Id>{lap * 2}</Activity></Activities>'
+        "</TrainingCenterDatabase>"
+    )
+
+
 def _fit_time(moment):
     return round((moment - _FIT_EPOCH).total_seconds())

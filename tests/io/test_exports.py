@@ -5,6 +5,7 @@ from datetime import date, datetime
 import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput
+from pfps_ml.io.log_exports import Reading
 from pfps_ml.io.log_files import read_logs
 from tests.io.made import GARMIN, PLAIN, STRAVA, garmin, plain, strava
 
@@ -25,12 +26,12 @@ def zone(monkeypatch):
 
 @pytest.fixture
 def read(tmp_path):
-    def reading(text, units=None, runner="R-1", name="log.csv"):
+    def reading_of(text, units=None, runner="R-1", name="log.csv", reading=None):
         path = tmp_path / name
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return read_logs(path, runner, units).entries[runner]
+        return read_logs(path, runner, units, reading).entries[runner]
 
-    return reading
+    return reading_of
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_run_of_strava_without_distance_or_cadence_has_none(read):
 def test_strava_before_it_had_metres_is_asked_for_its_unit(read, refused):
     header = "Activity ID,Activity Date,Activity Name,Activity Type,Elapsed Time,Distance\n"
     text = header + '1,"May 1, 2026, 7:00:00 AM",A,Run,3000,6.21\n'
-    assert "--units km or mi" in refused(text)[1]
+    assert "--units km, mi or m" in refused(text)[1] and "as metres" in refused(text)[1]
     assert read(text, units="mi")[0].km == pytest.approx(9.994, abs=1e-3)
 
 
@@ -104,7 +105,8 @@ def test_a_decimal_comma_is_read_where_it_can_be_nothing_else(read, refused):
 
 def test_units_that_make_no_run_are_refused_by_the_pace(refused):
     assert "got a median of 29:59" in refused(PLAIN + plain(DAY, 2, 59.98))[1]
-    assert "got a median of 0:05" in refused(STRAVA.replace("Moving Time", "Other") + strava(DAY, 600, 55))[1]
+    assert "got 600 km: are they metres?" in refused(STRAVA.replace("Moving Time", "Other") + strava(DAY, 600, 55))[1]
+    assert "got a median of 1:00" in refused(STRAVA.replace("Moving Time", "Other") + strava(DAY, 55, 54))[1]
     assert refused(PLAIN + plain(DAY, 10, 20))[1:]
 
 
@@ -153,13 +155,12 @@ def test_everything_wrong_is_told_at_once_by_row_and_without_a_value(refused):
     assert "9 rows: 1, 2, 3, 4, 5, ..." in refused(many)[1]
 
 
-@pytest.mark.parametrize("header", [
-    "Aktivitäts-ID,Aktivitätsdatum,Name der Aktivität,Aktivitätsart,Verstrichene Zeit,Distanz",
-    "Aktivitätstyp,Datum,Favorit,Titel,Distanz,Kalorien,Zeit", "a,b", "distance_km,duration",
-])  # fmt: skip
-def test_an_export_in_another_language_is_told_to_be_made_in_english(refused, header):
+@pytest.mark.parametrize("header", ["a,b", "distance_km,duration", "Athlete ID,Sex,Weight"])
+def test_a_table_of_other_columns_is_refused_with_how_to_name_them(read, refused, header):
     told = refused(f"{header}\n" + ",".join("x" for _ in header.split(",")) + "\n")
-    assert "set it to English and export again" in told[1]
+    assert "--column date=NAME --column distance=NAME" in told[1]
+    reading = Reading(units="km", columns={"date": "a", "distance": "b"})
+    assert read(f"a,b\n{DAY},5\n", reading=reading)[0].km == 5
 
 
 def test_what_is_no_table_is_an_input_error(refused):
@@ -181,7 +182,7 @@ def test_whose_log_it_is_must_be_known(tmp_path):
 
 
 def test_a_unit_that_is_none_is_refused(tmp_path):
-    with pytest.raises(InputError, match="--units km or --units mi"):
+    with pytest.raises(InputError, match="--units km, --units mi or --units m"):
         read_logs(tmp_path / "log.csv", "R-1", "yards")
 
 

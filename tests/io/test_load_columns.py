@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput, OutputError
-from pfps_ml.io.log_files import Wish, write_loads
 from pfps_ml.io.roster import read_roster
 from pfps_ml.io.training_load import FIGURES
+from pfps_ml.workflows.training_loads import Wish, write_loads
 from tests.io.made import PLAIN, plain
 from tests.rosters import cells, roster
 
@@ -32,7 +32,7 @@ def logs(tmp_path_factory):
 
 
 def test_a_table_has_one_row_a_runner_and_says_why_a_figure_is_not_there(logs, tmp_path):
-    lines = dict(write_loads(logs, tmp_path / "loads.csv", Wish()))
+    lines = dict(write_loads(logs, tmp_path / "loads.csv", Wish()).lines)
     first, second, ninth = cells(tmp_path / "loads.csv")
     assert {name: float(first[name]) for name in FIGURES} == {
         "weekly_distance_km": 28, "sessions_per_week": 3.5, "longest_run_spike_pct": 0, "weekly_change_pct": 14.3,
@@ -52,7 +52,7 @@ def test_another_day_may_be_asked_for(logs, tmp_path):
 
 def test_loads_fill_what_is_blank_in_a_roster_and_nothing_else(logs, tmp_path):
     given = roster(tmp_path, ROSTER)
-    lines = dict(write_loads(logs, tmp_path / "out.csv", Wish(roster=given)))
+    lines = dict(write_loads(logs, tmp_path / "out.csv", Wish(roster=given)).lines)
     before, after = cells(given), cells(tmp_path / "out.csv")
     assert [row["runner_id"] for row in after] == ["R-1", "R-2", "R-3", "R-1"]
     assert [row["weekly_distance_km"] for row in after] == ["12", "", "", "28"]
@@ -94,7 +94,7 @@ def test_a_map_s_units_codes_and_decimals_are_those_of_what_is_filled_in(logs, t
         '[columns.weekly_distance_km]\nfrom = "miles"\nmissing = ["999"]\nfactor = 1.609344\ndecimal = ","\n'
         "[columns.sessions_per_week]\nvalue = 3\n"
     )
-    lines = dict(write_loads(logs, tmp_path / "out.csv", Wish(roster=given, mapping=mapping)))
+    lines = dict(write_loads(logs, tmp_path / "out.csv", Wish(roster=given, mapping=mapping)).lines)
     after = cells(tmp_path / "out.csv")
     assert [row["miles"] for row in after] == ["17,3984", "7"]
     assert lines["sessions_per_week"] == "left alone: the map gives it to everybody"
@@ -147,7 +147,7 @@ def test_files_left_aside_and_unlikely_paces_are_told(tmp_path):
     folder.mkdir()
     (folder / "R-1.csv").write_text(PLAIN + plain(LAST, 5) * 3 + plain(LAST, 30, 60))
     (folder / "photo.jpg").write_bytes(b"")
-    lines = dict(write_loads(folder, tmp_path / "loads.csv", Wish()))
+    lines = dict(write_loads(folder, tmp_path / "loads.csv", Wish()).lines)
     assert (lines["other files, left aside"], lines["runs of an unlikely pace"]) == ("1", "1")
     assert lines["runs recorded twice"] == "2"
 
@@ -160,7 +160,7 @@ def test_an_id_that_a_spreadsheet_would_run_is_guarded(tmp_path):
 
 
 def test_the_example_logs_show_what_is_told_and_what_is_not(tmp_path):
-    lines = dict(write_loads(EXAMPLES, tmp_path / "loads.csv", Wish(units="km", at=date(2026, 1, 17))))
+    lines = dict(write_loads(EXAMPLES, tmp_path / "loads.csv", Wish(units="km", at=date(2026, 1, 17))).lines)
     strava, garmin, begun, silent, tracks = cells(tmp_path / "loads.csv")
     assert [strava[name] for name in FIGURES] == ["28", "3.5", "60", "39.3", "168"]
     assert garmin["step_rate_spm"] == "169" and garmin["not_told"] == ""

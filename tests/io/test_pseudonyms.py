@@ -1,5 +1,6 @@
 """Pseudonyms: who has the key can go back, nobody else; names stay at home; rows in = rows out."""
 
+import datetime as dt
 import hashlib
 import hmac
 import os
@@ -9,6 +10,7 @@ import pytest
 
 from pfps_ml.batch.rosters import score_roster
 from pfps_ml.core.errors import InputError, InvalidInput, OutputError
+from pfps_ml.io.mapping import load_mapping
 from pfps_ml.io.pseudonyms import LONGEST, SHORTEST, give_back, new_key, pseudonym, pseudonymise, read_key
 from pfps_ml.io.roster import read_roster
 from tests.rosters import cells, roster
@@ -186,3 +188,56 @@ def test_columns_of_an_earlier_scoring_are_kept_and_not_suspected(tmp_path, key,
     score_roster(roster(tmp_path, TEXT), tmp_path / "scored.csv", bundle)
     pseudonymise(tmp_path / "scored.csv", key, tmp_path / "out.csv")
     assert {"risk_12m", "reason_1", "problems", "cautions"} <= set(cells(tmp_path / "out.csv")[0])
+
+
+BORN = {
+    "day first": "%d.%m.%Y", "month first": "%m/%d/%Y", "year first": "%Y-%m-%d", "serial": None,
+}  # fmt: skip
+
+
+def born(day, form):
+    """Return a date as a club writes it, or as the number that a spreadsheet has for it."""
+    return str((day - dt.date(1899, 12, 30)).days) if form is None else day.strftime(form)
+
+
+DAYS = [dt.date(2028, 1, day) for day in (1, 5, 9, 10, 31)] + [dt.date(2028, 2, 29), dt.date(2028, 12, 31)]
+
+
+@pytest.mark.parametrize("order", BORN)
+def test_ages_are_the_same_before_and_after_on_days_of_one_and_of_two_figures(tmp_path, order):
+    ages_stay_the_same(tmp_path, order, DAYS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("order", BORN)
+def test_on_each_day_of_a_year_ages_are_the_same_before_and_after(tmp_path, order):
+    ages_stay_the_same(tmp_path, order, [dt.date(2028, 12, 31) - dt.timedelta(days=back) for back in range(366)])
+
+
+def ages_stay_the_same(tmp_path, order, days):
+    form, key_file = BORN[order], tmp_path / "key"
+    new_key(key_file)
+    births = [dt.date(1990, 1, 1) + dt.timedelta(days=37 * at) for at in range(120)]
+    rows = "".join(f"R-{at};{born(day, form)};female;160\n" for at, day in enumerate(births))
+    before = roster(tmp_path, "runner_id;born;sex;height_cm\n" + rows)
+    mapping, ages = tmp_path / "map.toml", set()
+    for on in days:
+        mapping.write_text(f'[columns.age_years]\nfrom = "born"\nborn = "{order}"\non = {on}\n')
+        pseudonymise(before, key_file, tmp_path / "after.csv", mapping=mapping)
+        first, second = (read_roster(path, load_mapping(mapping)) for path in (before, tmp_path / "after.csv"))
+        assert not first.faults and not second.faults, on
+        assert first.values["age_years"].tolist() == second.values["age_years"].tolist(), on
+        ages.add(tuple(first.values["age_years"]))
+    assert len(ages) > len(days) / 4  # the days differ, so that equal ages say something
+
+
+def test_the_risks_of_a_pseudonymised_roster_are_those_of_the_original(tmp_path, key, bundle):
+    before = roster(tmp_path, "runner_id,born,sex\n" + "".join(f"R-{at},{at + 1}.4.1998,male\n" for at in range(28)))
+    mapping = tmp_path / "map.toml"
+    for on in ("2026-09-05", "2026-04-09", "2026-01-31"):
+        mapping.write_text(f'[columns.age_years]\nfrom = "born"\nborn = "day first"\non = {on}\n')
+        pseudonymise(before, key, tmp_path / "after.csv", mapping=mapping)
+        for name in ("roster.csv", "after.csv"):
+            score_roster(tmp_path / name, tmp_path / f"scored_{name}", bundle, load_mapping(mapping))
+        one, other = (cells(tmp_path / f"scored_{name}") for name in ("roster.csv", "after.csv"))
+        assert [row["risk_12m"] for row in one] == [row["risk_12m"] for row in other] and one[0]["risk_12m"]

@@ -1,12 +1,13 @@
 """FIT and GPX files, and folders of logs: what a recording says, and whose it is."""
 
 import builtins
+import gzip
 from datetime import UTC, datetime
 
 import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput, MissingLibrary
-from pfps_ml.io import log_files
+from pfps_ml.io.cells import limited
 from pfps_ml.io.log_files import read_logs
 from tests.io.made import PLAIN, activity, fit, gpx, plain, session
 from tests.io.test_exports import zone  # noqa: F401
@@ -65,18 +66,17 @@ def test_a_damaged_recording_is_refused_in_words(tmp_path, name, content):
 
 
 @pytest.mark.parametrize("name", ["a.fit", "a.gpx"])
-def test_a_recording_that_is_not_there_or_too_large_is_refused(tmp_path, name, monkeypatch):
+def test_a_recording_that_is_not_there_or_too_large_is_refused(tmp_path, name):
     assert "No such file" in faults_of(tmp_path / name)[0]
-    monkeypatch.setattr(log_files, "LARGEST", 3)
-    assert "at most" in faults_of(written(tmp_path, name, gpx(START)))[0]
+    with limited(log=3):
+        assert "at most" in faults_of(written(tmp_path, name, gpx(START)))[0]
+        assert "at most" in faults_of(written(tmp_path, f"{name}.gz", gzip.compress(gpx(START).encode())))[0]
 
 
 def test_a_gpx_that_cannot_be_opened_is_refused(tmp_path):
     (tmp_path / "a.gpx").mkdir()
-    with pytest.raises(InputError):
+    with pytest.raises(InputError, match="a folder of files"):
         read_logs(tmp_path / "a.gpx", "R-1")
-    with pytest.raises(InputError, match="Is a directory"):
-        log_files.read_gpx(tmp_path / "a.gpx")
 
 
 def test_a_gpx_track_has_a_length_a_time_and_steps_of_both_feet(tmp_path):
@@ -126,22 +126,30 @@ def test_in_a_folder_each_file_or_folder_is_a_runner_and_other_files_are_left_as
     assert len(read_logs(tmp_path / "R-2", "R-7").entries["R-7"]) == 2
 
 
-def test_all_faults_of_a_folder_are_told_by_place_because_names_of_files_are_ids(tmp_path):
+def test_if_nothing_can_be_read_all_faults_are_told_by_place_because_names_of_files_are_ids(tmp_path):
     written(tmp_path, "Anna.csv", "date,distance_km\nx,y\n")
     written(tmp_path, "Ben.fit", b"")
-    written(tmp_path, "Cleo.gpx", gpx(START))
     with pytest.raises(InvalidInput) as caught:
         read_logs(tmp_path)
     told = [fault.text for fault in caught.value.faults]
-    assert [line.partition(":")[0] for line in told] == [f"file {at} of 3 in the order of names" for at in (1, 1, 2)]
+    assert [line.partition(":")[0] for line in told] == [f"file {at} of 2 in the order of names" for at in (1, 1, 2)]
     assert not [name for name in ("Anna", "Ben") if name in " ".join([*told, caught.value.message])]
+
+
+def test_a_file_that_cannot_be_read_costs_itself_and_is_named_with_its_runner(tmp_path):
+    written(tmp_path, "R-1.csv", "date,distance_km\nx,y\n")
+    written(tmp_path, "R-2.fit", b"")
+    written(tmp_path, "R-3.gpx", gpx(START))
+    logs = read_logs(tmp_path)
+    assert {(loss.name, loss.runner) for loss in logs.lost} == {("R-1.csv", "R-1"), ("R-2.fit", "R-2")}
+    assert {runner: len(runs) for runner, runs in logs.entries.items()} == {"R-1": 0, "R-2": 0, "R-3": 1}
 
 
 def test_a_folder_without_logs_or_a_file_of_another_kind_is_refused(tmp_path):
     with pytest.raises(InputError, match="a folder of files that end in"):
         read_logs(tmp_path)
     with pytest.raises(InputError, match=r"\.csv"):
-        read_logs(written(tmp_path, "a.tcx", b""), "R-1")
+        read_logs(written(tmp_path, "a.kml", b""), "R-1")
 
 
 def test_runs_of_an_unlikely_pace_are_counted(tmp_path):
