@@ -372,8 +372,8 @@ def simulate_treatment(
     observed["arm"] = world.column("arm")
     observed[SUCCESS.column] = world.column(SUCCESS.column).astype(int)
     observed["draw"] = config.draw
-    chances = world.column("success_probability")
-    truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": chances[:, i] for i, arm in enumerate(ARMS)})
+    main = world.column("success_probability")
+    truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": main[:, i] for i, arm in enumerate(ARMS)})
     return Cohort(observed.assign(**_seen_course(world)), truth.assign(**_chances(world)))
 
 
@@ -398,14 +398,19 @@ def _lost_by(world: World, last: Floats) -> NDArray[np.bool_]:
     return np.asarray((lost & (np.array(SUCCESS.horizons) <= last[:, None])).any(axis=1))
 
 
-def _chances(world: World) -> dict[str, Floats]:
-    """Return the probability of each outcome but success at 12 weeks, at each horizon and under every arm."""
+def chances(world: World) -> dict[str, Floats]:
+    """Return the probability of each outcome of patients at each horizon, by its column, under every arm (columns)."""
     states = {SUCCESS: world.column("success_course"), RUNNING: world.column("running_share")}
-    found = {name: chances[:, :, at] for outcome, chances in states.items()
-             for at, name in enumerate(outcome.columns) if name != SUCCESS.column}  # fmt: skip
+    found = {name: course_of[:, :, at] for outcome, course_of in states.items()
+             for at, name in enumerate(outcome.columns)}  # fmt: skip
     found[RELAPSE.column] = world.column("relapse_probability")
     found[LONG_TERM.column] = world.column("long_term_probability")
-    return {f"p_{name}_{arm.name}": chances[:, at] for name, chances in found.items() for at, arm in enumerate(ARMS)}
+    return found
+
+
+def _chances(world: World) -> dict[str, Floats]:
+    further = {name: by_arm for name, by_arm in chances(world).items() if name != SUCCESS.column}
+    return {f"p_{name}_{arm.name}": by_arm[:, at] for name, by_arm in further.items() for at, arm in enumerate(ARMS)}
 
 
 def _identified(world: World, letter: str) -> pd.DataFrame:
@@ -434,6 +439,7 @@ __all__ = [
     "RUNNERS",
     "Cohort",
     "World",
+    "chances",
     "mechanisms",
     "observe",
     "odds_ratio_over",

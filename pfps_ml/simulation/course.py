@@ -5,7 +5,8 @@ Success at 12 weeks is drawn in `patients`, and nothing here moves it: the cours
 * The number that decided success at 12 weeks is a person's latent rank; within success, or without it, the rank lasts.
 * Recovery is a mixture of fast and slow. The share of fast follows from the chance at 12 weeks (so from duration,
   function and both knees); the rate is then the one that meets that chance. Pain sites lower what is left after it.
-* An arm changes how fast patients recover (`lead_*`, weeks won at week 6), and little of how many do (`arm_level`).
+* Recovery begins slowly (`slow_start`, weeks lost by week 6). An arm changes how fast patients recover (`lead_*`, weeks
+  won by week 6), and little of how many do (`arm_level`).
 * From week 12 on people move between three states from horizon to horizon: not yet well, well, lost again. Losses
   come mostly in the 13 weeks after a programme. The chances of all arms and horizons are sums over these moves; what
   happens under any arm is read from the same streams.
@@ -99,16 +100,16 @@ def unwell_ratio(success_probability, fast_share):
 
 
 def lead_weeks(foot_posture_sd, duration_sd, p):
-    """Weeks won at week 6, under each arm; pronated feet with short pain may win more with orthoses."""
+    """Weeks won at week 6 against a constant rate, by arm; pronated feet in short pain may win more with orthoses."""
     everybody = np.ones(len(duration_sd))
     pronated = p.lead_orthotic_pronated * np.maximum(foot_posture_sd, 0) * (duration_sd < -1)
     leads = {
-        "usual_care": p.lead_usual_care * everybody,
+        "usual_care": 0 * everybody,
         "hip": p.lead_hip * everybody,
         "orthotic": p.lead_orthotic + pronated,
         "injection": p.lead_injection * everybody,
     }
-    return np.clip(np.column_stack([leads[arm.name] for arm in ARMS]), -3, 5.5)
+    return np.clip(np.column_stack([leads[arm.name] for arm in ARMS]) - p.slow_start, -4, 5)
 
 
 def early_success(weeks, fast_share, unwell_ratio, lead_weeks):
@@ -275,9 +276,10 @@ def latent_pain(latent_margin, worst_pain_mm, p):
     return worst_pain_mm[:, None] / 10 * expit(-p.pain_slope * latent_margin)
 
 
-def latent_function(latent_margin, akps, p):
-    """Kujala score at each horizon: a share of what there is to gain."""
-    return akps[:, None] + p.function_gain_share * (100 - akps[:, None]) * expit(p.pain_slope * latent_margin)
+def latent_function(latent_margin, akps, pain_sites, p):
+    """Kujala score at each horizon: a share of what there is to gain, and less with more pain sites."""
+    gained = p.function_gain_share * (100 - akps[:, None]) * expit(p.pain_slope * latent_margin)
+    return akps[:, None] + gained + p.function_per_site * (pain_sites - p.sites_median)[:, None]
 
 
 def seen_until_week(u3, function_sd, course_states, p):

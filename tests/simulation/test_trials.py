@@ -10,7 +10,7 @@ import pytest
 from pfps_ml.core.errors import FactError
 from pfps_ml.domain.dictionary import ARMS
 from pfps_ml.domain.scenario import ledger
-from pfps_ml.simulation.cohort import solved_parameters
+from pfps_ml.simulation.cohort import chances, solved_parameters
 from pfps_ml.simulation.published_trials import studies
 from pfps_ml.simulation.trials import (
     _MEASURES,
@@ -45,19 +45,19 @@ def test_every_group_fares_in_its_re_enactments_as_its_chances_under_its_arm_say
             ends = np.cumsum([group.size for group in study.groups])
             rows = np.split(chosen, ends[:-1], axis=1)
             for group, own, happened in zip(study.groups, rows, _outcomes(study, world, chosen), strict=True):
-                chance = chances_of(world, group)[own]
+                chance = chances_of(world, group, study.outcome)[own]
                 error = np.sqrt((chance * (1 - chance)).sum()) / chance.size
                 assert 0 < error < 0.05
                 assert happened.mean() == pytest.approx(chance.mean(), abs=4 * error)
 
 
-def chances_of(world, group):
+def chances_of(world, group, outcome):
     """Return everybody's chance of the outcome, from the causes and not from what was drawn."""
     if group.arm is None:
         return world.column("true_risk")
     p = SimpleNamespace(**vars(world.parameters) | dict(group.changed))
     changed = replace(world, parameters=p, columns={})
-    return changed.column("success_probability")[:, [arm.name for arm in ARMS].index(group.arm)]
+    return chances(changed)[outcome][:, [arm.name for arm in ARMS].index(group.arm)]
 
 
 @pytest.mark.parametrize("key", ["orthoses_mobility", "school_hip"])
