@@ -7,7 +7,7 @@ from functools import cache
 from math import exp, inf, log, pi, sqrt
 from statistics import NormalDist
 
-from pfps_ml.domain import LONG_TERM, SUCCESS, Z95, ledger
+from pfps_ml.domain import LONG_TERM, SUCCESS, Z95, ledger, numbers
 from pfps_ml.simulation.study_figures import MOBILE
 from pfps_ml.simulation.trials import Figure, Group, Study
 
@@ -131,13 +131,13 @@ def _courses() -> tuple[Study, ...]:
         ),
         Study(
             "one_knee_6m", "One knee, chronic, 6 months", ("C-007",), "patient", "share",
-            Figure(0.75, None, None, "almost 75 % of C-007"), (Group("exercise", 49, "hip"),), entry=chronic,
+            _almost("C-007"), (Group("exercise", 49, "hip"),), entry=chronic,
             outcome=SUCCESS.column_at(26), stands=one_knee, why=f"{chosen[0].upper()}{chosen[1:]}; 'full recovery' "
             "was judged by those who treated.",
         ),
         Study(
             "one_knee_7y", "One knee, chronic, 7 years", ("C-008",), "patient", "share",
-            Figure(0.75, None, None, "almost 75 % of C-008"), (Group("exercise", 45, "hip"),), entry=chronic,
+            _almost("C-008"), (Group("exercise", 45, "hip"),), entry=chronic,
             outcome=LONG_TERM.column, stands=f"{one_knee} {LONG_TERM.at()} stand for 7.",
             why="The world stands between this cohort and two others, of whom 43 and 60 % were well (G4-65, C-015).",
         ),
@@ -178,8 +178,8 @@ def _years_after_injection() -> tuple[Study, ...]:
         Study(
             "injection_5y_control", "Injection series, 5 years, with a control", ("G4-48", "C-008"), "patient",
             "difference",
-            Figure(float(ledger()["G4-48"].estimate) / 100 - 0.75, None, None,
-                   "69 % of the series (G4-48) less 75 % under exercise alone in less refractory patients (C-008)"),
+            Figure(_percent("G4-48").value - _almost("C-008").value, None, None,
+                   "G4-48 of the series less C-008 under exercise alone, in less refractory patients"),
             (*series, Group("usual care", 45, "usual_care")), do=_TIGHT, entry=entry, outcome=LONG_TERM.column,
             stands=stands + " No control exists: the published value sets the series against other patients. What a "
             "control of equal size would show is the re-enacted one.",
@@ -293,9 +293,14 @@ def _percent(row: str) -> Figure:
     return _read(row, 100)
 
 
+def _almost(row: str) -> Figure:
+    """Read the number of an estimate that stands among words."""
+    return Figure(numbers(ledger()[row].estimate)[0] / 100, None, None, f"{row} as it stands")
+
+
 def _share_without(row: str) -> Figure:
     """Turn a percentage of the unfavourable into the share of the others."""
-    return Figure(1 - float(ledger()[row].estimate) / 100, None, None, f"100 % less {row}")
+    return Figure(1 - float(ledger()[row].estimate) / 100, None, None, f"{row}, taken from 100 %")
 
 
 def _standardised(z: float, sizes: tuple[int, int], scale: float, how: str) -> Figure:
