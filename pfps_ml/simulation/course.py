@@ -279,7 +279,7 @@ def latent_pain(latent_margin, worst_pain_mm, p):
 def latent_function(latent_margin, akps, pain_sites, p):
     """Kujala score at each horizon: a share of what there is to gain, and less with more pain sites."""
     gained = p.function_gain_share * (100 - akps[:, None]) * expit(p.pain_slope * latent_margin)
-    return np.clip(akps[:, None] + gained + p.function_per_site * (pain_sites - p.sites_median)[:, None], 0, 100)
+    return akps[:, None] + gained + p.function_per_site * (pain_sites - p.sites_median)[:, None]
 
 
 def seen_until_week(u3, function_sd, course_states, p):
