@@ -56,9 +56,8 @@ def visit(world):
 
 def answers(world):
     c = world.column
-    daily = logistic({"daily_pain_log_odds": np.ones(ROWS), "daily_pain_function": -c("function_sd")},
-                     c("daily_activity_pain"))  # fmt: skip
-    return daily
+    return logistic({"daily_pain_log_odds": np.ones(ROWS), "daily_pain_function": -c("function_sd")},
+                    c("daily_activity_pain"))  # fmt: skip
 
 
 def varying(world):
