@@ -331,7 +331,7 @@ ENDS = ("onset", "gave_up", "other_injury", "none")
 
 def _year(world: World) -> dict[str, Any]:
     """Return when the year free of pain ended, by what, and whether that was an onset within each shorter horizon."""
-    found = {name: world.column(name).astype(int) for name in ONSET.columns if name != ONSET.column}
+    columns = {name: world.column(name).astype(int) for name in ONSET.columns if name != ONSET.column}
     onset, other = world.column("onset_time"), world.column("other_end_time")
     happened = np.minimum(onset, other) < runners.NOT_WITHIN
     ends = np.select([onset < runners.NOT_WITHIN, ~happened], [0, 3], world.column("other_injury") + 1)
@@ -340,7 +340,7 @@ def _year(world: World) -> dict[str, Any]:
     month = np.maximum(np.ceil(last), 1.0)
     names = [name for name, _ in ONSET.beside]
     ended = (np.where(code == 0, month, np.nan), pd.Categorical.from_codes(code, pd.Index(ENDS)), month)
-    return found | dict(zip(names, ended, strict=True))
+    return columns | dict(zip(names, ended, strict=True))
 
 
 def simulate_treatment(
@@ -380,16 +380,16 @@ def simulate_treatment(
 def _seen_course(world: World) -> dict[str, Any]:
     """Return what was seen of the course: a state is empty where nobody saw the patient, or nobody was at risk."""
     last = world.column("seen_until_week")
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for outcome in (SUCCESS, RUNNING):
         for week, name in zip(outcome.horizons, outcome.columns, strict=True):
             if name != SUCCESS.column:
-                found[name] = np.where(last >= week, world.column(name), np.nan)
+                columns[name] = np.where(last >= week, world.column(name), np.nan)
     happened = world.column(RELAPSE.column)
     known = (world.column(SUCCESS.column) == 1) & ((last >= SUCCESS.horizons[-1]) | _lost_by(world, last))
-    found[RELAPSE.column] = np.where(known, happened, np.nan)
-    found[LONG_TERM.column] = np.where(last >= LONG_TERM.at().days // 7, world.column(LONG_TERM.column), np.nan)
-    return found | {SUCCESS.beside[0][0]: last}
+    columns[RELAPSE.column] = np.where(known, happened, np.nan)
+    columns[LONG_TERM.column] = np.where(last >= LONG_TERM.at().days // 7, world.column(LONG_TERM.column), np.nan)
+    return columns | {SUCCESS.beside[0][0]: last}
 
 
 def _lost_by(world: World, last: Floats) -> NDArray[np.bool_]:
@@ -401,11 +401,11 @@ def _lost_by(world: World, last: Floats) -> NDArray[np.bool_]:
 def chances(world: World) -> dict[str, Floats]:
     """Return the probability of each outcome of patients at each horizon, by its column, under every arm (columns)."""
     states = {SUCCESS: world.column("success_course"), RUNNING: world.column("running_share")}
-    found = {name: course_of[:, :, at] for outcome, course_of in states.items()
+    columns = {name: course_of[:, :, at] for outcome, course_of in states.items()
              for at, name in enumerate(outcome.columns)}  # fmt: skip
-    found[RELAPSE.column] = world.column("relapse_probability")
-    found[LONG_TERM.column] = world.column("long_term_probability")
-    return found
+    columns[RELAPSE.column] = world.column("relapse_probability")
+    columns[LONG_TERM.column] = world.column("long_term_probability")
+    return columns
 
 
 def _chances(world: World) -> dict[str, Floats]:

@@ -204,8 +204,8 @@ def relapse_probability(loss_factor, p):
 
 def long_term_probability(success_course, loss_factor, p):
     """Probability of a favourable state after the long-term horizon, under every arm: a band, and no forecast."""
-    kept = np.exp(-loss_factor * _losses(SUCCESS.horizons[-1], LONG_TERM.at().days / 7, p))
-    return success_course[:, :, -1] * (kept - p.late_gain_share) + p.late_gain_share
+    remaining = np.exp(-loss_factor * _losses(SUCCESS.horizons[-1], LONG_TERM.at().days / 7, p))
+    return success_course[:, :, -1] * (remaining - p.late_gain_share) + p.late_gain_share
 
 
 def arm_at(arm):
@@ -259,8 +259,8 @@ def relapsed(u, course_states, success_main, loss_factor, arm_at, p):
 def favourable(u, course_states, loss_factor, arm_at, p):
     """Whether the state is favourable after the long-term horizon."""
     factor = loss_factor[np.arange(len(arm_at)), arm_at]
-    kept = np.exp(-factor * _losses(SUCCESS.horizons[-1], LONG_TERM.at().days / 7, p))
-    return (u < np.where(course_states[:, -1] == WELL, kept, p.late_gain_share)).astype(float)
+    remaining = np.exp(-factor * _losses(SUCCESS.horizons[-1], LONG_TERM.at().days / 7, p))
+    return (u < np.where(course_states[:, -1] == WELL, remaining, p.late_gain_share)).astype(float)
 
 
 def latent_margin(lasting_rank, course_states, success_course, arm_at):

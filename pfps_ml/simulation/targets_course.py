@@ -333,8 +333,8 @@ def _odds_ratio(world: World, week: float) -> float:
 def _per_site(s: Sample, name: str) -> float:
     """Return the slope at a year, given score, pain, duration, sex and both knees."""
     world = s.course()
-    given = ("pain_sites", "akps", "worst_pain_mm", "duration_sd", "sex", "bilateral")
-    design = np.column_stack([np.ones(world.stop), *(world.column(each) for each in given)])
+    beside = ("pain_sites", "akps", "worst_pain_mm", "duration_sd", "sex", "bilateral")
+    design = np.column_stack([np.ones(world.stop), *(world.column(each) for each in beside)])
     return float(np.linalg.lstsq(design, world.column(name)[:, _AT[52]], rcond=None)[0][1])
 
 

@@ -199,7 +199,7 @@ def test_who_is_worse_or_already_well_is_seen_no_more_sooner():
     world = clinic(rows=60_000, arm="usual_care")
     gone = world.column("seen_until_week") == SUCCESS.main
     worse = world.column("function_sd") < np.median(world.column("function_sd"))
-    well = world.column("success_26w") == 1
+    well = world.column(SUCCESS.column) == 1
     for one, other in ((worse & well, ~worse & well), (well & worse, ~well & worse)):
         assert gone[one].mean() > gone[other].mean() + 0.015
 

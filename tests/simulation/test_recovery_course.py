@@ -89,7 +89,7 @@ def moves(world):
 
 def dropout(world):
     c = world.column
-    well = c("course_states")[:, SUCCESS.horizons.index(26)] == course.WELL
+    well = c(SUCCESS.column) == 1
     return logistic(
         {
             "dropout_log_odds": np.ones(ROWS),
