@@ -8,6 +8,7 @@ A link says how a margin, on which an additive model adds up, becomes a probabil
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -199,6 +200,18 @@ class Outcome:
         return self.meaning_at()
 
 
+class Estimand(StrEnum):
+    """Whom a mean effect of an arm is about.
+
+    All to whom the arm and usual care are open; the treated, who had it; or the overlap: patients as far as both arms
+    were a real choice for them.
+    """
+
+    ALL = "all"
+    TREATED = "treated"
+    OVERLAP = "overlap"
+
+
 ONSET = Outcome(
     name="onset", population="runners", kind="event", link="logit", horizons=(3, 6, 12), unit="months", main=12,
     stem="pfps_onset", title="New runner's knee within {horizon}",
@@ -248,5 +261,5 @@ def columns_of(population: Literal["runners", "patients"]) -> tuple[str, ...]:
 
 __all__ = [
     "DAYS_A_MONTH", "FITTED", "LINKS", "LONG_TERM", "ONSET", "OUTCOME", "OUTCOMES", "RELAPSE", "RUNNING", "SUCCESS",
-    "Horizon", "Link", "Outcome", "Unit", "columns_of", "inverse_cloglog", "inverse_logit",
+    "Estimand", "Horizon", "Link", "Outcome", "Unit", "columns_of", "inverse_cloglog", "inverse_logit",
 ]  # fmt: skip
