@@ -46,6 +46,8 @@ class Field:
         +1 or -1 where the evidence settles the direction of the risk in every age group served, else 0.
     onset, pathways
         Whether the onset model and the pathway models read it.
+    optional
+        Whether a training frame may lack the column: no model reads it yet.
     parts
         The fields that it is computed from, if it is derived (body mass index).
     """
@@ -70,6 +72,7 @@ class Field:
     onset: bool = False
     pathways: bool = False
     required: bool = False
+    optional: bool = False
     parts: tuple[str, ...] = ()
 
     @property
@@ -176,6 +179,7 @@ _strength = section(group="strength", obtained="dynamometry", unit="Nm/kg", deci
 _foot = section(group="foot and movement", driver="foot", obtained="field test", onset=True)
 _squat = section(group="foot and movement", driver="hip", obtained="field test", onset=True)
 _visit = section(group="knee visit", asked="visit", obtained="visit", driver="knee", pathways=True)
+_course = section(group="knee visit", asked="visit", obtained="visit", driver="knee", optional=True)
 _flag = section(group="knee visit", asked="visit", obtained="visit", role="flag")
 _test = section(group="knee visit", asked="visit", obtained="visit", driver="knee", role="test")
 
@@ -233,6 +237,10 @@ FIELDS: tuple[Field, ...] = (
     choice(_history, "early_specialisation", label="Early specialisation",
            question="Did you train for one sport only before the age of 14?",
            meaning="Single-sport specialisation in youth.", source="G2-55"),
+    number(_history, "months_free_this_season", 0, 11, kind="whole", unit="months", label="Months free this season",
+           question="For how many months of this season have you run free of knee pain until now?",
+           onset=False, optional=True,
+           meaning="Whole months of the season without pain at the front of the knee, up to now.", source="design"),
     number(_strength, "hip_abduction_nm_kg", 0.2, 4, label="Hip abduction strength", driver="hip",
            question="Hip abduction torque (eccentric), per kg of body mass?", pathways=True,
            meaning="Eccentric hip abduction torque, side-lying, hand-held dynamometer, weaker side.",
@@ -295,6 +303,22 @@ FIELDS: tuple[Field, ...] = (
     number(_visit, "morning_stiffness_min", 0, 240, unit="min", label="Morning stiffness", pathways=False,
            question="For how many minutes is the knee stiff in the morning?",
            meaning="Minutes until the knee moves as usual.", source="G8-01, G8-07"),
+    number(_course, "pain_sites", 0, 20, kind="whole", unit="sites", label="Pain sites",
+           question="How many other places of the body hurt, beside the knee?",
+           meaning="Body sites that hurt, the painful knees not counted.", source="C-047 to C-050"),
+    number(_course, "pain_settles_min", 0, 2880, unit="min", label="Pain settles after",
+           question="For how many minutes does the knee still hurt after the activity ends?",
+           meaning="Minutes until the pain has settled after activity.", source="S001-09, C-042, C-105"),
+    choice(_course, "daily_activity_pain", label="Pain in daily life",
+           question="Does the knee hurt in daily life, away from sport?",
+           meaning="Pain in walking, stairs, chores or work.", source="S001-10: one clinic's stage; C-097: no scale"),
+    choice(_course, "pain_varies_with_stress_or_sleep", label="Pain varies with stress or sleep",
+           question="Is the pain worse after stress or a bad night?",
+           meaning="The pain follows stress or sleep rather than load.",
+           source="S001-11, C-098, C-100, C-103: not a stage"),
+    choice(_course, "training_affected", ("no", "in_pain", "reduced", "stopped"), label="Training affected",
+           question="Does the knee change the training: no, trains in pain, trains less, has stopped?",
+           meaning="What the knee does to training now.", source="C-108"),
     choice(_flag, "rest_or_night_pain", label="Pain at rest or at night",
            question="Does the knee hurt when you lie still, or wake you at night?",
            meaning="Pain in lying, or that wakes; not the pain of long sitting.", source="G8-03, G8-04, G8-11"),

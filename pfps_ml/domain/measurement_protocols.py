@@ -30,6 +30,8 @@ _MINUTES = {
     "squat_collapse": 1.0,
     **dict.fromkeys(("symptom_duration_months", "bilateral", "sitting_pain", "stairs_pain"), 0.5),
     **dict.fromkeys(("morning_stiffness_min", "failed_conventional_care"), 0.5),
+    **dict.fromkeys(("pain_sites", "pain_settles_min", "daily_activity_pain"), 0.5),
+    **dict.fromkeys(("pain_varies_with_stress_or_sleep", "training_affected"), 0.5),
     **dict.fromkeys(("worst_pain_mm", "small_knee_bend_pain", "heel_on_squat_pain", "heel_off_squat_pain"), 1.0),
     **dict.fromkeys(("rest_or_night_pain", "locking_or_giving_way", "fever_or_hot_joint", "recent_trauma"), 0.5),
     **dict.fromkeys(("calf_swelling", "unexplained_weight_loss", "limp_or_hip_pain"), 0.5),
@@ -102,7 +104,7 @@ class Procedure:
 PROCEDURES: tuple[Procedure, ...] = (
     Procedure("Questions before the season", (
         "age_years", "sex", "running_experience_years", "current_knee_pain", "prior_pfps", "prior_knee_injury",
-        "prior_running_injury_12m", "early_specialisation",
+        "prior_running_injury_12m", "early_specialisation", "months_free_this_season",
     ), "This page, on paper or on a screen.", "Any.",
         ("Ask each question as it is worded, and enter the answer; leave blank what the runner does not know.",),
         "Blank is not no: a guess is worse than a gap, because a gap is known to be one.", "practice"),
@@ -187,11 +189,12 @@ PROCEDURES: tuple[Procedure, ...] = (
         "Both legs; the more inward is entered."),
     Procedure("Questions at a knee visit", (
         "symptom_duration_months", "worst_pain_mm", "bilateral", "sitting_pain", "stairs_pain", "morning_stiffness_min",
-        "failed_conventional_care",
+        "failed_conventional_care", "pain_sites", "pain_settles_min", "daily_activity_pain",
+        "pain_varies_with_stress_or_sleep", "training_affected",
     ), "A line of 100 mm on paper, its ends marked 'none' and 'worst imaginable'.", "Sitting.",
         ("Ask each question as it is worded.", "For the worst pain, the patient marks the line; measure from 'none'."),
         "A number from 0 to 10 times ten is close to, but not the same as, a mark on the line.",
-        "G4-59, G4-60, G4-63"),
+        "G4-59, G4-60, G4-63; C-047, C-105, C-108"),
     Procedure("Red flags at a knee visit", (
         "rest_or_night_pain", "locking_or_giving_way", "fever_or_hot_joint", "recent_trauma", "calf_swelling",
         "unexplained_weight_loss", "limp_or_hip_pain", "botulinum_contraindication",

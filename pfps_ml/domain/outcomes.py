@@ -119,6 +119,12 @@ class Outcome:
         Who can have it.
     source
         What the definition rests on.
+    fitted
+        The horizons at which models are trained: the main one if none is named, none where no model is trained. A
+        cohort has a column at every horizon; a bundle says which outcomes and horizons it holds.
+    beside
+        Further columns of a cohort that belong to the outcome, each with what it is: its time, what ended the
+        follow-up.
     """
 
     name: str
@@ -133,11 +139,14 @@ class Outcome:
     definition: str
     at_risk: str
     source: str
+    fitted: tuple[float, ...] = ()
+    beside: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse a declaration that no model could follow."""
         rising = all(a < b for a, b in zip((0, *self.horizons), self.horizons, strict=False))
-        if not rising or self.main not in self.horizons or self.link not in LINKS or self.unit not in _DAYS:
+        known = {self.main, *self.fitted} <= {*self.horizons}
+        if not rising or not known or self.link not in LINKS or self.unit not in _DAYS:
             raise FactError(
                 Message("outcome_declared_wrongly", {"outcome": self.name, "days": [*_DAYS], "links": [*LINKS]})
             )
@@ -171,6 +180,16 @@ class Outcome:
         return tuple(map(self.column_at, self.horizons))
 
     @property
+    def needed(self) -> tuple[str, ...]:
+        """The columns that a cohort must hold, in every row: the main horizon of what models are trained for."""
+        return (self.column,) if self.fitted else ()
+
+    @property
+    def further(self) -> tuple[str, ...]:
+        """The columns that a cohort may lack, and that may be empty in a row: other horizons, and what is beside."""
+        return (*(name for name in self.columns if name not in self.needed), *(name for name, _ in self.beside))
+
+    @property
     def label(self) -> str:
         """How a heading names the outcome at its main horizon."""
         return self.label_at()
@@ -194,21 +213,53 @@ class Estimand(StrEnum):
 
 
 ONSET = Outcome(
-    name="onset", population="runners", kind="event", link="logit", horizons=(12,), unit="months", main=12,
+    name="onset", population="runners", kind="event", link="logit", horizons=(3, 6, 12), unit="months", main=12,
     stem="pfps_onset", title="New runner's knee within {horizon}",
     definition="A new episode within {horizon} in a runner free of knee pain now.",
-    at_risk="Runners free of knee pain at screening.", source="design",
+    at_risk="Runners free of knee pain at screening.", source="design", fitted=(12,),
+    beside=(
+        ("onset_month", "Month of the new episode, the first being 1; empty without one."),
+        ("ended_by", "What ended the year free of knee pain: an onset, giving up running, another injury, or nothing."),
+        ("ended_month", "Month in which it ended; the length of the year where nothing did."),
+    ),
 )  # fmt: skip
 SUCCESS = Outcome(
-    name="success", population="patients", kind="state", link="logit", horizons=(12,), unit="weeks", main=12,
+    name="success", population="patients", kind="state", link="logit", horizons=(6, 12, 26, 52), unit="weeks", main=12,
     stem="success", title="Success at {horizon}", definition="'Much improved' or better at {horizon}.",
-    at_risk="Patients with patellofemoral pain, under each arm.", source="design",
+    at_risk="Patients with patellofemoral pain, under each arm.", source="design", fitted=(12,),
+    beside=(("seen_until_week", "Week of the last visit: later states were not seen."),),
 )  # fmt: skip
-OUTCOMES: tuple[Outcome, ...] = (ONSET, SUCCESS)
+RUNNING = Outcome(
+    name="running", population="patients", kind="state", link="logit", horizons=(6, 12, 26, 52), unit="weeks", main=52,
+    stem="running", title="Running again at {horizon}",
+    definition="Runs the usual distance at {horizon} with pain of at most 2 of 10.",
+    at_risk="Patients who run, under each arm.", source="C-004, C-037, C-042",
+)  # fmt: skip
+RELAPSE = Outcome(
+    name="relapse", population="patients", kind="event", link="logit", horizons=(12,), unit="months", main=12,
+    stem="relapse", title="Relapse within {horizon}",
+    definition="No longer much improved for two weeks or more, or a new episode, within {horizon} of a success at 12 "
+               "weeks.",
+    at_risk="Patients who were a success at 12 weeks, under each arm.", source="C-062 to C-064, C-076 to C-078",
+)  # fmt: skip
+LONG_TERM = Outcome(
+    name="long_term", population="patients", kind="state", link="logit", horizons=(5,), unit="years", main=5,
+    stem="favourable", title="Favourable after {horizon}",
+    definition="Much improved or better after {horizon}; a scenario's band, and no prediction for one person.",
+    at_risk="Patients with patellofemoral pain.", source="G4-65, C-008, C-015",
+)  # fmt: skip
+OUTCOMES: tuple[Outcome, ...] = (ONSET, SUCCESS, RUNNING, RELAPSE, LONG_TERM)
+FITTED = tuple(outcome for outcome in OUTCOMES if outcome.fitted)  # what models are trained for
 OUTCOME = {outcome.name: outcome for outcome in OUTCOMES}
 
 
+def columns_of(population: Literal["runners", "patients"]) -> tuple[str, ...]:
+    """Return every column of a cohort that holds what became of its people: no model may read one."""
+    outcomes = [outcome for outcome in OUTCOMES if outcome.population == population]
+    return tuple(name for outcome in outcomes for name in (*outcome.needed, *outcome.further))
+
+
 __all__ = [
-    "DAYS_A_MONTH", "LINKS", "ONSET", "OUTCOME", "OUTCOMES", "SUCCESS", "Estimand", "Horizon", "Link", "Outcome",
-    "Unit", "inverse_cloglog", "inverse_logit",
+    "DAYS_A_MONTH", "FITTED", "LINKS", "LONG_TERM", "ONSET", "OUTCOME", "OUTCOMES", "RELAPSE", "RUNNING", "SUCCESS",
+    "Estimand", "Horizon", "Link", "Outcome", "Unit", "columns_of", "inverse_cloglog", "inverse_logit",
 ]  # fmt: skip

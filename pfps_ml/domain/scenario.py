@@ -80,7 +80,9 @@ def studies_of(rows: Iterable[str]) -> frozenset[str]:
 
 
 def _names_of(row: Evidence) -> set[str]:
-    if row.grade == "derived from cited rows" and (named := re.findall(r"\bG\d-\d\d\b", row.study + row.quantity)):
+    if row.grade == "derived from cited rows" and (
+        named := re.findall(r"\bG\d-\d\d\b|\bC-\d{3}\b", row.study + row.quantity)
+    ):
         return set(studies_of(named))
     return {
         row.doi,

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,15 +19,13 @@ from pfps_ml.domain.dictionary import (
     EXAMINED,
     FIELDS,
     INPUTS,
-    ONSET,
     OUTCOMES,
     SCREENING,
-    SUCCESS,
     VISIT,
     Arm,
     Field,
 )
-from pfps_ml.domain.outcomes import Horizon
+from pfps_ml.domain.outcomes import Horizon, Outcome
 from pfps_ml.domain.rules import Rule, clinical_rules
 from pfps_ml.domain.synonyms import other_units
 
@@ -179,13 +177,23 @@ def frame_schema(frame: Literal["onset", "treatment"]) -> "pa.DataFrameSchema":
     import pandera.pandas as pa
 
     fields = SCREENING if frame == "onset" else (*SCREENING, *EXAMINED)
-    outcome = ONSET if frame == "onset" else SUCCESS
+    population = "runners" if frame == "onset" else "patients"
     columns = {field.name: _schema_column(pa, field) for field in fields}
-    columns |= {name: pa.Column(checks=pa.Check.isin([0, 1]), nullable=False) for name in outcome.columns}
+    for outcome in OUTCOMES:
+        columns |= dict(_outcome_columns(pa, outcome)) if outcome.population == population else {}
     columns["draw"] = pa.Column(int, pa.Check.ge(0))
     if frame == "treatment":
         columns["arm"] = pa.Column(checks=pa.Check.isin([arm.name for arm in ARMS]), nullable=False)
     return pa.DataFrameSchema(columns, strict=True, unique=["runner_id"])
+
+
+def _outcome_columns(pa: Any, outcome: Outcome) -> Iterator[tuple[str, Any]]:
+    """Yield the columns of an outcome; a cohort may lack those that no model is trained for."""
+    for name in outcome.columns:
+        needed = name in outcome.needed
+        yield name, pa.Column(checks=pa.Check.isin([0, 1]), nullable=not needed, required=needed)
+    for name, _ in outcome.beside:
+        yield name, pa.Column(nullable=True, required=False)
 
 
 def _schema_column(pa: Any, field: Field) -> Any:
@@ -196,11 +204,11 @@ def _schema_column(pa: Any, field: Field) -> Any:
             checks=pa.Check(lambda value: isinstance(value, str), element_wise=True, error=field.limits), nullable=False
         )
     if field.kind == "choice":
-        return pa.Column(checks=pa.Check.isin(field.levels), nullable=nullable)
+        return pa.Column(checks=pa.Check.isin(field.levels), nullable=nullable, required=not field.optional)
     checks = [pa.Check.in_range(field.low, field.high)]
     if field.kind == "whole":
         checks.append(pa.Check(lambda column: column == column.round(), error=field.limits))
-    return pa.Column(float, checks, nullable=nullable)
+    return pa.Column(float, checks, nullable=nullable, required=not field.optional)
 
 
 def template() -> str:
@@ -217,6 +225,7 @@ def dictionary_page() -> str:
     lines += ["## Arms", "", _arm_table(), ""]
     lines += ["### What the trials did, harms and costs", "", PRACTICE, "", _practice_table(), ""]
     lines += ["## Outcomes", "", _outcome_table(), ""]
+    lines += ["Columns beside them, in a cohort alone:", "", _beside_table(), ""]
     lines += ["## Rules across fields", "", RULES, "", rules_table()]
     return "\n".join(lines) + "\n"
 
@@ -266,10 +275,20 @@ def _practice_table() -> str:
 
 def _outcome_table() -> str:
     rows = (
-        (f"`{o.column_at(h)}`", f"{o.name} ({o.kind})", o.meaning_at(h), str(o.at(h)), o.at_risk, o.source)
+        (f"`{o.column_at(h)}`", f"{o.name} ({o.kind})", o.meaning_at(h), str(o.at(h)), _models(o, h), o.at_risk,
+         o.source)
         for o in OUTCOMES for h in o.horizons
     )  # fmt: skip
-    return markdown_table(("column", "outcome", "meaning", "horizon", "at risk", "source"), rows)
+    return markdown_table(("column", "outcome", "meaning", "horizon", "models", "at risk", "source"), rows)
+
+
+def _models(outcome: Outcome, horizon: float) -> str:
+    return "yes" if horizon in outcome.fitted else "not yet"
+
+
+def _beside_table() -> str:
+    rows = ((f"`{name}`", o.name, meaning) for o in OUTCOMES for name, meaning in o.beside)
+    return markdown_table(("column", "outcome", "meaning"), rows)
 
 
 def _field_table(fields: Iterable[Field]) -> str:

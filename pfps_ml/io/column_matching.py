@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from functools import cache, lru_cache
 
 from pfps_ml.core import Fault, InvalidInput, Message
-from pfps_ml.domain import BY_NAME, INPUTS, ONSET, SUCCESS, Field, side_rule
+from pfps_ml.domain import BY_NAME, INPUTS, Field, columns_of, side_rule
 from pfps_ml.domain.synonyms import (
     OTHER,
     Unit,
@@ -333,7 +333,7 @@ def _aliases(field: str) -> frozenset[tuple[str, ...]]:
 _NAMES = tuple(field.name for field in INPUTS)
 _TEXTS = tuple(field.name for field in INPUTS if field.kind == "text")
 _PAIN = "current_knee_pain"
-_OUTCOMES = frozenset({*ONSET.columns, *SUCCESS.columns})
+_OUTCOMES = frozenset({*columns_of("runners"), *columns_of("patients")})
 _CLOSE = 0.85
 # the units that end the names of fields, and those that clubs use instead
 _UNITS = frozenset(

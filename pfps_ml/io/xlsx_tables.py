@@ -372,6 +372,7 @@ def _cell_of_text(text: str, number: bool = False) -> str | int | float:
 HEADER = 5  # the row of the names; what stands above it explains them, and is not read
 _ROWS = 5_000  # below the header, that have lists and limits
 _EXAMPLE: dict[str, str | float] = {
+    "months_free_this_season": 4,
     "runner_id": "R-001", "club": "first team", "age_years": 27, "sex": "female", "height_cm": 168, "weight_kg": 61.5,
     "running_experience_years": 4, "weekly_distance_km": 32, "sessions_per_week": 4, "longest_run_spike_pct": 15,
     "weekly_change_pct": 10, "step_rate_spm": 172, "hip_abduction_nm_kg": 1.45, "hip_external_rotation_nm_kg": 0.6,

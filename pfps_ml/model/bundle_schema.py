@@ -16,7 +16,7 @@ from importlib.resources import files
 from typing import Any
 
 from pfps_ml.core import BundleFormat, Message
-from pfps_ml.domain import LINKS, OUTCOME, OUTCOMES, Horizon, schemas
+from pfps_ml.domain import FITTED, LINKS, OUTCOME, Horizon, schemas
 from pfps_ml.model.additive import from_json, to_json
 from pfps_ml.model.prediction import Predictor, interval_from_json, onset_to_json, pathways_to_json, predictor_from_json
 
@@ -215,8 +215,9 @@ def _faults(schema: Schema, content: Any) -> Iterator[str]:
         yield f"the format {content['format']!r}"
     if not 0 < schema.level < 1:
         yield "a level that is not between 0 and 1"
-    if {*schema.outcomes} != {*OUTCOME}:
-        yield f"other outcomes than {' and '.join(OUTCOME)}"
+    fitted = [outcome.name for outcome in FITTED]
+    if {*schema.outcomes} != {*fitted}:
+        yield f"other outcomes than {' and '.join(fitted)}"
         return
     for outcome in schema.outcomes.values():
         yield from (f"{what} of {outcome.name}" for what in _faults_of(outcome, content["outcomes"][outcome.name]))
@@ -295,7 +296,7 @@ def schema_of(
     onset = fields_in(models["onset"]).union(ALWAYS, {*reference["fields"]} - success)
     reads = {"onset": dictionary.reads(onset), "success": dictionary.reads(success, arms)}
     outcomes = {}
-    for outcome in OUTCOMES:
+    for outcome in FITTED:
         numbers = sorted(map(_number, models[outcome.name].get("horizons", [horizons[outcome.name].number])))
         main, link = _number(horizons[outcome.name].number), _link(models[outcome.name])
         outcomes[outcome.name] = OutcomeSchema(

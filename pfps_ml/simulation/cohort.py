@@ -1,9 +1,10 @@
 """Cohorts: the engine that computes their columns, the parameters solved for them, and the frames that are handed over.
 
 The engine: a column is a function, its parameters are its causes. `z` and `u` are the column's own standard normal and
-uniform stream, `z5` five normals of its own, `club_z` and `club_u` those shared by a club, `row` the row number, `p`
-the scenario's parameters; every other parameter is another column. Because each column has a stream of its own, setting
-one (`do`) changes its descendants and nothing else.
+uniform stream, `z5` and `u3` five normals and three uniforms of its own, `club_z` and `club_u` those shared by a club,
+`row` the row number, `p` the scenario's parameters; `success_u` is the number that decided an outcome at its main
+horizon and `success_main` what became of it; every other parameter is another column. Because each column has a stream
+of its own, setting one (`do`) changes its descendants and nothing else.
 
 The parameters: what a scenario publishes is marginal, so the mechanisms' coefficients are solved, not copied. A base
 rate is the mean of all risks, so the intercept is solved; an effect published for one predictor alone holds part of
@@ -30,16 +31,19 @@ from pfps_ml.domain import (
     ACTIVE_ARMS,
     ARMS,
     EXAMINED,
+    FITTED,
+    LONG_TERM,
     ONSET,
-    OUTCOMES,
     PARTS,
+    RELAPSE,
+    RUNNING,
     SCREENING,
     SUCCESS,
     Field,
     Scenario,
     load_scenario,
 )
-from pfps_ml.simulation import patients, runners
+from pfps_ml.simulation import course, patients, runners
 
 
 @dataclass
@@ -81,7 +85,8 @@ class World:
 
     def _cause(self, column: str, cause: str) -> Any:
         # what happens at any horizon is decided by one number of each row, the one of the main horizon
-        shared = {f"{outcome.name}_u": partial(self._uniforms, outcome.column) for outcome in OUTCOMES}
+        shared = {f"{outcome.name}_u": partial(self._uniforms, outcome.column) for outcome in FITTED}
+        shared |= {f"{outcome.name}_main": partial(self.column, outcome.column) for outcome in FITTED}
         producers: dict[str, Callable[[], Any]] = {
             **shared,
             "p": lambda: self.parameters,
@@ -93,9 +98,9 @@ class World:
         }
         if cause in producers:
             return producers[cause]()
-        if cause[0] == "z" and cause[1:].isdigit():
-            streams = range(int(cause[1:]))
-            return np.column_stack([ndtri(self._uniforms(f"{column}/{stream}")) for stream in streams])
+        if cause[0] in "zu" and cause[1:].isdigit():
+            streams = np.column_stack([self._uniforms(f"{column}/{stream}") for stream in range(int(cause[1:]))])
+            return ndtri(streams) if cause[0] == "z" else streams
         return self.column(cause)
 
     def _rows(self) -> NDArray[np.int64]:
@@ -162,7 +167,7 @@ def _noise(world: World, name: str) -> NDArray[np.float64]:
 
 
 RUNNERS = mechanisms([runners])
-PATIENTS = mechanisms([runners, patients])
+PATIENTS = mechanisms([runners, patients, course])
 
 _ROWS, _SEED = 100_000, 0  # the rows on which everything is solved: the same for every cohort and every draw
 # effects per SD that can be published alone: the true score, its sign, and the retest error of what was measured
@@ -190,6 +195,7 @@ def solve(scenario: Scenario, seed: int = 0, draw: int = 0) -> tuple[SimpleNames
     vars(runner).update(_joint(runner, marginal))
     runner.onset_intercept = _root(_onset_gap(runner))
     patient = SimpleNamespace(**vars(runner) | values["patients"])
+    vars(patient).update(course.frame_of(patient, course.FRAMES[0]))  # the people that shares are published of
     _solve_patients(patient)
     return runner, patient
 
@@ -311,37 +317,100 @@ def simulate_onset(config: CohortConfig, start: int = 0, stop: int | None = None
     population = f"runner/season-{season}" if season else "runner"
     world = _world(config, population, start, config.runners if stop is None else stop, {})
     observed = _identified(world, f"R{season}-" if season else "R").join(observe(world, SCREENING))
-    for column in ONSET.columns:
-        observed[column] = world.column(column).astype(int)
+    observed[ONSET.column] = world.column(ONSET.column).astype(int)
     observed["draw"] = config.draw
     truth = observed[["runner_id", "draw"]].assign(true_risk=world.column("true_risk"))
-    return Cohort(observed, truth)
+    further = [horizon for horizon in ONSET.horizons if horizon != ONSET.main]
+    risks = dict(zip((f"true_risk_{ONSET.at(each).suffix}" for each in further),
+                     world.column("risks_by_month").T, strict=True))  # fmt: skip
+    return Cohort(observed.assign(**_year(world)), truth.assign(**risks))
+
+
+ENDS = ("onset", "gave_up", "other_injury", "none")
+
+
+def _year(world: World) -> dict[str, Any]:
+    """Return when the year free of pain ended, by what, and whether that was an onset within each shorter horizon."""
+    columns = {name: world.column(name).astype(int) for name in ONSET.columns if name != ONSET.column}
+    onset, other = world.column("onset_time"), world.column("other_end_time")
+    happened = np.minimum(onset, other) < runners.NOT_WITHIN
+    ends = np.select([onset < runners.NOT_WITHIN, ~happened], [0, 3], world.column("other_injury") + 1)
+    code: NDArray[np.int64] = ends.astype(np.int64)
+    last = np.minimum(np.minimum(onset, other), world.parameters.months)
+    month = np.maximum(np.ceil(last), 1.0)
+    names = [name for name, _ in ONSET.beside]
+    ended = (np.where(code == 0, month, np.nan), pd.Categorical.from_codes(code, pd.Index(ENDS)), month)
+    return columns | dict(zip(names, ended, strict=True))
 
 
 def simulate_treatment(
-    config: CohortConfig, start: int = 0, stop: int | None = None, do: Mapping[str, Any] | None = None
+    config: CohortConfig,
+    start: int = 0,
+    stop: int | None = None,
+    do: Mapping[str, Any] | None = None,
+    frame: str = course.FRAMES[0],
 ) -> Cohort:
-    """Simulate patients, the pathway that a clinic chose for them, and success at each of its horizons.
+    """Simulate patients, the pathway that a clinic chose for them, and their course until nobody saw them any more.
+
+    The truth has the probability of each outcome at each horizon under every arm: `p_<arm>` is success at 12 weeks,
+    `p_<column>_<arm>` any other.
 
     Parameters
     ----------
     config, start, stop
         As for `simulate_onset`.
+    frame
+        Where the patients come from, one of `course.FRAMES`: it sets how long they have been in pain.
     do
         Columns set from outside: `do={"arm": "hip"}` gives every patient the hip programme, and moves nothing
         that the arm does not cause; `do={"has_pfps": 0}` gives the self-tests' answers in other knee pain.
     """
     if (do or {}).get("arm", ARMS[0].name) not in [arm.name for arm in ARMS]:
         raise FactError(Message("arm_unknown", {"arms": [*(arm.name for arm in ARMS)]}))
-    world = _world(config, "patient", start, config.patients if stop is None else stop, do or {})
+    world = _world(config, "patient", start, config.patients if stop is None else stop, do or {}, frame)
     observed = _identified(world, "P").join(observe(world, (*SCREENING, *EXAMINED)))
     observed["arm"] = world.column("arm")
-    for column in SUCCESS.columns:
-        observed[column] = world.column(column).astype(int)
+    observed[SUCCESS.column] = world.column(SUCCESS.column).astype(int)
     observed["draw"] = config.draw
-    chances = world.column("success_probability")
-    truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": chances[:, i] for i, arm in enumerate(ARMS)})
-    return Cohort(observed, truth)
+    main = world.column("success_probability")
+    truth = observed[["runner_id", "draw"]].assign(**{f"p_{arm.name}": main[:, i] for i, arm in enumerate(ARMS)})
+    return Cohort(observed.assign(**_seen_course(world)), truth.assign(**_chances(world)))
+
+
+def _seen_course(world: World) -> dict[str, Any]:
+    """Return what was seen of the course: a state is empty where nobody saw the patient, or nobody was at risk."""
+    last = world.column("seen_until_week")
+    columns: dict[str, Any] = {}
+    for outcome in (SUCCESS, RUNNING):
+        for week, name in zip(outcome.horizons, outcome.columns, strict=True):
+            if name != SUCCESS.column:
+                columns[name] = np.where(last >= week, world.column(name), np.nan)
+    happened = world.column(RELAPSE.column)
+    known = (world.column(SUCCESS.column) == 1) & ((last >= SUCCESS.horizons[-1]) | _lost_by(world, last))
+    columns[RELAPSE.column] = np.where(known, happened, np.nan)
+    columns[LONG_TERM.column] = np.where(last >= LONG_TERM.at().days // 7, world.column(LONG_TERM.column), np.nan)
+    return columns | {SUCCESS.beside[0][0]: last}
+
+
+def _lost_by(world: World, last: Floats) -> NDArray[np.bool_]:
+    """Return whether a success was lost again at a visit at which the patient was seen."""
+    lost = world.column("course_states") == course.LOST
+    return np.asarray((lost & (np.array(SUCCESS.horizons) <= last[:, None])).any(axis=1))
+
+
+def chances(world: World) -> dict[str, Floats]:
+    """Return the probability of each outcome of patients at each horizon, by its column, under every arm (columns)."""
+    states = {SUCCESS: world.column("success_course"), RUNNING: world.column("running_share")}
+    columns = {name: course_of[:, :, at] for outcome, course_of in states.items()
+             for at, name in enumerate(outcome.columns)}  # fmt: skip
+    columns[RELAPSE.column] = world.column("relapse_probability")
+    columns[LONG_TERM.column] = world.column("long_term_probability")
+    return columns
+
+
+def _chances(world: World) -> dict[str, Floats]:
+    further = {name: by_arm for name, by_arm in chances(world).items() if name != SUCCESS.column}
+    return {f"p_{name}_{arm.name}": by_arm[:, at] for name, by_arm in further.items() for at, arm in enumerate(ARMS)}
 
 
 def _identified(world: World, letter: str) -> pd.DataFrame:
@@ -355,10 +424,12 @@ def _identified(world: World, letter: str) -> pd.DataFrame:
     )
 
 
-def _world(config: CohortConfig, population: str, start: int, stop: int, do: Mapping[str, Any]) -> World:
+def _world(
+    config: CohortConfig, population: str, start: int, stop: int, do: Mapping[str, Any], frame: str = course.FRAMES[0]
+) -> World:
     runner, patient = solved_parameters(config.scenario, config.seed, config.draw)
     if population == "patient":
-        p = SimpleNamespace(**vars(patient), randomised=config.randomised)
+        p = SimpleNamespace(**vars(patient) | course.frame_of(patient, frame), randomised=config.randomised)
         return World(config.seed, population, start, stop, p, config.patients_per_club, PATIENTS, do)
     return World(config.seed, population, start, stop, runner, config.runners_per_club, RUNNERS, do)
 
@@ -368,6 +439,7 @@ __all__ = [
     "RUNNERS",
     "Cohort",
     "World",
+    "chances",
     "mechanisms",
     "observe",
     "odds_ratio_over",

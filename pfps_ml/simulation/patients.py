@@ -30,9 +30,9 @@ def incident(u, p):
 
 
 def symptom_duration_months(z, incident, p):
-    """Months; right-skewed, weeks in incident cases and years in prevalent ones."""
-    median = np.where(incident == 1, p.incident_duration_median, p.duration_median)
-    return np.clip(median * np.exp(p.duration_log_sd * z), 0.25, 360)
+    """Months; right-skewed, weeks in incident cases and years in prevalent ones, as the frame has them."""
+    median = np.where(incident == 1, p.incident_duration_median, p.frame_median)
+    return np.clip(median * np.exp(np.where(incident == 1, p.duration_log_sd, p.frame_log_sd) * z), 0.25, 360)
 
 
 def duration_sd(symptom_duration_months, p):

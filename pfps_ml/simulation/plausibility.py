@@ -18,7 +18,7 @@ import numpy as np
 
 from pfps_ml.core import CohortConfig
 from pfps_ml.domain import PARTS, Parameter, Scenario, load_scenario, studies_of
-from pfps_ml.simulation import targets_patients, targets_runners
+from pfps_ml.simulation import targets_course, targets_patients, targets_runners
 from pfps_ml.simulation.study_figures import Row, Sample
 
 SMALL = CohortConfig(runners=10_000, patients=10_000)
@@ -105,6 +105,13 @@ PUBLISHED_PARTS = {
     "Prognosis": targets_patients.prognosis,
     "Pathways": targets_patients.arms,
     "Who does better with what": targets_patients.responders,
+    "Who comes from where": targets_course.frames,
+    "What the visit finds": targets_course.visit,
+    "How fast patients recover": targets_course.recovery,
+    "What arms do over a year": targets_course.arms,
+    "Who recovers": targets_course.prognosis,
+    "Relapse and the years after": targets_course.relapse,
+    "Running again": targets_course.running,
 }
 
 

@@ -17,6 +17,7 @@ from scipy.special import expit
 from pfps_ml.domain import ONSET
 
 Column = Callable[..., Any]
+NOT_WITHIN = 1e6  # months: beyond every horizon
 GROWN_UP = 18  # years: below it, the evidence on hip strength is that of adolescents
 
 
@@ -289,19 +290,57 @@ def _risk_over(months, onset_log_hazard, spike_log_hazard, p):
     return -np.expm1(spared)
 
 
+def log_spared(onset_log_hazard, spike_log_hazard, p):
+    """Log of the chance to be spared for one month: while a spike acts, and without one (two columns)."""
+    usual = p.onset_intercept + onset_log_hazard
+    return np.column_stack([np.log1p(-expit(usual + spike_log_hazard)), np.log1p(-expit(usual))])
+
+
+def risks_by_month(log_spared, p):
+    """Risk over each declared horizon but the main one, ascending; a scenario's season may end before."""
+    months = np.minimum([each for each in ONSET.horizons if each != ONSET.main], p.months)
+    acting = np.clip(p.spike_months, 0, months)
+    return -np.expm1(log_spared @ np.array([acting, months - acting]))
+
+
 def _episode(u, true_risk):
     """What happened within the main horizon, which is the scenario's."""
     return (u < true_risk).astype(float)
 
 
+def onset_time(onset_u, onset_main, log_spared, p):
+    """Months until the episode, `NOT_WITHIN` without one: when the risk so far passes the number that decided it."""
+    time, ill = np.full(len(onset_u), NOT_WITHIN), onset_main == 1
+    needed, (spiked, usual) = np.log1p(-onset_u[ill]), log_spared[ill].T
+    acting = np.clip(p.spike_months, 0, p.months)
+    within = needed > acting * spiked  # both are logs of what is still spared
+    time[ill] = np.where(within, needed / spiked, acting + (needed - acting * spiked) / usual)
+    return time
+
+
+def other_end_time(u, onset_main, p):
+    """Months until a runner gives up or has another injury first, `NOT_WITHIN` without; none in those who fell ill.
+
+    Onset is what came first: of those who had none, the others' hazards are constant over the year.
+    """
+    time = -12 * np.log1p(-u) / -(np.log1p(-p.gave_up_share) + np.log1p(-p.other_injury_share))
+    return np.where((onset_main == 1) | (time >= p.months), NOT_WITHIN, time)
+
+
+def other_injury(u, p):
+    """Whether it would be an injury that ends the year first, and not giving up."""
+    gave_up, injured = np.log1p(-p.gave_up_share), np.log1p(-p.other_injury_share)
+    return _share(u, injured / (gave_up + injured))
+
+
+def months_free_this_season(u, current_knee_pain):
+    """Whole months, spread evenly over a season of twelve; none with pain now."""
+    return np.floor(12 * u) * (1 - current_knee_pain)
+
+
 def _episode_within(months: float) -> Column:
-    """Return the column of an episode within fewer months: by the same chance, so that it is one within more, too."""
-
-    def episode(onset_u, onset_log_hazard, spike_log_hazard, p):
-        risk = _risk_over(min(months, p.months), onset_log_hazard, spike_log_hazard, p)
-        return (onset_u < risk).astype(float)
-
-    return episode
+    """Return the column of an episode within fewer months: by its month, so that it is one within more, too."""
+    return lambda onset_time: (onset_time <= months).astype(float)
 
 
 OUTCOME_COLUMNS: dict[str, Column] = {
@@ -311,13 +350,57 @@ OUTCOME_COLUMNS: dict[str, Column] = {
 
 
 __all__ = [
-    "adolescent", "age_years", "bmi", "body_log_hazard", "club_log_rate", "club_owns_dynamometer", "club_tests_feet",
-    "current_knee_pain", "early_specialisation", "effusion_ml", "foot_posture_index", "foot_posture_sd", "height_cm",
-    "hip_abduction_nm_kg", "hip_external_rotation_nm_kg", "hip_log_hazard", "hip_strength_sd", "history_log_hazard",
-    "knee_extension_nm_kg", "knee_strength_sd", "load_log_hazard", "longest_run_spike_pct", "longest_runs_km",
-    "movement_log_hazard", "navicular_drop_mm", "novice", "onset_log_hazard", "prior_knee_injury", "prior_pfps",
-    "prior_running_injury_12m", "quadriceps_inhibition", "runner_keeps_log", "running_experience_years",
-    "sessions_per_week", "sex", "spike_log_hazard", "squat_angle_sd", "squat_collapse", "squat_fppa_deg",
-    "step_rate_spm", "strength", "true_risk", "usual_week_km", "weekly_change_pct", "weekly_distance_km", "weeks_km",
+    "adolescent",
+    "age_years",
+    "bmi",
+    "body_log_hazard",
+    "club_log_rate",
+    "club_owns_dynamometer",
+    "club_tests_feet",
+    "current_knee_pain",
+    "early_specialisation",
+    "effusion_ml",
+    "foot_posture_index",
+    "foot_posture_sd",
+    "height_cm",
+    "hip_abduction_nm_kg",
+    "hip_external_rotation_nm_kg",
+    "hip_log_hazard",
+    "hip_strength_sd",
+    "history_log_hazard",
+    "knee_extension_nm_kg",
+    "knee_strength_sd",
+    "load_log_hazard",
+    "log_spared",
+    "longest_run_spike_pct",
+    "longest_runs_km",
+    "months_free_this_season",
+    "movement_log_hazard",
+    "navicular_drop_mm",
+    "novice",
+    "onset_log_hazard",
+    "onset_time",
+    "other_end_time",
+    "other_injury",
+    "prior_knee_injury",
+    "prior_pfps",
+    "prior_running_injury_12m",
+    "quadriceps_inhibition",
+    "risks_by_month",
+    "runner_keeps_log",
+    "running_experience_years",
+    "sessions_per_week",
+    "sex",
+    "spike_log_hazard",
+    "squat_angle_sd",
+    "squat_collapse",
+    "squat_fppa_deg",
+    "step_rate_spm",
+    "strength",
+    "true_risk",
+    "usual_week_km",
+    "weekly_change_pct",
+    "weekly_distance_km",
+    "weeks_km",
     "weight_kg",
 ]  # fmt: skip

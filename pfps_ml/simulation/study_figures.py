@@ -32,6 +32,7 @@ from pfps_ml.domain import (
     load_scenario,
     numbers as figures_in,
 )
+from pfps_ml.simulation import course
 from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, observe, solve
 from pfps_ml.simulation.runners import GROWN_UP
 
@@ -55,6 +56,11 @@ class Sample:
     def _solved(self) -> tuple[SimpleNamespace, SimpleNamespace]:
         scenario = self.scenario or load_scenario(self.config.scenario)
         return solve(scenario, self.config.seed, self.config.draw)
+
+    @property
+    def solved_runners(self) -> SimpleNamespace:
+        """The parameters of the runners' world."""
+        return self._solved[0]
 
     @cached_property
     def runners(self) -> pd.DataFrame:
@@ -89,8 +95,20 @@ class Sample:
         """The same patients, were their pain another condition: what the self-tests then answer."""
         return _examined(self._clinic({"has_pfps": 0}), (*SCREENING, *EXAMINED))
 
-    def _clinic(self, do: Mapping[str, float]) -> World:
-        config, p = self.config, SimpleNamespace(**vars(_examining(self._solved[1])) | {"randomised": False})
+    def course(self, frame: str = course.FRAMES[0], /, **changed: float) -> World:
+        """Return the patients of a frame as a world, of which any column may be asked; parameters may be changed."""
+        key = (frame, *sorted(changed.items()))
+        if key not in self._courses:
+            self._courses[key] = self._clinic({}, course.frame_of(self._solved[1], frame) | changed)
+        return self._courses[key]
+
+    @cached_property
+    def _courses(self) -> dict[tuple[Any, ...], World]:
+        return {}
+
+    def _clinic(self, do: Mapping[str, float], changed: Mapping[str, float] | None = None) -> World:
+        p = SimpleNamespace(**vars(_examining(self._solved[1])) | {"randomised": False} | dict(changed or {}))
+        config = self.config
         return World(config.seed, "patient", 0, config.patients, p, config.patients_per_club, PATIENTS, do)
 
 

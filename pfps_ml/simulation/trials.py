@@ -17,6 +17,7 @@ import numpy as np
 from pfps_ml.core import CohortConfig, FactError, Floats, Message, NDArray
 from pfps_ml.domain import ONSET, SUCCESS, load_scenario, studies_of
 from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, solved_parameters
+from pfps_ml.simulation.course import FRAMES, frame_of
 from pfps_ml.simulation.study_figures import WEEKS_A_MONTH
 
 Measure = Literal["share", "difference", "risk ratio", "odds ratio", "ratio of odds ratios", "odds ratio per SD"]
@@ -58,6 +59,10 @@ class Study:
         The published result; `figure.value` is compared with the re-enacted ones.
     groups
         Its people by arm, in the order of the comparison: the first against the second.
+    frame
+        Where its patients come from: how long they have been in pain.
+    outcome
+        The column of patients that its result is about; runners are watched for onset.
     entry
         Criteria as (column, lowest, highest), both included.
     do
@@ -86,6 +91,8 @@ class Study:
     stands: str
     why: str = ""
     scenario: str = "reference"
+    frame: str = FRAMES[0]
+    outcome: str = SUCCESS.column
     entry: tuple[tuple[str, float, float], ...] = ()
     do: Mapping[str, float] = field(default_factory=dict)
     women: float | None = None
@@ -182,7 +189,9 @@ def _reenacted(study: Study, draw: int, seed: int, turns: tuple[int, int]) -> Fl
 def _parameters(study: Study, seed: int, draw: int) -> SimpleNamespace:
     runner, patient = solved_parameters(study.scenario, seed, draw)
     months = runner.months if study.weeks is None else study.weeks / WEEKS_A_MONTH
-    values = vars(patient if study.population == "patient" else runner)
+    values = dict(vars(runner))
+    if study.population == "patient":
+        values = vars(patient) | frame_of(patient, study.frame)
     return SimpleNamespace(**values | {"months": months, "randomised": True})
 
 
@@ -230,10 +239,10 @@ def _outcomes(study: Study, world: World, chosen: NDArray[np.intp]) -> list[Floa
     """Return what happened, group by group; people are exchangeable, so taking them in turn is randomisation."""
     if study.population == "patient":
         world.column("success_probability")  # held, so that every arm reads it and only the arm differs
-    return [_under(world, group)[rows] for group, rows in zip(study.groups, _split(study, chosen), strict=True)]
+    return [_under(study, world, group)[rows] for group, rows in zip(study.groups, _split(study, chosen), strict=True)]
 
 
-def _under(world: World, group: Group) -> Floats:
+def _under(study: Study, world: World, group: Group) -> Floats:
     if group.arm is None:
         return np.asarray(world.column(ONSET.column))
     unknown = sorted(set(group.changed) - set(vars(world.parameters)))
@@ -242,7 +251,7 @@ def _under(world: World, group: Group) -> Floats:
     parameters = SimpleNamespace(**vars(world.parameters) | dict(group.changed))
     columns = {} if group.changed else dict(world.columns)
     intervened = replace(world, parameters=parameters, do={**world.do, "arm": group.arm}, columns=columns)
-    return np.asarray(intervened.column(SUCCESS.column))
+    return np.asarray(intervened.column(study.outcome))
 
 
 def _markers(study: Study, world: World, chosen: NDArray[np.intp]) -> list[Floats]:

@@ -68,7 +68,7 @@ knee is, what causes it or which treatment works: whatever comes out was put in.
 
 What a released model predicts is learned at the point values of the evidence. Refits on the same runners in {draws} draws
 over its intervals are released with it, and their spread is part of every interval; `pfps simulate --draws K`
-writes such draws. Drop-out and competing injuries are not simulated.
+writes such draws. Drop-out follows severity and the state seen last.
 
 Effects act on the odds of one month, month after month: a monthly ratio of 2 is an odds ratio of {odds_ratio:.2f} over
 {months:g} months at the base rate. A spike of the longest run acts for {spike_months:g} months. That is an assumption \

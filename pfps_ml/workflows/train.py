@@ -24,7 +24,7 @@ from pfps_ml.core import (
     student_quantile,
 )
 from pfps_ml.core.console import say, steps
-from pfps_ml.domain import BY_NAME, INPUTS, ONSET, OUTCOMES, SUCCESS, Horizon, ledger_fingerprint, load_scenario
+from pfps_ml.domain import BY_NAME, FITTED, INPUTS, ONSET, SUCCESS, Horizon, ledger_fingerprint, load_scenario
 from pfps_ml.io.study_data import Columns, arm_levels
 from pfps_ml.model import (
     DECIMALS,
@@ -198,16 +198,17 @@ def _fit_onset(frame: pd.DataFrame, split: Split, config: Config, tell: Progress
 
 def _main_horizons(scenario: str | None) -> dict[str, Horizon]:
     """Return the main horizon of each outcome: a scenario says how long its runners are followed."""
-    horizons = {outcome.name: outcome.at() for outcome in OUTCOMES}
+    horizons = {outcome.name: outcome.at() for outcome in FITTED}
     return horizons | ({ONSET.name: ONSET.at(load_scenario(scenario).horizon_months)} if scenario else {})
 
 
 def _fit_further(
     frames: Frames, split: Split, config: Config, tell: Progress, horizons: Mapping[str, Horizon]
 ) -> dict[float, AdditiveModel | None]:
-    """Fit onset over every declared horizon below the main one that the frames have an outcome for, on all draws."""
+    """Fit onset at every fitted horizon below the main one that the frames have an outcome for, on all draws."""
     models: dict[float, AdditiveModel | None] = {}
-    for number, column in zip(ONSET.horizons, ONSET.columns, strict=True):
+    for number in ONSET.fitted:
+        column = ONSET.column_at(number)
         if number >= horizons[ONSET.name].number or column not in frames.onset:
             continue
         X, y, club = _onset_rows(frames.onset, split, column)

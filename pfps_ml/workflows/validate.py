@@ -12,7 +12,17 @@ from pandera.errors import SchemaErrorReason
 
 from pfps_ml.core import CohortError, Config, Fault, Message, load_config
 from pfps_ml.core.console import say, steps, table
-from pfps_ml.domain import ARMS, BY_NAME, ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, frame_schema, load_scenario
+from pfps_ml.domain import (
+    ARMS,
+    BY_NAME,
+    ONSET,
+    ONSET_FIELDS,
+    PATHWAY_FIELDS,
+    SUCCESS,
+    columns_of,
+    frame_schema,
+    load_scenario,
+)
 from pfps_ml.evaluation.effects import propensity_overlap
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.model import basis, cross_fitted, eligibility
@@ -31,7 +41,7 @@ _EXPECTED = {
     SchemaErrorReason.DUPLICATES: "every_runner_id_once",
     SchemaErrorReason.WRONG_DATATYPE: "numbers_expected",
 }
-_BOOKKEEPING = {"runner_id", "club", "draw", "arm", *ONSET.columns, *SUCCESS.columns}
+_BOOKKEEPING = {"runner_id", "club", "draw", "arm", *columns_of("runners"), *columns_of("patients")}
 
 
 def validate(frames: Frames, config: Config, scenario: str | None) -> None:

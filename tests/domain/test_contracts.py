@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from pfps_ml.domain import schemas
 from pfps_ml.domain.dictionary import ARMS, BY_NAME, EXAMINED, FIELDS, INPUTS, ONSET, SCREENING, SUCCESS
 from pfps_ml.domain.input_validation import check
+from pfps_ml.domain.outcomes import columns_of
 
 HOUSE = Path(__file__).parents[2]
 FRAME = (*SCREENING, *EXAMINED)  # what a file of patients holds: flags are asked of single patients
@@ -169,7 +170,11 @@ def test_the_request_schema_asks_each_question_and_states_its_limits_with_the_un
 def test_a_screening_file_has_the_screening_fields_its_outcome_and_no_other_column():
     schema = schemas.frame_schema("onset")
     names = [field.name for field in SCREENING]
-    assert set(schema.columns) == {*names, ONSET.column, "draw"}
+    further = {*columns_of("runners")} - {ONSET.column}
+    assert set(schema.columns) == {*names, ONSET.column, *further, "draw"}
+    assert {name for name, column in schema.columns.items() if not column.required} == {
+        *further, "months_free_this_season",
+    }  # fmt: skip
     good = (
         pd.DataFrame([runner()]).astype({n.name: float for n in NUMBERS})[names].assign(**{ONSET.column: 1, "draw": 0})
     )
@@ -201,7 +206,7 @@ def test_the_dictionary_page_tells_everything_once_in_whole_tables():
     for name in (*BY_NAME, *(arm.name for arm in ARMS), ONSET.column, SUCCESS.column):
         assert len([line for line in lines if line.startswith(f"| `{name}`")]) == 1
     widths = [line.count("|") for line in lines if line.startswith("| `")]
-    assert set(widths) == {6, 7, 10}
+    assert set(widths) == {4, 6, 8, 7, 10}
     assert schemas.NOTICE in lines
 
 

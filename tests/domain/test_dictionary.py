@@ -16,6 +16,7 @@ from pfps_ml.domain.dictionary import (
     INPUTS,
     ONSET,
     ONSET_FIELDS,
+    OUTCOMES,
     PATHWAY_FIELDS,
     REFERENCE_ARM,
     SCREENING,
@@ -50,6 +51,7 @@ SCREENING_CONTRACT = {
     "prior_knee_injury": (YES_NO, Q),
     "prior_running_injury_12m": (YES_NO, Q),
     "early_specialisation": (YES_NO, Q),
+    "months_free_this_season": (0, 11, Q),
     "hip_abduction_nm_kg": (0.2, 4, DYNAMOMETRY),
     "hip_external_rotation_nm_kg": (0.1, 2.5, DYNAMOMETRY),
     "knee_extension_nm_kg": (0.5, 5.5, DYNAMOMETRY),
@@ -73,6 +75,11 @@ VISIT_CONTRACT = {
     "lateral_tightness": (YES_NO,),
     "failed_conventional_care": (YES_NO,),
     "morning_stiffness_min": (0, 240),
+    "pain_sites": (0, 20),
+    "pain_settles_min": (0, 2880),
+    "daily_activity_pain": (YES_NO,),
+    "pain_varies_with_stress_or_sleep": (YES_NO,),
+    "training_affected": ({"no", "in_pain", "reduced", "stopped"},),
     "rest_or_night_pain": (YES_NO,),
     "locking_or_giving_way": (YES_NO,),
     "fever_or_hot_joint": (YES_NO,),
@@ -113,7 +120,12 @@ def test_only_id_age_and_sex_are_required():
 
 
 def test_the_counts_on_a_scale_are_the_whole_numbers():
-    assert {one.name for one in FIELDS if one.kind == "whole"} == {"foot_posture_index", "effusion_grade"}
+    assert {one.name for one in FIELDS if one.kind == "whole"} == {
+        "foot_posture_index",
+        "effusion_grade",
+        "pain_sites",
+        "months_free_this_season",
+    }
 
 
 def test_every_field_says_what_it_is_how_it_is_asked_and_where_that_is_from():
@@ -142,7 +154,10 @@ def test_the_suffix_of_a_name_is_its_unit():
 
 
 def test_every_ledger_row_that_a_source_names_is_in_the_ledger():
-    cited = {named.name: set(re.findall(r"\b[GS]\d+-\d+\b", named.source)) for named in (*FIELDS, *ARMS)}
+    cited = {
+        named.name: set(re.findall(r"\bC-\d{3}\b|\b[GS]\d+-\d+\b", named.source))
+        for named in (*FIELDS, *ARMS, *OUTCOMES)
+    }
     assert any(cited.values())
     assert not {name: rows - set(ledger()) for name, rows in cited.items() if not rows <= set(ledger())}
 

@@ -16,7 +16,7 @@ GRADES = {"read in abstract/full text", "read in secondary source", "derived fro
 
 def test_the_ledger_gives_a_grade_to_every_row_and_an_estimate_and_a_study_unless_there_is_none():
     for row in ledger().values():
-        assert re.fullmatch(r"[GS]\d+-\d+", row.id)
+        assert re.fullmatch(r"C-\d+|[GS]\d+-\d+", row.id)
         assert row.quantity
         assert row.grade
         assert (row.estimate and row.study) or (row.grade in WITHOUT_FIGURE and row.note), row.id
@@ -42,7 +42,9 @@ def test_a_grade_of_the_ledger_is_one_of_six_and_a_row_without_a_figure_was_not_
 def test_a_note_of_the_ledger_is_one_short_line_and_names_only_rows_that_exist():
     for row in ledger().values():
         assert len(row.note) <= 140, row.id
-        assert set(re.findall(r"\b[GS]\d+-\d+\b", f"{row.note} {row.study}")) <= set(ledger()) - {row.id}, row.id
+        assert set(re.findall(r"\bC-\d{3}\b|\b[GS]\d+-\d+\b", f"{row.note} {row.study}")) <= set(ledger()) - {row.id}, (
+            row.id
+        )
 
 
 def test_a_doi_of_the_ledger_is_a_doi():

@@ -1,4 +1,4 @@
-"""A further horizon of onset is one number in its declaration: cohort, models, bundle and answer follow."""
+"""A further horizon of the onset model is one number in its declaration: models, bundle and answer follow."""
 
 import json
 import shutil
@@ -9,7 +9,10 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).parents[2]
-DECLARED, WANTED = 'horizons=(12,), unit="months"', 'horizons=(6, 12), unit="months"'
+DECLARED, WANTED = (
+    'source="design", fitted=(12,),\n    beside=(\n        ("onset_month"',
+    'source="design", fitted=(6, 12),\n    beside=(\n        ("onset_month"',
+)
 WALK = """
 import json, sys
 from pathlib import Path

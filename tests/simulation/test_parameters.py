@@ -10,13 +10,13 @@ import pytest
 
 from pfps_ml.domain.dictionary import BY_NAME, EXAMINED, SCREENING
 from pfps_ml.domain.scenario import PARTS, RANGES, load_scenario, scenario_names
-from pfps_ml.simulation import cohort, patients, runners
+from pfps_ml.simulation import cohort, course, patients, runners
 from pfps_ml.simulation.cohort import PATIENTS, RUNNERS, World, solved_parameters
 
-MODULES = (runners, patients, cohort)
+MODULES = (runners, patients, course, cohort)
 # what no scenario holds: solved from its figures, its horizon, and the choice of a run
 SOLVED = {"onset_intercept", "failed_care_intercept", "success_intercept", "hip_log_odds", "orthotic_log_odds"}
-GIVEN = {"months", "randomised"}
+GIVEN = {"months", "randomised", "frame_median", "frame_log_sd"}  # a frame sets how long patients have been in pain
 
 
 def written(part):

@@ -38,6 +38,13 @@ CONFLICTS = {
     "BMI where care has failed, adults, mean",
     "success, orthoses, 3 of 4 predictors, %",
     "hip exercise less usual care, weak hips, points",
+    "new cases, days to recovery, any injury",
+    "new cases, recovered at 24 weeks, any injury, %",
+    "recovered at 6 months, one knee, exercise, %",
+    "pain, hip exercise first, mean, 0 to 10",
+    "persistent symptoms at a year, AUROC of what is known at the visit",
+    "same place injured again over months, %",
+    "still unable to run at 10 weeks, novices, any injury, %",
 }
 # what does not come back because of a choice in the scenario or a mechanism
 CHOICES = {
@@ -53,6 +60,10 @@ CHOICES = {
     "BMI where care has failed, adults, SD",
     "body mass, SD",
     "success, orthoses, mobile feet, %",
+    "exercise to usual care at a year, odds ratio",
+    "exercise to free activity at a year, odds ratio",
+    "worst pain at a year per pain site, 0 to 10",
+    "relapse, at least 6 exercise visits to fewer, odds ratio",
 }
 NOT_MET = CONFLICTS | CHOICES
 

@@ -108,7 +108,26 @@ def errors(world):
     return measured(world, MEASURED)
 
 
-ESTIMATES = (*BOTH, strengths, onset, errors)
+def other_ends(world):
+    """Of runners without an onset: constant hazards, so each share is of those whom the other end had not taken."""
+    spared = world.column("pfps_onset_12m")
+    ended = (world.column("other_end_time") < world.parameters.months)[spared == 0]
+    injured = world.column("other_injury")[spared == 0] == 1
+    return apart(**{name: _alone(ended, injured == first) for name, first in
+                    (("gave_up_share", False), ("other_injury_share", True))})  # fmt: skip
+
+
+def _alone(ended, mine):
+    """Return the share that a cause would end alone, from who ended and by what, and its standard error."""
+    total, part = -np.log1p(-ended.mean()), mine[ended].mean()
+    by_ended, by_part = part / (1 - ended.mean()), total
+    error = np.hypot(by_ended * np.sqrt(ended.mean() * (1 - ended.mean()) / ended.size),
+                     by_part * np.sqrt(part * (1 - part) / ended.sum()))  # fmt: skip
+    alone = -np.expm1(-part * total)
+    return alone, (1 - alone) * error
+
+
+ESTIMATES = (*BOTH, strengths, onset, other_ends, errors)
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +146,7 @@ def test_no_parameter_of_the_scenario_is_left_out(found):
 
 
 def test_every_prevalence_is_recovered_within_a_fifth_of_a_point(world, found):
-    prevalences = {*found["who"].names, *found["equipment"].names} - {"club_log_sd"}
+    prevalences = {*found["who"].names, *found["equipment"].names, *found["other_ends"].names} - {"club_log_sd"}
     prevalences |= {"skipped_answer", "missed_test"}
     for each in found.values():
         for name in prevalences & set(each.names):

@@ -10,6 +10,7 @@ from pfps_ml.core.config import CohortConfig
 from pfps_ml.core.errors import FactError
 from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ARMS, BY_NAME
+from pfps_ml.domain.outcomes import columns_of
 from pfps_ml.domain.scenario import load_scenario
 from pfps_ml.domain.schemas import frame_schema
 from pfps_ml.evaluation.metrics import auroc
@@ -72,7 +73,7 @@ def test_success_under_each_arm_is_the_scenarios(patients):
 def test_setting_the_arm_moves_nothing_that_the_arm_does_not_cause(patients):
     for arm in ARMS:
         treated = simulate_treatment(CONFIG, do={"arm": arm.name})
-        caused = ["arm", "success_12w"]
+        caused = ["arm", *columns_of("patients")]
         pd.testing.assert_frame_equal(treated.observed.drop(columns=caused), patients.observed.drop(columns=caused))
         pd.testing.assert_frame_equal(treated.truth, patients.truth)
         same = patients.observed["arm"] == arm.name
