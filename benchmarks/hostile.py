@@ -29,7 +29,7 @@ from benchmarks.hostile_files import CSV_HEAD, uploads
 from benchmarks.serve import _SERVE, served
 from benchmarks.wire import request
 from pfps_ml.core.console import say, steps, table
-from serving.connections import ConnectionLimits
+from serving.limits import ConnectionLimits
 from serving.requests import EXAMPLES
 
 MEGABYTES, SECONDS = 1_000, 5.0

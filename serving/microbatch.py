@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,12 +33,12 @@ from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import LOG
 from serving.errors import TooMany, WorkerEnded
+from serving.limits import FILES, WorkLimits
 from serving.requests import coded
 
 Result = TypeVar("Result")
 Pending = tuple[BaseModel, "asyncio.Future[Assessment]"]
 
-MAX_WAITING = 16  # rosters in hand or waiting: every one of them holds its body in memory
 _RETRY_AFTER = 2  # seconds
 
 
@@ -110,32 +109,6 @@ _PAGE = os.sysconf("SC_PAGE_SIZE")
 _START = get_context("forkserver")
 _PRELOADED = ["serving.roster_routes", "pfps_ml.io.xlsx_tables", "openpyxl", "pyarrow.csv", "pyarrow.parquet",
               "__main__"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class WorkLimits:
-    """What one roster may take.
-
-    Attributes
-    ----------
-    seconds
-        Of work, from its start to its answer.
-    megabytes
-        Of memory that a worker uses beyond what it begins with.
-    output
-        Megabytes of the file that is written.
-    rows
-        Rows of a file.
-    elements, unpacked
-        Of a workbook, as in `pfps_ml.io.cells.Limits`: so many are read within some seconds.
-    """
-
-    seconds: float = 30.0
-    megabytes: int = 450
-    output: int = 128
-    rows: int = 100_000
-    elements: int = 3_000_000
-    unpacked: int = 600_000_000
 
 
 class RosterWorker:
@@ -274,7 +247,7 @@ def _work(pipe: Connection, most: WorkLimits) -> None:
     except EOFError:  # the service has stopped
         return
     try:
-        with limited(rows=most.rows, elements=most.elements, unpacked=most.unpacked):
+        with limited(rows=most.rows, **FILES):
             result = "result", function(*arguments)
     except MemoryError:
         result = "error", _takes_too_much(most)
@@ -324,15 +297,13 @@ class RosterQueue:
 
     Parameters
     ----------
-    max_waiting
-        Rosters in hand or waiting.
-    worker
-        Does what is too much for this process.
+    most
+        What a roster may take, and how many may wait.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING, worker: RosterWorker | None = None) -> None:
-        self.worker = worker or RosterWorker()
-        self._places = BoundedSemaphore(max_waiting)
+    def __init__(self, most: WorkLimits | None = None) -> None:
+        self.worker = RosterWorker(most)
+        self._places = BoundedSemaphore(self.worker.most.waiting)
         self._thread = ThreadPoolExecutor(1, "rosters")
 
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
@@ -351,4 +322,4 @@ class RosterQueue:
         return await asyncio.wrap_future(future)
 
 
-__all__ = ["MAX_WAITING", "MicroBatch", "RosterQueue", "RosterWorker", "WorkLimits", "temporary_files_in"]
+__all__ = ["MicroBatch", "RosterQueue", "RosterWorker", "temporary_files_in"]

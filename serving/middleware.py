@@ -27,9 +27,11 @@ from serving.errors import (
     error_reply,
     status_reply,
 )
+from serving.limits import RequestLimits
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"
+MEGABYTE = 1_000_000
 _RETRY_AFTER = 5  # seconds: by then large uploads have ended
 _SHORT = 100  # persons in a line of the audit trail that is written in the event loop: some 0.5 ms
 _CHARSETS = frozenset({b"utf-8", b"utf8", b"us-ascii"})
@@ -157,12 +159,12 @@ class BodyBudget:
     Parameters
     ----------
     most
-        Bytes of all bodies together: six of the largest uploads.
+        Bytes of all bodies together: by default six of the largest uploads.
     free
         Bytes of each body that are not counted.
     """
 
-    def __init__(self, most: int = 128_000_000, free: int = 64_000) -> None:
+    def __init__(self, most: int = RequestLimits.bodies * MEGABYTE, free: int = 64_000) -> None:
         self._most, self._free, self._counted = most, free, 0
 
     def count(self, context: RequestContext, length: int) -> None:

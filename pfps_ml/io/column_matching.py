@@ -72,7 +72,7 @@ class Named:
 def surely_named(name: str) -> Named | None:
     """Return what a column's name means if it is one of those that we know."""
     words = tuple(plain(name).split()) if len(name) <= _LONGEST else ()
-    if not words:
+    if not words or not _vocabulary().issuperset(words):
         return None
     if words in _born():
         return Named("age_years", born=True)
@@ -134,6 +134,14 @@ def unit_in(words: tuple[str, ...], field: Field) -> str:
 
 def _bare(words: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(word for word in words if word not in _FILLERS)
+
+
+@cache
+def _vocabulary() -> frozenset[str]:
+    """Return every word of a name that we know: a name with any other word is told apart at once."""
+    names = [_born(), *(_aliases(field.name) for field in INPUTS)]
+    units = " ".join(unit for field in INPUTS for unit in units_of(field)).split()
+    return frozenset({word for known in names for words in known for word in words} | {*units} | _FILLERS)
 
 
 @cache

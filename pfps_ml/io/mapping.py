@@ -41,9 +41,10 @@ from typing import Any
 
 import pandas as pd
 
-from pfps_ml.core import Fault, InputError, InvalidInput, Message
+from pfps_ml.core import Fault, InputError, InvalidInput, Message, TooLarge
 from pfps_ml.domain import INPUTS, Field
 from pfps_ml.domain.synonyms import read_number
+from pfps_ml.io.cells import limits
 
 _FIELDS = {field.name: field for field in INPUTS}
 KEYS = ("from", "missing", "levels", "factor", "decimal", "lever_arm_m", "per_kg", "born", "on", "value")
@@ -206,6 +207,8 @@ def load_mapping(path: Path | Mapping | None, sheet: str | None = None) -> Mappi
 
 def _read(path: Path) -> Mapping:
     try:
+        if path.stat().st_size > limits().mapping:
+            raise TooLarge(Message("map_too_large", {"bytes": limits().mapping}))
         declared = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error

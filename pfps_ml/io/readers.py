@@ -51,14 +51,22 @@ def look(path: Path, whole: bool) -> tuple[tuple[str, ...], int, str]:
         footer = _footer(path)
         if footer > limits().footer:
             raise TooLarge(Message("parquet_footer_too_large", {"megabytes": limits().footer >> 20}))
-        with _opened(path) as file:
+        with pq.ParquetFile(path) as file:
             check_columns(file.metadata.num_columns)
+            _check_groups(file.metadata)
             names, rows = tuple(file.schema_arrow.names), file.metadata.num_rows
             check_columns(len(names))
             check_rows(rows)
     with path.open("rb") as content:
         content.seek(*((0,) if whole else (-8 - footer, 2)))
         return names, rows, hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def _check_groups(metadata: Any) -> None:
+    """Refuse more row groups than are looked at one by one in a moment."""
+    most = limits()
+    if metadata.num_row_groups > most.groups or metadata.num_row_groups * metadata.num_columns > most.chunks:
+        raise TooLarge(Message("parquet_too_many_groups", {"groups": most.groups, "chunks": most.chunks}))
 
 
 def _footer(path: Path) -> int:
@@ -225,6 +233,7 @@ def _undamaged() -> Iterator[None]:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SCANNED = 1 << 20  # bytes of CSV that are looked at together for its script and the length of its lines
 _COUNTED = 1 << 20  # bytes of CSV whose rows are counted at once
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
 _CELLS = 1 << 22  # of a piece of Parquet
@@ -493,7 +502,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _open_csv(path: Path, known: frozenset[str]) -> Source:
-    script = scan(path, Size.characters)
+    script = scan(path, _SCANNED)
     with path.open("rb") as file:
         file.seek(script.start)
         data = file.read(_HEAD)

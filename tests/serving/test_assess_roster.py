@@ -142,10 +142,11 @@ def test_more_rosters_than_can_wait_are_asked_to_come_again(client):
     import anyio
 
     from serving.errors import TooMany
+    from serving.limits import WorkLimits
     from serving.microbatch import RosterQueue
 
     async def crowded():
-        queue = RosterQueue(max_waiting=0)
+        queue = RosterQueue(WorkLimits(waiting=0))
         with pytest.raises(TooMany) as busy:
             await queue.run(len, ())
         return busy.value

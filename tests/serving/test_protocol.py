@@ -13,8 +13,9 @@ import pytest
 
 from serving import roster_routes
 from serving.active_bundle import ActiveBundle
-from serving.connections import ConnectionLimits, Protocol
+from serving.connections import protocol_of
 from serving.errors import ADVICE
+from serving.limits import ConnectionLimits
 from serving.middleware import HEADERS
 from serving.roster_routes import MEMORY, sweep_uploads
 from tests.rosters import GOOD
@@ -29,7 +30,8 @@ def address(client):
     """Return the address of the application behind the server that `pfps serve` starts."""
     import uvicorn
 
-    server = uvicorn.Server(uvicorn.Config(client.app, http=Protocol, lifespan="off", log_config=None, port=0))
+    ours = protocol_of(ConnectionLimits())
+    server = uvicorn.Server(uvicorn.Config(client.app, http=ours, lifespan="off", log_config=None, port=0))
     thread = Thread(target=server.run)
     thread.start()
     until(lambda: server.started, "that the server listens")
@@ -149,11 +151,9 @@ def hurried(client):
     with ExitStack() as stack:
 
         def start(**limits):
-            class Hurried(Protocol):
-                pass
-
-            Hurried.limits = ConnectionLimits(**limits)
-            config = uvicorn.Config(client.app, http=Hurried, lifespan="off", log_config=None, port=0)
+            config = uvicorn.Config(
+                client.app, http=protocol_of(ConnectionLimits(**limits)), lifespan="off", log_config=None, port=0
+            )
             server = uvicorn.Server(config)
             thread = Thread(target=server.run)
             thread.start()

@@ -8,7 +8,8 @@ import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput, TooLarge
 from serving.errors import WorkerEnded, error_reply
-from serving.microbatch import RosterWorker, WorkLimits
+from serving.limits import WorkLimits
+from serving.microbatch import RosterWorker
 from tests.serving.client import THEIRS, refusal
 from tests.serving.test_score_roster import GOOD, send
 
