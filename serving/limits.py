@@ -30,8 +30,8 @@ def _limit(default: Any, variable: str, unit: str, what: str, answer: str, most:
 FILES: Mapping[str, int] = {
     "grid": 3_000_000, "characters": 1 << 27, "footer": 1 << 22, "groups": 1_000, "chunks": 20_000,
     "sheet": 160_000_000, "unpacked": 256_000_000, "tags": 12_000_000, "elements": 4_500_000, "idle": 400_000,
-    "markup": 24_000_000, "glimpsed": 30_000, "described": 200_000, "texts": 400_000, "mapping": 200_000,
-    "lines": 2_000_000, "row": 1 << 22,
+    "markup": 12_000_000, "glimpsed": 30_000, "described": 200_000, "texts": 400_000, "mapping": 200_000,
+    "lines": 2_000_000, "row": 1 << 22, "faults": 100_000,
 }  # fmt: skip
 
 

@@ -40,6 +40,8 @@ class Limits:
         Rows of any file; None is no limit. A service sets one, and the command line reads rosters of any length.
     lines
         Lines of a CSV file: those of cells with several lines and blank ones count, too. None is no limit.
+    faults
+        Cells of a piece that cannot be read. None is no limit.
     grid
         Cells of a piece that is in memory, filled or blank: its rows times its columns.
     characters
@@ -83,6 +85,7 @@ class Limits:
     row: int = 1 << 24
     rows: int | None = None
     lines: int | None = None
+    faults: int | None = None
     grid: int = 1 << 23
     characters: int = 1 << 28
     footer: int = 1 << 25
@@ -162,6 +165,19 @@ def check_grid(rows: int, columns: int) -> None:
     """
     if rows * columns > limits().grid:
         raise TooLarge(Message("table_too_large", {"most": limits().grid, "rows": rows, "columns": columns}))
+
+
+def check_faults(faults: int) -> None:
+    """Refuse a piece of which more cells cannot be read than are worth naming one by one.
+
+    Raises
+    ------
+    TooLarge
+        If there are.
+    """
+    most = limits().faults
+    if most is not None and faults > most:
+        raise TooLarge(Message("too_many_faults", {"most": most}))
 
 
 @dataclass(frozen=True)
@@ -300,6 +316,6 @@ def _bytes(column: Any) -> bytes:
 
 
 __all__ = [
-    "Dialect", "Limits", "check_columns", "check_grid", "check_rows", "csv_header", "csv_lines", "guarded", "limited",
+    "Dialect", "Limits", "check_columns", "check_faults", "check_grid", "check_rows", "csv_header", "csv_lines", "guarded", "limited",
     "limits", "texts", "unguard", "unguarded",
 ]  # fmt: skip
