@@ -177,7 +177,7 @@ def check_faults(faults: int) -> None:
     """
     most = limits().faults
     if most is not None and faults > most:
-        raise TooLarge(Message("too_many_faults", {"most": most}))
+        raise TooLarge(Message("too_many_unread_cells", {"most": most}))
 
 
 @dataclass(frozen=True)
@@ -316,6 +316,6 @@ def _bytes(column: Any) -> bytes:
 
 
 __all__ = [
-    "Dialect", "Limits", "check_columns", "check_faults", "check_grid", "check_rows", "csv_header", "csv_lines", "guarded", "limited",
-    "limits", "texts", "unguard", "unguarded",
+    "Dialect", "Limits", "check_columns", "check_faults", "check_grid", "check_rows", "csv_header",
+    "csv_lines", "guarded", "limited", "limits", "texts", "unguard", "unguarded",
 ]  # fmt: skip
