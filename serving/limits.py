@@ -13,6 +13,8 @@ from typing import Any, TypeVar
 
 from pfps_ml.core import FactError, Message, write_whole
 from pfps_ml.core.markup import markdown_table
+from pfps_ml.io.cells import Limits
+from serving.requests import ENDPOINTS
 
 PAGE = Path("docs/SERVICE.md")
 _START, _END = "<!-- limits: python -m serving.limits -->\n", "<!-- end of limits -->\n"
@@ -32,6 +34,18 @@ FILES: Mapping[str, int] = {
     "sheet": 160_000_000, "unpacked": 256_000_000, "tags": 12_000_000, "elements": 4_500_000, "idle": 400_000,
     "markup": 12_000_000, "glimpsed": 30_000, "described": 200_000, "texts": 400_000, "mapping": 200_000,
     "lines": 2_000_000, "row": 1 << 22, "faults": 100_000,
+}  # fmt: skip
+
+
+_NAMES = {
+    "columns": "columns of a file", "cell": "characters of a cell of a workbook", "cells": "filled cells of a sheet",
+    "texts": "texts that cells of a workbook share", "sheet": "bytes of a sheet, once unpacked",
+    "unpacked": "bytes that are unpacked of a workbook", "tags": "tags of XML in a sheet",
+    "idle": "elements of XML in a sheet beside its filled cells", "markup": "bytes of XML beside its filled cells",
+    "sheets": "sheets of a workbook", "groups": "row groups of a Parquet file",
+    "footer": "bytes in which a Parquet file describes itself", "characters": "bytes of texts in memory at once",
+    "grid": "cells in memory at once, filled or blank", "lines": "lines of a CSV file", "row": "bytes of a line of CSV",
+    "faults": "cells that cannot be read, among some 16,000 rows", "mapping": "bytes of a map of columns",
 }  # fmt: skip
 
 
@@ -153,6 +167,9 @@ def table_of_limits() -> str:
 
 
 def _rows() -> Iterator[tuple[str, ...]]:
+    yield "bytes of a roster's upload", "", f"{ENDPOINTS['/score_roster'].max_bytes:,}", "413 `too_large`"
+    for name, what in _NAMES.items():
+        yield what, "", f"{FILES.get(name, getattr(Limits(), name)):,}", "413 `too_large`"
     for kind in (RequestLimits, WorkLimits, ConnectionLimits):
         for one in fields(kind):
             about = one.metadata

@@ -165,7 +165,7 @@ class BodyBudget:
     """
 
     def __init__(self, most: int = RequestLimits.bodies * MEGABYTE, free: int = 64_000) -> None:
-        self._most, self._free, self._counted = most, free, 0
+        self.most, self._free, self._counted = most, free, 0
 
     def count(self, context: RequestContext, length: int) -> None:
         """Count a body that has this length so far.
@@ -176,7 +176,7 @@ class BodyBudget:
             If the bodies of all requests together are too large.
         """
         more = max(length - self._free, 0) - context.counted
-        if more > 0 and self._counted + more > self._most:
+        if more > 0 and self._counted + more > self.most:
             raise TooMany(_RETRY_AFTER)
         self._counted += max(more, 0)
         context.counted += max(more, 0)
