@@ -22,7 +22,7 @@ _HEADS = ("limit", "variable", "default", "beyond it")
 Declared = TypeVar("Declared")
 
 
-def _limit(default: Any, variable: str, unit: str, what: str, answer: str, most: float = 1e9) -> Any:
+def _limit(default: Any, variable: str, unit: str, what: str, answer: str, most: int = 10**9) -> Any:
     """Return a limit of a class of limits; it is above 0 and at most `most`."""
     about = {"variable": variable, "unit": unit, "what": what, "answer": answer, "most": most}
     return field(default=default, metadata=about)
@@ -156,7 +156,7 @@ def _number(declared: Any, value: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number <= about["most"]:
-        facts = {"variable": about["variable"], "most": about["most"], "unit": about["unit"] or "in number"}
+        facts = {"variable": about["variable"], "most": about["most"]}
         raise FactError(Message("limit_not_a_whole_number" if whole else "limit_not_a_number", facts))
     return number
 

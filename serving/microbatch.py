@@ -104,6 +104,7 @@ def _resolve(future: "asyncio.Future[Assessment]", result: Assessment | Exceptio
 
 MEGABYTE = 1 << 20
 _LOOK = 0.01  # seconds between two looks at a worker's memory
+_READY = 120.0  # seconds in which a process starts, however busy the machine is; the next one starts before its turn
 _HEADROOM = 3  # of memory that a worker may name without using it: libraries reserve more than they touch
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _START = get_context("forkserver")
@@ -118,10 +119,12 @@ class RosterWorker:
     ----------
     most
         What a roster may take.
+    clock
+        Returns the seconds by which the time of the work is measured.
     """
 
-    def __init__(self, most: WorkLimits | None = None) -> None:
-        self.most = most or WorkLimits()
+    def __init__(self, most: WorkLimits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self._clock = most or WorkLimits(), clock
         self._next: Any = None
         self._lock = Lock()
         self._starter = ThreadPoolExecutor(1, "next-worker")
@@ -161,14 +164,14 @@ class RosterWorker:
     def _prepare(self) -> None:
         with self._lock:
             if self._next is None or not self._next.alive:
-                self._next = _Worker(self.most)
+                self._next = _Worker(self.most, self._clock)
 
 
 class _Worker:
     """One process, for one roster."""
 
-    def __init__(self, most: WorkLimits) -> None:
-        self._most = most
+    def __init__(self, most: WorkLimits, clock: Callable[[], float]) -> None:
+        self._most, self._clock = most, clock
         _START.set_forkserver_preload(_PRELOADED)
         self._pipe, far = _START.Pipe()
         self._process = _START.Process(target=_work, args=(far, most), name="pfps-roster", daemon=True)
@@ -183,11 +186,12 @@ class _Worker:
     def answer(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Hand the work over, watch it, and return its result."""
         try:
-            self._wait(time.monotonic() + self._most.seconds)  # it is ready: its libraries are loaded
+            if not self._pipe.poll(_READY):  # its libraries are loaded
+                raise WorkerEnded(Message("roster_worker_ended"))
             self._base = int(self._pipe.recv())
             with suppress(BrokenPipeError):  # it has ended: the answer says why
                 self._pipe.send((function, arguments))
-            self._wait(time.monotonic() + self._most.seconds)
+            self._wait(self._clock() + self._most.seconds)
             kind, content = self._pipe.recv()
         except (EOFError, ConnectionResetError):
             self._process.join(1)
@@ -202,9 +206,9 @@ class _Worker:
     def _wait(self, until: float) -> None:
         ceiling = self._most.megabytes * MEGABYTE
         while not self._pipe.poll(_LOOK):
-            if time.monotonic() > until:
+            if self._clock() > until:
                 raise TooLarge(Message("roster_takes_too_long", {"seconds": self._most.seconds}))
-            if self._base and _memory_of(self._process.pid) - self._base > ceiling:
+            if _memory_of(self._process.pid) - self._base > ceiling:
                 raise _takes_too_much(self._most)
 
     def _ended(self) -> PfpsError:
@@ -281,10 +285,12 @@ def _confine(most: WorkLimits) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     memory = pages * _PAGE + _HEADROOM * most.megabytes * MEGABYTE
     seconds = int(most.seconds) + 1
-    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds),
-                         (resource.RLIMIT_FSIZE, most.output * MEGABYTE), (resource.RLIMIT_CORE, 0)):  # fmt: skip
+    output = most.output * MEGABYTE
+    for limit, soft, hard in ((resource.RLIMIT_AS, memory, memory), (resource.RLIMIT_FSIZE, output, output),
+                              (resource.RLIMIT_CPU, seconds, seconds + 1),  # the first says why
+                              (resource.RLIMIT_CORE, 0, 0)):  # fmt: skip
         with suppress(ValueError, OSError):  # the machine allows less
-            resource.setrlimit(limit, (value, value))
+            resource.setrlimit(limit, (soft, hard))
 
 
 def temporary_files_in(folder: Path) -> None:

@@ -52,6 +52,19 @@ def sent(address, content):
     return int(status.split()[1]), dict(header.lower().split(": ", 1) for header in headers), body
 
 
+def arrived(address, content):
+    """Return the answer to what a server got before its deadline: where it came too late, it is sent again."""
+    answers = []
+
+    def answered():
+        with suppress(ConnectionError, IndexError):  # closed before it arrived, without a word
+            answers.append(sent(address, content))
+        return answers
+
+    until(answered, "that a request arrives in time")
+    return answers[0]
+
+
 POST = b"POST /assess HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -173,7 +186,7 @@ ALIVE = b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
     POST + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
 ])  # fmt: skip
 def test_headers_and_bodies_that_do_not_end_in_time_are_answered_and_their_connection_is_closed(hurried, content):
-    status, headers, body = sent(hurried(headers=0.05, body=0.05), content)
+    status, headers, body = arrived(hurried(headers=0.2, body=0.2), content)
     assert status == 408 and headers["connection"] == "close"
     assert json.loads(body)["error"]["code"] == "request_timeout"
 
