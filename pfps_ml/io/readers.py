@@ -51,9 +51,8 @@ def look(path: Path, whole: bool) -> tuple[tuple[str, ...], int, str]:
         footer = _footer(path)
         if footer > limits().footer:
             raise TooLarge(Message("parquet_footer_too_large", {"megabytes": limits().footer >> 20}))
-        with pq.ParquetFile(path) as file:
+        with _opened(path) as file:
             check_columns(file.metadata.num_columns)
-            _check_groups(file.metadata)
             names, rows = tuple(file.schema_arrow.names), file.metadata.num_rows
             check_columns(len(names))
             check_rows(rows)
@@ -134,6 +133,7 @@ def _kept_open(path: Path, _digest: str) -> Any:
 def _opened(path: Path) -> Any:
     """Return an open file that reads texts as it stores them, once for many rows; `_plain` puts them into every row."""
     file = pq.ParquetFile(path, buffer_size=_BUFFER)
+    _check_groups(file.metadata)
     flat = {one.name for one in file.schema_arrow if _is_text(one.type) and "." not in one.name}
     texts = sorted(flat - _stored_as_differences(file))
     if not texts:
