@@ -10,8 +10,9 @@ import pandas as pd
 from benchmarks.preference import preferred
 from benchmarks.trials import Known, Trial
 from pfps_ml.core import Floats, Ints, NDArray, PathwayConfig, generator
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS
-from pfps_ml.evaluation.effects import mean_effects, outcome_scores
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, PATHWAY_FIELDS, REFERENCE_ARM, SUCCESS, Estimand
+from pfps_ml.evaluation.effects import outcome_scores
+from pfps_ml.evaluation.estimands import Patients as Judged, adjusted_effects
 from pfps_ml.evaluation.policy import BEST, best_linear_predictor, policy_values, simple_policies
 from pfps_ml.io.study_data import read_patients
 from pfps_ml.model import Gate, Preferences, basis, cross_fitted, eligibility
@@ -167,10 +168,13 @@ def expected(patients: Patients, values: Floats) -> pd.DataFrame:
 
 
 def average_effects(patients: Patients, outcome: str) -> pd.DataFrame:
-    """Return what `mean_effects` does for an outcome in its own unit."""
+    """Return the mean effects among all, in the unit of the outcome."""
     values = patients.outcomes[outcome].to_numpy()
-    scores = outcome_scores(values, patients.arm, expected(patients, values), chances(patients))
-    return mean_effects(scores, values, patients.arm, patients.may, patients.groups)
+    judged = Judged(
+        values, patients.arm.to_numpy(object), expected(patients, values), chances(patients), patients.may,
+        patients.groups, randomised=patients.club is not None,
+    )  # fmt: skip
+    return adjusted_effects(judged, Estimand.ALL)
 
 
 def _beside(said: Known, patients: Patients) -> dict[str, object]:

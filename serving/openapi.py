@@ -239,13 +239,54 @@ class Error(_Reply):
     error: ErrorContent
 
 
+class Question(_Reply):
+    """What only a person who knows the file can answer: of a unit, a code, a side, or which column is a field."""
+
+    id: str = Field(description="The key of the answer.")
+    columns: list[str]
+    code: str
+    text: str
+    samples: list[str] = Field(description="Values of the columns, if they are numbers or levels.")
+    choices: list[str] = Field(description="The answers to choose from; none where a number is asked for.")
+    default: str = Field(description="The answer of who says nothing; blank where there must be an answer.")
+
+
+class MappedColumn(_Reply):
+    """What a column, or the columns of the two sides, is read as."""
+
+    columns: list[str]
+    field: str
+    samples: list[str]
+    open: bool = Field(description="Whether it is not read until a question is answered.")
+    notes: list[str]
+
+
+class NoRunner(_Reply):
+    """A row of a sheet that is no runner: a second row of names, an average."""
+
+    row: int
+    text: str
+
+
+class MapReply(_Reply):
+    """What the columns of a roster seem to be; nothing is scored."""
+
+    needed: bool = Field(description="Whether the roster needs a map at all.")
+    questions: list[Question]
+    columns: list[MappedColumn]
+    unread: list[str] = Field(description="Columns that are no field that we know.")
+    no_runners: list[NoRunner]
+    map: str = Field(description="The map with the answers so far, TOML; send it as `map` to /score_roster.")
+
+
 _REPLIES: dict[str, type[BaseModel]] = {
     "/assess": Assessment, "/assess_roster": RosterReply, "/reload": Reloaded, "/tables": TablesReply, "/about": About,
+    "/map": MapReply,
 }  # fmt: skip
 _REQUESTS: dict[str, type[BaseModel]] = {"/assess": AssessRequest, "/assess_roster": RosterRequest}
 _TEXTS = {"/": "text/html", "/card": MARKDOWN, "/metrics": "text/plain"}
 _PROBES = ("/livez", "/healthz", "/readyz")
-_FORM = {
+_FORM: dict[str, Any] = {
     "type": "object",
     "required": ["roster"],
     "additionalProperties": False,
@@ -254,6 +295,12 @@ _FORM = {
         "map": {"type": "string", "format": "binary", "description": "Names, levels and units of its columns, TOML."},
     },
 }
+_ANSWERS = {
+    "type": "string",
+    "format": "binary",
+    "description": 'Answers to questions, JSON: [{"id": "...", "answer": "..."}], in the order of the questions.',
+}
+_MAP_FORM = {**_FORM, "properties": {**_FORM["properties"], "answers": _ANSWERS}}
 _STATUS_TEXTS = {
     400: "the body cannot be read",
     401: f"no key of this service (keys are set by {KEYS_VARIABLE}); or there are no keys, and the request is from "
@@ -331,7 +378,7 @@ def _codes(endpoint: Endpoint) -> list[int]:
 
 def _body(endpoint: Endpoint) -> dict[str, Any]:
     if endpoint.media == MULTIPART:
-        return {"schema": _FORM}
+        return {"schema": _MAP_FORM if endpoint.path == "/map" else _FORM}
     examples = EXAMPLES if endpoint.path == "/assess" else {"roster": _ROSTER}
     return {
         "schema": _ref(_REQUESTS[endpoint.path]),
@@ -341,7 +388,7 @@ def _body(endpoint: Endpoint) -> dict[str, Any]:
 
 def _answer(endpoint: Endpoint, bundle: Bundle | None) -> dict[str, Any]:
     headers = {"x-pfps-bundle": _header("The bundle that answered, or the one in service.")}
-    if endpoint.media == MULTIPART:
+    if endpoint.path == "/score_roster":
         headers["x-pfps-counts"] = _header("What became of the rows: in=N; scored=N; partly=N; rejected=N.")
         about = "The roster in the format that it came in, with our columns after its own."
         return {"description": about, "headers": headers, "content": {media_type(ending): _FILE for ending in ENDINGS}}

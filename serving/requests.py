@@ -65,6 +65,7 @@ _ENDPOINTS = (
     Endpoint("/assess", "Assess one runner or patient", "POST", JSON, 2_000_000, role="assess"),
     Endpoint("/assess_roster", "Assess up to 5,000 runners", "POST", JSON, 20_000_000, role="roster"),
     Endpoint("/score_roster", "Score a roster file", "POST", MULTIPART, 20_000_000, role="roster"),
+    Endpoint("/map", "Ask what the columns of a roster file are", "POST", MULTIPART, 20_000_000, role="roster"),
     Endpoint("/reload", "Take over the bundle that PFPS_MODELS/CURRENT names", "POST", role="reload"),
     Endpoint("/tables", "The models as tables, for what-if in a browser", role="assess"),
     Endpoint("/schema", "What POST /assess reads: fields, limits and levels"),

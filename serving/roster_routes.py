@@ -1,14 +1,15 @@
-"""Rosters over HTTP: rows of JSON that are assessed, and a file that is scored and sent back.
+"""Rosters over HTTP: rows of JSON that are assessed, and a file that is asked about, or scored and sent back.
 
 A file is read, scored and written by the functions that `pfps score` calls. They work on files, and files about
 people's health do not belong on a server's disk: these are in memory.
 """
 
 import fcntl
+import json
 import os
 import re
 import shutil
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -28,7 +29,9 @@ from pfps_ml.batch.rosters import DEFAULT_OPTIONS, score_roster
 from pfps_ml.core import Fault, InputError, Message, MissingLibrary, PfpsError
 from pfps_ml.domain import STATUSES, Checked, check
 from pfps_ml.io.duplicates import plain_ids
+from pfps_ml.io.mapping_dialogue import dialogue_of, like, with_answers
 from pfps_ml.io.readers import CSV, ENDINGS, Size, written_format
+from pfps_ml.io.roster import propose_map
 from pfps_ml.model import Bundle
 from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
@@ -50,6 +53,7 @@ def roster_routes(active: ActiveBundle, queue: RosterQueue) -> list[BaseRoute]:
     return [
         Route("/assess_roster", partial(_assess_roster, active, queue), methods=["POST"]),
         Route("/score_roster", partial(_score_roster, active, queue), methods=["POST"]),
+        Route("/map", partial(_map_roster, active, queue), methods=["POST"]),
     ]
 
 
@@ -79,7 +83,7 @@ async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Reque
     # the page shows CSV whatever the format of the roster; any other client gets the format it sent, if we write it
     to_csv = request.headers.get("accept") == media_type(CSV.ending) or upload.ending not in ENDINGS
     ending = CSV.ending if to_csv else upload.ending
-    content, counts = await queue.run(_score_apart, queue, bundle, upload, ending)
+    content, counts = await queue.run(_apart, queue, score_upload, bundle, upload, ending)
     note_answer(bundle.name, counts=counts)
     headers = {
         "content-disposition": f'attachment; filename="scored{ending}"',
@@ -88,12 +92,20 @@ async def _score_roster(active: ActiveBundle, queue: RosterQueue, request: Reque
     return Response(content, headers=headers, media_type=media_type(ending))
 
 
-def _score_apart(queue: RosterQueue, *work: Any) -> Any:
-    """Score a roster in a process of its own; what that leaves in memory when it is ended is taken away at once."""
+async def _map_roster(active: ActiveBundle, queue: RosterQueue, request: Request) -> Response:
+    bundle = active.current()
+    upload = await read_upload(request.headers, await request.body(), frozenset({"map", "answers"}))
+    content = await queue.run(_apart, queue, map_upload, upload)
+    note_answer(bundle.name)
+    return Response(content, media_type=JSON)
+
+
+def _apart(queue: RosterQueue, function: Callable[..., Any], *work: Any) -> Any:
+    """Work on a roster in a process of its own; what that leaves in memory when it is ended is taken away at once."""
     if not MEMORY.is_dir():
         raise MissingLibrary(Message("memory_folder_missing", {"memory": MEMORY}))
     try:
-        return queue.worker.run(score_upload, *work)
+        return queue.worker.run(function, *work)
     except PfpsError:
         sweep_uploads()
         raise
@@ -162,19 +174,20 @@ def _row(runner_id: str | None, status: int, faults: Sequence[Fault], assessment
 
 @dataclass(frozen=True)
 class Upload:
-    """The files of a request: the roster with the ending of its name, and the map of its columns."""
+    """The files of a request: the roster with the ending of its name, the map of its columns, and answers for one."""
 
     roster: bytes
     ending: str
     mapping: bytes | None = None
+    answers: bytes | None = None
 
 
 class _InMemory(MultiPartParser):
     spool_max_size = MAX_BYTES + 1  # a larger part would go to disk
 
 
-async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
-    """Read the files of a form.
+async def read_upload(headers: Mapping[str, str], body: bytes, beside: frozenset[str] = frozenset({"map"})) -> Upload:
+    """Read the files of a form: a roster, and perhaps files of other names beside it.
 
     Raises
     ------
@@ -182,17 +195,17 @@ async def read_upload(headers: Mapping[str, str], body: bytes) -> Upload:
         If the body is no form, or does not have exactly one roster.
     """
     try:
-        form = await _InMemory(Headers(headers), _stream(body), max_files=2, max_fields=0).parse()
+        form = await _InMemory(Headers(headers), _stream(body), max_files=1 + len(beside), max_fields=0).parse()
     except (MultiPartException, KeyError, ValueError) as error:
         raise InputError(Message("upload_not_a_form")) from error
     try:
         parts = form.multi_items()
-        files = {name == "map": file for name, file in parts if isinstance(file, UploadFile)}
-        if len(files) != len(parts) or False not in files:
+        files = {name if name in beside else "": file for name, file in parts if isinstance(file, UploadFile)}
+        if len(files) != len(parts) or "" not in files:
             raise InputError(Message("upload_of_other_parts"))
-        ending = Path(files[False].filename or "").suffix.lower()
-        mapping = await files[True].read() if True in files else None
-        return Upload(await files[False].read(), ending if _ENDING.fullmatch(ending) else "", mapping)
+        ending = Path(files[""].filename or "").suffix.lower()
+        mapping, answers = [await files[name].read() if name in files else None for name in ("map", "answers")]
+        return Upload(await files[""].read(), ending if _ENDING.fullmatch(ending) else "", mapping, answers)
     finally:
         await form.close()
 
@@ -222,6 +235,35 @@ def score_upload(bundle: Bundle, upload: Upload, ending: str) -> tuple[bytes, di
             mapping.write_bytes(upload.mapping)
         done = score_roster(source, out, bundle, mapping if upload.mapping is not None else None, _OPTIONS)
         return out.read_bytes(), {"in": done.rows} | {name: getattr(done, name) for name in STATUSES}
+
+
+def map_upload(upload: Upload) -> bytes:
+    """Return as JSON what the columns of a roster seem to be, what is left to ask, and the map with the answers so far.
+
+    Called in a worker, which ends with its roster. A map that came with the roster is that of an earlier file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read as a table with a header, or an answer fits no open question.
+    """
+    sweep_uploads()
+    with _upload_folder() as folder:
+        temporary_files_in(folder)
+        source, mapping = folder / f"in{upload.ending}", folder / "map"
+        source.write_bytes(upload.roster)
+        proposed = propose_map(source)
+        if upload.mapping is not None:
+            mapping.write_bytes(upload.mapping)
+            proposed = like(proposed, mapping)
+        return json.dumps(dialogue_of(with_answers(proposed, _answers_in(upload))), ensure_ascii=False).encode()
+
+
+def _answers_in(upload: Upload) -> object:
+    try:
+        return json.loads(upload.answers or b"[]")
+    except (ValueError, RecursionError) as error:
+        raise InputError(Message("answers_unreadable")) from error
 
 
 @contextmanager
@@ -273,6 +315,7 @@ __all__ = [
     "MEMORY",
     "Upload",
     "assess_rows",
+    "map_upload",
     "media_type",
     "read_upload",
     "roster_routes",

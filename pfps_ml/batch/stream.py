@@ -6,12 +6,14 @@ A file of one piece is scored where it is read, without workers or parts.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import pandas as pd
 
 from pfps_ml.batch.checkpoints import Parts, Stamp, check_steady, parts_beside, stamp_of
 from pfps_ml.batch.scoring import CHUNK, scored_columns
@@ -19,7 +21,7 @@ from pfps_ml.batch.workers import ParallelMap, cores, in_turn, working
 from pfps_ml.core import GO_ON, check_output, destination, explained, written_whole
 from pfps_ml.io.cells import Dialect
 from pfps_ml.io.csv_chunks import Span
-from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
+from pfps_ml.io.duplicates import Shared, find_shared, plain_ids, with_newest
 from pfps_ml.io.mapping import Mapping, load_mapping
 from pfps_ml.io.output_writer import join, write_part
 from pfps_ml.io.readers import (
@@ -38,9 +40,11 @@ from pfps_ml.io.roster import (
     NAMES,
     ColumnLayout,
     Summary,
+    answers_of,
     column_layout,
     has_decimal_comma,
     id_texts,
+    of_other_events,
     read_rows,
     summary_of,
 )
@@ -162,14 +166,14 @@ def open_task(source: Path, mapping: Mapping, out_format: Format, options: RunOp
         As for `pfps_ml.batch.rosters.score_roster`.
     """
     stamp = stamp_of(source)
-    opened = open_source(source, NAMES.union(mapping.sources), whole=not part, sheet=mapping.sheet)
+    opened = open_source(source, NAMES.union(mapping.sources, mapping.other_sides), whole=not part, sheet=mapping.sheet)
     layout = column_layout(replace(opened, rows=1) if part else opened, mapping)
     return Task(opened, layout, out_format, opened.dialect, options, stamp=stamp)
 
 
 def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -> Task:
     """Find what only a whole file can tell: the ids that several rows share, and how it writes its numbers."""
-    place, spans = task.layout.places["runner_id"], dict[Span, None]()
+    place, spans = task.layout.places["runner_id"] if task.layout.mapping.event is None else None, dict[Span, None]()
 
     def noted() -> Iterator[Piece]:
         for piece in pieces(task.source, task.options.size, place):
@@ -184,6 +188,8 @@ def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -
             yield result
 
     shared = find_shared(every, task.source.digest)
+    if task.layout.newest >= 0 and task.layout.mapping.event is None and len(shared.hashes):
+        shared = with_newest(shared, _ids_and_times(task))
     dialect = task.dialect
     if task.out_format.is_text and task.layout.decimal_comma:
         sheets = (read_piece(task.source, span) for span in spans)
@@ -192,8 +198,20 @@ def settled(task: Task, parallel_map: ParallelMap, progress: ProgressCallback) -
     return replace(task, shared=shared, dialect=dialect, spans=tuple(spans))
 
 
+def _ids_and_times(task: Task) -> Iterator[tuple[pd.Series, Callable[[Sequence[int]], list[tuple[str, str]]]]]:
+    """Yield the ids and the times of a file, piece by piece."""
+    for piece in pieces(task.source, task.options.size):
+        table = read_piece(task.source, piece).table
+        ids = id_texts(table.column(task.layout.places["runner_id"]), task.layout)
+        yield plain_ids(ids), answers_of(table, task.layout)
+
+
 def of_ids(task: Task, piece: Piece, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
     """Apply a function to the ids of a piece; a worker's work in the first pass."""
+    if task.layout.mapping.event is not None:
+        table = read_piece(task.source, piece).table
+        ids = plain_ids(id_texts(table.column(task.layout.places["runner_id"]), task.layout))
+        return function(ids.where(~of_other_events(table, task.layout)), *arguments)
     column = read_piece(task.source, piece, [task.layout.places["runner_id"]]).table.column(0)
     return function(plain_ids(id_texts(column, task.layout)), *arguments)
 
@@ -235,7 +253,11 @@ def score_piece(task: Task, bundle: Bundle, piece: Piece) -> tuple[Any, Summary]
 
 def digest_of_map(mapping: Mapping) -> str:
     """Return what a map is known by, in any process: a set of names has another order in each."""
-    return digest(repr((mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet)).encode())
+    return digest(
+        repr(
+            (mapping.columns, mapping.constants, sorted(mapping.leave), mapping.sheet, mapping.newest, mapping.event)
+        ).encode()
+    )
 
 
 def total(summaries: Iterable[Summary]) -> Summary:

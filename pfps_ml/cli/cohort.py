@@ -12,7 +12,7 @@ from rich.table import Column, Table
 
 from pfps_ml.core import InputError, Message, MissingLibrary, load_config, result_folder
 from pfps_ml.core.console import waiting
-from pfps_ml.domain import ONSET
+from pfps_ml.domain import ONSET, Estimand
 from pfps_ml.workflows.tables import show_lines
 
 if TYPE_CHECKING:
@@ -40,6 +40,14 @@ ArmLevel = Annotated[
     list[str] | None, typer.Option(metavar="LEVEL=ARM", help="What the file calls an arm: 2=hip. May be repeated.")
 ]
 Randomised = Annotated[bool, typer.Option("--randomised", help="Chance allocated the pathways of patients.")]
+Whom = Annotated[
+    Estimand | None,
+    typer.Option(
+        "--estimand",
+        help="Whom mean effects are about: all, the treated, or the overlap. "
+        "Not named: all where patients can tell it, else the overlap.",
+    ),
+]
 Against = Annotated[
     Path | None, typer.Option("--against", metavar="BUNDLE", help="Another bundle, to say what is gained over it.")
 ]
@@ -96,10 +104,11 @@ def evaluate(  # noqa: PLR0913, PLR0917
     bundle: Subject, cohort: Real, out: Report, mapping: Map = None, outcome: Outcome = None,
     event: Event = None, follow_up: FollowUp = None, period: Period = None, person: Person = None,
     measured_on: MeasuredOn = None, happened_on: HappenedOn = None, second: Second = None, arm: Arm = None,
-    arm_level: ArmLevel = None, randomised: Randomised = False, other: Against = None, mlflow: Logged = False,
+    arm_level: ArmLevel = None, randomised: Randomised = False, estimand: Whom = None, other: Against = None,
+    mlflow: Logged = False,
 ) -> None:  # fmt: skip
     """Validate a bundle on a cohort with outcomes: on runners its onset model, on patients (with arms) its pathways."""
-    from pfps_ml.evaluation.external_validation import compared, lines_of_gains, validate, validate_pathways
+    from pfps_ml.evaluation import external_validation as judging
     from pfps_ml.evaluation.validation_report import lines_of, write_validation
 
     columns = _columns(
@@ -107,17 +116,19 @@ def evaluate(  # noqa: PLR0913, PLR0917
     )
     subject, rival = _bundle(bundle, mlflow), other and _bundle(other)
     read = _read(cohort, columns, mapping, subject)
-    if rival and read.arm is not None:
-        raise InputError(Message("against_patients"))
-    if randomised and read.arm is None:
-        raise InputError(Message("randomised_without_arm"))
+    _expect_of_use(read, against=other, randomised=randomised, estimand=estimand)
     with waiting("Judging"), result_folder(out):
-        result = validate(subject, read) if read.arm is None else validate_pathways(subject, read, None, randomised)
-        result = compared(result, subject, rival, read) if rival else result
+        if read.arm is None:
+            result = judging.validate(subject, read)
+        else:
+            result = judging.validate_pathways(subject, read, None, randomised, estimand)
+        result = judging.compared(result, subject, rival, read) if rival else result
         page, _ = write_validation(result, out)
-    show_lines([*lines_of(result), *lines_of_gains(result)], page)
+    show_lines([*lines_of(result), *judging.lines_of_gains(result)], page)
     if mlflow:
         _track(result)
+    if estimand is not None:
+        judging.expect_effects(result)
 
 
 @app.command(rich_help_panel=RESEARCHER)
@@ -144,6 +155,15 @@ def recalibrate(  # noqa: PLR0913, PLR0917
     show_lines(workflow.lines_of(result), written)
     if mlflow:
         track(workflow.records_of_update(result, written), f"update of {subject.name}", workflow.EXPERIMENT)
+
+
+def _expect_of_use(read: "Cohort", **options: Any) -> None:
+    """Refuse an option that would do nothing for the people of a file."""
+    idle = {"runners": {"randomised": "randomised_without_arm", "estimand": "estimand_without_arm"},
+            "patients": {"against": "against_patients"}}[read.people]  # fmt: skip
+    for name, code in idle.items():
+        if options[name]:
+            raise InputError(Message(code))
 
 
 def _columns(*names: Any, levels: list[str] | None = None) -> "Columns":

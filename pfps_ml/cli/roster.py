@@ -1,5 +1,6 @@
 """The commands of a club's physio: a roster is mapped, checked, scored and reported; logs and names are prepared."""
 
+import sys
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -43,6 +44,14 @@ Scored = Annotated[
 ]
 Sheet = Annotated[str | None, typer.Option("--sheet", metavar="NAME", help="Of a workbook with more than one roster.")]
 Toml = Annotated[Path | None, typer.Option("-o", "--out", metavar="FILE.toml", help="Write the map to a file.")]
+Newest = Annotated[
+    str | None,
+    typer.Option("--newest", metavar="COLUMN", help="Of rows with one id, the newest by this column counts."),
+]
+Ask = Annotated[bool, typer.Option("--ask", help="Ask here what the file leaves open, one question at a time.")]
+Like = Annotated[
+    Path | None, typer.Option("--like", metavar="MAP.toml", help="Read it as an earlier file of the club.")
+]
 Workbook = Annotated[bool, typer.Option("--xlsx", help="As a workbook, with lists to choose from and an example.")]
 Answered = Annotated[Path, typer.Argument(metavar="SCORED", help="What `pfps score` wrote.", show_default=False)]
 Mended = Annotated[Path, typer.Option("-o", "--out", metavar="OUT", help="The rows, .csv, .xlsx or .parquet.")]
@@ -87,13 +96,16 @@ def template(out: Out = None, workbook: Workbook = False) -> None:
 
 
 @app.command("map", rich_help_panel=PHYSIO)
-def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None) -> None:
+def map_columns(roster: Roster, out: Toml = None, sheet: Sheet = None, ask: Ask = False, like: Like = None) -> None:
     """Propose what the columns of a roster are, with three values of each, as a map to look through."""
-    from pfps_ml.io.mapping_suggestions import map_text
+    from pfps_ml.io.mapping_dialogue import answers, like as as_before, map_text
     from pfps_ml.io.roster import propose_map
 
     with waiting("Reading"):
         proposed = propose_map(roster, sheet)
+        proposed = as_before(proposed, like) if like else proposed
+    if ask:
+        proposed = answers(proposed, input if sys.stdin.isatty() else None, lambda line: typer.echo(line, err=True))
     show_proposal(proposed)
     if proposed.needed:
         deliver(map_text(proposed), out, ".toml")
@@ -111,13 +123,13 @@ def check(roster: Roster, mapping: Map = None, sheet: Sheet = None, strict: Stri
     with waiting("Reading"):
         read = read_roster(roster, load_mapping(mapping, sheet), strict)
     show_account(read.summary)
-    show_faults(read.faults)
+    show_faults(read)
 
 
 @app.command(rich_help_panel=PHYSIO)
 def score(  # noqa: PLR0913, PLR0917
     roster: Rosters, out: Scored, mapping: Map = None, sheet: Sheet = None, bundle: Folder = None,
-    workers: Workers = None, dask: Dask = None, strict: Strict = False,
+    workers: Workers = None, dask: Dask = None, newest: Newest = None, strict: Strict = False,
 ) -> None:  # fmt: skip
     """Score a roster: every row comes back with a risk, reasons and what to measure next."""
     from pfps_ml.batch.rosters import score_roster
@@ -130,7 +142,7 @@ def score(  # noqa: PLR0913, PLR0917
         Console(stderr=True).print(warning(personal).text, markup=False, highlight=False, soft_wrap=True)
     with progress() as tell:
         models = bundle_of(bundle)
-        summary = score_roster(roster, out, models, load_mapping(mapping, sheet), options, tell)
+        summary = score_roster(roster, out, models, load_mapping(mapping, sheet, newest), options, tell)
     show_account(summary, out)
     Console().print(models.notice, style="italic", soft_wrap=True)
 

@@ -412,6 +412,24 @@ def field(name: str) -> Field:
     return BY_NAME[name]
 
 
+Combine = Literal["lowest", "highest", "mean", "any"]
+_OF_BOTH_SIDES = ("foot_posture_index", "navicular_drop_mm", "squat_fppa_deg", "midfoot_mobility_mm", "effusion_grade")
+
+
+def side_rule(about: Field) -> Combine | None:
+    """Return which of two sides counts: the weaker, the more pronated, or either; None if there are no sides."""
+    if about.unit == "Nm/kg":
+        return "lowest"
+    if about.name in _OF_BOTH_SIDES:
+        return "highest"
+    one_sided = about.levels == YES_NO and about.name not in (
+        "early_specialisation",
+        "bilateral",
+        "failed_conventional_care",
+    )
+    return "any" if one_sided else None
+
+
 def tier_fields(tier: str) -> tuple[str, ...]:
     """Return the onset fields known to a club that can obtain everything up to and including that tier."""
     reached = TIERS[: TIERS.index(tier) + 1]
@@ -420,6 +438,6 @@ def tier_fields(tier: str) -> tuple[str, ...]:
 
 __all__ = [
     "ACTIVE_ARMS", "ARMS", "BY_NAME", "DRIVERS", "EXAMINED", "FIELDS", "INPUTS", "ONSET", "ONSET_FIELDS", "OUTCOMES",
-    "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Driver", "Field",
-    "Practice", "Sourced", "choice", "field", "number", "section", "text", "tier_fields",
+    "PATHWAY_FIELDS", "REFERENCE_ARM", "SCREENING", "SUCCESS", "TIERS", "VISIT", "YES_NO", "Arm", "Combine", "Driver",
+    "Field", "Practice", "Sourced", "choice", "field", "number", "section", "side_rule", "text", "tier_fields",
 ]  # fmt: skip

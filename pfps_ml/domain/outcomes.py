@@ -8,6 +8,7 @@ A link says how a margin, on which an additive model adds up, becomes a probabil
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Literal
 
 import numpy as np
@@ -180,6 +181,18 @@ class Outcome:
         return self.meaning_at()
 
 
+class Estimand(StrEnum):
+    """Whom a mean effect of an arm is about.
+
+    All to whom the arm and usual care are open; the treated, who had it; or the overlap: patients as far as both arms
+    were a real choice for them.
+    """
+
+    ALL = "all"
+    TREATED = "treated"
+    OVERLAP = "overlap"
+
+
 ONSET = Outcome(
     name="onset", population="runners", kind="event", link="logit", horizons=(12,), unit="months", main=12,
     stem="pfps_onset", title="New runner's knee within {horizon}",
@@ -196,6 +209,6 @@ OUTCOME = {outcome.name: outcome for outcome in OUTCOMES}
 
 
 __all__ = [
-    "DAYS_A_MONTH", "LINKS", "ONSET", "OUTCOME", "OUTCOMES", "SUCCESS", "Horizon", "Link", "Outcome", "Unit",
-    "inverse_cloglog", "inverse_logit",
+    "DAYS_A_MONTH", "LINKS", "ONSET", "OUTCOME", "OUTCOMES", "SUCCESS", "Estimand", "Horizon", "Link", "Outcome",
+    "Unit", "inverse_cloglog", "inverse_logit",
 ]  # fmt: skip

@@ -7,8 +7,10 @@ confirmed it.
 import re
 import tomllib
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,15 @@ _FILE = Path(__file__).parent / "spellings.toml"
 _NUMBER = re.compile(r"([+-]?)([0-9][0-9.,' \u00a0\u202f]*)((?:[eE][+-]?[0-9]+)?)")
 _GROUPED = {",": re.compile(r"\d{1,3}(,\d{3})+"), ".": re.compile(r"\d{1,3}(\.\d{3})+")}
 _SPACED = re.compile(r"\d{1,3}([ '\u00a0\u202f]\d{3})*([.,]\d*)?")
-_FEET = re.compile(r"""(\d)\s*(?:'|ft)\s*(\d{1,2}(?:\.\d+)?)?\s*(?:"|''|in)?""")
+_FEET = re.compile(r"""(\d)\s*(?:'|ft\.?|foot|feet)\s*(?:(\d{1,2}(?:\.\d+)?)\s*(?:"|''|ins?\.?|inch|inches)?)?""")
+_STONES = re.compile(r"(\d{1,2})\s*(?:st\.?|stones?)\s*(?:(\d{1,2}(?:\.\d+)?)\s*(?:lbs?\.?|pounds?)?)?")
+_TWO_NUMBERS = re.compile(r"(\d{1,2})\s*[ :-]\s*(\d{1,2}(?:\.\d+)?)")
+# the field's unit: how it is written, the larger unit in it, how many of the smaller are one more, and what is usual
+_OLD_UNITS = {"cm": (_FEET, 30.48, 12, range(4, 8)), "kg": (_STONES, 6.35029318, 14, range(5, 26))}
+_MARKS = str.maketrans({**dict.fromkeys("\u2019\u2018\u2032\u00b4`", "'"), **dict.fromkeys("\u201d\u201c\u2033", '"')})
+_FRACTIONS = {"½": ".5", "¼": ".25", "¾": ".75"}
+_WITH_UNIT = re.compile(r"(.*[\d.,])\s*([^\d\s.,]\D*)")
+_VAGUE = {("km", "m")}  # 5 m of a week are miles rather than metres
 AMBIGUOUS = "a comma that may mean tenths or thousands"
 
 
@@ -66,6 +76,7 @@ def missing_codes() -> tuple[str, ...]:
     return tuple(facts()["missing"]["codes"])
 
 
+@cache
 def units_of(field: Field) -> dict[str, Unit]:
     """Return the units that a field may come in, by their plain names."""
     known = {plain(name): Unit(factor) for name, factor in facts()["units"].get(field.unit, {}).items()}
@@ -100,7 +111,7 @@ def read_number(text: str, unit: str = "", decimal: str | None = None) -> float 
     Parameters
     ----------
     text
-        Such as `1.234,5`, `1,234.5`, `61,5`, `12 %` (with its own unit), `5'11"` (a height in cm).
+        Such as `1.234,5`, `1,234.5`, `61,5`, `12 %` and `1,65 m` (with a unit), `5'11"` (a height in cm), `12st 4`.
     unit
         The unit that may stand behind it.
     decimal
@@ -112,14 +123,35 @@ def read_number(text: str, unit: str = "", decimal: str | None = None) -> float 
         If the text is ambiguous.
     """
     text = text.strip()
-    feet = _FEET.fullmatch(text) if unit == "cm" else None
-    if feet:
-        return round((int(feet[1]) * 12 + float(feet[2] or 0)) * 2.54, 2)
+    if unit in _OLD_UNITS and (old := _old_units(text, unit)) is not None:
+        return old
+    if unit and (match := _WITH_UNIT.fullmatch(text)) and (unit, plain(match[2])) not in _VAGUE:
+        factor = _factors(unit).get(plain(match[2]))
+        number = read_number(match[1], "", decimal) if factor else None
+        return None if number is None or factor is None else number if factor == 1 else round(number * factor, 6)
     if unit and text.casefold().endswith(unit.casefold()):
         text = text[: -len(unit)].rstrip()
     match = _NUMBER.fullmatch(text)
     digits = _undotted(match[2].strip(), decimal) if match else None
     return float(f"{match[1]}{digits}{match[3]}") if match and digits else None
+
+
+def _old_units(text: str, unit: str) -> float | None:
+    """Return a height in feet and inches in cm, or a weight in stones and pounds in kg; None if it is none."""
+    written, large, parts, usual = _OLD_UNITS[unit]
+    text = text.translate(_MARKS).casefold()
+    for sign, tenths in _FRACTIONS.items():
+        text = re.sub(rf"(?<=\d)\s?{sign}", tenths, text)
+    match = written.fullmatch(text)
+    if match is None and (match := _TWO_NUMBERS.fullmatch(text)) and int(match[1]) not in usual:
+        return None
+    small = float(match[2] or 0) if match else parts
+    return round((int(match[1]) + small / parts) * large, 2) if match and small < parts else None
+
+
+@cache
+def _factors(unit: str) -> dict[str, float]:
+    return {plain(name): factor for name, factor in facts()["units"].get(unit, {}).items()}
 
 
 def _undotted(digits: str, decimal: str | None) -> str | None:
@@ -144,6 +176,127 @@ def _undotted(digits: str, decimal: str | None) -> str | None:
     return f"{whole}.{tenths}"
 
 
+Sense = tuple[frozenset[str], bool]  # the ideas of a name, and whether every word of it is known
+
+_SHORTEST = 3  # letters of a part of a compound
+_READINGS = 64  # of a name whose words mean several things; more are not tried
+_LINKS = ("", "s", "n", "en", "e", "es")  # between the parts of a compound
+OTHER = "other"  # the idea of a word that makes a name something else
+
+
+@lru_cache(4096)
+def senses(words: tuple[str, ...]) -> tuple[Sense, ...]:
+    """Return what the words of a name can mean: each reading, with whether every word is known.
+
+    Parameters
+    ----------
+    words
+        Plain words, without sides and units.
+    """
+    ideas, known = list[tuple[str, ...]](), True
+    for meanings in _parts(words):
+        ideas += meanings
+        known = known and bool(meanings)
+    readings = [frozenset(reading) - {"filler"} for _, reading in zip(range(_READINGS), product(*ideas), strict=False)]
+    return tuple(dict.fromkeys((reading, known) for reading in readings))
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """Return the plain words of a column's name: `KneePain_now (L)` is knee, pain, now, l."""
+    name = re.sub(r"\b(?:[dlDL]|[Dd]ell|[Aa]ll|[Nn]ell)['\u2019]", " ", name)  # of French and Italian: l'anca is anca
+    words = tuple(plain(re.sub(r"(?<=[a-zäöüß])(?=[A-Z])", " ", name)).split())
+    return words[1:] if len(words) > 2 and words[0].isdigit() and words[1] not in ("months", "monate") else words
+
+
+def side_in(words: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
+    """Return the side that a name is about (left, right, both, or blank), and the name's other words.
+
+    A word that means other things, too, such as `d` or `der`, counts at the end or the start of a name alone.
+    """
+    sides = _sides()
+    for at, (one, two) in enumerate(pairwise(words)):
+        if {sides.get(one, ("", ""))[0], sides.get(two, ("", ""))[0]} == {"left", "right"}:
+            return "both", words[:at] + words[at + 2 :]
+    for at, word in enumerate(words):
+        side, certain = sides.get(word, ("", ""))
+        if side and len(words) > 1 and (certain or at in (0, len(words) - 1)):
+            return side, words[:at] + words[at + 1 :]
+    return "", words
+
+
+def is_vague_side(word: str) -> bool:
+    """Return whether a word names a side only where another column names the other one: `d`, `g`, `der`."""
+    return word in _sides() and word not in {"l", "r", "li", "re", "lt", "rt", "lft", "rgt"} and not _sides()[word][1]
+
+
+def is_summary(text: str) -> bool:
+    """Return whether a text names a row of a table that sums the others up: Average, Summe, Moyenne."""
+    return plain(text) in _plain_set("summaries", "words")
+
+
+def month_of(word: str) -> int | None:
+    """Return the month of a year that a word names, whole or cut, in one of six languages: März, mrt, avril."""
+    return _months().get(plain(word))
+
+
+@cache
+def _months() -> dict[str, int]:
+    return {plain(name): at for at, names in enumerate(facts()["months"]["names"], start=1) for name in names}
+
+
+@cache
+def meanings_of(field: str) -> tuple[tuple[frozenset[str], ...], frozenset[str]]:
+    """Return the groups of ideas of which one makes a name this field's, and the ideas it may have besides."""
+    groups = tuple(frozenset(group.split()) for group in facts()["meanings"].get(field, []))
+    return groups, frozenset(facts()["allowed"].get(field, []))
+
+
+def _parts(words: tuple[str, ...]) -> Iterator[list[tuple[str, ...]]]:
+    """Yield the meanings of each phrase of a name, the longest phrase first; nothing for a word that is not known."""
+    lexicon, at = _lexicon(), 0
+    while at < len(words):
+        length = next((size for size in range(min(6, len(words) - at), 0, -1) if words[at : at + size] in lexicon), 0)
+        if length:
+            yield [lexicon[words[at : at + length]]]
+        else:
+            yield _compound(words[at])
+        at += length or 1
+
+
+@lru_cache(4096)
+def _compound(word: str) -> list[tuple[str, ...]]:
+    """Return the meanings of the parts of a compound; nothing if it is none."""
+    lexicon = _lexicon()
+    for end in range(len(word) - _SHORTEST, _SHORTEST - 1, -1):
+        head = lexicon.get((word[:end],))
+        for link in _LINKS if head and head != ("filler",) else ():
+            rest = word[end:].removeprefix(link) if word[end:].startswith(link) else ""
+            tail = (
+                [lexicon[rest,]] if (rest,) in lexicon and len(rest) >= _SHORTEST else _compound(rest) if rest else []
+            )
+            if head and tail and ("filler",) not in tail:
+                return [head, *tail]
+    return []
+
+
+@cache
+def _lexicon() -> dict[tuple[str, ...], tuple[str, ...]]:
+    words: dict[tuple[str, ...], tuple[str, ...]] = {}
+    for idea, texts in facts()["words"].items():
+        for text in texts:
+            key = tuple(plain(text).split())
+            words[key] = tuple(dict.fromkeys((*words.get(key, ()), idea)))
+    return words
+
+
+@cache
+def _sides() -> dict[str, tuple[str, str]]:
+    """Return the words for a side: the side, and "certain" for those that mean nothing else."""
+    known = facts()["sides"]
+    certain = {plain(word): (side, "certain") for side in ("left", "right") for word in known[side]}
+    return certain | {plain(word): (side, "") for side in ("left", "right") for word in known[f"open_{side}"]}
+
+
 @cache
 def _levels(levels: tuple[str, ...], likely: bool) -> dict[str, str]:
     name = "yes_no" if levels == YES_NO else "sex"
@@ -159,6 +312,7 @@ def _plain_set(table: str, key: str) -> frozenset[str]:
 
 
 __all__ = [
-    "AMBIGUOUS", "Unit", "facts", "is_unknown", "level_of", "likely_units", "missing_codes", "other_units", "plain",
-    "read_number", "units_of",
+    "AMBIGUOUS", "OTHER", "Unit", "facts", "is_summary", "is_unknown", "is_vague_side", "level_of", "likely_units",
+    "meanings_of", "missing_codes", "month_of", "other_units", "plain", "read_number", "senses", "side_in", "units_of",
+    "words_of",
 ]  # fmt: skip

@@ -35,7 +35,7 @@ class Check:
     Attributes
     ----------
     code
-        `C01` to `C08`, a key of `TOPICS`.
+        `C01` to `C11`, a key of `TOPICS`.
     reasons
         Why, as messages; they hold counts and names of columns, never a value or an id of a person.
     """
@@ -80,8 +80,9 @@ TOPICS = {
     ),
     "C03": Topic(
         "Whether rows of one person can fall into different folds, so that a model is judged on somebody it has seen. "
-        "Clubs are kept whole, so a person may come twice within a club.",
-        "Fails if a person has rows in more than one club, or in a file without clubs.",
+        "Clubs are kept whole, so a person may come twice within a club. Rows that are alike in outcome and every "
+        "known field (at least 8) under other ids are taken to be one person's.",
+        "Fails if a person has rows in more than one club, or in a file without clubs. Warns of rows that are alike.",
         "Keep one row a person, or give every person one club.",
     ),
     "C04": Topic(
@@ -122,6 +123,24 @@ TOPICS = {
         "Fails if the second column contradicts the outcome in 2 % of the rows, or one person contradicts themselves; "
         "warns at fewer contradictions, and if rows alike in at least 8 fields differ.",
         "Settle who was a case with whoever recorded it, blind to the predictions.",
+    ),
+    "C09": Topic(
+        "Whether outcomes are missing more often under one arm than under another.",
+        "Warns if the shares of two arms differ by 5 points or more, fails from 10 points on; both only if chance "
+        "seldom does it (p below 0.01).",
+        "Find out who left and why. `pfps evaluate` weighs those who stayed by the inverse of their chance to stay, "
+        "and shows what the missing outcomes could change at worst: read that range first.",
+    ),
+    "C10": Topic(
+        "How many rows are set aside for a fault in a field, and which fields have most faults.",
+        "Warns from 2 % of the rows on, fails from 10 % on: who is left may be another kind of people.",
+        "Correct the cells, or map the column (its unit, its levels, its codes for missing).",
+    ),
+    "C11": Topic(
+        "Whether some cells of a field are in another unit: cells outside the limits that another unit explains, and "
+        "values in two humps that lie as far apart as two units do (2.54 for inches, 2.2 for pounds).",
+        "Fails if 2 % of the cells (at least 5) are so.",
+        "Give every row its unit (two columns, or one corrected column) and map it.",
     ),
 }
 

@@ -1,12 +1,15 @@
-"""The checks of a cohort, C01 to C08, and all of them in the order of their codes.
+"""The checks of a cohort, C01 to C11, and all of them in the order of their codes.
 
 * C01, C02: what was known when, and for how long runners were followed.
 * C03, C08: the same person in two rows, and labels that contradict each other.
 * C04, C05: periods, clubs and gaps in the data that tell the outcome without any field's help.
 * C06: how many runners a model of so many fields needs, by published criteria.
 * C07: whether patients had a real chance of every arm that they may have.
+* C09 (see `attrition`): whether outcomes went missing more often under one arm than under another.
+* C10, C11: how many rows a fault costs, of which field, and fields of which some cells are in another unit.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from math import ceil, log
 
@@ -14,7 +17,9 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Floats, Ints, Message, NDArray, PathwayConfig, generator, normal_quantile
-from pfps_ml.domain import ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.domain import BY_NAME, ONSET_FIELDS, PATHWAY_FIELDS, REFERENCE_ARM
+from pfps_ml.domain.synonyms import other_units
+from pfps_ml.evaluation.attrition import missing_by_arm
 from pfps_ml.evaluation.check_catalogue import Check, failed, judged, not_applicable, passed, warned
 from pfps_ml.evaluation.metrics import auroc
 from pfps_ml.io.study_data import Cohort
@@ -175,8 +180,11 @@ def repeated_runners(cohort: Cohort) -> Check:
     """Look for persons whose rows could fall into different folds (C03)."""
     rows = pd.DataFrame({"person": cohort.person, "club": cohort.club}).dropna(subset="person")
     twice = rows[rows["person"].duplicated(keep=False)]
+    alike = _rows_alike(cohort)
     if twice.empty:
-        return passed("C03", Message("nobody_twice"))
+        return (
+            warned("C03", Message("rows_alike_other_ids", alike)) if alike else passed("C03", Message("nobody_twice"))
+        )
     count = int(twice["person"].nunique())
     groups = twice.groupby("person")["club"]
     apart = int(((groups.nunique() > 1) | (groups.count() < groups.size())).sum())  # in two clubs, or in none
@@ -184,6 +192,14 @@ def repeated_runners(cohort: Cohort) -> Check:
     if apart:
         return failed("C03", Message("persons_twice", counts), Message("persons_in_several_clubs", {"persons": apart}))
     return passed("C03", Message("persons_twice_within_clubs", counts))
+
+
+def _rows_alike(cohort: Cohort) -> dict[str, int]:
+    """Return how many rows repeat another one in every known field and the outcome, under other ids; empty if none."""
+    rows = pd.DataFrame({"key": pd.factorize(_alike(cohort))[0], "y": cohort.y, "person": cohort.person})
+    rows = rows[rows["key"] >= 0]
+    repeats = rows[rows.duplicated(["key", "y"]) & ~rows.duplicated(["key", "y", "person"])]
+    return {"rows": len(repeats), "fields": _ALIKE} if len(repeats) else {}
 
 
 def label_noise(cohort: Cohort) -> Check:
@@ -349,9 +365,78 @@ def _by_arm(cohort: Cohort) -> list[Message]:
     return [Message("arm_tells_outcome", {"auroc": area})] if area >= _TOO_GOOD_AUROC else []
 
 
+_LOST_WARN, _LOST_FAIL = 0.02, 0.1  # share of the rows with a fault in a field
+_SMALLEST_PART, _NEAREST, _NARROW = 0.02, 0.15, 4.0
+
+
+def rows_lost(cohort: Cohort) -> Check:
+    """Count the rows that a fault in a field costs, and name the fields (C10)."""
+    lost, rows = int(cohort.rejected.sum()), len(cohort.rejected)
+    by_field = pd.Series([name for fault in cohort.faults for name in fault.fields], dtype=object).value_counts()
+    counts = {"lost": lost, "rows": rows, "fields": [str(name) for name in by_field.index[:_NAMED]]}
+    if not lost:
+        return passed("C10", Message("no_rows_lost"))
+    reason = Message("rows_lost_to_faults", counts)
+    if lost >= _LOST_FAIL * rows:
+        return failed("C10", reason)
+    return warned("C10", reason) if lost >= _LOST_WARN * rows else passed("C10", reason)
+
+
+_NAMED = 3  # fields that a reason names, those with most faults first
+
+
+def units_mixed(cohort: Cohort) -> Check:
+    """Look for fields of which part of the cells is in another unit: rejected for it, or a second hump (C11)."""
+    failures = []
+    by_unit = Counter(
+        (fault.field, tuple(fault.parameters["units"]))
+        for fault in cohort.faults if fault.code == "outside_limits_other_unit"
+    )  # fmt: skip
+    for (name, units), cells in by_unit.items():
+        if cells >= max(_FEWEST_PER_LEVEL, _SMALLEST_PART * len(cohort.y)):
+            failures.append(Message("cells_in_other_unit", {"field": name, "cells": cells, "units": [*units]}))
+    for name in (name for name in cohort.values if name in BY_NAME and not BY_NAME[name].levels):
+        known = cohort.values[name].dropna().to_numpy(dtype=float)
+        for unit, factor in other_units(BY_NAME[name]).items():
+            if share := _second_hump(known, factor):
+                failures.append(Message("values_in_two_units", {"field": name, "share": share, "unit": unit}))
+    return judged("C11", failures, [], Message("units_alike"))
+
+
+def _second_hump(values: Floats, factor: float) -> float:
+    """Return the share of values that are a factor away from the others as a unit would put them; 0 for none.
+
+    The logarithms are cut at their widest gap between two humps: their means must be the factor apart, to a seventh,
+    and the distance at least four times the spread within them.
+    """
+    logs = np.sort(np.log(values[values > 0]))
+    if len(logs) < 2 * _FEWEST_PER_LEVEL or factor in {0.0, 1.0}:
+        return 0.0
+    distance = abs(log(factor))
+    cut = int(np.searchsorted(logs, (logs[0] + logs[-1]) / 2))
+    for _ in range(_MOST_CUTS):
+        if not 0 < cut < len(logs):
+            return 0.0
+        middle = (logs[:cut].mean() + logs[cut:].mean()) / 2
+        cut, before = int(np.searchsorted(logs, middle)), cut
+        if cut == before:
+            break
+    low, high = logs[:cut], logs[cut:]
+    if min(len(low), len(high)) < max(_FEWEST_PER_LEVEL, _SMALLEST_PART * len(logs)):
+        return 0.0
+    apart, within = high.mean() - low.mean(), max(low.std(), high.std())
+    if abs(apart - distance) > _NEAREST * distance or apart < _NARROW * within:
+        return 0.0
+    return float(min(len(low), len(high)) / len(logs))
+
+
+_MOST_CUTS = 50
+
+
 _ALL = (
     *(outcome_first, followed, repeated_runners, stands_for_site),
     *(telling_gaps, enough_events, arms_overlap, label_noise),
+    *(missing_by_arm, rows_lost, units_mixed),
 )
 NOT_ONSET = ("C01", "C02")  # a cohort that fails one of these did not observe onset
 
@@ -370,5 +455,5 @@ def checks_table(checks: list[Check]) -> pd.DataFrame:
 
 __all__ = [
     "FEWEST_EVENTS", "NOT_ONSET", "arms_overlap", "audit", "checks_table", "enough_events", "followed", "label_noise",
-    "outcome_first", "repeated_runners", "rows_to_train", "stands_for_site", "telling_gaps",
+    "outcome_first", "repeated_runners", "rows_lost", "rows_to_train", "stands_for_site", "telling_gaps", "units_mixed",
 ]  # fmt: skip

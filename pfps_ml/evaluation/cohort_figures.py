@@ -22,9 +22,10 @@ from pfps_ml.core import (
     NDArray,
     normal_quantile,
 )
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM, Estimand
 from pfps_ml.evaluation import displays
 from pfps_ml.evaluation.check_catalogue import Check, CheckVerdict
+from pfps_ml.evaluation.estimands import population
 from pfps_ml.evaluation.metrics import LEVEL, calibration_curve, calibration_table, count_groups, measure_with_intervals
 from pfps_ml.evaluation.model_displays import subgroups
 from pfps_ml.evaluation.pathway_validation import ARM_NAMES, GROUP_TESTS, Treated, narrowed, pathway_tables
@@ -35,7 +36,7 @@ from pfps_ml.model import Predictor, eligibility, probability
 
 ARM_LABELS = {arm.name: arm.label for arm in ARMS}
 _SHARES = 20  # parts of the targeting curves
-_BY_ARM = ("heterogeneity", "groups", "targeting", "areas", "sensitivity")
+_BY_ARM = ("heterogeneity", "groups", "targeting", "areas", "sensitivity", "estimands")
 
 
 def enough(treated: Treated, rows: Bools, arms: Sequence[str], fewest: int) -> bool:
@@ -78,7 +79,11 @@ def arm_table(treated: Treated, compared: Sequence[str], fewest: int) -> pd.Data
 
 
 def reportable_tables(
-    treated: Treated, compared: Sequence[str], predicted: pd.DataFrame, settings: EvaluationConfig
+    treated: Treated,
+    compared: Sequence[str],
+    predictor: Predictor,
+    settings: EvaluationConfig,
+    estimand: Estimand | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of pathways, but for what would show a cell with too few events.
 
@@ -88,14 +93,16 @@ def reportable_tables(
         The patients, with only those arms open that can be compared.
     compared
         Those arms.
-    predicted
-        The mean effect that the bundle predicts; see `mean_predicted`.
+    predictor
+        Of the bundle, whose mean effects stand beside those observed; see `mean_predicted`.
     settings
         Fewest events, groups and resamples.
+    estimand
+        Whom the mean effects are about; see `estimands.adjusted_effects`.
     """
     if not compared:
         return {}
-    tables = pathway_tables(treated, settings)
+    tables = pathway_tables(treated, settings, estimand)
     tables.pop("gate", None)  # it says what held when the bundle was made; see `earned`
     for name in _BY_ARM:
         if name in tables:
@@ -104,36 +111,53 @@ def reportable_tables(
     tables["policies"] = tables["policies"][shown].reset_index(drop=True)
     for name in ("overlap", "propensities"):
         tables[name] = _of(tables[name], (REFERENCE_ARM, *compared))
-    tables["effects"] = _beside_predicted(tables["effects"], predicted)
+    whom = dict(zip(tables["effects"]["arm"], tables["effects"]["estimand"], strict=True))
+    tables["effects"] = _beside_predicted(tables["effects"], mean_predicted(predictor, treated, whom))
     # thirds of overlap say nothing where chance allocated, or an arm was given to nobody
     all_arms = treated.chosen is not None and len(compared) == len(ACTIVE_ARMS)
     tables["preferences"] = narrowed(treated, eligibility(treated.X))[: None if all_arms else 1]
     if "strength" in tables:
         tables["strength"] = tables["strength"].dropna(subset="difference")
-    grouped = [name for name in compared if _groups_bear(treated, name, settings)]
-    tables["groups"], tests = _of(tables["groups"], grouped), list(GROUP_TESTS.values())
-    blank = tables["heterogeneity"][tests].where(tables["heterogeneity"]["arm"].isin(grouped))
-    tables["heterogeneity"] = tables["heterogeneity"].assign(**{name: blank[name] for name in tests})
+    tables["groups"] = _of(tables["groups"], grouped := [n for n in compared if _groups_bear(treated, n, settings)])
+    tables["heterogeneity"] = _tested(tables["heterogeneity"], grouped)
     stepped = [name for name in compared if _steps_bear(treated, name, settings.fewest_events)]
     tables["targeting"] = _of(tables["targeting"], stepped)
     return {name: table for name, table in tables.items() if len(table)}
 
 
-def mean_predicted(predictor: Predictor, treated: Treated) -> pd.DataFrame:
-    """Return the mean effect that a bundle predicts of those who may have each arm, with its own interval.
+def _tested(heterogeneity: pd.DataFrame, grouped: Sequence[str]) -> pd.DataFrame:
+    """Return the table with the tests of groups for those arms whose groups bear them."""
+    tests = list(GROUP_TESTS.values())
+    blank = heterogeneity[tests].where(heterogeneity["arm"].isin(grouped))
+    return heterogeneity.assign(**{name: blank[name] for name in tests})
+
+
+def mean_predicted(predictor: Predictor, treated: Treated, whom: Mapping[str, Estimand]) -> pd.DataFrame:
+    """Return the mean effect that a bundle predicts of those whom an effect is about, with its own interval.
+
+    Parameters
+    ----------
+    predictor
+        Of the bundle.
+    treated
+        The patients.
+    whom
+        For each arm, whom its effect is about.
 
     Returns
     -------
     DataFrame
-        arm, predicted, predicted_low, predicted_high (95 %); no row for an arm that no patient may have.
+        arm, predicted, predicted_low, predicted_high (95 %); no row for an arm that it is about nobody of.
     """
     interval, rows = predictor.pathway_interval, []
     for name in ACTIVE_ARMS:
-        X = treated.X[treated.patients.eligible[name].to_numpy(bool)].reindex(columns=list(BY_NAME))
-        if X.empty:
+        share = population(treated.patients, name, whom[name])
+        if not share.any():
             continue
+        X, share = treated.X[share > 0].reindex(columns=list(BY_NAME)), share[share > 0]
         usual = predictor.prognosis.margin(X)
-        means = (probability(usual + predictor.modifiers[name].margin(X)) - probability(usual)).mean(axis=0)
+        effects = probability(usual + predictor.modifiers[name].margin(X)) - probability(usual)
+        means = np.average(effects, axis=0, weights=share)
         reach = interval.t * np.sqrt(sum(interval.variances(means))) * _to_level(interval.level)
         rows.append((name, means[0], means[0] - reach, means[0] + reach))
     return pd.DataFrame(rows, columns=["arm", "predicted", "predicted_low", "predicted_high"])
@@ -158,12 +182,15 @@ def _state(name: str, compared: Sequence[str], too_few: bool, who: tuple[Bools, 
 
 
 def _beside_predicted(effects: pd.DataFrame, predicted: pd.DataFrame) -> pd.DataFrame:
-    """Add what the bundle predicts of the same patients, if the interval holds it, and how far it is off.
+    """Add what the bundle predicts of the same patients, if it is outside, and how far it is off.
 
-    The interval of `off` is of both: what this cohort leaves open, and what the bundle said that it does not know.
+    It is outside only if both intervals say so: that of the observed effect leaves out the predicted, and that of the
+    predicted one the observed. The interval of `off` is of both: what this cohort leaves open, and what the bundle said
+    that it does not know.
     """
     table = effects.merge(predicted, on="arm", how="left")
-    inside = (table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])
+    inside = table["predicted"].between(table["low"], table["high"])
+    inside |= table["effect"].between(table["predicted_low"], table["predicted_high"])
     off = table["effect"] - table["predicted"]
     width, width_predicted = table["high"] - table["low"], table["predicted_high"] - table["predicted_low"]
     reach = np.hypot(width, width_predicted) / 2

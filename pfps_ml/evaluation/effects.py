@@ -13,7 +13,6 @@ import pandas as pd
 
 from pfps_ml.core import ArrayLike, Bools, CohortError, Floats, Message, NDArray, PathwayConfig, student_quantile
 from pfps_ml.domain import ACTIVE_ARMS, ARMS, REFERENCE_ARM
-from pfps_ml.evaluation.metrics import LEVEL
 
 
 @dataclass(frozen=True)
@@ -113,8 +112,8 @@ def propensity_overlap(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataF
     CohortError
         If a frame lacks an arm or a row, or an arm is unknown.
     """
-    received = _arms(arm)
-    _check_frames(len(received), propensity=propensity, eligible=eligible)
+    received = expect_arms(arm)
+    expect_frames(len(received), propensity=propensity, eligible=eligible)
     rows: list[dict[str, Any]] = []
     for name in _ALL_ARMS:
         may_have = eligible[name].to_numpy(bool)
@@ -133,8 +132,8 @@ def propensity_counts(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataFr
     `low` and `high` bound an interval of chance, 5 % wide; `n_had` had the arm, `n_others` another. Arguments and
     errors as in `propensity_overlap`.
     """
-    received, edges, tables = _arms(arm), np.linspace(0, 1, 21), []
-    _check_frames(len(received), propensity=propensity, eligible=eligible)
+    received, edges, tables = expect_arms(arm), np.linspace(0, 1, 21), []
+    expect_frames(len(received), propensity=propensity, eligible=eligible)
     for name in _ALL_ARMS:
         may_have, chance = eligible[name].to_numpy(bool), propensity[name].to_numpy(float)
         counts = {column: np.histogram(chance[may_have & which], edges)[0]
@@ -143,7 +142,9 @@ def propensity_counts(propensity: pd.DataFrame, arm: Labels, eligible: pd.DataFr
     return pd.concat(tables, ignore_index=True)
 
 
-def arm_scores(y: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
+def arm_scores(
+    y: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame, floor: float = RARE
+) -> pd.DataFrame:
     """Return each patient's doubly robust score under each arm, one column an arm.
 
     The augmented inverse-propensity score (Robins, Rotnitzky and Zhao 1994): over any group of patients its mean
@@ -159,7 +160,9 @@ def arm_scores(y: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.
     outcome
         Predicted probability of success under each arm.
     propensity
-        Estimated chance of each arm; clipped to `RARE` from below.
+        Chance of each arm.
+    floor
+        The least chance that weights are made of; 0 where a trial allocated: its chances are never moved.
 
     Raises
     ------
@@ -169,10 +172,12 @@ def arm_scores(y: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.
     success = np.asarray(y, dtype=float)
     if len(success) != len(np.asarray(arm)) or not np.isin(success, (0.0, 1.0)).all():
         raise CohortError(Message("success_of_every_patient", {"patients": len(np.asarray(arm))}))
-    return outcome_scores(success, arm, outcome, propensity)
+    return outcome_scores(success, arm, outcome, propensity, floor)
 
 
-def outcome_scores(values: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame) -> pd.DataFrame:
+def outcome_scores(
+    values: ArrayLike, arm: Labels, outcome: pd.DataFrame, propensity: pd.DataFrame, floor: float = RARE
+) -> pd.DataFrame:
     """Return what `arm_scores` does for an outcome in a unit of its own: points of pain or function, kilograms.
 
     Parameters
@@ -181,7 +186,7 @@ def outcome_scores(values: ArrayLike, arm: Labels, outcome: pd.DataFrame, propen
         The outcome, any number.
     outcome
         Predicted outcome under each arm, in the same unit.
-    arm, propensity
+    arm, propensity, floor
         As in `arm_scores`.
 
     Raises
@@ -189,84 +194,16 @@ def outcome_scores(values: ArrayLike, arm: Labels, outcome: pd.DataFrame, propen
     CohortError
         If a frame lacks an arm or a row, or anything holds NaN.
     """
-    received, observed = _arms(arm), np.asarray(values, dtype=float)
-    _check_frames(len(received), outcome=outcome, propensity=propensity)
+    received, observed = expect_arms(arm), np.asarray(values, dtype=float)
+    expect_frames(len(received), outcome=outcome, propensity=propensity)
     if len(observed) != len(received) or not np.isfinite(observed).all():
         raise CohortError(Message("outcome_of_every_patient", {"patients": len(received)}))
     return pd.DataFrame(
-        {name: _augmented(observed, received == name, outcome[name], propensity[name]) for name in _ALL_ARMS}
+        {
+            name: _augmented(observed, received == name, outcome[name], propensity[name].clip(lower=floor))
+            for name in _ALL_ARMS
+        }
     )
-
-
-def adjusted_effects(
-    y: ArrayLike,
-    arm: Labels,
-    outcome: pd.DataFrame,
-    propensity: pd.DataFrame,
-    eligible: pd.DataFrame,
-    groups: Labels,
-) -> pd.DataFrame:
-    """Return the mean effect of each active arm among the patients who may have it, adjusted for assignment.
-
-    The mean difference of `arm_scores`, with standard errors over clinics (see `clusters.regress`).
-
-    Parameters
-    ----------
-    y, arm, outcome, propensity
-        As in `arm_scores`.
-    eligible
-        Whether the arm may be offered to the patient.
-    groups
-        The clinic or club of each patient.
-
-    Returns
-    -------
-    DataFrame
-        arm, effect, low, high (95 %), n (patients who may have the arm), naive (the raw difference among them). NaN
-        where none of them had the arm, or none had usual care; no interval where they are all of one group.
-
-    Raises
-    ------
-    CohortError
-        If a frame lacks an arm or a row, holds NaN, or an outcome is neither 0 nor 1.
-    """
-    return mean_effects(arm_scores(y, arm, outcome, propensity), y, arm, eligible, groups)
-
-
-def mean_effects(
-    scores: pd.DataFrame, values: ArrayLike, arm: Labels, eligible: pd.DataFrame, groups: Labels
-) -> pd.DataFrame:
-    """Return what `adjusted_effects` does from scores that are there, in the unit of the outcome.
-
-    Parameters
-    ----------
-    scores
-        What `arm_scores` or `outcome_scores` returned.
-    values
-        The outcome that they were made of.
-    arm, eligible, groups
-        As in `adjusted_effects`.
-
-    Raises
-    ------
-    CohortError
-        If a frame lacks an arm or a row, or an arm is unknown.
-    """
-    received, observed = _arms(arm), np.asarray(values, dtype=float)
-    _check_frames(len(received), eligible=eligible, scores=scores)
-    clinic = np.asarray(groups)
-    if len(clinic) != len(received):
-        raise CohortError(Message("group_of_every_patient", {"patients": len(received), "groups": len(clinic)}))
-    rows = []
-    for name in ACTIVE_ARMS:
-        may_have = (eligible[name] & eligible[REFERENCE_ARM]).to_numpy(bool)
-        treated, usual = observed[may_have & (received == name)], observed[may_have & (received == REFERENCE_ARM)]
-        both_arms = bool(treated.size and usual.size)
-        gain = (scores[name] - scores[REFERENCE_ARM]).to_numpy()[may_have]
-        effect, low, high = clustered_mean(gain, clinic[may_have], LEVEL) if both_arms else (np.nan,) * 3
-        naive = treated.mean() - usual.mean() if both_arms else np.nan
-        rows.append({"arm": name, "effect": effect, "low": low, "high": high, "n": int(may_have.sum()), "naive": naive})
-    return pd.DataFrame(rows)
 
 
 def pehe(effects: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame) -> pd.DataFrame:
@@ -292,8 +229,8 @@ def pehe(effects: pd.DataFrame, truth: pd.DataFrame, eligible: pd.DataFrame) -> 
     CohortError
         If a frame lacks an arm or a row.
     """
-    _check_frames(len(truth), truth=truth, eligible=eligible)
-    _check_frames(len(truth), ACTIVE_ARMS, effects=effects)
+    expect_frames(len(truth), truth=truth, eligible=eligible)
+    expect_frames(len(truth), ACTIVE_ARMS, effects=effects)
     rows = []
     for name in ACTIVE_ARMS:
         may_have = eligible[name].to_numpy(bool)
@@ -317,8 +254,8 @@ def policy_share(chosen: Labels, truth: pd.DataFrame, eligible: pd.DataFrame) ->
     CohortError
         If a frame lacks an arm or a row, or a patient is given an unknown arm or one that they may not have.
     """
-    picked = _arms(chosen)
-    _check_frames(len(picked), truth=truth, eligible=eligible)
+    picked = expect_arms(chosen)
+    expect_frames(len(picked), truth=truth, eligible=eligible)
     may_have = eligible[list(_ALL_ARMS)].to_numpy(bool)
     columns = pd.Index(_ALL_ARMS).get_indexer(pd.Index(picked))
     if refused := int((~may_have[np.arange(len(columns)), columns]).sum()):
@@ -334,22 +271,26 @@ def policy_share(chosen: Labels, truth: pd.DataFrame, eligible: pd.DataFrame) ->
 
 
 def _augmented(y: Floats, treated: Bools, outcome: pd.Series, propensity: pd.Series) -> Floats:
-    expected, chance = outcome.to_numpy(float), np.maximum(propensity.to_numpy(float), RARE)
-    return expected + np.where(treated, (y - expected) / chance, 0.0)
+    expected, chance = outcome.to_numpy(float), propensity.to_numpy(float)
+    residual = np.zeros_like(expected)
+    np.divide(y - expected, chance, out=residual, where=treated)
+    return expected + residual
 
 
 def _mean(values: Floats) -> float:
     return float(values.mean()) if values.size else float("nan")
 
 
-def _arms(arm: Labels) -> NDArray[np.object_]:
+def expect_arms(arm: Labels) -> NDArray[np.object_]:
+    """Return the arms as an array; refuse one that the dictionary does not have."""
     received = np.asarray(arm, dtype=object)
     if odd := int((~np.isin(received.astype(str), _ALL_ARMS)).sum()):
         raise CohortError(Message("arm_not_in_dictionary", {"arms": list(_ALL_ARMS), "others": odd}))
     return received
 
 
-def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.DataFrame) -> None:
+def expect_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.DataFrame) -> None:
+    """Refuse a frame that lacks an arm or a row, or holds NaN."""
     for name, frame in frames.items():
         if missing := [arm for arm in arms if arm not in frame]:
             raise CohortError(Message("arms_without_column", {"frame": name, "arms": missing}))
@@ -358,6 +299,6 @@ def _check_frames(rows: int, arms: tuple[str, ...] = _ALL_ARMS, **frames: pd.Dat
 
 
 __all__ = [
-    "RARE", "Fit", "adjusted_effects", "arm_scores", "clustered_mean", "mean_effects", "outcome_scores", "pehe",
+    "RARE", "Fit", "arm_scores", "clustered_mean", "expect_arms", "expect_frames", "outcome_scores", "pehe",
     "policy_share", "propensity_counts", "propensity_overlap", "regress",
 ]  # fmt: skip

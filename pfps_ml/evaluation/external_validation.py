@@ -16,8 +16,9 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import CohortError, Config, EvaluationConfig, Floats, Ints, Message, Metric, NDArray, generator
-from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, complete, has_seen
+from pfps_ml.domain import ONSET, ONSET_FIELDS, PATHWAY_FIELDS, SUCCESS, Estimand, complete, has_seen
 from pfps_ml.evaluation import displays, model_displays
+from pfps_ml.evaluation.attrition import attrition_table, entered, staying_weights
 from pfps_ml.evaluation.check_catalogue import Check
 from pfps_ml.evaluation.cohort_checks import audit, checks_table
 from pfps_ml.evaluation.cohort_figures import (
@@ -27,7 +28,6 @@ from pfps_ml.evaluation.cohort_figures import (
     apart,
     arm_table,
     compared_arms,
-    mean_predicted,
     only_compared,
     refuse_few,
     reportable_tables,
@@ -112,8 +112,7 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     cells, drawn = apart(runners, groups_of(runners.X[list(ONSET_FIELDS)], config), settings)
     tables = {
         "cells": cells, "onset": figures, "calibration": calibration.frame(), "decision": decided,
-        "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
-        "checks": checks_table(checks),
+        **_tables_of_cohort(cohort, checks),
         "size": size_table(runners.y, runners.p, acting, config.validation, figures if runners.over_clubs else None),
         "case_mix": case_mix(
             runners.y, runners.p, runners.groups, settings, bundle.manifest.get("metrics", {}).get("auroc")
@@ -124,6 +123,10 @@ def validate(bundle: Bundle, cohort: Cohort, config: Config | None = None) -> Va
     verdict, judged = verdict_of(checks, tables, acting, cohort.horizon, config.release)
     subject = subject_of(bundle, cohort, runners.over)
     return Validation("onset", subject, checks, verdict, tables | {"verdict": judged}, drawn)
+
+
+def _tables_of_cohort(cohort: Cohort, checks: list[Check]) -> dict[str, pd.DataFrame]:
+    return {"account": pd.DataFrame(cohort.account(), columns=["what", "rows"]), "checks": checks_table(checks)}
 
 
 def expect_unseen(bundle: Bundle, cohort: Cohort) -> None:
@@ -249,7 +252,11 @@ Objects = NDArray[np.object_]
 
 
 def validate_pathways(
-    bundle: Bundle, cohort: Cohort, config: Config | None = None, randomised: bool = False
+    bundle: Bundle,
+    cohort: Cohort,
+    config: Config | None = None,
+    randomised: bool = False,
+    estimand: Estimand | None = None,
 ) -> Validation:
     """Judge a bundle's pathway models on a cohort of patients.
 
@@ -263,6 +270,8 @@ def validate_pathways(
         Resamples, cut-offs and widths.
     randomised
         Whether chance allocated the arms, alike among all to whom the same arms were open.
+    estimand
+        Whom the mean effects are about. None: everybody, and where that is withheld, the patients of the overlap.
 
     Raises
     ------
@@ -274,8 +283,7 @@ def validate_pathways(
         raise CohortError(Message("pathways_need_patients"))
     expect_unseen(bundle, cohort)
     config = config or Config()
-    settings = replace(config.evaluation, fewest_events=config.validation.fewest_events)
-    checks = audit(cohort)
+    checks, settings = audit(cohort), replace(config.evaluation, fewest_events=config.validation.fewest_events)
     refuse_few(cohort, settings.fewest_events, checks)
     treated, over = _treated(bundle, cohort, config, randomised)
     compared, patients = compared_arms(treated, settings.fewest_events), _scored(cohort, treated, over)
@@ -283,34 +291,56 @@ def validate_pathways(
     label = SUCCESS.label_at(cohort.horizon)
     tables, pictures = _success(patients, config, settings, label)
     tables |= {
-        "account": pd.DataFrame(cohort.account(), columns=["what", "rows"]),
-        "checks": checks_table(checks),
+        **_tables_of_cohort(cohort, checks),
         "arms": arm_table(treated, compared, settings.fewest_events),
         "drift": _drift(bundle, treated.X, config),
-        **reportable_tables(treated, compared, mean_predicted(bundle.predictor, treated), settings),
+        "attrition": attrition_table(cohort, settings.fewest_events),
+        **reportable_tables(treated, compared, bundle.predictor, settings, estimand),
         **earned_tables(treated, gate_here(treated) if compared else None, settings.fewest_events),
     }
     verdict, sizes, judged = pathway_verdict(checks, tables, patients, config)
-    subject = subject_of(bundle, cohort, over) | {"randomised": randomised}
-    return Validation(
-        "pathways", subject, checks, verdict, tables | {"size": sizes, "verdict": judged},
-        pictures | pathway_pictures(tables, label),
-    )  # fmt: skip
+    tables, pictures = tables | {"size": sizes, "verdict": judged}, pictures | pathway_pictures(tables, label)
+    subject = subject_of(bundle, cohort, over) | {"randomised": randomised, "estimand": estimand and str(estimand)}
+    return Validation("pathways", subject, checks, verdict, tables, pictures)
+
+
+def expect_effects(validation: Validation) -> None:
+    """Refuse a validation that withholds an effect that was asked for.
+
+    Raises
+    ------
+    CohortError
+        With the arms, whom the effect was to be about, and why it is withheld.
+    """
+    effects = validation.tables.get("effects", pd.DataFrame(columns=["withheld"]))
+    if (held_back := effects.dropna(subset="withheld")).empty:
+        return
+    first = held_back.iloc[0]
+    arms = list(held_back.loc[held_back["withheld"] == first["withheld"], "arm"])
+    about = {"estimand": str(first["estimand"]), "arms": arms, "why": Message(first["withheld"]).as_dict()}
+    raise CohortError(Message("effect_asked_withheld", about))
 
 
 def _treated(bundle: Bundle, cohort: Cohort, config: Config, randomised: bool) -> tuple[Treated, Resampling]:
     """Return the patients that can be evaluated with their predictions, and what intervals are over."""
     used, (groups, over) = cohort.used, resampled(cohort, config.evaluation.fewest_clubs)
     X = cohort.values.loc[used, list(PATHWAY_FIELDS)].reset_index(drop=True)
-    arm = np.asarray(cohort.arm)[used]
+    arm, weight = np.asarray(cohort.arm)[used], staying_weights(cohort)
     if randomised:
-        return Treated.of(
-            bundle.predictor, X, TreatmentRecord(cohort.y[used], arm, groups, observed_shares(X, arm)), None
-        ), over
+        record = TreatmentRecord(cohort.y[used], arm, groups, allocated_shares(cohort), weight)
+        return Treated.of(bundle.predictor, X, record, None), over
     knots = basis(X, config.pathways.knots)
     chance = cross_fitted(X, pd.Series(arm), _folds(groups, config), knots)
     chosen = fit_propensity(X, pd.Series(arm), knots)
-    return Treated.of(bundle.predictor, X, TreatmentRecord(cohort.y[used], arm, groups, chance), chosen), over
+    return Treated.of(bundle.predictor, X, TreatmentRecord(cohort.y[used], arm, groups, chance, weight), chosen), over
+
+
+def allocated_shares(cohort: Cohort) -> pd.DataFrame:
+    """Return the chances that a trial allocated to those evaluated: the shares among all who entered it."""
+    who = entered(cohort)
+    X = cohort.values.loc[who, list(PATHWAY_FIELDS)].reset_index(drop=True)
+    shares = observed_shares(X, np.asarray(cohort.arm)[who])
+    return shares[cohort.used[who]].reset_index(drop=True)
 
 
 def observed_shares(X: pd.DataFrame, arm: Objects) -> pd.DataFrame:
@@ -362,6 +392,6 @@ def _drift(bundle: Bundle, X: pd.DataFrame, config: Config) -> pd.DataFrame:
 
 
 __all__ = [
-    "AGAINST", "Validation", "against", "compared", "expect_unseen", "gains", "lines_of_gains", "observed_shares",
-    "subject_of", "unnamed", "validate", "validate_pathways",
+    "AGAINST", "Validation", "against", "compared", "expect_effects", "expect_unseen", "gains", "lines_of_gains",
+    "observed_shares", "subject_of", "unnamed", "validate", "validate_pathways",
 ]  # fmt: skip

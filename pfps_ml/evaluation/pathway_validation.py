@@ -22,17 +22,17 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, EvaluationConfig, Floats, Message, NDArray, expit, generator, logit, sentence
-from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM, field
+from pfps_ml.domain import ACTIVE_ARMS, ARMS, BY_NAME, REFERENCE_ARM, Estimand, field
 from pfps_ml.evaluation import displays, model_displays
 from pfps_ml.evaluation.effects import (
     RARE,
-    adjusted_effects,
     arm_scores,
     clustered_mean,
     pehe,
     propensity_counts,
     propensity_overlap,
 )
+from pfps_ml.evaluation.estimands import Patients, adjusted_effects, effects_by_estimand, recalibrated
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 from pfps_ml.evaluation.policy import (
     best_linear_predictor,
@@ -59,32 +59,6 @@ from pfps_ml.model import (
 STRENGTHS = (1.0, 1.1, 1.2, 1.3, 1.5, 1.75, 2.0, 2.5, 3.0, 4.0, 5.0)
 _STRONGEST = 50.0
 _HALVINGS = 12  # of the range of log strengths: to a thousandth
-
-
-@dataclass(frozen=True, eq=False)
-class Patients:
-    """Held-out patients: success, the arm they had, what was predicted for them, and which arms are open to them.
-
-    Attributes
-    ----------
-    y
-        Success, 0 or 1.
-    arm
-        The arm that each patient had.
-    outcome, propensity
-        Predicted probability of success under, and estimated chance of, each arm; models fitted on other patients.
-    eligible
-        Whether each arm may be offered.
-    groups
-        The clinic or club.
-    """
-
-    y: Floats
-    arm: NDArray[np.object_]
-    outcome: pd.DataFrame
-    propensity: pd.DataFrame
-    eligible: pd.DataFrame
-    groups: NDArray[np.object_]
 
 
 def strength_to_overturn(patients: Patients, settings: EvaluationConfig) -> pd.DataFrame:
@@ -260,10 +234,10 @@ def _counts(groups: NDArray[np.object_], settings: EvaluationConfig) -> Floats:
 
 
 def _arm(patients: Patients, may_have_both: Bools, name: str, weight: Floats) -> _Arm:
-    expected, received = patients.outcome[name].to_numpy(float)[may_have_both], patients.arm[may_have_both] == name
+    expected, received = patients.adjusting[name].to_numpy(float)[may_have_both], patients.arm[may_have_both] == name
     residual = (patients.y[may_have_both] - expected)[received]
     order = np.argsort(-residual, kind="stable")
-    inverse = 1 / np.maximum(patients.propensity[name].to_numpy(float)[may_have_both][received], RARE)
+    inverse = 1 / patients.chance[name].to_numpy(float)[may_have_both][received]
     means = (weight * expected[:, None]).sum(axis=0) / weight.sum(axis=0)
     return _Arm(residual[order], inverse[order], weight[received][order], means)
 
@@ -279,12 +253,16 @@ GROUP_TESTS = {
 
 @dataclass(frozen=True, eq=False)
 class TreatmentRecord:
-    """What patients had and how it went: success (0 or 1), arm, clinic, and the estimated chance of each arm."""
+    """What patients had and how it went: success (0 or 1), arm, clinic, and the chance of each arm.
+
+    `weight` is how many patients each one stands for, where outcomes of others went missing; None: one.
+    """
 
     y: Floats
     arm: NDArray[np.object_]
     groups: NDArray[np.object_]
     chance: pd.DataFrame
+    weight: Floats | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,7 +300,9 @@ class Treated:
         # the predictor answers on onset, too, and wants its fields, known or not
         estimates, open_to = predictor.predict(X.reindex(columns=list(BY_NAME))), eligibility(X)
         outcome = pd.DataFrame({name: estimate.value for name, estimate in estimates.success.items()})
-        patients = Patients(record.y, record.arm, outcome, record.chance, open_to, record.groups)
+        adjusting = recalibrated(X, record.y, record.arm, outcome, record.groups)
+        about = (record.y, record.arm, outcome, record.chance, open_to, record.groups)
+        patients = Patients(*about, randomised=chosen is None, expected=adjusting, weight=record.weight)
         narrowed = preferences(estimates.better, open_to[ARM_NAMES].to_numpy(bool).T, predictor.gate)
         return cls(X, patients, estimates.effect, narrowed, predictor.gate, chosen, truth)
 
@@ -335,7 +315,7 @@ class Treated:
     def scores(self) -> pd.DataFrame:
         """The doubly robust score of each arm."""
         patients = self.patients
-        return arm_scores(patients.y, patients.arm, patients.outcome, patients.propensity)
+        return arm_scores(patients.y, patients.arm, patients.adjusting, patients.chance, floor=0.0)
 
     @property
     def preferred(self) -> NDArray[np.object_]:
@@ -343,8 +323,13 @@ class Treated:
         return np.array([*ARM_NAMES, "none"], dtype=object)[self.preferences.preferred]  # NONE is the last place
 
 
-def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd.DataFrame]:
-    """Return every table, those behind pictures too; those of what is hidden only where clinics chose."""
+def pathway_tables(
+    treated: Treated, settings: EvaluationConfig, estimand: Estimand | None = None
+) -> dict[str, pd.DataFrame]:
+    """Return every table, those behind pictures too; those of what is hidden only where clinics chose.
+
+    `estimand` is whom the mean effects are about; see `adjusted_effects`.
+    """
     patients = treated.patients
     about: dict[str, Any] = {"effects": treated.predicted, "scores": treated.scores,
                              "eligible": patients.eligible, "groups": patients.groups}  # fmt: skip
@@ -353,9 +338,8 @@ def pathway_tables(treated: Treated, settings: EvaluationConfig) -> dict[str, pd
     curves, areas = targeting_curves(**about, settings=settings)
     tests = grouped.drop_duplicates("arm").rename(columns=GROUP_TESTS)[["arm", *GROUP_TESTS.values()]]
     tables = {
-        "effects": adjusted_effects(
-            patients.y, patients.arm, patients.outcome, patients.propensity, patients.eligible, patients.groups
-        ),
+        "effects": adjusted_effects(patients, estimand),
+        "estimands": effects_by_estimand(patients),
         "policies": policy_values(patients.y, treated.scores, choices, patients.groups),
         "heterogeneity": best_linear_predictor(**about).merge(tests, how="left"),
         "groups": grouped, "targeting": curves, "areas": areas,
@@ -494,7 +478,6 @@ __all__ = [
     "GROUP_TESTS",
     "PICTURED",
     "STRENGTHS",
-    "Patients",
     "Treated",
     "TreatmentRecord",
     "earned_tables",

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Artifact, Metric, Param, Record, Tag, rounded, write_whole
-from pfps_ml.domain import Horizon
+from pfps_ml.core import Artifact, Message, Metric, Param, Record, Tag, rounded, write_whole
+from pfps_ml.domain import Estimand, Horizon
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
 from pfps_ml.evaluation.displays import Section, write_report
 from pfps_ml.evaluation.external_validation import AGAINST, Validation
+from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.pathway_validation import EARNED
 from pfps_ml.evaluation.verdict import Conclusion
 from pfps_ml.model import digest, dump
@@ -178,6 +179,14 @@ ONSET_TEXTS = {
 
 PATHWAY_TEXTS = {
     "effects": ("Pathways: effects", "Mean difference from usual care, adjusted for how clinics assigned pathways."),
+    "estimands": (
+        "Pathways: whom an effect is about",
+        "The same effects for all to whom the arm is open, for those who had it (treated), and for the overlap. "
+        "Carried is how many patients of the smaller arm tell as much as the weights leave. Naive is the raw "
+        "difference. Where an effect is withheld, its code says why. effect_withheld_overlap: a tenth or more of the "
+        "patients had hardly a chance of one of the two arms. effect_withheld_few: fewer than 10 patients would carry "
+        "it.",
+    ),
     "policies": (
         "Pathways: what choosing by the model is worth",
         "Success if all had what each rule names (doubly robust), and how far the model's choices lead that rule. "
@@ -279,8 +288,16 @@ PATIENT_TEXTS = {
     "effects": (
         "Pathways: effects",
         "Mean difference from usual care, adjusted (doubly robust), beside the raw difference and what the bundle "
-        "predicts on average of the same patients. The numbers behind the picture have the interval that the bundle "
-        "gives itself, and whether the interval of the observed effect holds what it predicts.",
+        "predicts on average of the same patients. Estimand says whom an effect is about: all to whom the arm is "
+        "open; or, where hardly anybody had a real choice, the overlap (patients as far as both arms were a choice for "
+        "them). The numbers behind the picture have the interval that the bundle gives itself. A prediction is outside "
+        "only if both intervals say so: the observed effect's leaves out the predicted one, and the other way round.",
+    ),
+    "attrition": (
+        "Outcomes that went missing",
+        "How many patients of each arm entered, and of how many the outcome is known. Effects weigh those who stayed "
+        "by the inverse of their chance to stay. Lowest and highest are the raw difference if every missing outcome "
+        "had been as bad, or as good, for the arm as can be: no assumption makes the effect leave that range.",
     ),
     "gate": (
         "Pathways: the preference gate, held here",
@@ -396,14 +413,40 @@ _LOUD = ("warn", "fail")
 def _effect_lines(validation: Validation) -> list[tuple[str, str]]:
     if validation.about == "onset":
         return []
-    lines = []
-    effects = validation.tables.get("effects", pd.DataFrame(columns=["effect"])).dropna(subset="effect")
-    for row in effects.to_dict("records"):
-        inside = "within it" if row["predicted_inside"] else "outside it"
-        observed = figure_with_limits(row["effect"], row["low"], row["high"])
-        lines.append((f"effect: {ARM_LABELS[row['arm']]}", f"{observed}; predicted {row['predicted']:.3f}, {inside}"))
+    effects = validation.tables.get("effects", pd.DataFrame(columns=["naive"])).dropna(subset="naive")
+    lines = [
+        (Message("line_of_effect", {"arm": row["arm"]}).text, effect_message(row).text)
+        for row in effects.to_dict("records")
+    ]
     earned = validation.tables["earned"].set_index("what_code").loc[EARNED, "found"]
     return [*lines, ("preference earned here", str(earned))]
+
+
+def effect_message(row: Mapping[Hashable, Any]) -> Message:
+    """Return one mean effect as a sentence: whom it is about, raw beside adjusted, and what was predicted."""
+    raw = _with_level(row["naive"], row["naive_low"], row["naive_high"])
+    if pd.notna(row["withheld"]):
+        about = {"why": Message(row["withheld"]).as_dict(), "raw": raw, "estimand": str(row["estimand"])}
+        return Message("effect_withheld", about)
+    place = Message("prediction_inside" if row["predicted_inside"] else "prediction_outside")
+    return Message("effect_beside_raw", {
+        "adjusted": _with_level(row["effect"], row["low"], row["high"]), "raw": raw, "n": int(row["n"]),
+        "whom": Message(_WHOM[row["estimand"]]).as_dict(), "predicted": float(row["predicted"]),
+        "place": place.as_dict(),
+    })  # fmt: skip
+
+
+_WHOM = {
+    Estimand.ALL: "effect_of_all", Estimand.TREATED: "effect_of_treated", Estimand.OVERLAP: "effect_of_overlap",
+}  # fmt: skip
+
+
+def _with_level(value: float, low: float, high: float) -> dict[str, Any]:
+    """Return a difference with its interval, whose level is always said."""
+    about = {"value": float(value), "low": float(low), "high": float(high), "level": LEVEL}
+    if not np.isfinite([low, high]).all():
+        return Message("difference_alone", {"value": float(value)}).as_dict()
+    return Message("difference_with_level", about).as_dict()
 
 
 def _metrics(validation: Validation) -> list[Metric]:

@@ -8,6 +8,7 @@ import codecs
 import csv
 import hashlib
 import io
+import re
 from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ import pyarrow.csv as pacsv
 
 from pfps_ml.core import Fault, InputError, Message, NDArray, TooLarge
 from pfps_ml.io.cells import limits, unguarded
-from pfps_ml.io.column_matching import HEAD_ROWS, header_at
+from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, surely_named, upper_header
 
 SHAPE_CODES = ("row_too_short", "row_too_long")
 _NOT_IN_WINDOWS = bytes((0x81, 0x8D, 0x8F, 0x90, 0x9D))
@@ -116,6 +117,46 @@ def _check_lines(breaks: int, unbroken: int, line: int) -> None:
         raise TooLarge(Message("csv_too_many_lines", {"most": most.lines}))
     if unbroken > most.row:
         raise TooLarge(Message("csv_row_too_long", {"megabytes": most.row >> 20, "line": line}))
+
+
+_OTHER_ENCODINGS = ("mac_roman", "cp850")  # of old spreadsheets, whose letters with accents are other bytes
+# a sign where no word has one: what such a letter becomes in the wrong encoding
+_GARBLED = re.compile(
+    r"[^\W\d_][\x80-\x9f\u201e\u201d\u201a\u02c6\u2030\u2039\u2022\u2122\u203a\u2020\u2021\u0192¤¦§©«¬®¯¶¿¡¢£¥][a-z]|[a-z][ŽŠŸ]"
+)
+
+
+def encoding_of(data: bytes, guess: str, known: frozenset[str]) -> str:
+    """Return the encoding in which a file's header has the most names that are known.
+
+    Parameters
+    ----------
+    data
+        The file's first bytes.
+    guess
+        What their values allow: UTF-8, which is certain, or one that any bytes would do.
+    known
+        Names of columns to expect.
+
+    Raises
+    ------
+    InputError
+        If letters with accents must be in an encoding that the header does not tell.
+    """
+    if guess == "utf-8" or data.isascii():
+        return guess
+    best = max((guess, *_OTHER_ENCODINGS), key=lambda encoding: _names_known(data, encoding, known))
+    if best == guess and _GARBLED.search(data.decode(guess, errors="ignore")):
+        raise InputError(Message("encoding_suspected", {"encodings": _OTHER_ENCODINGS}))
+    return best
+
+
+def _names_known(data: bytes, encoding: str, known: frozenset[str]) -> int:
+    text = data[: 1 << 16].decode(encoding, errors="ignore")
+    with suppress(InputError):
+        header = head_of(text, delimiter_of(text, known), known, cut=True)[0]
+        return sum(name in known or surely_named(name) is not None for name in header)
+    return 0
 
 
 def records(text: str, delimiter: str, line: int = 1) -> Generator[tuple[list[str], int], None, None]:
@@ -331,21 +372,28 @@ def head_of(text: str, delimiter: str, known: frozenset[str], cut: bool) -> tupl
     with closing(records(text, delimiter)) as rows:
         top = list(islice(rows, 1))
         try:
-            top += islice(rows, 1)
+            top += islice(rows, 2)
         except InputError:
             if not cut:
                 raise
         if top and len(known.intersection(top[0][0])) < _NAMED:
             with suppress(InputError):  # it is raised again when its row is read
-                top += islice(rows, HEAD_ROWS - 1)
+                top += islice(rows, HEAD_ROWS - 2)
     # names are compared with ours one by one, so a row that is too wide for any header is not looked at to its end
     widest = limits().columns
     at = header_at([[cell.strip() for cell in row[:widest]] for row, _ in top], known)
     header, end = top[at] if top else ([], 0)
+    fits = len(header) <= widest
+    if at and fits:
+        header = upper_header(top[at - 1][0], header)
+    if at + 1 < len(top) and fits:
+        joined = joined_header(header, top[at + 1][0])
+        if joined is not None:  # a second row of names
+            return joined, top[at + 1][1], top[at + 2][0] if at + 2 < len(top) else [], at + 1
     return header, end, top[at + 1][0] if at + 1 < len(top) else [], at
 
 
 __all__ = [
-    "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "head_of", "parse",
-    "read_span", "records", "scan", "shape_fault", "spans",
+    "SHAPE_CODES", "Block", "Script", "Span", "cells_up_to", "delimiter_of", "encoding_of", "head_of",
+    "parse", "read_span", "records", "scan", "shape_fault", "spans",
 ]  # fmt: skip

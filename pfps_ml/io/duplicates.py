@@ -4,9 +4,10 @@ A first pass over a file keeps 8 bytes a row, a keyed hash of each id; ids with 
 by letter. The key is the digest of the file, so that nobody can prepare ids with the same hash.
 """
 
+import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,11 @@ import pandas as pd
 
 from pfps_ml.core import Bools, NDArray
 from pfps_ml.domain import is_missing
+from pfps_ml.io.mapping import times_in
 
 Hashes = NDArray[np.uint64]
+Times = tuple[dt.datetime | None, dt.datetime | None]
+Answer = tuple[str, str]  # when a row was written, and its cells
 OverIds = Callable[..., Iterable[Any]]
 
 _COMPARED = 500_000  # distinct ids that are compared at once: some 100 MB
@@ -34,11 +38,35 @@ class Shared:
         Their hashes, sorted.
     alone
         Ids that have one of these hashes but are the only row of their id.
+    newest
+        The newest row of each of these ids, where that is the one that counts: its time (if the day stands first in
+        a date, and if the month does) and its cells.
     """
 
     key: str = ""
     hashes: Hashes = field(default_factory=lambda: np.zeros(0, np.uint64))
     alone: frozenset[str] = frozenset()
+    newest: Mapping[str, tuple[Times, str]] | None = None
+
+    def superseded(self, ids: pd.Series, answers: Sequence[Answer], rows: Sequence[int]) -> dict[int, bool]:
+        """Return of each of some rows whether a newer row of its id counts; rows that nobody can order are left out.
+
+        Parameters
+        ----------
+        ids
+            The ids of all rows.
+        answers
+            Of each of some rows the time and the row itself.
+        rows
+            The places of these rows.
+        """
+        order = dict[int, bool]()
+        for row, (time, cells) in zip(rows, answers, strict=True):
+            times, last = (self.newest or {}).get(ids.iloc[row], ((None, None), ""))
+            readings = [(one, two) for one, two in zip(times_in(time), times, strict=True) if two is not None]
+            if readings and all(one is not None and one <= two for one, two in readings):
+                order[row] = cells != last
+        return order
 
     def rows(self, ids: pd.Series) -> NDArray[np.intp]:
         """Return which rows have one of these ids."""
@@ -90,6 +118,39 @@ def find_shared(over_ids: OverIds, key: str) -> Shared:
     return Shared(key, repeated, frozenset(alone))
 
 
+def with_newest(shared: Shared, pieces: Iterable[tuple[pd.Series, Callable[[Sequence[int]], list[Answer]]]]) -> Shared:
+    """Return the shared ids with the newest row of each; of rows with the same time, the last of the file.
+
+    An id has none where its rows cannot be ordered: a time cannot be read, or another order of day and month has
+    another row as the newest, or two rows are the same.
+
+    Parameters
+    ----------
+    shared
+        The ids.
+    pieces
+        The ids of all rows, and what returns the times and the cells of some rows.
+    """
+    found: dict[str, list[tuple[Times, str]]] = {}
+    for ids, answers_of in pieces:
+        rows = [int(row) for row in shared.rows(ids)]
+        for row, (time, cells) in zip(rows, answers_of(rows), strict=True):
+            found.setdefault(ids.iloc[row], []).append((times_in(time), cells))
+    usable = [all(times[at] is not None for group in found.values() for times, _ in group) for at in (0, 1)]
+    newest = {name: best for name, group in found.items() if (best := _newest(group, usable))}
+    return replace(shared, newest=newest)
+
+
+def _newest(group: list[tuple[Times, str]], usable: list[bool]) -> tuple[Times, str] | None:
+    """Return the newest row of an id, if every reading of the dates that fits the file has the same one."""
+    readings = [at for at in (0, 1) if usable[at]]
+    best = [max(range(len(group)), key=lambda row, at=at: (group[row][0][at], row)) for at in readings]  # type: ignore[misc]
+    if len(set(best)) != 1 or len({cells for _, cells in group}) < len(group):
+        return None
+    times, cells = group[best[0]]
+    return (times[0] if usable[0] else None, times[1] if usable[1] else None), cells
+
+
 def count_among(ids: pd.Series, key: str, hashes: Hashes) -> dict[str, int]:
     """Return how often each id occurs whose hash is one of some sorted hashes."""
     counts = ids[isin_sorted(hash_ids(ids, key), hashes)].value_counts()
@@ -119,4 +180,13 @@ def _twice(blocks: list[Hashes]) -> Hashes:
     return np.unique(hashes[1:][hashes[1:] == hashes[:-1]])
 
 
-__all__ = ["Shared", "count_among", "find_shared", "hash_ids", "isin_sorted", "plain_ids", "repeated_hashes"]
+__all__ = [
+    "Shared",
+    "count_among",
+    "find_shared",
+    "hash_ids",
+    "isin_sorted",
+    "plain_ids",
+    "repeated_hashes",
+    "with_newest",
+]

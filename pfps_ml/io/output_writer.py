@@ -149,7 +149,7 @@ def read_draft(roster: Path, mapping: Path | None = None) -> Draft:
         their cells may stand in the wrong columns.
     """
     declared = load_mapping(mapping)
-    source = open_source(roster, NAMES.union(declared.sources), sheet=declared.sheet)
+    source = open_source(roster, NAMES.union(declared.sources, declared.other_sides), sheet=declared.sheet)
     layout = column_layout(source, declared)
     sheet = read_all(source)
     if sheet.faults:

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from pfps_ml.core import Fault, InputError, Message, TooLarge
 from pfps_ml.io.cells import Dialect, check_columns, check_grid, check_rows, limits, texts, unguard
-from pfps_ml.io.csv_chunks import Span, delimiter_of, head_of, parse, read_span, scan, spans
+from pfps_ml.io.csv_chunks import Span, delimiter_of, encoding_of, head_of, parse, read_span, scan, spans
 from pfps_ml.io.xlsx_tables import read_table
 
 _BATCHES = 8  # in which texts are read whose size cannot be known before
@@ -302,6 +302,8 @@ class Source:
         The rows of a workbook.
     above
         How many rows stand above the header, and are no part of the table.
+    no_runners
+        The rows of a sheet that are no runner, by their number on it: a second row of names, an average, a total.
     """
 
     path: Path
@@ -315,6 +317,7 @@ class Source:
     first: tuple[str, ...] = ()
     sheet: "Sheet | None" = None
     above: int = 0
+    no_runners: tuple[tuple[int, str], ...] = ()
 
     @property
     def filled(self) -> bool:
@@ -489,7 +492,7 @@ def _open_book(path: Path, known: frozenset[str], sheet: str | None) -> Source:
     # with a mark, a spreadsheet opens the answer with its accents
     return Source(
         path, read.names, Dialect(bom=True), rows, digest, max(rows, 1),
-        first=first, sheet=Sheet(read.table, read.faults), above=read.above,
+        first=first, sheet=Sheet(read.table, read.faults), above=read.above, no_runners=read.no_runners,
     )  # fmt: skip
 
 
@@ -507,7 +510,8 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
         file.seek(script.start)
         data = file.read(_HEAD)
     # a row that is cut off may look like one whose quotes do not match, so only what stands before it is looked at
-    text = data.decode(script.encoding, errors="ignore")
+    encoding = encoding_of(data, script.encoding, known)
+    text = data.decode(encoding, errors="ignore")
     delimiter = delimiter_of(text, known)
     header, end, first, above = head_of(text, delimiter, known, len(data) == _HEAD)
     filled = len(data) == _HEAD or bool(first)
@@ -517,10 +521,10 @@ def _open_csv(path: Path, known: frozenset[str]) -> Source:
         raise InputError(Message("csv_is_binary"))
     check_columns(len(header))
     names = tuple(unguard(name).strip() or f"column_{place + 1}" for place, name in enumerate(header))
-    start = script.start + len(text[:end].encode(script.encoding))
+    start = script.start + len(text[:end].encode(encoding))
     dialect, size = Dialect(delimiter, bom=script.marked), path.stat().st_size
     source = Source(
-        path, names, dialect, int(filled), script.digest, size, script.encoding, start, first=tuple(first), above=above
+        path, names, dialect, int(filled), script.digest, size, encoding, start, first=tuple(first), above=above
     )
     _count_rows(source)
     return source

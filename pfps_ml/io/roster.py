@@ -6,8 +6,8 @@ set aside and named; see `pfps_ml.domain.input_validation.Checked`.
 """
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field as dataclass_field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -30,14 +30,15 @@ from pfps_ml.domain import (
     scored_before as has_scored_columns,
     set_aside_contradictions,
 )
-from pfps_ml.domain.synonyms import level_of, read_number
+from pfps_ml.domain.synonyms import is_summary, level_of, read_number
 from pfps_ml.io.cells import check_faults, texts
 from pfps_ml.io.column_matching import check_header, second_header
 from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
-from pfps_ml.io.duplicates import Shared, find_shared, plain_ids
-from pfps_ml.io.mapping import Mapping, load_mapping, rename, translate
+from pfps_ml.io.duplicates import Shared, find_shared, plain_ids, with_newest
+from pfps_ml.io.mapping import Mapping, combined, load_mapping, rename, sides_of, translate
 from pfps_ml.io.mapping_suggestions import Proposed, propose
 from pfps_ml.io.readers import Sheet, Source, open_source, read_all
+from pfps_ml.io.xlsx_tables import UNCALCULATED_MARK
 
 _ACCOUNT_BEFORE = ACCOUNT[:2]  # of versions that wrote no codes
 NAMES = frozenset(field.name for field in INPUTS)
@@ -60,6 +61,8 @@ class ColumnLayout:
         Whether text such as `1,75` means 1.75.
     visit
         Whether the file has any visit column.
+    newest
+        The place of the column of times by which the newest row of a runner counts; -1 if there is none.
     """
 
     header: tuple[str, ...]
@@ -67,6 +70,7 @@ class ColumnLayout:
     mapping: Mapping
     decimal_comma: bool
     visit: bool
+    newest: int = -1
 
     @property
     def places(self) -> dict[str, int]:
@@ -84,7 +88,7 @@ def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
     """
     passing, taken = _without_ours(source.header, mapping)
     renamed = rename([source.header[at] for at in passing], mapping)
-    read = [name for name in renamed if name not in mapping.leave]
+    read = [name for name in renamed if name not in mapping.leave | mapping.other_sides]
     check_header([*read, *(field for field, _ in mapping.constants)], taken, source.filled)
     if second_header(source.first, source.header):
         raise InvalidInput(Message("second_header"))
@@ -92,7 +96,8 @@ def column_layout(source: Source, mapping: Mapping) -> ColumnLayout:
     for at, name in zip(passing, renamed, strict=True):
         header[at] = name if name not in mapping.leave else ""
     visit = any(field.name in read for field in VISIT)
-    return ColumnLayout(tuple(header), tuple(passing), mapping, source.decimal_comma, visit)
+    newest = -1 if mapping.order_column is None else source.header.index(mapping.order_column)
+    return ColumnLayout(tuple(header), tuple(passing), mapping, source.decimal_comma, visit, newest)
 
 
 def scored_before(header: Sequence[str]) -> bool:
@@ -142,7 +147,12 @@ def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
     if respelt:
         again = [respelt.get(row, cell) for row, cell in enumerate(cells)]
         checked = _check(pd.Series(again, index=cells.index, dtype=object), field, decimal_comma)
-    return Checked(checked.values, tuple(_with_reason(fault, unclear) for fault in checked.faults))
+    named = {
+        row: cell[len(UNCALCULATED_MARK) :]
+        for row in unread
+        if (cell := str(cells.iloc[row])).startswith(UNCALCULATED_MARK)
+    }
+    return Checked(checked.values, tuple(_with_reason(fault, unclear, named) for fault in checked.faults))
 
 
 def _check(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
@@ -158,7 +168,11 @@ def _meaning(cell: str, field: Field, decimal_comma: bool) -> str | None:
     return None if number is None else repr(number)
 
 
-def _with_reason(fault: Fault, unclear: set[int]) -> Fault:
+def _with_reason(fault: Fault, unclear: set[int], uncalculated: dict[int, str]) -> Fault:
+    if fault.row in uncalculated:
+        return replace(
+            fault, code="formula_uncalculated", parameters={**fault.parameters, "cell": uncalculated[fault.row]}
+        )
     return replace(fault, code="ambiguous_thousands") if fault.row in unclear else fault
 
 
@@ -200,10 +214,13 @@ def read_rows(
     if contradictions:
         faults += set_aside_contradictions(values)
     faults = [*misfits, *(fault for fault in faults if fault.row not in beyond)]
-    ids = id_texts(sheet.table.column(layout.places["runner_id"]), layout)
+    ids, other = id_texts(sheet.table.column(layout.places["runner_id"]), layout), of_other_events(sheet.table, layout)
+    faults = [fault for fault in faults if fault.row is None or not other[fault.row]]
     if len(shared.hashes):
-        faults += [Fault(int(row), ("runner_id",), "shared_id") for row in shared.rows(plain_ids(ids))]
+        faults += _repeated(sheet, layout, shared, plain_ids(ids))
+    faults += [Fault(int(row), ("runner_id",), "other_event") for row in np.flatnonzero(other)]
     faults += _unexplained(sheet, {fault.row for fault in faults})
+    faults = _sums_named(sheet, faults)
     faults.sort(key=lambda fault: fault.row or 0)
     table = sheet.table.select(list(layout.passing))
     if "runner_id" not in table.column_names:
@@ -212,12 +229,58 @@ def read_rows(
     return Rows(table, ids, Checked(frame, tuple(faults), strict))
 
 
+def _sums_named(sheet: Sheet, faults: list[Fault]) -> list[Fault]:
+    """Say of rows without a sex that they are no runner, if they sum the others up: an average, a total."""
+    blank = sorted(
+        {
+            fault.row
+            for fault in faults
+            if fault.row is not None and fault.fields == ("sex",) and fault.code == "required"
+        }
+    )
+    if not blank:
+        return faults
+    part = sheet.table.take(pa.array(blank, pa.int64()))
+    words = [[cell for cell in row.values() if isinstance(cell, str) and is_summary(cell)] for row in part.to_pylist()]
+    sums = {row: found[0] for row, found in zip(blank, words, strict=True) if found}
+    named = [Fault(row, (), "summary_row", {"word": word}) for row, word in sums.items()]
+    return [*(fault for fault in faults if fault.row not in sums), *named]
+
+
+def _repeated(sheet: Sheet, layout: ColumnLayout, shared: Shared, ids: pd.Series) -> list[Fault]:
+    """Return the rows whose id other rows have too: all of them, or all but the newest."""
+    other = of_other_events(sheet.table, layout)
+    rows = [int(row) for row in shared.rows(ids.where(~other))]
+    order = {} if shared.newest is None else shared.superseded(ids, answers_of(sheet.table, layout)(rows), rows)
+    codes = {None: "shared_id", True: "newer_row"}
+    return [Fault(row, ("runner_id",), codes[older]) for row in rows if (older := order.get(row)) is not False]
+
+
+def of_other_events(table: Any, layout: ColumnLayout) -> Any:
+    """Return which rows are of another event than the one that counts; none where the map names no event."""
+    if layout.mapping.event is None:
+        return np.zeros(table.num_rows, dtype=bool)
+    events = _as_text(table.column(layout.newest)).to_pandas().fillna("").str.strip()
+    return (events != layout.mapping.event[1]).to_numpy(dtype=bool)
+
+
+def answers_of(table: Any, layout: ColumnLayout) -> Callable[[Sequence[int]], list[tuple[str, str]]]:
+    """Return what returns the times of some rows, by which the newest row of a runner counts, and their cells."""
+
+    def answers(rows: Sequence[int]) -> list[tuple[str, str]]:
+        part = table.take(pa.array(rows, pa.int64()))
+        times = _as_text(part.column(layout.newest)).to_pylist()
+        return [(time or "", repr(row)) for time, row in zip(times, part.to_pylist(), strict=True)]
+
+    return answers
+
+
 def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list[Fault]]:
     """Return the coded numbers of every field, and what is wrong with its cells."""
     values, faults = dict[str, Floats](), list[Fault]()
     for field in INPUTS:
         if field.name in layout.places:
-            numbers, wrong = _judge(sheet.table.column(layout.places[field.name]), field, layout)
+            numbers, wrong = _judge_sides(sheet, field, layout)
             faults += wrong
             check_faults(len(faults))
         else:
@@ -276,6 +339,39 @@ def _account(sheet: Sheet, name: str) -> pd.Series | None:
     if name not in names or not scored_before(names):
         return None
     return pd.Series(_as_text(sheet.table.column(names.index(name))).to_pandas()).fillna("")
+
+
+def _sides_read(sheet: Sheet, field: Field, layout: ColumnLayout) -> list[tuple[Floats, list[Fault]]]:
+    """Return the numbers of each side of a field, and what is wrong with their cells; one where there are no sides."""
+    column, target = sheet.table.column(layout.places[field.name]), layout.mapping.target(field.name)
+    if target is None or not target.sided:
+        return [_judge(column, field, layout)]
+    sides = [column, *(sheet.table.column(layout.header.index(name)) for name in target.others)]
+    if target.split:
+        sides = [pa.array(side, pa.string()) for side in sides_of(_as_text(column).to_pandas(), target.split)]
+    return [_judge(side, field, layout) for side in sides]
+
+
+def _one_sided(sheet: Sheet, layout: ColumnLayout, ids: pd.Series) -> dict[str, list[str]]:
+    """Return by field the ids of the runners of whom one side alone is known, which then counts."""
+    found = dict[str, list[str]]()
+    for column in layout.mapping.columns:
+        if column.sided:
+            sides = np.vstack([numbers for numbers, _ in _sides_read(sheet, field_of(column.field), layout)])
+            known = (~np.isnan(sides)).sum(axis=0)
+            rows = np.flatnonzero((known > 0) & (known < len(sides)))
+            found |= {column.field: ids.iloc[rows].astype(str).tolist()} if len(rows) else {}
+    return found
+
+
+def _judge_sides(sheet: Sheet, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
+    """Check a field in one column, or in the columns or cells of both sides, of which one counts."""
+    checked, target = _sides_read(sheet, field, layout), layout.mapping.target(field.name)
+    if target is None or len(checked) == 1:
+        return checked[0]
+    faults = {fault.row: fault for _, wrong in reversed(checked) for fault in wrong}
+    in_order = sorted(faults.values(), key=lambda fault: fault.row or 0)
+    return combined([numbers for numbers, _ in checked], target.combine), in_order
 
 
 def _judge(column: Any, field: Field, layout: ColumnLayout) -> tuple[Floats, list[Fault]]:
@@ -391,11 +487,17 @@ class Roster:
         The pseudonym of each row, as text; blank where there is none.
     checked
         Coded numbers of every row, one column a field (NaN is missing), and what is wrong, by row.
+    one_sided
+        By field, the ids of the runners of whom one side alone is known.
+    no_runners
+        The rows of a sheet that are no runner, by their number on it.
     """
 
     table: Any
     ids: pd.Series
     checked: Checked
+    one_sided: dict[str, list[str]] = dataclass_field(default_factory=dict)
+    no_runners: tuple[tuple[int, str], ...] = ()
 
     @property
     def values(self) -> pd.DataFrame:
@@ -462,13 +564,16 @@ def read_roster(
         are no error: they are in the result.
     """
     declared = load_mapping(mapping)
-    opened = open_source(source, NAMES.union(declared.sources), sheet=declared.sheet)
+    opened = open_source(source, NAMES.union(declared.sources, declared.other_sides), sheet=declared.sheet)
     sheet = read_all(opened)
     layout = column_layout(opened, declared)
     ids = plain_ids(id_texts(sheet.table.column(layout.places["runner_id"]), layout))
+    ids = ids.where(~of_other_events(sheet.table, layout))
     shared = find_shared(lambda function, *args: [function(ids, *args)], opened.digest)
+    if layout.newest >= 0 and layout.mapping.event is None:
+        shared = with_newest(shared, [(ids, answers_of(sheet.table, layout))])
     rows = read_rows(sheet, layout, shared, strict, contradictions)
-    return Roster(rows.table, rows.ids, rows.checked)
+    return Roster(rows.table, rows.ids, rows.checked, _one_sided(sheet, layout, rows.ids), opened.no_runners)
 
 
 __all__ = [
@@ -477,10 +582,12 @@ __all__ = [
     "Roster",
     "Rows",
     "Summary",
+    "answers_of",
     "check_spelt",
     "column_layout",
     "has_decimal_comma",
     "id_texts",
+    "of_other_events",
     "propose_map",
     "read_roster",
     "read_rows",

@@ -335,7 +335,17 @@ class Cohort:
     @property
     def used(self) -> Bools:
         """Who can be evaluated: nothing sets them aside."""
-        return np.asarray(~np.any([gone for _, gone in self._set_aside()], axis=0))
+        return np.asarray(self.usable & ~self.outcome_missing)
+
+    @property
+    def outcome_missing(self) -> Bools:
+        """Whose outcome is not known, at the horizon."""
+        return np.asarray(np.isnan(self.y) | self.too_short)
+
+    @property
+    def usable(self) -> Bools:
+        """Who could be evaluated if the outcome were known."""
+        return np.asarray(~np.any([gone for _, gone in self._unusable()], axis=0))
 
     def account(self) -> list[tuple[str, int]]:
         """Return what became of every row, in the order in which rows are set aside."""
@@ -347,15 +357,15 @@ class Cohort:
         return [*lines, ("evaluated", int(left.sum())), (f"{events} among them", int(self.y[left].sum()))]
 
     def _set_aside(self) -> list[tuple[str, Bools]]:
-        fault, unknown = ("a fault in a field", self.rejected), ("outcome not known", np.isnan(self.y))
+        lost = "lost before the horizon, no episode until then" if self.arm is None else f"lost before {self.horizon}"
+        return [*self._unusable(), ("outcome not known", np.isnan(self.y)), (lost, self.too_short)]
+
+    def _unusable(self) -> list[tuple[str, Bools]]:
+        fault = ("a fault in a field", self.rejected)
         if self.arm is None:
-            lost = ("lost before the horizon, no episode until then", self.too_short)
-            return [fault, ("knee pain at the start", self.in_pain), unknown, lost]
+            return [fault, ("knee pain at the start", self.in_pain)]
         unseen = self.values[[name for name in self.fields if BY_NAME[name].asked == "visit"]].isna().all(axis=1)
-        return [
-            fault, ("arm not known", pd.isna(self.arm)), ("nothing of a visit known", unseen.to_numpy()), unknown,
-            (f"lost before {self.horizon}", self.too_short),
-        ]  # fmt: skip
+        return [fault, ("arm not known", pd.isna(self.arm)), ("nothing of a visit known", unseen.to_numpy())]
 
 
 def read_cohort(

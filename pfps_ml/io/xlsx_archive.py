@@ -29,7 +29,6 @@ _BLOCK = 1 << 18
 _LONGEST_CHARACTER = 4  # bytes
 _MARKUP = 200  # bytes of XML for a cell
 _ELEMENTS = 8  # of a filled cell: it and what stands in it, with their attributes
-_UNCALCULATED = 10_000  # formulas without a value, of which no more are counted
 _ROW_DIGITS = 9  # of the number of a row: more than any spreadsheet has
 _DIGITS = 400  # characters of a number
 _HEADER_ROWS = HEAD_ROWS + 1  # that may stand above the runners; the table itself is counted once it is known
@@ -139,7 +138,7 @@ class _Reader:
         self.texts, self.written = list[str](), list[str]()
         self.limits, self.characters, self.depth = limits(), 0, 0
         self.elements, self.filled, self.filled_rows = 0, 0, 0
-        self.markup, self.stored, self.unpacked, self.uncalculated = 0, 0, 0, 0
+        self.markup, self.stored, self.unpacked = 0, 0, 0
         self.columns, self.idle = set[int](), 0
 
     def read(self, markup: int) -> None:
@@ -239,10 +238,8 @@ class _Reader:
         return self.number_of(written) if self.kind == "n" else _unescaped(written)
 
     def calculated(self) -> object:
-        """Return that a formula has no value; so many of them are no oversight of a few cells."""
-        self.uncalculated += 1
-        if self.uncalculated > _UNCALCULATED:
-            raise InputError(Message("formulas_uncalculated", {"n": self.uncalculated}))
+        """Return that a formula has no value; a cell without one is not counted as filled."""
+        self.idle += _ELEMENTS
         return UNCALCULATED
 
     def repeated(self, text: str) -> str:

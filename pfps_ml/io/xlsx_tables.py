@@ -24,14 +24,16 @@ import pyarrow.compute as pc
 
 from pfps_ml.core import Fault, InputError, Message, OutputError, TooLarge
 from pfps_ml.domain import INPUTS, Field
+from pfps_ml.domain.synonyms import is_summary
 from pfps_ml.io.cells import check_columns, check_grid, check_rows, guarded, limits, texts, unguard
-from pfps_ml.io.column_matching import HEAD_ROWS, header_at, surely_named
+from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, surely_named, upper_header
 from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
 
 _WHOLE = 2**53  # below it, every whole number is a float, too
+UNCALCULATED_MARK = "#FORMULA "  # before the place of a formula that was never calculated
 _COMPARED = 200  # cells of a header that are compared with other words for our fields
 _TABLE = 2  # names that make a sheet look like a roster
 
@@ -46,6 +48,8 @@ class Table:
         The columns' names, in order.
     above
         How many rows with something in them stand above the header, and are no part of the table.
+    no_runners
+        The rows that are no runner, by their number on the sheet: a second row of names, an average, a total.
     """
 
     sheet: str
@@ -53,6 +57,7 @@ class Table:
     table: Any
     faults: tuple[Fault, ...]
     above: int
+    no_runners: tuple[tuple[int, str], ...] = ()
 
 
 def read_table(path: Path, known: frozenset[str], sheet: str | None = None) -> Table:
@@ -70,7 +75,7 @@ def read_table(path: Path, known: frozenset[str], sheet: str | None = None) -> T
     Raises
     ------
     InputError
-        If the workbook cannot be read, more than one sheet looks like a roster, or cells were never calculated.
+        If the workbook cannot be read, or more than one sheet looks like a roster.
     """
     with opened_book(path) as book:
         tab = _named_tab(book, sheet) if sheet is not None else _roster_tab(book, known)
@@ -128,26 +133,89 @@ def _names(tabs: Iterable[Tab]) -> list[str]:
 def _table(sheet: str, rows: Sequence[Row], known: frozenset[str], merged: list[str]) -> Table:
     at = header_at([_texts(row) for row in rows[:HEAD_ROWS]], known)
     areas = [area for ref in merged if (area := _area(ref))]
-    head = _head(rows, at, areas)
-    below = [row for row in rows[at + 1 :] if any(text.strip() for text in _texts(row))]
+    head, second = _head(rows, at, areas)
+    filled = [row for row in rows[at + 1 + second :] if any(text.strip() for text in _texts(row))]
+    sums = [(row.number, text) for row in filled if (text := _summary_in(row, head))]
+    below = [row for row in filled if row.number not in dict(sums)]
     places = sorted({place for row in below for place, cell in row.cells.items() if cell != ""} | set(head))
     check_rows(len(below))
     check_columns(len(places))
     check_grid(len(below), len(places))
-    _refuse_uncalculated(rows[at:], places)
+    for row in below:
+        _name_uncalculated(sheet, row)
     names = tuple(head.get(place) or f"column_{number}" for number, place in enumerate(places, start=1))
     columns = list(_columns(below, places))
-    return Table(sheet, names, pa.Table.from_arrays(columns, list(names)), tuple(_merged(below, areas, places)), at)
+    no_runners = ([(rows[at + 1].number, " ".join(_texts(rows[at + 1])).strip())] if second else []) + sums
+    return Table(
+        sheet, names, pa.Table.from_arrays(columns, list(names)), tuple(_merged(below, areas, places)), at,
+        tuple(no_runners),
+    )  # fmt: skip
 
 
-def _head(rows: Sequence[Row], at: int, areas: list[tuple[int, int, int, int]]) -> dict[int, str]:
-    """Return the names in the header row, with those of cells that reach down into it from above."""
+def _head(rows: Sequence[Row], at: int, areas: list[tuple[int, int, int, int]]) -> tuple[dict[int, str], bool]:
+    """Return the names of the columns, and whether the row below the header is a second row of it.
+
+    A merged cell's name is that of each of its columns, and reaches down into the header from above.
+    """
     cells, number = dict(rows[at].cells), rows[at].number
     by_number = {row.number: row.cells for row in rows[: at + 1]}
     for left, top, right, bottom in areas:
         if left == right and top < number <= bottom:
             cells.setdefault(left, by_number.get(top, {}).get(left, ""))
-    return {place: name for place, cell in cells.items() if (name := (text_of(cell) or "").strip())}
+    width = 1 + max(
+        (*cells, *(rows[at + 1].cells if at + 1 < len(rows) else ()), *_right_ends(areas, number)), default=0
+    )
+    header, spread = _spread(cells, areas, number, width)
+    if at:
+        above, _ = _spread(dict(rows[at - 1].cells), areas, rows[at - 1].number, width)
+        header = upper_header(above, header)
+    below = rows[at + 1].cells if at + 1 < len(rows) else {}
+    figures = any(not isinstance(cell, str) for cell in below.values() if cell is not None)
+    joined = (
+        None if figures else joined_header(header, [text_of(below.get(place)) or "" for place in range(width)], spread)
+    )
+    names = joined or [
+        f"{name} ({header[: place + 1].count(name)})" if place in spread and name in header[:place] else name
+        for place, name in enumerate(header)
+    ]
+    return {place: name.strip() for place, name in enumerate(names) if name.strip()}, joined is not None
+
+
+def _right_ends(areas: list[tuple[int, int, int, int]], number: int) -> list[int]:
+    return [right for _, top, right, bottom in areas if top <= number <= bottom]
+
+
+def _spread(
+    cells: dict[int, Any], areas: list[tuple[int, int, int, int]], number: int, width: int
+) -> tuple[list[str], set[int]]:
+    """Return a row's texts, with those of its merged cells in each of their columns, and the places of these."""
+    texts_ = [(text_of(cells.get(place)) or "").strip() for place in range(width)]
+    spread = set[int]()
+    for left, top, right, bottom in areas:
+        if left < right and top <= number <= bottom and right < width and right - left < width - 1:
+            for place in range(left, right + 1):
+                texts_[place] = texts_[place] or texts_[left]
+                spread.add(place)
+    return texts_, spread
+
+
+def _summary_in(row: Row, head: dict[int, str]) -> str:
+    """Return the word with which a row sums the others up, such as Average; blank if it is a runner's."""
+    word = next((cell for cell in row.cells.values() if isinstance(cell, str) and is_summary(cell)), "")
+    fields = {place: named.field for place, name in head.items() if (named := surely_named(name))}
+    of_runner = [row.cells.get(place) for place, field in fields.items() if field in ("runner_id", "sex")]
+    return "" if any(cell not in (None, "", word) for cell in of_runner) else word
+
+
+def _name_uncalculated(sheet: str, row: Row) -> None:
+    """Put the place of a formula that was never calculated in its stead, so that its cell alone is a fault."""
+    for place, cell in row.cells.items():
+        if cell is UNCALCULATED:
+            row.cells[place] = f"{UNCALCULATED_MARK}{sheet}!{_letters(place)}{row.number}"
+
+
+def _letters(place: int) -> str:
+    return (_letters(place // 26 - 1) if place >= 26 else "") + chr(65 + place % 26)
 
 
 def _merged(rows: Sequence[Row], areas: list[tuple[int, int, int, int]], places: list[int]) -> Iterable[Fault]:
@@ -168,13 +236,6 @@ def _area(ref: str) -> tuple[int, int, int, int] | None:
     first, _, last = ref.partition(":")
     start, end = place_of(first), place_of(last)
     return (*start, *end) if start and end else None
-
-
-def _refuse_uncalculated(rows: Sequence[Row], places: list[int]) -> None:
-    wanted = set(places)
-    formulas = sum(cell is UNCALCULATED and place in wanted for row in rows for place, cell in row.cells.items())
-    if formulas:
-        raise InputError(Message("formulas_uncalculated", {"n": formulas}))
 
 
 def _texts(row: Row) -> list[str]:
@@ -372,5 +433,6 @@ def _example(field: Field) -> str | float | None:
 
 
 __all__ = [
-    "HEADER", "LONGEST", "MAX_ROWS", "Table", "read_table", "settled_book", "template_book", "text_of", "write_book",
+    "HEADER", "LONGEST", "MAX_ROWS", "UNCALCULATED_MARK", "Table", "read_table", "settled_book", "template_book",
+    "text_of", "write_book",
 ]  # fmt: skip

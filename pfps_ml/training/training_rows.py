@@ -8,6 +8,7 @@ leaves the mean prediction where it was.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -55,6 +56,33 @@ def split_clubs(club: pd.Series, config: SplitConfig) -> Split:
             Message("too_few_clubs_to_train", {"folds": config.folds, "held_out": held_out, "clubs": len(training)})
         )
     return Split({name: i % config.folds for i, name in enumerate(training)})
+
+
+FEWEST_HELD_OUT = 3  # clubs: two would decide a gate between them
+
+
+def expect_held_out(clubs: Sequence[pd.Series], split: Split, config: SplitConfig) -> None:
+    """Refuse a split that holds out too few clubs to judge by, before anything is computed.
+
+    Parameters
+    ----------
+    clubs
+        The club of each row, of each frame.
+    split
+        Which clubs train.
+    config
+        What made the split, for the message.
+
+    Raises
+    ------
+    CohortError
+        In the words of the configuration: with how many clubs there are, and what to change.
+    """
+    for club in clubs:
+        held_out = int(club[split.is_held_out(club)].nunique())
+        if held_out < FEWEST_HELD_OUT:
+            about = {"held_out": held_out, "clubs": int(club.nunique()), "share": config.held_out_share}
+            raise CohortError(Message("too_few_clubs_held_out", {"least": FEWEST_HELD_OUT, **about}))
 
 
 def resample_clubs(club: pd.Series, seed: int, name: str) -> NDArray[np.float64]:
@@ -184,4 +212,13 @@ def _with_missing_shifted(model: AdditiveModel, name: str, shift: Floats) -> Add
     return replace(model, terms=tuple(terms))
 
 
-__all__ = ["Split", "levelled", "masked_copies", "masked_once", "neutralise_missing", "resample_clubs", "split_clubs"]
+__all__ = [
+    "Split",
+    "expect_held_out",
+    "levelled",
+    "masked_copies",
+    "masked_once",
+    "neutralise_missing",
+    "resample_clubs",
+    "split_clubs",
+]

@@ -60,7 +60,7 @@ from pfps_ml.model import (
     schema_from_json,
 )
 from pfps_ml.training.onset import OnsetModel
-from pfps_ml.training.training_rows import Split, split_clubs
+from pfps_ml.training.training_rows import Split, expect_held_out, split_clubs
 from pfps_ml.workflows.frames import DATA, OUT, Frames, Home, onset_features, pathway_features, read_frames
 from pfps_ml.workflows.train import CANDIDATE, Candidate, digests, make_folder
 
@@ -376,12 +376,6 @@ class Evaluation:
         return sections
 
 
-def _expect_held_out(frames: Frames, split: Split) -> None:
-    for what, frame in (("runners", frames.onset), ("patients", frames.treatment)):
-        if not split.is_held_out(frame["club"]).any():
-            raise CohortError(Message("evaluation_without_held_out", {"subject": what}))
-
-
 def evaluate(
     candidate: Candidate, frames: Frames, config: Config, tell: Progress, thorough: bool = False
 ) -> Evaluation:
@@ -399,12 +393,12 @@ def evaluate(
     Raises
     ------
     CohortError
-        If the frames or the split are not those of the training (then no club is known to be unseen), or no runner or
-        no patient is of a club held out.
+        If the frames or the split are not those of the training (then no club is known to be unseen), or runners or
+        patients are of too few clubs held out.
     """
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
     hold_to_training(candidate.facts, split, frames)
-    _expect_held_out(frames, split)
+    expect_held_out((frames.onset["club"], frames.treatment["club"]), split, config.split)
     predictor = candidate.predictor
     tell("onset figures with intervals")
     onset, success = (each.label_at(candidate.horizons[each.name]) for each in (ONSET, SUCCESS))

@@ -152,6 +152,8 @@ def _moved_effects(facts: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name in ACTIVE_ARMS:
         before, after = (f"{100 * facts[key][name]:+.1f}" for key in ("effects_before", "effects_after"))
         yield f"{labels[name]}: mean effect, points of success, before and after", f"{before} and {after}"
+    if unchanged := facts.get("unchanged"):  # bundles that were updated before say nothing of it
+        yield "nobody had, and so stays as it was", ", ".join(labels[name] for name in unchanged)
     yield "effects beat simpler accounts on patients of this cohort", "yes" if facts["gate_passed"] else "no"
 
 

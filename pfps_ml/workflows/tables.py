@@ -1,6 +1,6 @@
 """The tables that the commands print."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +16,10 @@ from pfps_ml.evaluation.comparison import EXCESS
 if TYPE_CHECKING:
     from pfps_ml.batch.erasure import Erasure
     from pfps_ml.io.mapping_suggestions import Proposal, Proposed
-    from pfps_ml.io.roster import Summary
+    from pfps_ml.io.roster import Roster, Summary
 
 
+_IDS = 40  # that are listed
 EXPERIMENT = "pfps-compare"
 TABLE = "comparison.csv"
 TAG = "comparison"
@@ -66,8 +67,14 @@ def show_erasure(erasure: "Erasure") -> None:
         console.print(f"- {message.text}", markup=False, highlight=False, soft_wrap=True)
 
 
-def show_faults(faults: tuple[Fault, ...]) -> None:
-    """Print the faults by field, with the first rows of each."""
+def show_faults(roster: "Roster") -> None:
+    """Print the faults by field, with the runners that they are about, and what was left out."""
+    for number, text in roster.no_runners:
+        _say(f"Row {number} of the sheet is no runner: {text}")
+    for name, ids in roster.one_sided.items():
+        known = f"of {_listed(ids)}" if not _are_names(ids) else f"of {len(ids):,} runners"
+        _say(f"{name}: one side alone is known, and counts, {known}")
+    faults = roster.faults
     if not faults:
         return
     by_field: dict[str, list[Fault]] = {}
@@ -75,9 +82,34 @@ def show_faults(faults: tuple[Fault, ...]) -> None:
         by_field.setdefault(fault.field or "row", []).append(fault)
     table = Table("field", "faults", "in rows", "the first of them", caption="Row 1 is the first below the header.")
     for field, items in by_field.items():
-        rows = rows_shown([item.row for item in items if item.row is not None])
-        table.add_row(field, f"{len(items):,}", rows, items[0].text)
+        rows = [item.row for item in items if item.row is not None]
+        table.add_row(field, f"{len(items):,}", rows_shown(rows), items[0].text)
     Console().print(table)
+    for field, items in by_field.items():
+        if ids := _ids_of(roster, items):
+            _say(f"{field}: {_listed(ids)}")
+
+
+def _ids_of(roster: "Roster", faults: Sequence[Fault]) -> list[str]:
+    """Return the ids of the runners whom faults are about; none where ids seem to be names of people."""
+    rows = dict.fromkeys(fault.row for fault in faults if fault.row is not None)
+    ids = [str(name) for name in roster.ids.iloc[list(rows)] if not pd.isna(name) and str(name).strip()]
+    return [] if _are_names(roster.ids) else list(dict.fromkeys(ids))
+
+
+def _are_names(ids: Iterable[str]) -> bool:
+    from pfps_ml.io.pseudonyms import spot
+
+    return bool(spot(["runner_id"], [[str(name) for name in ids if not pd.isna(name)]]))
+
+
+def _listed(ids: Sequence[str]) -> str:
+    """Return ids as a list that a screen holds."""
+    return ", ".join(ids[:_IDS]) + (f" and {len(ids) - _IDS:,} more" if len(ids) > _IDS else "")
+
+
+def _say(line: str) -> None:
+    Console().print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def show_proposal(proposed: "Proposed") -> None:
@@ -87,20 +119,38 @@ def show_proposal(proposed: "Proposed") -> None:
         table.add_row(*map(escape, _proposal_cells(column)))
     console = Console(stderr=True)
     console.print(table)
+    for number, text in proposed.no_runners:
+        console.print(f"Row {number} of the sheet is no runner: {text}", markup=False, highlight=False, soft_wrap=True)
     if questions := sum(bool(column.question) for column in proposed.columns):
         console.print(f"Not read until the map answers what is ASKED: {questions} column(s).", style="bold")
     for name in proposed.lacking:
         console.print(f"No column seems to be {name}, which is required.", style="bold")
+    _show_unread(proposed, console)
     if not proposed.needed:
         console.print("Every column has the dictionary's name, levels and unit: no map is needed.")
 
 
+def _show_unread(proposed: "Proposed", console: Console) -> None:
+    from pfps_ml.io.mapping_dialogue import unread_of
+
+    if unread := unread_of(proposed):
+        for line in (
+            f"Not read, and passed through: {', '.join(' '.join(name.split()) for name in unread)}.",
+            "- It is a field: fill in its lines in the map; `levels` says what the words of a choice mean.",
+            "- It is none, on purpose: name it in `leave`. A field that is the same for everybody: `value`.",
+            "- docs/MAPPING.md explains every key by an example.",
+        ):
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
 def _proposal_cells(column: "Proposal") -> tuple[str, str, str]:
-    declared = {} if column.question else column.declared or {}
+    declared = {} if column.question or "leave" in (column.declared or {}) else column.declared or {}
     read = [column.field, *(_declaration(key, value) for key, value in declared.items())]
-    read += ["not read" + " yet" * bool(column.question)] if column.question or not column.field else []
+    left = "leave" in (column.declared or {})
+    read += ["left out"] if left else []
+    read += ["not read" + " yet" * bool(column.question)] if column.question or not (column.field or left) else []
     notes = [*([f"ASKED: {column.question.text}"] if column.question else []), *(note.text for note in column.notes)]
-    name = " ".join(column.column.split())
+    name = " | ".join(" ".join(part.split()) for part in column.columns)
     return "\n".join(filter(None, (name, ", ".join(column.samples)))), "\n".join(filter(None, read)), " ".join(notes)
 
 

@@ -17,6 +17,7 @@ from pfps_ml.core import (
     InputError,
     Message,
     OutputError,
+    SplitConfig,
     generator,
     load_config,
     rounded,
@@ -40,7 +41,7 @@ from pfps_ml.model import (
 )
 from pfps_ml.training.onset import OnsetModel
 from pfps_ml.training.pathways import PathwayModel
-from pfps_ml.training.training_rows import Split, split_clubs
+from pfps_ml.training.training_rows import Split, expect_held_out, split_clubs
 from pfps_ml.workflows.frames import (
     DATA,
     OBSERVED,
@@ -127,7 +128,7 @@ def train(frames: Frames, config: Config, scenario: str | None, tell: Progress) 
         raise CohortError(Message("draws_one_alone"))
     horizons = _main_horizons(scenario)
     split = split_clubs(pd.concat([frames.onset["club"], frames.treatment["club"]]), config.split)
-    _expect_enough(frames, split)
+    _expect_enough(frames, split, config.split)
     with threadpool_limits(1):  # many small fits: starting threads costs ten times the work
         onset, X = _fit_onset(frames.onset, split, config, tell)
         tell(f"onset, {len(frames.draws)} draws of the evidence")
@@ -174,8 +175,9 @@ def golden_runners(reference: dict[str, Any]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=[f.name for f in INPUTS if f.kind != "text"])
 
 
-def _expect_enough(frames: Frames, split: Split) -> None:
-    """Refuse clubs that leave a fold nothing to learn from: both outcomes, and patients in two folds."""
+def _expect_enough(frames: Frames, split: Split, config: SplitConfig) -> None:
+    """Refuse clubs that leave too few to judge by, or a fold nothing to learn from: both outcomes, and two folds."""
+    expect_held_out((frames.onset["club"], frames.treatment["club"]), split, config)
     for frame, name in ((frames.onset, ONSET.column), (frames.treatment, SUCCESS.column)):
         seen = frame[~split.is_held_out(frame["club"])]
         folds = set(split.fold_of(seen["club"]))
@@ -273,14 +275,15 @@ def main(  # noqa: PLR0913, PLR0917
     success_level: Succeeded = None, home: Home = Path(),
 ) -> None:  # fmt: skip
     """Train a candidate on validated frames; with --cohort or --patients, a bundle on real people."""
-    real = Asked(
-        cohort, patients, Columns(outcome, event, follow_up, period, person, measured_on, happened_on, second),
-        Columns(success, success_level, arm=arm, arm_levels=arm_levels(arm_level)), mapping, patients_map, bundle, by,
-        mlflow,
-    )  # fmt: skip
+    shared: dict[str, Any] = {"follow_up": follow_up, "period": period, "person": person, "measured_on": measured_on,
+              "happened_on": happened_on, "second": second}  # fmt: skip
+    runners = Columns(outcome, event, **shared)
+    treated = Columns(success, success_level, arm=arm, arm_levels=arm_levels(arm_level), **(shared if patients else {}))
+    real = Asked(cohort, patients, runners, treated, mapping, patients_map, bundle, by, mlflow)
     if any((cohort, patients)):
         if scenario is not None or folder is not None:
             raise InputError(Message("train_frames_and_files"))
+        _expect_of_use(real)
         train_on_files(real, load_config(config), out or home / LOCAL, home)
         return
     if real != Asked():
@@ -292,6 +295,19 @@ def main(  # noqa: PLR0913, PLR0917
     place = out or home / CANDIDATE
     write_candidate(candidate, place)
     say(f"candidate in {place}; `pfps release` evaluates it on the clubs held out, and releases it if it passes")
+
+
+def _expect_of_use(real: Asked) -> None:
+    """Refuse options that speak of a file that is not named: they would do nothing."""
+    of_cohort = {"--map": real.mapping, "--outcome": real.columns.outcome, "--event": real.columns.event}
+    given = real.patient_columns
+    of_patients = {"--patients-map": real.patient_mapping, "--arm": given.arm, "--arm-level": given.arm_levels,
+                   "--success": given.outcome, "--success-level": given.event}  # fmt: skip
+    for file, missing, options in (("--cohort", real.cohort is None, of_cohort),
+                                   ("--patients", real.patients is None, of_patients)):  # fmt: skip
+        idle = [name for name, value in options.items() if value]
+        if missing and idle:
+            raise InputError(Message("train_options_of_other_file", {"options": idle, "file": file}))
 
 
 def make_folder(folder: Path) -> None:

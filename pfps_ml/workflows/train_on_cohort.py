@@ -272,6 +272,8 @@ def lines_of_patients(found: Recalibration) -> list[tuple[str, str]]:
                        f"{100 * facts['effects_after'][name]:+.1f} after")
         for name in ACTIVE_ARMS
     ]  # fmt: skip
+    unchanged = facts["unchanged"]
+    moved += [("unchanged", Message("arm_unchanged_nobody", {"arms": unchanged}).text)] if unchanged else []
     gate = "a pathway may be preferred" if facts["gate_passed"] else "no pathway is preferred to another"
     return [("patients", f"{facts['patients']:,}"), ("successes", f"{facts['successes']:,}"), *moved, ("gate", gate),
             ("changed", found.choice.why)]  # fmt: skip
@@ -294,7 +296,7 @@ def _facts_of(bundle: Bundle, predictor: Predictor, treated: Treated) -> dict[st
         "arms": {name: count if count >= _SHOWN else None for name, count in had.items() if count},
         "effects_before": {name: round(float(before[name] - before[REFERENCE_ARM]), 6) for name in ACTIVE_ARMS},
         "effects_after": {name: round(float(after[name] - after[REFERENCE_ARM]), 6) for name in ACTIVE_ARMS},
-        "gate_passed": gate is not None and gate.passed,
+        "gate_passed": gate is not None and gate.passed, "unchanged": list(nobody_had(treated.given)),
     }  # fmt: skip
 
 
@@ -306,7 +308,7 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     bundle
         Where training starts.
     treated
-        The patients; arms that nobody had move with the others as far as the evidence ties them.
+        The patients; what an arm that nobody had adds stays as it was.
     modified
         Whether arms may differ between patients; else each has one odds ratio for all.
     """
@@ -332,7 +334,15 @@ def trained_pathways(bundle: Bundle, treated: Treated, modified: bool = True) ->
     post = coefficient_posterior(along, treated.y, sight.margin(treated.given)[:, 0])
     landed = np.zeros_like(moves)
     landed[:, open_to], bends = members_of(post, moves[:, open_to], predictor.pathway_interval)
-    return _written(predictor, shapes, (landed - moves) * open_to, bends, centres, modified)
+    trained = _written(predictor, shapes, (landed - moves) * open_to, bends, centres, modified)
+    # of an arm that nobody had, these patients tell nothing: what others had must not move it
+    untold = {name: predictor.modifiers[name] for name in nobody_had(treated.given)} if modified else {}
+    return replace(trained, modifiers={**trained.modifiers, **untold})
+
+
+def nobody_had(given: Labels) -> tuple[str, ...]:
+    """Return the active arms that no patient had."""
+    return tuple(name for name in ACTIVE_ARMS if not (given == name).any())
 
 
 def gate_of(bundle: Bundle, treated: Treated, floor: float = PathwayConfig.propensity_floor) -> Gate:
@@ -420,7 +430,9 @@ Map = Annotated[Path | None, typer.Option("--map", metavar="FILE.toml", help="Na
 PatientsMap = Annotated[Path | None, typer.Option(metavar="FILE.toml", help="The same of the patients' file.")]
 Outcome = Annotated[str | None, typer.Option(metavar="NAME", help="The cohort's column of the outcome.")]
 Event = Annotated[str | None, typer.Option(metavar="LEVEL", help="The outcome's level that means a case.")]
-Name = Annotated[str | None, typer.Option(metavar="NAME", help="A column of the cohort, as for `pfps audit`.")]
+Name = Annotated[
+    str | None, typer.Option(metavar="NAME", help="A column, as for `pfps audit`; of each file that is named.")
+]
 Arm = Annotated[str | None, typer.Option(metavar="NAME", help="The patients' column of arms.")]
 ArmLevel = Annotated[list[str] | None, typer.Option(metavar="LEVEL=ARM", help="What the file calls an arm; one each.")]
 Success = Annotated[str | None, typer.Option(metavar="NAME", help="The patients' column of success.")]

@@ -116,7 +116,16 @@ def test_check_of_a_good_roster_shows_no_table(pfps, tmp_path):
 
 def test_check_names_the_first_rows_only(pfps, tmp_path):
     (tmp_path / "a.csv").write_text(HEADER + "".join(f"R-{i},300,male\n" for i in range(9)))
-    assert "1, 2, 3, 4, 5, ..." in " ".join(pfps("check", tmp_path / "a.csv")[1].split())
+    said = " ".join(pfps("check", tmp_path / "a.csv")[1].split())
+    assert "1, 2, 3, 4, 5, ..." in said and "age_years: R-0, R-1, R-2, R-3, R-4, R-5, R-6, R-7, R-8" in said
+
+
+def test_check_lists_no_id_that_is_the_name_of_a_person(pfps, tmp_path):
+    names = ["Anna Beispiel", "Ben Muster", "Cleo Probe", "Dora Fall", "Emil Stand"]
+    (tmp_path / "a.csv").write_text(HEADER + "".join(f"{name},300,male\n" for name in names))
+    code, said, _ = pfps("check", tmp_path / "a.csv")
+    assert code == 0 and "rejected         5" in said
+    assert not [name for name in names if name in said]
 
 
 def test_header_faults_exit_with_2_and_are_all_listed_on_stderr(pfps, tmp_path):

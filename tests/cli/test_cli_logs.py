@@ -118,6 +118,7 @@ def test_whatever_is_wrong_no_name_address_number_or_id_is_printed_or_logged(
     }[verb]  # fmt: skip
     _, told, error = pfps(*arguments)
     said = told + error + caplog.text
-    assert not [
-        value for value in (*NAMES, "Ben", "Cleo", "Dora", "0170", "example.org", "R-1", "R-2") if value in said
-    ]
+    assert not [value for value in (*NAMES, "Ben", "Cleo", "Dora", "0170", "example.org") if value in said]
+    # `pfps check` lists on the screen whose cells are not used, by pseudonym: that list is what it is asked for
+    said = (told if verb != "check" else "") + error + caplog.text
+    assert "R-1" not in said and "R-2" not in said

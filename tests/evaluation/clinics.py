@@ -8,7 +8,7 @@ import pandas as pd
 from pfps_ml.core.numbers import generator
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import arm_scores
-from pfps_ml.evaluation.pathway_validation import Patients
+from pfps_ml.evaluation.estimands import Patients
 
 NAMES = [arm.name for arm in ARMS]
 

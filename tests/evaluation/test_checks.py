@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import fisher_exact
 
@@ -26,7 +27,8 @@ def test_a_sound_cohort_fails_nothing_and_says_what_could_not_be_checked(tmp_pat
     found = verdicts(tmp_path, cohort_frame(900, 90), period="season")
     assert {code: check.verdict for code, check in found.items()} == {
         "C01": "not applicable", "C02": "not applicable", "C03": "pass", "C04": "pass", "C05": "not applicable",
-        "C06": "warn", "C07": "not applicable", "C08": "pass"}  # fmt: skip
+        "C06": "warn", "C07": "not applicable", "C08": "pass", "C09": "not applicable", "C10": "pass",
+        "C11": "pass"}  # fmt: skip
     assert all(check.why for check in found.values())
 
 
@@ -41,7 +43,7 @@ def test_every_check_has_its_page_in_the_guide():
 def test_the_table_of_checks_names_the_page_of_each(tmp_path):
     table = checks_table(audit(cohort_of(tmp_path)))
     assert list(table["code"]) == list(TOPICS)
-    assert table["page"].str.match(r"docs/CHECKS\.md#c0\d").all()
+    assert table["page"].str.match(r"docs/CHECKS\.md#c\d\d").all()
 
 
 def test_a_case_dated_after_the_horizon_is_none_and_fails(tmp_path):
@@ -252,3 +254,49 @@ def test_rows_alike_in_every_field_that_differ_in_the_outcome_warn(tmp_path):
     alike = [name for name in frame if name not in ("runner_id", CASE)]
     frame.loc[other, alike] = frame.loc[case, alike]
     assert said(tmp_path, "C08", frame).verdict == "warn"
+
+
+def test_rows_that_repeat_others_under_new_ids_are_named_and_nobody_is_said_to_come_once(tmp_path):
+    """300 people repeated under new ids."""
+    twice = pd.concat([cohort_frame(), cohort_frame().assign(runner_id=lambda own: "N" + own["runner_id"])])
+    found = said(tmp_path, "C03", twice)
+    assert found.verdict == "warn"
+    assert "300 rows repeat another row" in found.why and "nobody" not in found.why
+
+
+@pytest.mark.parametrize(("lost", "verdict"), [(0, "pass"), (5, "pass"), (10, "warn"), (45, "fail")])
+def test_rows_that_a_fault_costs_are_counted_with_the_field(tmp_path, lost, verdict):
+    frame = cohort_frame().astype({"weekly_distance_km": float})
+    frame.loc[: lost - 1, "weekly_distance_km"] = 900
+    found = said(tmp_path, "C10", frame)
+    assert found.verdict == verdict
+    assert ("weekly_distance_km" in found.why and f"{lost} of 300" in found.why) == (lost > 0)
+
+
+def test_half_of_the_heights_in_inches_are_named_as_a_unit_and_as_a_loss(tmp_path):
+    frame = cohort_frame().astype({"height_cm": float})
+    frame.loc[::2, "height_cm"] = (frame["height_cm"] / 2.54).round()
+    found = verdicts(tmp_path, frame)
+    assert found["C10"].verdict == "fail" and "height_cm" in found["C10"].why
+    assert found["C11"].verdict == "fail"
+    assert "150 cells of Height" in found["C11"].why and "another unit (in)" in found["C11"].why
+
+
+def test_a_tenth_of_the_weights_in_pounds_is_seen_though_each_could_be_a_weight(tmp_path):
+    frame = cohort_frame().astype({"weight_kg": float})
+    frame.loc[::10, "weight_kg"] = (frame["weight_kg"] * 2.2046).clip(upper=199)
+    found = said(tmp_path, "C11", frame)
+    assert found.verdict == "fail" and "Weight" in found.why and "lb" in found.why
+    assert said(tmp_path, "C11", cohort_frame()).verdict == "pass"
+
+
+def test_outcomes_that_are_missing_under_one_arm_fail_and_under_all_alike_do_not(tmp_path):
+    """Half of one arm's failures blanked."""
+    frame = patients_frame(900, 360).astype({DONE: float})
+    failures = frame.index[(frame["arm"] == "hip") & (frame[DONE] == 0)]
+    found = said(tmp_path, "C09", frame.assign(**{DONE: frame[DONE].mask(frame.index.isin(failures[::2]))}))
+    assert found.verdict == "fail"
+    assert "under Hip strengthening" in found.why and "0% under" in found.why
+    alike = frame.assign(**{DONE: frame[DONE].mask(frame.index // 3 % 10 == 0)})
+    assert said(tmp_path, "C09", alike).verdict == "pass"
+    assert said(tmp_path, "C09", frame).verdict == "pass"

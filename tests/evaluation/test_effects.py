@@ -4,17 +4,17 @@ import pytest
 
 from pfps_ml.core.errors import CohortError
 from pfps_ml.core.numbers import generator
+from pfps_ml.domain import Estimand
 from pfps_ml.domain.dictionary import ACTIVE_ARMS, ARMS, REFERENCE_ARM
 from pfps_ml.evaluation.effects import (
     RARE,
-    adjusted_effects,
-    mean_effects,
-    outcome_scores,
+    arm_scores,
     pehe,
     policy_share,
     propensity_counts,
     propensity_overlap,
 )
+from pfps_ml.evaluation.estimands import Patients, adjusted_effects
 
 NAMES = [arm.name for arm in ARMS]
 TRUE_EFFECT = {"hip": 0.15, "orthotic": 0.0, "injection": 0.05}
@@ -40,15 +40,14 @@ def clinic(rows, name="clinic"):
 def judged(world, outcome=None, propensity=None):
     outcome = world["truth"] if outcome is None else outcome
     propensity = world["propensity"] if propensity is None else propensity
-    return adjusted_effects(
-        world["y"], world["arm"], outcome, propensity, world["eligible"], world["groups"]
-    ).set_index("arm")
+    about = (world["y"], world["arm"], outcome, propensity, world["eligible"], world["groups"])
+    return adjusted_effects(Patients(*about), Estimand.ALL).set_index("arm")
 
 
 def test_confounding_misleads_the_raw_difference_and_not_the_adjusted_effect():
     world = clinic(8_000)
     table = judged(world)
-    assert list(table.index) == list(ACTIVE_ARMS) and list(table.columns) == ["effect", "low", "high", "n", "naive"]
+    assert list(table.index) == list(ACTIVE_ARMS) and (table["estimand"] == "all").all()
     assert table.loc["hip", "naive"] < 0 and table.loc["hip", "low"] > 0.1
     for arm, true in TRUE_EFFECT.items():
         assert table.loc[arm, "low"] <= true <= table.loc[arm, "high"]
@@ -57,14 +56,12 @@ def test_confounding_misleads_the_raw_difference_and_not_the_adjusted_effect():
 
 def test_an_outcome_in_a_unit_of_its_own_has_its_effects_in_that_unit():
     world = clinic(2_000)
-    scores = outcome_scores(100 - 80 * world["y"], world["arm"], 100 - 80 * world["truth"], world["propensity"])
-    found = mean_effects(scores, 100 - 80 * world["y"], world["arm"], world["eligible"], world["groups"])
-    shares = judged(world)
-    found = found.set_index("arm")
+    points = {**world, "y": 100 - 80 * world["y"], "truth": 100 - 80 * world["truth"]}
+    found, shares = judged(points), judged(world)
     for name, mirrored in (("effect", "effect"), ("low", "high"), ("high", "low"), ("naive", "naive")):
         np.testing.assert_allclose(found[name], -80 * shares[mirrored])
     with pytest.raises(CohortError, match="expected an outcome for each of 2000 patients"):
-        outcome_scores(np.append(np.nan, world["y"][1:]), world["arm"], world["truth"], world["propensity"])
+        judged({**world, "y": np.append(np.nan, world["y"][1:])})
 
 
 @pytest.mark.parametrize("wrong", ["outcome", "propensity"])
@@ -105,8 +102,8 @@ def test_patients_of_one_clinic_who_are_alike_make_the_interval_wider():
 
 def test_a_patient_with_next_to_no_chance_of_an_arm_cannot_outweigh_the_others():
     world = clinic(1_000)
-    tiny = world["propensity"].clip(upper=1e-6)
-    floor = world["propensity"].clip(upper=RARE).assign(injection=RARE)
+    few = np.broadcast_to(np.arange(1_000)[:, None] < 50, (1_000, len(NAMES)))
+    tiny, floor = (world["propensity"].mask(few, chance) for chance in (1e-6, RARE))
     pd.testing.assert_frame_equal(judged(world, propensity=tiny), judged(world, propensity=floor))
 
 
@@ -183,9 +180,11 @@ def test_frames_that_do_not_fit_are_refused_and_no_value_is_echoed():
         judged(world, propensity=world["propensity"].iloc[1:])
     with pytest.raises(CohortError, match="complete rows in outcome, got 50, or NaN"):
         judged(world, outcome=world["truth"].where(world["truth"] > 0.4))
-    for broken in ({"y": world["y"] + 1}, {"y": world["y"][1:]}):
+    with pytest.raises(CohortError, match="an outcome for each of 50"):
+        judged({**world, "y": world["y"][1:]})
+    for y in (world["y"] + 1, world["y"][1:]):
         with pytest.raises(CohortError, match="outcome of 0 or 1 for each of 50"):
-            judged({**world, **broken})
+            arm_scores(y, world["arm"], world["truth"], world["propensity"])
     with pytest.raises(CohortError, match="a group for each of 50 patients, got 49"):
         judged({**world, "groups": world["groups"][1:]})
     with pytest.raises(CohortError, match="got 50 others") as told:

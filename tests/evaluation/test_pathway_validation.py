@@ -54,7 +54,8 @@ def test_each_adjusted_effect_stands_beside_what_the_bundle_predicts(found, bund
     effect = bundle.predictor.predict(patients.values.reindex(columns=list(BY_NAME))).effect["hip"].value
     assert table.loc["hip", "predicted"] == pytest.approx(effect.mean())
     assert (table["predicted_low"] < table["predicted"]).all()
-    inside = (table["low"] <= table["predicted"]) & (table["predicted"] <= table["high"])
+    inside = table["predicted"].between(table["low"], table["high"])
+    inside |= table["effect"].between(table["predicted_low"], table["predicted_high"])
     assert table["predicted_inside"].tolist() == inside.tolist()
     assert (table["off_high"] - table["off_low"] > table["high"] - table["low"]).all()
 
@@ -84,7 +85,7 @@ def test_a_trial_of_one_arm_against_usual_care_speaks_of_that_arm_only(trial):
     arms = trial.tables["arms"].set_index("pathway")["state_code"]
     assert arms["Hip strengthening"] == "arm_compared"
     assert arms["Foot orthoses"] == "arm_had_by_nobody"
-    assert trial.tables["effects"].dropna()["arm"].tolist() == ["hip"]
+    assert trial.tables["effects"].dropna(subset="effect")["arm"].tolist() == ["hip"]
     for name in ("heterogeneity", "areas"):
         assert set(trial.tables[name]["arm"]) == {"hip"}
     assert set(trial.tables["overlap"]["arm"]) == {"usual_care", "hip"}
@@ -229,6 +230,33 @@ def test_a_randomised_cohort_of_runners_is_refused(bundle, tmp_path, pfps):
     assert code == 2
     assert "--randomised" in said
     assert not out.exists()
+
+
+def test_whom_an_effect_is_about_is_asked_of_patients_only(bundle, tmp_path, pfps):
+    runners, out = written(tmp_path, cohort_frame()), tmp_path / "report"
+    code, _, said = pfps("evaluate", bundle.path, runners, "-o", out, "--estimand", "overlap")
+    assert code == 2 and "--estimand" in said and not out.exists()
+
+
+def test_an_effect_that_was_asked_for_and_is_withheld_ends_with_2_and_offers_the_overlap(bundle, tmp_path, pfps):
+    """Whoever is in pain gets hip work, and whoever is not gets none: hardly anybody had a choice."""
+    frame = patients_frame(600, 300).assign(arm=lambda own: np.where(own["worst_pain_mm"] > 50, "hip", "usual_care"))
+    frame.loc[::40, "arm"] = "usual_care"
+    path = written(tmp_path, frame)
+    code, shown, said = pfps("evaluate", bundle.path, path, "-o", tmp_path / "all", "--estimand", "all")
+    assert code == 2
+    assert "expected effects about all" in said and "--estimand overlap" in said
+    assert "withheld for all" in " ".join(shown.split())
+    code, shown, _ = pfps("evaluate", bundle.path, path, "-o", tmp_path / "none")
+    line = " ".join(shown.split())
+    assert code == 0 and "in the overlap" in line
+    effects = json.loads((tmp_path / "none" / "report.json").read_text(encoding="utf-8"))["tables"]["effects"]
+    assert {row["estimand"] for row in effects if row["arm"] == "hip"} == {"overlap"}
+
+
+def test_the_terminal_says_the_level_and_the_raw_difference_beside_the_adjusted(found):
+    line = dict(lines_of(found))["effect: Hip strengthening"]
+    assert line.count("(95%: ") == 2 and "; raw " in line and "in all to whom it is open" in line
 
 
 @pytest.mark.parametrize("successes", [0, 4])

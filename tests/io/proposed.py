@@ -3,7 +3,8 @@
 import datetime as dt
 import tomllib
 
-from pfps_ml.io.mapping_suggestions import map_text, propose
+from pfps_ml.io.mapping_dialogue import map_text
+from pfps_ml.io.mapping_suggestions import propose
 from pfps_ml.io.readers import open_source
 from pfps_ml.io.roster import NAMES, read_roster
 from tests.rosters import roster

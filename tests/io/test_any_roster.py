@@ -12,7 +12,8 @@ from hypothesis import given, settings, strategies as st
 
 from pfps_ml.core.errors import InputError
 from pfps_ml.domain.dictionary import INPUTS
-from pfps_ml.io.mapping_suggestions import map_text, propose
+from pfps_ml.io.mapping_dialogue import map_text
+from pfps_ml.io.mapping_suggestions import propose
 from pfps_ml.io.readers import open_source
 from pfps_ml.io.roster import NAMES, read_roster
 from tests.io.books import book

@@ -5,8 +5,7 @@ import datetime as dt
 import pytest
 
 from pfps_ml.core.messages import Message
-from pfps_ml.io.mapping import spec_faults
-from pfps_ml.io.mapping_suggestions import OPEN
+from pfps_ml.io.mapping import OPEN, spec_faults
 from tests.io.proposed import TODAY, column
 
 
@@ -79,6 +78,8 @@ def test_cells_that_will_be_rejected_or_not_used_are_counted(tmp_path):
     assert notes[-1].text == "3 cells are no number: their rows will be rejected."
     (note,) = column(tmp_path, "knee pain", "no", "a bit").notes
     assert note.text == "1 cell is another level than no or yes: it will not be used."
+    (note,) = column(tmp_path, "sex", "male", "female", "a bit").notes
+    assert note.text == "1 cell is another level than female or male: its row will be rejected."
 
 
 def test_levels_that_are_likely_are_proposed_and_said_to_be_only_likely(tmp_path):
@@ -106,5 +107,6 @@ def test_a_date_of_birth_tells_what_stands_first_and_the_map_names_the_day_of_th
 
 def test_dates_that_cannot_be_read_are_asked_about(tmp_path):
     assert column(tmp_path, "DOB", "14/08/1997", "spring").question
-    assert column(tmp_path, "DOB", "spring").declared == {"born": "year first", "on": TODAY}
+    found = column(tmp_path, "DOB", "spring")
+    assert found.question.code == "ask_unread" and found.declared == {"born": OPEN, "on": TODAY}
     assert column(tmp_path, "DOB").declared == {"born": "year first", "on": TODAY}

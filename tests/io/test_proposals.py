@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput
-from pfps_ml.io.mapping_suggestions import map_text
+from pfps_ml.io.mapping_dialogue import map_text
 from pfps_ml.io.roster import read_roster
 from tests.io.books import book
 from tests.io.proposed import column, proposal, read_by_proposal

@@ -6,7 +6,7 @@ import pytest
 
 from pfps_ml.core.config import SplitConfig
 from pfps_ml.core.errors import CohortError
-from pfps_ml.training.training_rows import resample_clubs, split_clubs
+from pfps_ml.training.training_rows import expect_held_out, resample_clubs, split_clubs
 
 CLUBS = pd.Series([f"club-{i % 40:02d}" for i in range(400)])
 
@@ -37,3 +37,14 @@ def test_a_bootstrap_draws_whole_clubs():
     assert pd.Series(counts).groupby(CLUBS).first().sum() == 40
     assert (counts != resample_clubs(CLUBS, 1, "c")).any()
     assert 20 < np.mean([(resample_clubs(CLUBS, s, "b") > 0).mean() for s in range(20)]) * 40 < 30
+
+
+@pytest.mark.parametrize(("clubs", "held_out"), [(5, 1), (10, 2), (14, 3), (40, 8)])
+def test_a_split_that_holds_out_one_or_two_clubs_is_refused_with_what_to_change(clubs, held_out):
+    club, config = CLUBS[CLUBS.isin(sorted(CLUBS.unique())[:clubs])], SplitConfig(folds=2)
+    split = split_clubs(club, config)
+    if held_out >= 3:
+        expect_held_out([club], split, config)
+        return
+    with pytest.raises(CohortError, match=f"got {held_out} of {clubs} .*held_out_share = 0.2.*set `held_out_share`"):
+        expect_held_out([club], split, config)

@@ -18,7 +18,7 @@ from pfps_ml.training.update_basis import onset_decomposition
 from pfps_ml.workflows.recalibrate import EXPERIMENT
 from pfps_ml.workflows.train import main
 from pfps_ml.workflows.train_on_cohort import CURVES, train_on_cohort
-from tests.cohorts import CASE, cohort_frame, cohort_of, written
+from tests.cohorts import CASE, cohort_frame, cohort_of, patients_frame, written
 from tests.workflows.drawn import outcomes, with_outcomes
 
 
@@ -152,6 +152,31 @@ def test_options_of_a_cohort_and_of_simulated_frames_are_not_mixed(subtests):
     for asked in cases:
         with subtests.test(asked=asked), pytest.raises(InputError, match="--cohort FILE"):
             main(**asked)
+
+
+def test_an_option_that_speaks_of_a_file_that_is_not_named_is_an_error(subtests):
+    cases = [
+        ("--cohort", {"patients": Path("p.csv"), "outcome": "x"}),
+        ("--cohort", {"patients": Path("p.csv"), "event": "2"}),
+        ("--cohort", {"patients": Path("p.csv"), "mapping": Path("m.toml")}),
+        ("--patients", {"cohort": Path("c.csv"), "arm": "x"}),
+        ("--patients", {"cohort": Path("c.csv"), "success": "x"}),
+        ("--patients", {"cohort": Path("c.csv"), "arm_level": ["1=hip"]}),
+        ("--patients", {"cohort": Path("c.csv"), "success_level": "2"}),
+        ("--patients", {"cohort": Path("c.csv"), "patients_map": Path("m.toml")}),
+    ]  # fmt: skip
+    for file, asked in cases:
+        with subtests.test(asked=asked), pytest.raises(InputError, match=f"expected {file} FILE"):
+            main(**asked)
+
+
+def test_patients_who_come_twice_are_known_by_their_column(bundle, tmp_path):
+    """The same rows under a row number of their own each: only --person can tell."""
+    frame = patients_frame(300, 150).drop(columns="club").assign(who=[f"P-{at // 2}" for at in range(300)])
+    path = written(tmp_path, frame, "twice.parquet")
+    with pytest.raises(PfpsError, match="C03"):
+        main(patients=path, bundle=bundle.path, out=tmp_path / "out", person="who")
+    assert not (tmp_path / "out").exists()
 
 
 @pytest.mark.slow
