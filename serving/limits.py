@@ -137,9 +137,11 @@ def limits_from(environment: Mapping[str, str] | None = None) -> ServiceLimits:
     FactError
         If a variable holds no number above 0, or one that is too large.
     """
-    found = os.environ if environment is None else environment
+    variables = os.environ if environment is None else environment
     return ServiceLimits(
-        _declared(WorkLimits, found), _declared(ConnectionLimits, found), _declared(RequestLimits, found)
+        _declared(WorkLimits, variables),
+        _declared(ConnectionLimits, variables),
+        _declared(RequestLimits, variables),
     )
 
 
