@@ -32,6 +32,8 @@ from serving.pages import pages
 from serving.requests import AssessRequest, read
 from serving.roster_routes import roster_routes, sweep_uploads
 
+_MARGIN = 5.0  # seconds to hand a roster over, and its answer
+
 
 def create_app(active: ActiveBundle, access: AccessConfig, limits: ServiceLimits | None = None) -> Starlette:
     """Return the application.
@@ -48,7 +50,8 @@ def create_app(active: ActiveBundle, access: AccessConfig, limits: ServiceLimits
         What requests and rosters may take.
     """
     most = limits or ServiceLimits()
-    queue, bodies = RosterQueue(most.work), BodyBudget(most.requests.bodies * MEGABYTE)
+    patience = max(most.requests.seconds - most.work.seconds - _MARGIN, 0.0)
+    queue, bodies = RosterQueue(most.work, patience), BodyBudget(most.requests.bodies * MEGABYTE)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:

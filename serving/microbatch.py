@@ -305,10 +305,12 @@ class RosterQueue:
     ----------
     most
         What a roster may take, and how many may wait.
+    patience
+        Seconds that a roster waits for its turn: one that began later could not end in the time of its request.
     """
 
-    def __init__(self, most: WorkLimits | None = None) -> None:
-        self.worker = RosterWorker(most)
+    def __init__(self, most: WorkLimits | None = None, patience: float | None = None) -> None:
+        self.worker, self._patience = RosterWorker(most), patience
         self._places = BoundedSemaphore(self.worker.most.waiting)
         self._thread = ThreadPoolExecutor(1, "rosters")
 
@@ -318,14 +320,24 @@ class RosterQueue:
         Raises
         ------
         TooMany
-            If too many rosters wait already.
+            If too many rosters wait already, or its turn has not come in time.
         """
         if not self._places.acquire(blocking=False):
             raise TooMany(_RETRY_AFTER)
         future = self._thread.submit(function, *arguments)
         # the place is free once the work is done or cancelled before its start, not when its sender hangs up
         future.add_done_callback(lambda _: self._places.release())
-        return await asyncio.wrap_future(future)
+        waiting = asyncio.wrap_future(future)
+        try:
+            return await asyncio.wait_for(asyncio.shield(waiting), self._patience)
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:  # its sender has hung up
+            future.cancel()
+            raise
+        if future.cancel():
+            raise TooMany(_RETRY_AFTER)
+        return await waiting  # it is in hand
 
 
 __all__ = ["MicroBatch", "RosterQueue", "RosterWorker", "temporary_files_in"]
