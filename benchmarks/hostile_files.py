@@ -25,8 +25,8 @@ def uploads(scale: float = 1.0) -> Mapping[str, Upload]:
     def n(count: int) -> int:
         return max(int(count * scale), 1)
 
-    books = {**_books(n), **_busy_books(n), **_strange_books(n)}
-    return {**books, **_parquets(n), **_strange_parquets(n), **_texts(n), **_rows(n), **_others(n)}
+    books = {**_books(n), **_busy_books(n), **_slow_books(n), **_strange_books(n)}
+    return {**books, **_parquets(n), **_strange_parquets(n), **_texts(n), **_rows(n), **_wide_rows(n), **_others(n)}
 
 
 def _books(n: Callable[[int], int]) -> dict[str, Upload]:
@@ -86,6 +86,12 @@ def _busy_books(n: Callable[[int], int]) -> dict[str, Upload]:
             b"<styleSheet><numFmts>" + wide + b"</numFmts><cellXfs>"
             + b"".join(b'<xf numFmtId="%d"/>' % (at + 164) for at in range(n(3_500))) + b"</cellXfs></styleSheet>")),
         "styles that stand 400,000 deep": _book(_good, styles=lambda: b"<q>" * n(390_000) + b"</q>" * n(390_000)),
+    }  # fmt: skip
+
+
+def _slow_books(n: Callable[[int], int]) -> dict[str, Upload]:
+    """Return workbooks of many sheets, parts, comments or digits."""
+    return {
         "250 sheets of 30 rows of 2,000 words": ("r.xlsx", lambda: book_of(b"".join(
             _row(at, *(f"knee {at} {cell}" for cell in range(n(1_999)))) for at in range(1, 31)), sheets=250)),
         "30,000 rows with a number of 4,000 digits": _book(
@@ -178,6 +184,12 @@ def _rows(n: Callable[[int], int]) -> dict[str, Upload]:
         "20,000 rows of 40 cells that are all wrong": ("r.csv", lambda: fields + b"\n" + b"".join(
             b"R-%d,x," % at + wrong + b"\n" for at in range(n(20_000)))),
         "99,999 times the same id": ("r.csv", lambda: CSV_HEAD + b"R-1,30,male,x\n" * n(99_999)),
+    }  # fmt: skip
+
+
+def _wide_rows(n: Callable[[int], int]) -> dict[str, Upload]:
+    """Return files of wide rows, long names and long cells."""
+    return {
         "2,000 columns of 2,000 rows": ("r.csv", lambda: b"runner_id,age_years,sex," + b",".join(
             b"c%d" % at for at in range(1_996)) + b"\n" + b"".join(
                 b"R-%d,30,male" % at + b"," * 1_996 + b"\n" for at in range(n(2_000)))),
