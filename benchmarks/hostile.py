@@ -68,8 +68,7 @@ class Seen:
 
 def main(arguments: list[str]) -> int:
     """Print the table; return 1 if a bar is missed."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    quick = "--quick" in arguments
+    os.environ["OMP_NUM_THREADS"], quick = "1", "--quick" in arguments
     uploaded, together, asked, peak = Seen(), Seen(), Seen(), [0.0]
     with steps("hostile", 5) as tell:
         with served(_SERVE) as (port, process), watched(process.pid, peak):
@@ -416,6 +415,13 @@ def fills() -> list[tuple[str, str, str, bool]]:
                 back += asyncio.run(timed(port, _READY))[0] == 200
                 ask()
         digests, torn = _recorded(audit)
+    return _of_the_disk((refused, unready, back), answered, digests, torn)
+
+
+def _of_the_disk(
+    counts: tuple[int, int, int], answered: list[str], digests: set[str], torn: int
+) -> list[tuple[str, str, str, bool]]:
+    refused, unready, back = counts
     seen = f"refused {refused}, not ready {unready}, ready again {back}, answered {len(answered)}"
     return [
         (
