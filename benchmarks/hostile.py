@@ -18,7 +18,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from hashlib import shake_256
+from hashlib import sha256, shake_256
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -29,12 +30,13 @@ from benchmarks.hostile_files import CSV_HEAD, uploads
 from benchmarks.serve import _SERVE, served
 from benchmarks.wire import request
 from pfps_ml.core.console import say, steps, table
-from serving.connections import ConnectionLimits
+from serving.limits import ConnectionLimits
 from serving.requests import EXAMPLES
 
 MEGABYTES, SECONDS = 1_000, 5.0
 REQUESTS, HALF_OPEN, KILLS = 10_000, 1_100, 20
-CLIENTS = 8
+_ANSWERS = 40  # after which the service is killed
+CLIENTS, ROUNDS = 8, 3
 _READY, _LIVE = request("/readyz"), request("/livez")
 _GOOD = request("/assess", EXAMPLES["runner"])
 _ROSTER = CSV_HEAD + b"a,30,male,x\n"
@@ -66,13 +68,14 @@ class Seen:
 
 def main(arguments: list[str]) -> int:
     """Print the table; return 1 if a bar is missed."""
-    os.environ["OMP_NUM_THREADS"] = "1"
-    quick = "--quick" in arguments
-    uploaded, asked, peak = Seen(), Seen(), [0.0]
-    with steps("hostile", 4) as tell:
+    os.environ["OMP_NUM_THREADS"], quick = "1", "--quick" in arguments
+    uploaded, together, asked, peak = Seen(), Seen(), Seen(), [0.0]
+    with steps("hostile", 5) as tell:
         with served(_SERVE) as (port, process), watched(process.pid, peak):
             tell("uploads")
             send_uploads(port, 0.02 if quick else 1.0, uploaded)
+            tell("large uploads at once")
+            asyncio.run(send_at_once(port, 0.02 if quick else 1.0, together))
             tell("requests")
             asyncio.run(send_requests(port, REQUESTS // 20 if quick else REQUESTS, asked))
             half = asyncio.run(half_open(port, HALF_OPEN // 10 if quick else HALF_OPEN))
@@ -83,7 +86,8 @@ def main(arguments: list[str]) -> int:
     table("Uploads", ("upload", "sent", "answer", "seconds"), uploaded.rows)
     bars = [
         ("worst memory of the service and its workers", f"{peak[0]:.0f} MB", f"{MEGABYTES:,} MB", peak[0] < MEGABYTES),
-        *_bars("uploads", uploaded), *_bars("requests", asked),
+        *_bars("uploads", uploaded),
+        *_bars(f"other routes beside {CLIENTS} large uploads at once", together), *_bars("requests", asked),
         (f"/livez beside {half[2]:,} half-open connections", f"{half[0]:.2f} s", f"{SECONDS:g} s", half[0] < SECONDS),
         ("of these, open after the deadline", str(half[1]), "0", half[1] == 0),
         ("audit lines lost across the kills", str(lost), "0", lost == 0),
@@ -91,9 +95,14 @@ def main(arguments: list[str]) -> int:
         *full,
     ]  # fmt: skip
     table("The bars", ("what", "seen", "bar", ""), [(*bar[:3], "holds" if bar[3] else "MISSED") for bar in bars])
-    say(f"Answers to uploads: {_counts(uploaded)}. To requests: {_counts(asked)}.")
-    say(f"Load average at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
+    _say_counts(uploaded, together, asked)
     return int(not all(bar[3] for bar in bars))
+
+
+def _say_counts(uploaded: Seen, together: Seen, asked: Seen) -> None:
+    say(f"Answers to uploads: {_counts(uploaded)}. To requests: {_counts(asked)}.")
+    say(f"To large uploads at once: {', '.join(row[0] for row in together.rows)}.")
+    say(f"Load average at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores.")
 
 
 def _bars(what: str, seen: Seen) -> Iterator[tuple[str, str, str, bool]]:
@@ -138,7 +147,7 @@ def send_uploads(port: int, scale: float, seen: Seen) -> None:
     """Send every upload, and ask after each whether the service is ready and scores the next roster."""
     for name, (file, made) in uploads(scale).items():
         content = made()
-        sent = form("r.csv", _ROSTER, content) if file == "map" else form(file, content)
+        sent = form("r.csv", _ROSTER, content) if file == "map" else form("r.csv" if file == "form" else file, content)
         status, code, seconds = asyncio.run(timed(port, sent))
         seen.note(name, status, code, seconds)
         seen.rows.append((name, f"{len(content):,}", f"{status} {code}", f"{seconds:.2f}"))
@@ -148,6 +157,42 @@ def send_uploads(port: int, scale: float, seen: Seen) -> None:
         seen.unanswered += [name] if not status else []
         if later > seen.slowest:
             seen.slowest, seen.slowest_of = later, f"the roster after: {name}"
+
+
+async def send_at_once(port: int, scale: float, seen: Seen) -> None:
+    """Send large uploads at once, round after round, and ask other routes meanwhile; note how these are answered."""
+    made = large_rosters(scale)
+    ended = asyncio.Event()
+
+    async def client(at: int) -> None:
+        for round_ in range(ROUNDS):
+            status, code, seconds = await timed(port, made[(at + round_) % len(made)])
+            seen.rows.append((f"{status} {code} {seconds:.1f} s",))
+            seen.unanswered += [f"upload {at}"] if not status else []
+            seen.faults += status >= 500 and not (status == 503 and code)
+
+    async def meanwhile() -> None:
+        while not ended.is_set():
+            for name, sent in (("/readyz", _READY), ("/livez", _LIVE), ("/assess", _GOOD)):
+                status, code, seconds = await timed(port, sent)
+                seen.note(name, status, code, seconds)
+                seen.unready += name == "/readyz" and status != 200
+                seen.unanswered += [name] if status != 200 else []
+            await asyncio.sleep(0.05)
+
+    beside = asyncio.create_task(meanwhile())
+    await asyncio.gather(*(client(at) for at in range(CLIENTS)))
+    ended.set()
+    await beside
+
+
+def large_rosters(scale: float) -> list[bytes]:
+    """Return requests with rosters of 19 MB: honest ones, and some that ask for more memory than there is."""
+    rows = max(int(90_000 * scale), 1)
+    honest = CSV_HEAD + b"".join(b"R-%d,30,male,%s\n" % (at, b"x" * 190) for at in range(rows))
+    hostile = uploads(scale)
+    names = ("a shared text of 900 kB in 100,000 cells", "a quote inside a cell of each of 20,000 rows")
+    return [form("r.csv", honest), *(form(hostile[name][0], hostile[name][1]()) for name in names)]
 
 
 def form(file: str, content: bytes, mapping: bytes | None = None) -> bytes:
@@ -283,17 +328,33 @@ async def half_open(port: int, number: int) -> tuple[float, int, int]:
 
 
 def kills(number: int) -> tuple[int, int]:
-    """Kill the service while it answers; return the answers without a line of the audit, and the torn lines."""
+    """Kill the service while it answers; return the answers without a line of the audit, and the torn lines.
+
+    No two bodies are the same, and a line has the SHA-256 of its body: each answer is looked for by itself.
+    """
+    bodies, answered = unique_bodies(), set[str]()
     with tempfile.TemporaryDirectory() as folder:
-        audit, answered = Path(folder) / "audit", 0
+        audit = Path(folder) / "audit"
         for _ in range(number):
             with _audited(audit) as (port, process):
-                answered += asyncio.run(_until_killed(port, process))
+                answered |= asyncio.run(_until_killed(port, process, bodies))
         with _audited(audit):
             pass  # the last torn line is mended at the start
-        lines = audit.read_bytes().splitlines(keepends=True)
-        torn = sum(not _whole(line) for line in lines)
-        return max(answered - (len(lines) - torn), 0), torn
+        digests, torn = _recorded(audit)
+        return len(answered - digests), torn
+
+
+def unique_bodies() -> Iterator[bytes]:
+    """Yield bodies of `/assess` without end, each for another runner."""
+    runner = EXAMPLES["runner"]["runner"]
+    for at in count():
+        yield json.dumps({"runner": {**runner, "runner_id": f"R-{at}"}}).encode()
+
+
+def _recorded(audit: Path) -> tuple[set[str], int]:
+    """Return the digests of the bodies that an audit has on record, and how many of its lines are torn."""
+    lines = audit.read_bytes().splitlines(keepends=True)
+    return {json.loads(line)["input"] for line in lines if _whole(line)}, sum(not _whole(line) for line in lines)
 
 
 @contextmanager
@@ -313,17 +374,17 @@ def _whole(line: bytes) -> bool:
         return False
 
 
-async def _until_killed(port: int, process: subprocess.Popen[bytes]) -> int:
-    answered = 0
+async def _until_killed(port: int, process: subprocess.Popen[bytes], bodies: Iterator[bytes]) -> set[str]:
+    answered = set[str]()
 
     async def client() -> None:
-        nonlocal answered
         while True:
-            status, _, _ = await timed(port, _GOOD)
+            body = next(bodies)
+            status, _, _ = await timed(port, request("/assess", body))
             if status != 200:
                 return
-            answered += 1
-            if answered == 40:
+            answered.add(sha256(body).hexdigest())
+            if len(answered) == _ANSWERS:
                 process.send_signal(signal.SIGKILL)
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
@@ -332,29 +393,51 @@ async def _until_killed(port: int, process: subprocess.Popen[bytes]) -> int:
 
 def fills() -> list[tuple[str, str, str, bool]]:
     """Let the file of the audit have no more room, twice, within a line; then make room."""
-    refused, unready, back, answered = 0, 0, 0, 0
+    refused, unready, back, answered = 0, 0, 0, list[str]()
+    bodies = unique_bodies()
+
+    def ask() -> tuple[int, str]:
+        body = next(bodies)
+        status, code, _ = asyncio.run(timed(port, request("/assess", body)))
+        answered.extend([sha256(body).hexdigest()] * (status == 200))
+        return status, code
+
     with tempfile.TemporaryDirectory() as folder:
         audit = Path(folder) / "audit"
         with _audited(audit) as (port, process):
             for _ in range(2):
-                answered += asyncio.run(timed(port, _GOOD))[0] == 200
+                ask()
                 _, most = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (audit.stat().st_size + 100, most))
-                status, code, _ = asyncio.run(timed(port, _GOOD))
-                refused += status == 503 and code == "record_unwritable"
+                refused += ask() == (503, "record_unwritable")
                 unready += asyncio.run(timed(port, _READY))[0] == 503
                 resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (most, most))
                 back += asyncio.run(timed(port, _READY))[0] == 200
-                answered += asyncio.run(timed(port, _GOOD))[0] == 200
-        lines = audit.read_bytes().splitlines(keepends=True)
-    torn = sum(not _whole(line) for line in lines)
-    right = (refused, unready, back, answered) == (2, 2, 2, 4)
-    seen = f"refused {refused}, not ready {unready}, ready again {back}, answered {answered}"
+                ask()
+        digests, torn = _recorded(audit)
+    return _of_the_disk((refused, unready, back), answered, digests, torn)
+
+
+def _of_the_disk(
+    counts: tuple[int, int, int], answered: list[str], digests: set[str], torn: int
+) -> list[tuple[str, str, str, bool]]:
+    refused, unready, back = counts
+    seen = f"refused {refused}, not ready {unready}, ready again {back}, answered {len(answered)}"
     return [
-        ("a disk that fills twice", seen, "refused 2, not ready 2, ready again 2, answered 4", right),
-        ("audit lines lost or torn by it", f"{answered - len(lines) + torn}, {torn}", "0, 0",
-         len(lines) == answered and not torn),
-    ]  # fmt: skip
+        (
+            "a disk that fills twice",
+            seen,
+            "refused 2, not ready 2, ready again 2, answered 4",
+            (refused, unready, back, len(answered)) == (2, 2, 2, 4),
+        ),
+        (
+            "audit lines lost or torn by it",
+            f"{len(set(answered) - digests)}, {torn}",
+            "0, 0",
+            set(answered) <= digests and not torn,
+        ),
+        ("lines of answers that were refused", str(len(digests - set(answered))), "0", digests == set(answered)),
+    ]
 
 
 if __name__ == "__main__":

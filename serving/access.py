@@ -24,13 +24,13 @@ from starlette.types import Scope
 from pfps_ml.core import FactError, Message
 from serving.audit_log import AUDIT, count_wrong_key
 from serving.errors import Forbidden, TooMany, Unauthorised
+from serving.limits import RequestLimits, limits_from
 from serving.requests import ROLES, Endpoint
 
 KEYS_VARIABLE = "PFPS_API_KEYS"
 HOSTS_VARIABLE = "PFPS_HOSTS"
 RATE_VARIABLE = "PFPS_RATE_LIMIT"
 DEFAULT_RATE = 6_000  # requests a minute and key
-MAX_SECONDS = 60.0  # from the first byte of a request to the last of its answer
 ALL_INTERFACES, LOOPBACK = "0.0.0.0", "127.0.0.1"  # noqa: S104 (only with keys)
 LOCAL = "local"  # the owner of a request where there are no keys
 DEFAULT_ROLES = frozenset({"assess", "roster"})  # of a key in a file whose line names none
@@ -277,7 +277,7 @@ class AccessConfig:
     keys: ApiKeys | None
     rates: RateLimits
     audited: bool = False
-    max_seconds: float = MAX_SECONDS
+    max_seconds: float = RequestLimits.seconds
     hosts: frozenset[str] = _LOCAL_HOSTS
     wrong_keys: WrongKeys = field(default_factory=WrongKeys)
 
@@ -324,7 +324,8 @@ def access_from(environment: Mapping[str, str] = os.environ) -> AccessConfig:
         If a variable holds something that cannot be used.
     """
     audited = bool(environment.get(AUDIT.variable))
-    return AccessConfig(keys_from(environment), rates_from(environment), audited, hosts=hosts_from(environment))
+    seconds = limits_from(environment).requests.seconds
+    return AccessConfig(keys_from(environment), rates_from(environment), audited, seconds, hosts_from(environment))
 
 
 __all__ = [
@@ -335,7 +336,6 @@ __all__ = [
     "KEYS_VARIABLE",
     "LOCAL",
     "LOOPBACK",
-    "MAX_SECONDS",
     "RATE_VARIABLE",
     "WRONG_KEY_SECONDS",
     "AccessConfig",

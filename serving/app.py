@@ -4,6 +4,7 @@ The ASGI application: every route of the HTTP API behind the guard, and nothing 
 """
 
 import gc
+import math
 import signal
 import socket
 from collections.abc import AsyncGenerator
@@ -24,14 +25,17 @@ from serving.access import AccessConfig, access_from
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import AUDIT, LOG, PROMOTIONS, show_log
 from serving.errors import Unauthorised, status_reply
+from serving.limits import ConnectionLimits, ServiceLimits, limits_from
 from serving.microbatch import MicroBatch, RosterQueue
-from serving.middleware import Guard, note_answer
+from serving.middleware import MEGABYTE, BodyBudget, Guard, note_answer
 from serving.pages import pages
 from serving.requests import AssessRequest, read
 from serving.roster_routes import roster_routes, sweep_uploads
 
+_MARGIN = 5.0  # seconds to hand a roster over, and its answer
 
-def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
+
+def create_app(active: ActiveBundle, access: AccessConfig, limits: ServiceLimits | None = None) -> Starlette:
     """Return the application.
 
     While a server runs its lifespan, the released bundle is in service, and SIGHUP takes over the next one.
@@ -42,8 +46,12 @@ def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
         The bundle in service.
     access
         Who may ask, and how often.
+    limits
+        What requests and rosters may take.
     """
-    queue = RosterQueue()
+    most = limits or ServiceLimits()
+    patience = max(most.requests.seconds - most.work.seconds - _MARGIN, 0.0)
+    queue, bodies = RosterQueue(most.work, patience), BodyBudget(most.requests.bodies * MEGABYTE)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncGenerator[None]:
@@ -55,7 +63,7 @@ def create_app(active: ActiveBundle, access: AccessConfig) -> Starlette:
 
     return Starlette(
         routes=[*_own_routes(active), *roster_routes(active, queue), *pages(active)],
-        middleware=[Middleware(Guard, active=active, access=access)],
+        middleware=[Middleware(Guard, active=active, access=access, bodies=bodies)],
         lifespan=lifespan,
     )
 
@@ -166,25 +174,28 @@ def listen(host: str, port: int) -> socket.socket:
 def _run(listener: socket.socket, access: AccessConfig) -> None:
     gc.disable()  # the start makes many objects and drops few: a collector that walks them takes a tenth of the time
     show_log()
-    app = create_app(ActiveBundle(), access)
+    limits = limits_from()
+    app = create_app(ActiveBundle(), access, limits)
     gc.enable()
     LOG.info("listening on http://%s:%d", *listener.getsockname()[:2])
-    run_app(app, listener)
+    run_app(app, listener, limits.connections)
 
 
-def run_app(app: ASGIApp, listener: socket.socket) -> None:
+def run_app(app: ASGIApp, listener: socket.socket, limits: ConnectionLimits | None = None) -> None:
     """Answer requests with an application until SIGTERM or SIGINT."""
     import uvicorn
 
-    from serving.connections import Protocol
+    from serving.connections import protocol_of
+
+    most = limits or ConnectionLimits()
 
     # uvicorn shuts down in good order, then sends itself the signal again: by then nothing is left to do
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: None)
     config = uvicorn.Config(
         app,
-        http=Protocol,
-        timeout_keep_alive=int(Protocol.limits.idle),
+        http=protocol_of(most),
+        timeout_keep_alive=math.ceil(most.idle),
         proxy_headers=False,  # the peer is who is connected, whatever a header says
         backlog=BACKLOG,
         log_config=None,

@@ -7,7 +7,6 @@ connection that has sent no whole headers, so the deadlines are here.
 import asyncio
 import math
 import sys
-from dataclasses import dataclass
 
 import h11
 from starlette.responses import Response
@@ -15,35 +14,11 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from serving.audit_log import count_answer
 from serving.errors import TooMany, error_reply, status_reply
+from serving.limits import ConnectionLimits
 from serving.middleware import HEADERS
 from serving.requests import UNKNOWN_PATH
 
 _CLOSING = [(name.encode(), value.encode()) for name, value in {**HEADERS, "connection": "close"}.items()]
-
-
-@dataclass(frozen=True)
-class ConnectionLimits:
-    """How many connections there are at once, and the seconds after which one is closed.
-
-    Attributes
-    ----------
-    connections
-        At once. For one more, the oldest that has sent no whole request is closed.
-    headers
-        Seconds from the start of a connection, or the end of an answer, to the end of the next headers.
-    body
-        Seconds from the headers to the end of the body.
-    idle
-        Seconds from an answer to the first byte of the next request.
-    reading
-        Seconds that a client may leave an answer unread.
-    """
-
-    connections: int = 512
-    headers: float = 10.0
-    body: float = 30.0
-    idle: float = 5.0
-    reading: float = 30.0
 
 
 class Protocol(H11Protocol):
@@ -139,4 +114,9 @@ class Protocol(H11Protocol):
             self._unread = self.loop.call_later(self.limits.idle, self.transport.abort)
 
 
-__all__ = ["ConnectionLimits", "Protocol"]
+def protocol_of(limits: ConnectionLimits) -> type[Protocol]:
+    """Return the protocol with some limits, for a server of uvicorn's."""
+    return type("LimitedProtocol", (Protocol,), {"limits": limits})
+
+
+__all__ = ["Protocol", "protocol_of"]

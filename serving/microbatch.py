@@ -17,7 +17,6 @@ import traceback
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -34,12 +33,12 @@ from pfps_ml.model.assess import assess
 from serving.active_bundle import ActiveBundle
 from serving.audit_log import LOG
 from serving.errors import TooMany, WorkerEnded
+from serving.limits import FILES, WorkLimits
 from serving.requests import coded
 
 Result = TypeVar("Result")
 Pending = tuple[BaseModel, "asyncio.Future[Assessment]"]
 
-MAX_WAITING = 16  # rosters in hand or waiting: every one of them holds its body in memory
 _RETRY_AFTER = 2  # seconds
 
 
@@ -105,37 +104,12 @@ def _resolve(future: "asyncio.Future[Assessment]", result: Assessment | Exceptio
 
 MEGABYTE = 1 << 20
 _LOOK = 0.01  # seconds between two looks at a worker's memory
+_READY = 120.0  # seconds in which a process starts, however busy the machine is; the next one starts before its turn
 _HEADROOM = 3  # of memory that a worker may name without using it: libraries reserve more than they touch
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _START = get_context("forkserver")
 _PRELOADED = ["serving.roster_routes", "pfps_ml.io.xlsx_tables", "openpyxl", "pyarrow.csv", "pyarrow.parquet",
               "__main__"]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class WorkLimits:
-    """What one roster may take.
-
-    Attributes
-    ----------
-    seconds
-        Of work, from its start to its answer.
-    megabytes
-        Of memory that a worker uses beyond what it begins with.
-    output
-        Megabytes of the file that is written.
-    rows
-        Rows of a file.
-    elements, unpacked
-        Of a workbook, as in `pfps_ml.io.cells.Limits`: so many are read within some seconds.
-    """
-
-    seconds: float = 30.0
-    megabytes: int = 450
-    output: int = 128
-    rows: int = 100_000
-    elements: int = 3_000_000
-    unpacked: int = 600_000_000
 
 
 class RosterWorker:
@@ -145,10 +119,12 @@ class RosterWorker:
     ----------
     most
         What a roster may take.
+    clock
+        Returns the seconds by which the time of the work is measured.
     """
 
-    def __init__(self, most: WorkLimits | None = None) -> None:
-        self.most = most or WorkLimits()
+    def __init__(self, most: WorkLimits | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.most, self._clock = most or WorkLimits(), clock
         self._next: Any = None
         self._lock = Lock()
         self._starter = ThreadPoolExecutor(1, "next-worker")
@@ -188,14 +164,14 @@ class RosterWorker:
     def _prepare(self) -> None:
         with self._lock:
             if self._next is None or not self._next.alive:
-                self._next = _Worker(self.most)
+                self._next = _Worker(self.most, self._clock)
 
 
 class _Worker:
     """One process, for one roster."""
 
-    def __init__(self, most: WorkLimits) -> None:
-        self._most = most
+    def __init__(self, most: WorkLimits, clock: Callable[[], float]) -> None:
+        self._most, self._clock = most, clock
         _START.set_forkserver_preload(_PRELOADED)
         self._pipe, far = _START.Pipe()
         self._process = _START.Process(target=_work, args=(far, most), name="pfps-roster", daemon=True)
@@ -210,11 +186,12 @@ class _Worker:
     def answer(self, function: Callable[..., Any], arguments: tuple[Any, ...]) -> Any:
         """Hand the work over, watch it, and return its result."""
         try:
-            self._wait(time.monotonic() + self._most.seconds)  # it is ready: its libraries are loaded
+            if not self._pipe.poll(_READY):  # its libraries are loaded
+                raise WorkerEnded(Message("roster_worker_ended"))
             self._base = int(self._pipe.recv())
             with suppress(BrokenPipeError):  # it has ended: the answer says why
                 self._pipe.send((function, arguments))
-            self._wait(time.monotonic() + self._most.seconds)
+            self._wait(self._clock() + self._most.seconds)
             kind, content = self._pipe.recv()
         except (EOFError, ConnectionResetError):
             self._process.join(1)
@@ -229,9 +206,9 @@ class _Worker:
     def _wait(self, until: float) -> None:
         ceiling = self._most.megabytes * MEGABYTE
         while not self._pipe.poll(_LOOK):
-            if time.monotonic() > until:
+            if self._clock() > until:
                 raise TooLarge(Message("roster_takes_too_long", {"seconds": self._most.seconds}))
-            if self._base and _memory_of(self._process.pid) - self._base > ceiling:
+            if _memory_of(self._process.pid) - self._base > ceiling:
                 raise _takes_too_much(self._most)
 
     def _ended(self) -> PfpsError:
@@ -274,7 +251,7 @@ def _work(pipe: Connection, most: WorkLimits) -> None:
     except EOFError:  # the service has stopped
         return
     try:
-        with limited(rows=most.rows, elements=most.elements, unpacked=most.unpacked):
+        with limited(rows=most.rows, **FILES):
             result = "result", function(*arguments)
     except MemoryError:
         result = "error", _takes_too_much(most)
@@ -308,10 +285,12 @@ def _confine(most: WorkLimits) -> None:
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     memory = pages * _PAGE + _HEADROOM * most.megabytes * MEGABYTE
     seconds = int(most.seconds) + 1
-    for limit, value in ((resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, seconds),
-                         (resource.RLIMIT_FSIZE, most.output * MEGABYTE), (resource.RLIMIT_CORE, 0)):  # fmt: skip
+    output = most.output * MEGABYTE
+    for limit, soft, hard in ((resource.RLIMIT_AS, memory, memory), (resource.RLIMIT_FSIZE, output, output),
+                              (resource.RLIMIT_CPU, seconds, seconds + 1),  # the first says why
+                              (resource.RLIMIT_CORE, 0, 0)):  # fmt: skip
         with suppress(ValueError, OSError):  # the machine allows less
-            resource.setrlimit(limit, (value, value))
+            resource.setrlimit(limit, (soft, hard))
 
 
 def temporary_files_in(folder: Path) -> None:
@@ -324,15 +303,15 @@ class RosterQueue:
 
     Parameters
     ----------
-    max_waiting
-        Rosters in hand or waiting.
-    worker
-        Does what is too much for this process.
+    most
+        What a roster may take, and how many may wait.
+    patience
+        Seconds that a roster waits for its turn: one that began later could not end in the time of its request.
     """
 
-    def __init__(self, max_waiting: int = MAX_WAITING, worker: RosterWorker | None = None) -> None:
-        self.worker = worker or RosterWorker()
-        self._places = BoundedSemaphore(max_waiting)
+    def __init__(self, most: WorkLimits | None = None, patience: float | None = None) -> None:
+        self.worker, self._patience = RosterWorker(most), patience
+        self._places = BoundedSemaphore(self.worker.most.waiting)
         self._thread = ThreadPoolExecutor(1, "rosters")
 
     async def run(self, function: Callable[..., Result], *arguments: object) -> Result:
@@ -341,14 +320,24 @@ class RosterQueue:
         Raises
         ------
         TooMany
-            If too many rosters wait already.
+            If too many rosters wait already, or its turn has not come in time.
         """
         if not self._places.acquire(blocking=False):
             raise TooMany(_RETRY_AFTER)
         future = self._thread.submit(function, *arguments)
         # the place is free once the work is done or cancelled before its start, not when its sender hangs up
         future.add_done_callback(lambda _: self._places.release())
-        return await asyncio.wrap_future(future)
+        waiting = asyncio.wrap_future(future)
+        try:
+            return await asyncio.wait_for(asyncio.shield(waiting), self._patience)
+        except TimeoutError:
+            pass
+        except asyncio.CancelledError:  # its sender has hung up
+            future.cancel()
+            raise
+        if future.cancel():
+            raise TooMany(_RETRY_AFTER)
+        return await waiting  # it is in hand
 
 
-__all__ = ["MAX_WAITING", "MicroBatch", "RosterQueue", "RosterWorker", "WorkLimits", "temporary_files_in"]
+__all__ = ["MicroBatch", "RosterQueue", "RosterWorker", "temporary_files_in"]

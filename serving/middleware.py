@@ -27,9 +27,11 @@ from serving.errors import (
     error_reply,
     status_reply,
 )
+from serving.limits import RequestLimits
 from serving.requests import UNKNOWN_PATH, Endpoint, endpoint_of
 
 BUNDLE_HEADER = "x-pfps-bundle"
+MEGABYTE = 1_000_000
 _RETRY_AFTER = 5  # seconds: by then large uploads have ended
 _SHORT = 100  # persons in a line of the audit trail that is written in the event loop: some 0.5 ms
 _CHARSETS = frozenset({b"utf-8", b"utf8", b"us-ascii"})
@@ -157,13 +159,13 @@ class BodyBudget:
     Parameters
     ----------
     most
-        Bytes of all bodies together: six of the largest uploads.
+        Bytes of all bodies together: by default six of the largest uploads.
     free
         Bytes of each body that are not counted.
     """
 
-    def __init__(self, most: int = 128_000_000, free: int = 64_000) -> None:
-        self._most, self._free, self._counted = most, free, 0
+    def __init__(self, most: int = RequestLimits.bodies * MEGABYTE, free: int = 64_000) -> None:
+        self.most, self._free, self._counted = most, free, 0
 
     def count(self, context: RequestContext, length: int) -> None:
         """Count a body that has this length so far.
@@ -174,7 +176,7 @@ class BodyBudget:
             If the bodies of all requests together are too large.
         """
         more = max(length - self._free, 0) - context.counted
-        if more > 0 and self._counted + more > self._most:
+        if more > 0 and self._counted + more > self.most:
             raise TooMany(_RETRY_AFTER)
         self._counted += max(more, 0)
         context.counted += max(more, 0)

@@ -8,19 +8,25 @@ BentoML's routes are never reached. What BentoML puts around it is set by its do
 - its timer is longer than the guard's, which therefore answers first. BentoML keeps about a kilobyte of every request
   until that time is over; `pfps serve` has no such timer.
 
-What is no HTTP at all reaches no application: BentoML's server refuses it in its own words, `pfps serve` in ours.
+Connections have the limits and the deadlines of `pfps serve`: BentoML starts uvicorn with its default protocol, and a
+process that has loaded this module has ours for a default.
 """
 
 import bentoml
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.config import HTTP_PROTOCOLS
 
 from serving.access import access_from
 from serving.active_bundle import ActiveBundle
 from serving.app import create_app, start
 from serving.audit_log import show_log
+from serving.connections import protocol_of
+from serving.limits import limits_from
 
-ACTIVE, ACCESS = ActiveBundle(), access_from()
-APP = create_app(ACTIVE, ACCESS)
+ACTIVE, ACCESS, LIMITS = ActiveBundle(), access_from(), limits_from()
+APP = create_app(ACTIVE, ACCESS, LIMITS)
+# BentoML has no setting for the protocol of its server, which is uvicorn: what uvicorn takes by default is ours then
+HTTP_PROTOCOLS["auto"] = protocol_of(LIMITS.connections)  # type: ignore[assignment]
 
 
 class Application:

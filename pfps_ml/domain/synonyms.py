@@ -76,6 +76,7 @@ def missing_codes() -> tuple[str, ...]:
     return tuple(facts()["missing"]["codes"])
 
 
+@cache
 def units_of(field: Field) -> dict[str, Unit]:
     """Return the units that a field may come in, by their plain names."""
     known = {plain(name): Unit(factor) for name, factor in facts()["units"].get(field.unit, {}).items()}

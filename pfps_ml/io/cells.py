@@ -38,12 +38,20 @@ class Limits:
         Bytes of one row of CSV: an unclosed quote would otherwise take the rest of the file into memory.
     rows
         Rows of any file; None is no limit. A service sets one, and the command line reads rosters of any length.
+    lines
+        Lines of a CSV file: those of cells with several lines and blank ones count, too. None is no limit.
+    faults
+        Cells of a piece that cannot be read. None is no limit.
     grid
         Cells of a piece that is in memory, filled or blank: its rows times its columns.
     characters
         Bytes of text of a piece of Parquet that is in memory; a text that is stored once counts in every row.
     footer
         Bytes in which a Parquet file describes its columns and row groups.
+    groups, chunks
+        Row groups of a Parquet file, and row groups times columns: each is described by itself.
+    mapping
+        Bytes of a map of columns.
     book, entries, sheets
         Of a workbook: bytes on the disk, parts of its archive, and sheets.
     sheet, strings, part
@@ -51,9 +59,21 @@ class Limits:
     unpacked
         Bytes that are unpacked of one workbook in all; a sheet that is read twice counts twice.
     cells
-        Filled cells of a sheet: 40,000 runners with every field. A workbook has no more shared texts.
+        Filled cells of a sheet: 40,000 runners with every field.
+    texts
+        Texts that the cells of a workbook share.
+    tags
+        Tags of XML in a sheet, or in the shared texts, those of blank cells and rows, too: counted before any is read.
     elements
-        Elements of XML in a sheet, or in the shared texts.
+        Elements of XML in a sheet, or in the shared texts, without blank cells and rows.
+    idle
+        Elements beyond four for each filled cell or shared text, attributes too: what is read and is no cell.
+    markup
+        Bytes of XML beyond 200 for each filled cell or shared text and beyond its text.
+    glimpsed
+        Filled cells of all sheets of a workbook together that are looked at to find the one with the roster.
+    formats
+        Formats of numbers that a workbook declares.
     described
         Elements of XML in any other part of a workbook.
     depth
@@ -66,9 +86,14 @@ class Limits:
     cell: int = 1 << 20
     row: int = 1 << 24
     rows: int | None = None
+    lines: int | None = None
+    faults: int | None = None
     grid: int = 1 << 23
     characters: int = 1 << 28
     footer: int = 1 << 25
+    groups: int = 20_000
+    chunks: int = 1_000_000
+    mapping: int = 1_000_000
     book: int = 64_000_000
     entries: int = 10_000
     sheets: int = 255
@@ -77,7 +102,13 @@ class Limits:
     part: int = 8_000_000
     unpacked: int = 1_200_000_000
     cells: int = 1_500_000
+    texts: int = 1_500_000
+    tags: int = 60_000_000
     elements: int = 6_000_000
+    idle: int = 1_500_000
+    markup: int = 128_000_000
+    glimpsed: int = 300_000
+    formats: int = 4_000
     described: int = 400_000
     depth: int = 64
     log: int = 1 << 26
@@ -138,6 +169,19 @@ def check_grid(rows: int, columns: int) -> None:
     """
     if rows * columns > limits().grid:
         raise TooLarge(Message("table_too_large", {"most": limits().grid, "rows": rows, "columns": columns}))
+
+
+def check_faults(faults: int) -> None:
+    """Refuse a piece of which more cells cannot be read than are worth naming one by one.
+
+    Raises
+    ------
+    TooLarge
+        If there are.
+    """
+    most = limits().faults
+    if most is not None and faults > most:
+        raise TooLarge(Message("too_many_unread_cells", {"most": most}))
 
 
 @dataclass(frozen=True)
@@ -276,6 +320,6 @@ def _bytes(column: Any) -> bytes:
 
 
 __all__ = [
-    "Dialect", "Limits", "check_columns", "check_grid", "check_rows", "csv_header", "csv_lines", "guarded", "limited",
-    "limits", "texts", "unguard", "unguarded",
+    "Dialect", "Limits", "check_columns", "check_faults", "check_grid", "check_rows", "csv_header",
+    "csv_lines", "guarded", "limited", "limits", "texts", "unguard", "unguarded",
 ]  # fmt: skip

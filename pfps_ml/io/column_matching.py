@@ -91,7 +91,7 @@ def _words(name: str) -> tuple[str, ...]:
 def surely_named(name: str) -> Named | None:
     """Return what a column's name means if every word of it is known."""
     words = _words(name)
-    if not words:
+    if not any(map(str.isalpha, "".join(words))):  # a number: most cells that are looked at
         return None
     dated = words[:-3] if len(words) > 3 and {*words[-3:]} <= _DATE_PARTS else words
     if dated in _born() or (frozenset({"born"}), True) in senses(dated):

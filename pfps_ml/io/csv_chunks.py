@@ -102,7 +102,7 @@ def decode(data: bytes, known: frozenset[str]) -> str:
 
 def _script(file: BinaryIO, size: int) -> Script:
     digest, decoder = hashlib.sha256(), codecs.getincrementaldecoder("utf-8")()
-    utf8, windows, lines = True, True, 1
+    utf8, windows, lines, breaks, unbroken = True, True, 1, 0, 0
     start = file.read(4)
     _refuse_binary(start)
     block = start + file.read(size)
@@ -112,6 +112,11 @@ def _script(file: BinaryIO, size: int) -> Script:
             lines += block[: block.index(b"\x00")].count(b"\n")
             raise InputError(Message("csv_with_nul_byte", {"line": lines}))
         lines += block.count(b"\n")
+        breaks += _breaks(block)
+        unbroken = (
+            len(block) - 1 - end if (end := max(map(block.rfind, (b"\n", b"\r")))) >= 0 else unbroken + len(block)
+        )
+        _check_lines(breaks, unbroken, lines)
         utf8 = utf8 and _decodes(decoder, block)
         windows = windows and (block.isascii() or len(block.translate(None, _NOT_IN_WINDOWS)) == len(block))
         block = file.read(size)
@@ -119,6 +124,15 @@ def _script(file: BinaryIO, size: int) -> Script:
     if utf8 and _decodes(decoder, b"", final=True):
         return Script("utf-8", marked, 3 * marked, digest.hexdigest())
     return Script("cp1252" if windows else "latin-1", True, 0, digest.hexdigest())
+
+
+def _check_lines(breaks: int, unbroken: int, line: int) -> None:
+    """Refuse more lines than rows can have, and a line that is longer than a row may be."""
+    most = limits()
+    if most.lines is not None and breaks > most.lines:
+        raise TooLarge(Message("csv_too_many_lines", {"most": most.lines}))
+    if unbroken > most.row:
+        raise TooLarge(Message("csv_row_too_long", {"megabytes": most.row >> 20, "line": line}))
 
 
 _OTHER_ENCODINGS = ("mac_roman", "cp850")  # of old spreadsheets, whose letters with accents are other bytes

@@ -57,9 +57,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message
+from pfps_ml.core import Fault, Floats, InputError, InvalidInput, Message, TooLarge
 from pfps_ml.domain import INPUTS, Field, side_rule
 from pfps_ml.domain.synonyms import month_of, plain, read_number
+from pfps_ml.io.cells import limits
 
 _FIELDS = {field.name: field for field in INPUTS}
 KEYS = ("from", "missing", "levels", "factor", "decimal", "lever_arm_m", "per_kg", "born", "on", "value",
@@ -291,6 +292,8 @@ def load_mapping(path: Path | Mapping | None, sheet: str | None = None, newest: 
 
 def _read(path: Path) -> Mapping:
     try:
+        if path.stat().st_size > limits().mapping:
+            raise TooLarge(Message("map_too_large", {"bytes": limits().mapping}))
         return _declared(tomllib.loads(path.read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise InputError(Message("map_unreadable", {"path": str(path), "reason": error.strerror})) from error

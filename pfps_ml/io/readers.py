@@ -61,6 +61,13 @@ def look(path: Path, whole: bool) -> tuple[tuple[str, ...], int, str]:
         return names, rows, hashlib.file_digest(content, "sha256").hexdigest()
 
 
+def _check_groups(metadata: Any) -> None:
+    """Refuse more row groups than are looked at one by one in a moment."""
+    most = limits()
+    if metadata.num_row_groups > most.groups or metadata.num_row_groups * metadata.num_columns > most.chunks:
+        raise TooLarge(Message("parquet_too_many_groups", {"groups": most.groups, "chunks": most.chunks}))
+
+
 def _footer(path: Path) -> int:
     """Return how many bytes a file says of itself, which stands before the mark at its end; 0 if that is no file."""
     if not path.is_file():
@@ -126,6 +133,7 @@ def _kept_open(path: Path, _digest: str) -> Any:
 def _opened(path: Path) -> Any:
     """Return an open file that reads texts as it stores them, once for many rows; `_plain` puts them into every row."""
     file = pq.ParquetFile(path, buffer_size=_BUFFER)
+    _check_groups(file.metadata)
     flat = {one.name for one in file.schema_arrow if _is_text(one.type) and "." not in one.name}
     texts = sorted(flat - _stored_as_differences(file))
     if not texts:
@@ -225,6 +233,7 @@ def _undamaged() -> Iterator[None]:
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_SCANNED = 1 << 20  # bytes of CSV that are looked at together for its script and the length of its lines
 _COUNTED = 1 << 20  # bytes of CSV whose rows are counted at once
 _HEAD = 1 << 23  # bytes; of a header that is longer, only the faults matter
 _CELLS = 1 << 22  # of a piece of Parquet
@@ -496,7 +505,7 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def _open_csv(path: Path, known: frozenset[str]) -> Source:
-    script = scan(path, Size.characters)
+    script = scan(path, _SCANNED)
     with path.open("rb") as file:
         file.seek(script.start)
         data = file.read(_HEAD)

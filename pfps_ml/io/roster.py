@@ -31,7 +31,7 @@ from pfps_ml.domain import (
     set_aside_contradictions,
 )
 from pfps_ml.domain.synonyms import is_summary, level_of, read_number
-from pfps_ml.io.cells import texts
+from pfps_ml.io.cells import check_faults, texts
 from pfps_ml.io.column_matching import check_header, second_header
 from pfps_ml.io.csv_chunks import SHAPE_CODES, shape_fault
 from pfps_ml.io.duplicates import Shared, find_shared, plain_ids, with_newest
@@ -136,10 +136,10 @@ def check_spelt(cells: pd.Series, field: Field, decimal_comma: bool) -> Checked:
     """
     checked = _check(cells, field, decimal_comma)
     unread = [fault.row for fault in checked.faults if fault.row is not None and fault.code in _UNREAD]
-    respelt, unclear = dict[int, str](), set[int]()
+    respelt, unclear, written = dict[int, str](), set[int](), cells.tolist()
     for row in unread:
         try:
-            meaning = _meaning(str(cells.iloc[row]), field, decimal_comma)
+            meaning = _meaning(str(written[row]), field, decimal_comma)
         except ValueError:
             unclear.add(row)
         else:
@@ -282,6 +282,7 @@ def _values(sheet: Sheet, layout: ColumnLayout) -> tuple[dict[str, Floats], list
         if field.name in layout.places:
             numbers, wrong = _judge_sides(sheet, field, layout)
             faults += wrong
+            check_faults(len(faults))
         else:
             numbers = np.full(sheet.table.num_rows, _constant(field, layout))
         if field.kind != "text":

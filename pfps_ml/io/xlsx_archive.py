@@ -14,7 +14,7 @@ import re
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -27,6 +27,10 @@ from pfps_ml.io.column_matching import HEAD_ROWS
 UNCALCULATED = object()  # a formula without a value
 _BLOCK = 1 << 18
 _LONGEST_CHARACTER = 4  # bytes
+_MARKUP = 200  # bytes of XML for a cell
+_ELEMENTS = 8  # of a filled cell: it and what stands in it, with their attributes
+_ROW_DIGITS = 9  # of the number of a row: more than any spreadsheet has
+_DIGITS = 400  # characters of a number
 _HEADER_ROWS = HEAD_ROWS + 1  # that may stand above the runners; the table itself is counted once it is known
 _PLACE = re.compile(r"\$?([A-Z]{1,3})\$?([0-9]{1,7})")
 # cells with a border and nothing in them, and rows of them: spreadsheets write a million of each
@@ -101,7 +105,9 @@ def _parsed(file: IO[bytes], reader: "_Reader") -> Iterator[None]:
         if unended > _LONGEST_CHARACTER * limits().cell:
             raise _cell_too_long()
         end = end or len(block)
-        parser.Parse(_BLANK_ROWS.sub(b"", _BLANK_CELLS.sub(b"", block[:end])))
+        markup = _BLANK_ROWS.sub(b"", _BLANK_CELLS.sub(b"", block[:end]))
+        reader.read(len(markup))
+        parser.Parse(markup)
         rest = block[end:]
         yield
     parser.Parse(rest, True)
@@ -134,13 +140,24 @@ class _Reader:
         self.texts, self.written = list[str](), list[str]()
         self.limits, self.characters, self.depth = limits(), 0, 0
         self.elements, self.filled, self.filled_rows = 0, 0, 0
+        self.markup, self.stored, self.unpacked = 0, 0, 0
+        self.columns, self.idle = set[int](), 0
+
+    def read(self, markup: int) -> None:
+        """Count bytes that are about to be read, and refuse what is mostly no cell."""
+        self.markup += markup
+        if self.markup > self.limits.markup + _MARKUP * self.filled + _LONGEST_CHARACTER * self.stored:
+            raise TooLarge(Message("workbook_mostly_markup"))
 
     def start(self, tag: str, attributes: dict[str, str]) -> None:
         tag = tag.rpartition(":")[2]
         self.depth += 1
         self.elements += 1
+        self.idle += 1 + len(attributes)
         if self.depth > self.limits.depth or self.elements > self.limits.elements:
             raise TooLarge(Message("workbook_too_many_elements", {"most": self.limits.elements}))
+        if self.idle > self.limits.idle:
+            raise TooLarge(Message("workbook_mostly_markup"))
         if tag == "c":
             place = place_of(attributes.get("r", ""))
             self.column = place[0] if place else self.column + 1
@@ -148,7 +165,7 @@ class _Reader:
             self.written.clear()
         elif tag == "row":
             number = attributes.get("r", "")
-            self.number = int(number) if number.isdigit() else self.number + 1
+            self.number = int(number) if number.isdigit() and len(number) <= _ROW_DIGITS else self.number + 1
             self.column, self.cells = -1, {}
         elif tag == "f":
             self.formula = True
@@ -161,10 +178,19 @@ class _Reader:
             self.characters = 0
         self.texts.clear()
 
+    def deeper(self, *_tag: object) -> None:
+        self.depth += 1
+        if self.depth > self.limits.depth:
+            raise TooLarge(Message("workbook_too_many_elements", {"most": self.limits.elements}))
+
+    def higher(self, *_tag: object) -> None:
+        self.depth -= 1
+
     def text(self, characters: str) -> None:
         self.characters += len(characters)
         if self.characters > self.limits.cell:
             raise _cell_too_long()
+        self.stored += len(characters)
         self.texts.append(characters)
 
     def end(self, tag: str) -> None:
@@ -178,6 +204,8 @@ class _Reader:
                 self.cells[self.column] = value
         elif tag == "row" and self.cells:
             self.end_row()
+        elif tag == "sheetData":
+            self.idle = max(self.idle, 0)  # what stands below the cells is not paid for by them
         elif tag == "si":
             self.count(1)
             self.strings.append(_unescaped("".join(self.written)))
@@ -186,7 +214,8 @@ class _Reader:
         self.texts.clear()
 
     def end_row(self) -> None:
-        check_columns(len(self.cells))
+        self.columns.update(self.cells)
+        check_columns(len(self.columns))
         self.count(len(self.cells))
         self.filled_rows += any(cell != "" for cell in self.cells.values())
         check_rows(self.filled_rows - _HEADER_ROWS)
@@ -194,6 +223,7 @@ class _Reader:
 
     def count(self, cells: int) -> None:
         self.filled += cells
+        self.idle -= _ELEMENTS * cells
         if self.filled > self.limits.cells:
             raise TooLarge(Message("sheet_too_large", {"most": self.limits.cells}))
 
@@ -201,15 +231,29 @@ class _Reader:
         """Return the value of the cell that ends here; None if it is blank."""
         written = "".join(self.written)
         if not written:
-            return UNCALCULATED if self.formula and self.kind == "n" else None
+            return self.calculated() if self.formula and self.kind == "n" else None
         if self.kind == "s":
             at = int(written)
-            return self.shared[at] if 0 <= at < len(self.shared) else "#REF!"
+            return self.repeated(self.shared[at]) if 0 <= at < len(self.shared) else "#REF!"
         if self.kind == "b":
             return written.strip() not in ("0", "false")
         return self.number_of(written) if self.kind == "n" else _unescaped(written)
 
+    def calculated(self) -> object:
+        """Return that a formula has no value; a cell without one is not counted as filled."""
+        self.idle += _ELEMENTS
+        return UNCALCULATED
+
+    def repeated(self, text: str) -> str:
+        """Return a shared text; a text that is stored once counts in every cell."""
+        self.unpacked += len(text)
+        if self.unpacked > self.limits.characters:
+            raise TooLarge(Message("texts_too_large", {"megabytes": self.limits.characters >> 20}))
+        return text
+
     def number_of(self, written: str) -> object:
+        if len(written) > _DIGITS:
+            raise ValueError("no number is written like this")
         number = float(written)
         if self.style in self.styles.dates:
             return self.styles.date_of(number)
@@ -243,6 +287,7 @@ def _unescaped(text: str) -> str:
 
 _ENTRY = b"PK\x01\x02"  # before each entry of an archive's list
 _PACKED = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # no others in a workbook, and they are unpacked piece by piece
+_FORMAT = 255  # characters of a number's format, which is all that a spreadsheet takes
 _OLD = b"\xd0\xcf\x11\xe0"  # of .xls, and of a workbook with a password
 _DAMAGED = (zipfile.BadZipFile, expat.ExpatError, SyntaxError, ValueError, LookupError, OverflowError, EOFError,
             NotImplementedError, RuntimeError, UnicodeError, zipfile.zlib.error)  # type: ignore[attr-defined]  # fmt: skip
@@ -254,6 +299,7 @@ class _Archive:
 
     zip: zipfile.ZipFile
     unpacked: int = 0
+    counted: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -335,10 +381,15 @@ def _styles(archive: "_Archive", part: str, old_dates: bool) -> Styles:
     tree = _tree(archive, part)
     codes = {str(number): code for number, code in BUILTIN_FORMATS.items()}
     declared = (_plain(node.attrib) for node in tree.iter() if _tag(node) == "numFmt")
-    codes |= {code["numFmtId"]: code["formatCode"] for code in declared if "formatCode" in code}
+    codes |= {
+        code["numFmtId"]: code["formatCode"] for code in declared if 0 < len(code.get("formatCode", "")) <= _FORMAT
+    }
+    if len(codes) > limits().formats:
+        raise TooLarge(Message("workbook_too_many_elements", {"most": limits().formats}))
     used = [_plain(node.attrib).get("numFmtId", "0") for group in tree if _tag(group) == "cellXfs" for node in group]
     names = {str(at): codes.get(number, "General") for at, number in enumerate(used)}
-    dates = frozenset(at for at, code in names.items() if is_date_format(code) and not is_timedelta_format(code))
+    days = {code for code in set(names.values()) if is_date_format(code) and not is_timedelta_format(code)}
+    dates = frozenset(at for at, code in names.items() if code in days)
     percents = frozenset(at for at, code in names.items() if "%" in code)
     durations = frozenset(at for at, code in names.items() if is_timedelta_format(code))
     return Styles(dates, percents, durations, partial(_date, epoch=MAC_EPOCH if old_dates else WINDOWS_EPOCH))
@@ -376,6 +427,10 @@ def _tree(archive: "_Archive", part: str) -> Any:
         content = file.read()
     if content.count(b"<") > 2 * limits().described:
         raise TooLarge(Message("workbook_too_many_elements", {"most": limits().described}))
+    parser, reader = expat.ParserCreate(), _Reader((), Styles(), [])
+    parser.StartElementHandler, parser.EndElementHandler = reader.deeper, reader.higher
+    parser.StartDoctypeDeclHandler = _refuse
+    parser.Parse(content, True)  # a tree that is too deep is never built
     return fromstring(content)
 
 
@@ -388,8 +443,25 @@ def _part(archive: "_Archive", part: str, kind: str) -> Iterator[IO[bytes]]:
         raise TooLarge(Message("workbook_part_too_large", megabytes))
     if info.compress_type not in _PACKED:
         raise InputError(Message("workbook_damaged"))
+    if kind in ("sheet", "strings") and part not in archive.counted:
+        archive.counted.add(part)
+        with archive.zip.open(info) as file:
+            _count(file)
     with archive.zip.open(info) as file:
         yield file
+
+
+def _count(file: IO[bytes]) -> None:
+    """Refuse a part with more tags or values than may be read, before any is: to count takes little of the time."""
+    most, tags, values, shared = limits(), 0, 0, 0
+    while block := file.read(_BLOCK):
+        tags += block.count(b"<")
+        values += block.count(b"</v>")
+        shared += block.count(b"<si")
+        if tags > most.tags:
+            raise TooLarge(Message("workbook_too_many_elements", {"most": most.tags // 2}))
+        if values > most.cells or shared > most.texts:
+            raise TooLarge(Message("sheet_too_large", {"most": most.cells}))
 
 
 def _tag(element: Any) -> str:

@@ -11,19 +11,21 @@ import io
 import math
 import re
 import zipfile
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pfps_ml.core import Fault, InputError, Message, OutputError
+from pfps_ml.core import Fault, InputError, Message, OutputError, TooLarge
 from pfps_ml.domain import INPUTS, Field
 from pfps_ml.domain.synonyms import is_summary
-from pfps_ml.io.cells import check_columns, check_grid, check_rows, guarded, texts, unguard
+from pfps_ml.io.cells import check_columns, check_grid, check_rows, guarded, limits, texts, unguard
 from pfps_ml.io.column_matching import HEAD_ROWS, header_at, joined_header, surely_named, upper_header
 from pfps_ml.io.xlsx_archive import UNCALCULATED, Book, Row, Tab, opened_book, place_of
 
@@ -123,8 +125,13 @@ def _named_tab(book: Book, sheet: str) -> Tab:
 
 def _roster_tab(book: Book, known: frozenset[str]) -> Tab:
     """Return the only sheet that looks like a roster, or the first that has anything on it."""
-    shown = [tab for tab in book.tabs if tab.shown]
-    heads = {tab: [_texts(row) for row in islice(book.rows(tab, []), HEAD_ROWS)] for tab in shown}
+    shown, most, looked_at = [tab for tab in book.tabs if tab.shown], limits().glimpsed, 0
+    heads = dict[Tab, list[list[str]]]()
+    for tab in shown:
+        heads[tab] = [_texts(row) for row in islice(book.rows(tab, []), HEAD_ROWS)]
+        looked_at += sum(map(len, heads[tab]))
+        if looked_at > most:
+            raise TooLarge(Message("sheets_too_large", {"most": most}))
     like = [tab for tab, rows in heads.items() if rows and _looks_like_a_roster(rows, known)]
     if len(like) > 1:
         raise InputError(Message("sheets_ambiguous", {"count": len(like), "sheets": _names(like)}))
@@ -158,7 +165,7 @@ def _table(sheet: str, rows: Sequence[Row], known: frozenset[str], merged: list[
     for row in below:
         _name_uncalculated(sheet, row)
     names = tuple(head.get(place) or f"column_{number}" for number, place in enumerate(places, start=1))
-    columns = [_column([row.cells.get(place) for row in below]) for place in places]
+    columns = list(_columns(below, places))
     no_runners = ([(rows[at + 1].number, " ".join(_texts(rows[at + 1])).strip())] if second else []) + sums
     return Table(
         sheet, names, pa.Table.from_arrays(columns, list(names)), tuple(_merged(below, areas, places)), at,
@@ -233,15 +240,16 @@ def _letters(place: int) -> str:
 
 
 def _merged(rows: Sequence[Row], areas: list[tuple[int, int, int, int]], places: list[int]) -> Iterable[Fault]:
-    if not areas:
-        return
-    for at, row in enumerate(rows):
-        if any(top <= row.number <= bottom and _reaches(left, right, places) for left, top, right, bottom in areas):
-            yield Fault(at, (), "merged_cells")
-
-
-def _reaches(left: int, right: int, places: list[int]) -> bool:
-    return any(left <= place <= right for place in places)
+    """Return a fault for each row that a merged area reaches: few rows may stand beside very many areas."""
+    numbers = np.array([row.number for row in rows], dtype=np.float64)  # a number may have any length
+    order, change = np.argsort(numbers, kind="stable"), np.zeros(len(rows) + 1, dtype=np.int64)
+    reaching = [(top, bottom) for left, top, right, bottom in areas
+                if top <= bottom and bisect_left(places, left) < bisect_right(places, right)]  # fmt: skip
+    tops, bottoms = np.array(reaching, dtype=np.float64).reshape(-1, 2).T
+    np.add.at(change, np.searchsorted(numbers, tops, "left", order), 1)
+    np.add.at(change, np.searchsorted(numbers, bottoms, "right", order), -1)
+    inside = order[np.cumsum(change[:-1]) > 0]
+    return [Fault(int(at), (), "merged_cells") for at in sorted(inside)]
 
 
 def _area(ref: str) -> tuple[int, int, int, int] | None:
@@ -255,6 +263,19 @@ def _texts(row: Row) -> list[str]:
     return [text_of(cell) or "" for _, cell in sorted(row.cells.items())]
 
 
+def _columns(rows: Sequence[Row], places: Iterable[int]) -> Iterator[Any]:
+    """Yield the columns at some places; what is blank, as most cells of a wide table are, costs little."""
+    filled: dict[int, list[tuple[int, Any]]] = {}
+    for at, row in enumerate(rows):
+        for place, cell in row.cells.items():
+            filled.setdefault(place, []).append((at, cell))
+    for place in places:
+        cells: list[Any] = [None] * len(rows)
+        for at, cell in filled.get(place, ()):
+            cells[at] = cell
+        yield _column(cells)
+
+
 def _column(cells: list[Any]) -> Any:
     kinds = {type(cell) for cell in cells if cell is not None and cell != ""}
     values = [None if cell == "" else cell for cell in cells]
@@ -262,7 +283,7 @@ def _column(cells: list[Any]) -> Any:
         return pa.array([None if value is None else int(value) for value in values], pa.int64())
     if len(kinds) == 1 and kinds <= {float, bool, dt.date, dt.datetime}:
         return pa.array(values)
-    return pa.array([text_of(cell) or "" for cell in cells], pa.string())
+    return pa.array(["" if cell is None else text_of(cell) or "" for cell in cells], pa.string())
 
 
 MAX_ROWS = 100_000  # a spreadsheet opens no more in comfort

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pfps_ml.core import Bools, Floats, Ints, Message
-from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field, rules_with
+from pfps_ml.domain import ARMS, BY_NAME, ONSET_FIELDS, Arm, Field, Rule, rules_with
 from pfps_ml.model.prediction import Prediction
 
 _ENOUGH_FIELDS = 0.4  # share of the onset fields below which a risk is little more than an average
@@ -25,6 +25,24 @@ _COUNTS = 1 << 6  # more than there are onset fields
 WITHHOLDING = rules_with("withhold")
 CAUTIONING = (*WITHHOLDING, *rules_with("caution", kind="doubt"), *rules_with("caution", kind="red_flag"),
               *rules_with("caution", kind="unit"), *rules_with("caution", kind="eligibility"))  # fmt: skip
+
+
+def _said_already() -> Bools:
+    """Return of which rules a withholding rule says what they say and more: it reads all of their fields.
+
+    The shape is (withholding, cautioning). A doubt of the diagnosis is of pathways, which a withholding rule does not
+    show.
+    """
+    return np.array([[_says_more(stop, rule) for rule in CAUTIONING] for stop in WITHHOLDING], dtype=bool)
+
+
+def _says_more(stop: Rule, rule: Rule) -> bool:
+    if rule.effect != "caution":
+        return False
+    return rule.kind == "doubt" or (rule.kind == "red_flag" and {*rule.fields} <= {*stop.fields})
+
+
+_SAID_ALREADY = _said_already()
 
 
 class Caution(StrEnum):
@@ -69,15 +87,17 @@ class Cautions:
         fired
             Which rules across fields caution of something, shape (rules, rows).
         """
-        pain = columns["current_knee_pain"] == 1
+        withheld = fired[: len(WITHHOLDING)]
+        fired = fired & ~np.einsum("wr,wc->cr", withheld, _SAID_ALREADY)
+        stopped = withheld.any(axis=0)  # no number is shown, and none is explained
+        pain = (columns["current_knee_pain"] == 1) & ~stopped
         cautioned = np.empty((len(self.messages) - len(fired), len(pain)), dtype=bool)
         fixed, field_count = 2 + len(rare), len(self.risk_fields)
-        cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain, rare
+        cautioned[0], cautioned[1], cautioned[2:fixed] = pain, patients & ~pain & ~stopped, rare & ~stopped
         x = np.array([columns[name] for name in self.fields]).reshape(len(self.fields), len(pain))
-        cautioned[fixed:] = (x < self.low) | (x > self.high)
+        cautioned[fixed:] = ((x < self.low) | (x > self.high)) & ~stopped
         known = field_count - np.isnan(np.array([columns[name] for name in self.risk_fields])).sum(axis=0)
-        silent = pain | fired[: len(WITHHOLDING)].any(axis=0)  # no risk is shown
-        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~silent, known + 1, 0)
+        known_if_few = np.where((known < _ENOUGH_FIELDS * field_count) & ~pain & ~stopped, known + 1, 0)
         return np.array([_bits(fired), known_if_few + _COUNTS * _bits(cautioned)])
 
     def of(self, rules: int, others: int) -> list[Message]:

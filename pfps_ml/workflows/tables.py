@@ -29,10 +29,10 @@ HEADER = ("candidate", "rounds", "value (95 %)", "less ours (95 %)", "fit, s", "
 def show_account(summary: "Summary", out: Path | None = None) -> None:
     """Print how many rows came in and what became of them; `out` is where the scored ones went."""
     table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_row("rows", f"{summary.rows:,}")
-    table.add_row("scored" if out else "can be scored", f"{summary.scored:,}")
-    table.add_row("scored partly" if out else "partly", f"{summary.partly:,}")
-    table.add_row("rejected", f"{summary.rejected:,}")
+    done = "scored" if out else "can be scored"
+    # all three on the first line: who reads no further knows of the rows that were not scored as they came
+    table.add_row("rows", f"{summary.rows:,}: {summary.scored:,} {done}, {summary.partly:,} partly, "
+                          f"{summary.rejected:,} rejected")  # fmt: skip
     for field, count in summary.problems.items():
         table.add_row(f"  for {field}", f"{count:,}")
     Console().print(table)

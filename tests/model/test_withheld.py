@@ -6,6 +6,7 @@ import pytest
 from pfps_ml.batch.rosters import score_roster
 from pfps_ml.domain import ARMS
 from pfps_ml.domain.rules import rules_with
+from pfps_ml.model.wording import CAUTIONING
 from tests.model.test_assess import ask, codes, spoken
 from tests.rosters import cells, roster
 
@@ -136,6 +137,47 @@ def test_a_rule_closes_only_the_arm_that_it_names(bundle):
     assert closed == ["injection"]
 
 
+def found_in_order(fired):
+    return [rule.code for rule in CAUTIONING if rule.code in fired]
+
+
+def test_beside_what_is_withheld_stand_only_cautions_that_add_something(bundle):
+    stops = ["large_effusion_recent", "large_effusion_late", "stiff_and_swollen"]
+    assert codes(ask(bundle, SWOLLEN).as_dict(0)) == stops
+    # another flag, and a number that may be in another unit
+    more = SWOLLEN | {"age_years": 12, "rest_or_night_pain": "yes", "recent_trauma": "no", "worst_pain_mm": 6}
+    assert codes(ask(bundle, more).as_dict(0)) == [
+        "night_pain_of_a_child", "large_effusion_recent", "large_effusion_of_a_child", "stiff_and_swollen",
+        "worst_pain_of_ten",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ({"rest_or_night_pain": "yes", "age_years": 15}, ["night_pain_of_a_child"]),
+        ({"rest_or_night_pain": "yes", "calf_swelling": "yes"}, ["calf_swollen", "pain_at_rest"]),
+        ({"recent_trauma": "yes", "effusion_grade": 2}, ["swollen_after_trauma"]),
+        ({"locking_or_giving_way": "yes", "effusion_grade": 2}, ["locked_and_swollen"]),
+        ({"current_knee_pain": "yes", "weekly_distance_km": 249, "calf_swelling": "yes"}, ["calf_swollen"]),
+    ],
+)
+def test_a_caution_is_not_said_where_a_rule_that_stops_has_said_it(bundle, flags, said):
+    assert codes(ask(bundle, {"age_years": 30, "sex": "male"} | flags).as_dict(0)) == said
+
+
+def test_many_cautions_of_numbers_stand_in_one_row_without_mixing(bundle):
+    row = {"age_years": 69, "sex": "male", "step_rate_spm": 230, "hip_abduction_nm_kg": 4, "knee_extension_nm_kg": 5.5,
+           "weekly_distance_km": 250, "navicular_drop_mm": 0.5, "midfoot_mobility_mm": 1, "akps": 0, "worst_pain_mm": 5,
+           "effusion_grade": 2, "symptom_duration_months": 3, "prior_pfps": "no"} | NEGATIVE  # fmt: skip
+    rows = ask(bundle, {"age_years": 30, "sex": "female"}, row)
+    found = rows.as_dict(1)
+    fired = [rule.code for rule in CAUTIONING if rule.fires(rows.columns)[1]]
+    assert len(fired) > 4 and codes(found)[: len(fired)] == found_in_order(fired)
+    assert codes(found).count("value_beyond_training") > 4
+    assert rows.table(visit=True)["caution_codes"][1] == ", ".join(codes(found))
+
+
 def test_as_many_cautions_as_there_are_stand_in_one_row_without_mixing(bundle):
     everything = OPEN | NEGATIVE | {
         "age_years": 89, "rest_or_night_pain": "yes", "locking_or_giving_way": "yes", "recent_trauma": "yes",
@@ -148,7 +190,8 @@ def test_as_many_cautions_as_there_are_stand_in_one_row_without_mixing(bundle):
     found = rows.as_dict(0)
     expected = [rule.code for rule in rules_with("withhold", "caution") if rule.fires(rows.columns)[0]]
     assert len(expected) > 15
-    assert {code for code in codes(found) if code in {rule.code for rule in rules_with("withhold", "caution")}} == (
-        set(expected) - {"injection_not_asked"}
-    )
+    # the arm is not shown, nothing follows that a doubt could be about, and a doctor is told of the others already
+    silent = {"injection_not_asked", "all_tests_negative", "no_pain_in_loading", "large_effusion", "began_with_trauma",
+              "long_morning_stiffness", "locks_or_gives_way"}  # fmt: skip
+    assert codes(found) == [code for code in found_in_order(expected) if code not in silent]
     assert rows.table(visit=True)["caution_codes"][0] == ", ".join(codes(found))

@@ -52,3 +52,30 @@ def test_a_roster_shows_whom_a_doctor_has_to_see_above_every_risk(page, tmp_path
     assert "R-2" in first and "see a doctor first" in first
     assert "1 to see a doctor first: no risk" in " ".join(page.inner_text("#roster-counts").split())
     assert "0 with knee pain now" in " ".join(page.inner_text("#roster-counts").split())
+
+
+def test_a_contradiction_is_said_at_both_fields_and_there_is_no_answer(page):
+    page.fill("#f-age_years", "12")
+    page.check("[name='f-sex'][value=male]", force=True)
+    page.locator("#f-running_experience_years").evaluate("input => { input.closest('details').open = true; }")
+    page.fill("#f-running_experience_years", "40")
+    page.click("button[type=submit]")
+    page.wait_for_function("() => document.querySelector('#fault-running_experience_years').textContent != ''")
+    assert "running experience" in page.inner_text("#fault-running_experience_years")
+    assert page.is_hidden("#found")
+
+
+def test_a_number_that_may_be_in_another_unit_is_said_first(page):
+    answered(page, OPEN | {"worst_pain_mm": 6})
+    assert any("scale of 0 to 10" in text for text in page.locator("#cautions li").all_inner_texts())
+
+
+def test_of_a_patient_the_pathways_stand_before_the_risk_of_a_new_episode(page):
+    answered(page, OPEN | {"stairs_pain": "yes"})
+    pathways, risk = (page.locator(part).bounding_box() for part in ("#pathways", "#risk"))
+    assert pathways["y"] < risk["y"]
+
+
+def test_beside_what_to_do_first_nothing_is_said_twice(page):
+    answered(page, SWOLLEN)
+    assert page.is_hidden("#cautions")

@@ -138,14 +138,43 @@ def test_a_body_that_is_too_large_is_refused(client):
     assert {endpoint.max_bytes for endpoint in ENDPOINTS.values() if endpoint.media} == {2_000_000, 20_000_000}
 
 
-def test_more_rosters_than_can_wait_are_asked_to_come_again(client):
+def test_a_roster_whose_turn_does_not_come_in_time_is_asked_to_come_again_and_is_not_begun(client):
+    from threading import Event
+
     import anyio
 
     from serving.errors import TooMany
     from serving.microbatch import RosterQueue
 
+    begun, ended, done = Event(), Event(), []
+
+    def in_hand():
+        begun.set()
+        ended.wait()
+
     async def crowded():
-        queue = RosterQueue(max_waiting=0)
+        queue = RosterQueue(patience=0.0)
+        first = queue._thread.submit(in_hand)
+        begun.wait()
+        with pytest.raises(TooMany) as busy:
+            await queue.run(done.append, 1)
+        ended.set()
+        first.result()
+        assert await RosterQueue(patience=60.0).run(len, (1, 2)) == 2
+        return busy.value
+
+    assert anyio.run(crowded).wait > 0 and done == []
+
+
+def test_more_rosters_than_can_wait_are_asked_to_come_again(client):
+    import anyio
+
+    from serving.errors import TooMany
+    from serving.limits import WorkLimits
+    from serving.microbatch import RosterQueue
+
+    async def crowded():
+        queue = RosterQueue(WorkLimits(waiting=0))
         with pytest.raises(TooMany) as busy:
             await queue.run(len, ())
         return busy.value

@@ -8,7 +8,8 @@ import pytest
 
 from pfps_ml.core.errors import InputError, InvalidInput, TooLarge
 from serving.errors import WorkerEnded, error_reply
-from serving.microbatch import RosterWorker, WorkLimits
+from serving.limits import WorkLimits
+from serving.microbatch import RosterWorker
 from tests.serving.client import THEIRS, refusal
 from tests.serving.test_score_roster import GOOD, send
 
@@ -24,12 +25,13 @@ def memory(megabytes):
 
 
 def texts(megabytes):
-    parts = []
-    for _ in range(megabytes):
-        parts.append("x" * (1 << 20))
-        time.sleep(0)
+    parts = [b"x" * (1 << 20) for _ in range(megabytes)]
+    waits(parts)
+
+
+def waits(*_):
     while True:
-        time.sleep(1)
+        signal.pause()  # until it is ended
 
 
 def ends():
@@ -49,8 +51,8 @@ def refuses():
 def worker():
     made = []
 
-    def make(**limits):
-        made.append(RosterWorker(WorkLimits(**limits)))
+    def make(clock=time.monotonic, **limits):
+        made.append(RosterWorker(WorkLimits(**limits), clock))
         return made[-1]
 
     yield make
@@ -73,7 +75,7 @@ def test_what_the_work_raises_reaches_who_asked(worker):
 
 
 def test_work_that_takes_too_much_memory_is_ended_by_a_code_and_the_next_is_done(worker):
-    one = worker(megabytes=50)
+    one = worker(megabytes=50, clock=lambda: 0.0)  # time stands still: what ends the work is its memory
     for work in ((memory, 2_000), (texts, 120)):
         with pytest.raises(TooLarge) as refused:
             one.run(*work)
@@ -82,7 +84,16 @@ def test_work_that_takes_too_much_memory_is_ended_by_a_code_and_the_next_is_done
 
 
 def test_work_that_takes_too_long_is_ended_by_a_code_and_the_next_is_done(worker):
-    one = worker(seconds=3.0)
+    looks = iter([0.0, 30.0, 30.1])  # when the work begins, and at the first two looks at it
+    one = worker(clock=lambda: next(looks, 0.0), seconds=30.0)
+    with pytest.raises(TooLarge) as refused:
+        one.run(waits)
+    assert refused.value.detail.code == "roster_takes_too_long" and next(looks, None) is None
+    assert one.run(process)
+
+
+def test_work_that_nobody_watches_is_ended_by_the_system_once_it_has_used_its_time(worker):
+    one = worker(clock=lambda: 0.0, seconds=1.0)
     with pytest.raises(TooLarge) as refused:
         one.run(spins)
     assert refused.value.detail.code == "roster_takes_too_long"

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from pfps_ml.batch.rosters import score_roster
-from serving.microbatch import WorkLimits
+from serving.limits import WorkLimits
 from serving.roster_routes import MEMORY
 from tests.rosters import EXAMPLE, GOOD
 from tests.serving.client import CANARY, THEIRS, refusal

@@ -17,6 +17,7 @@ def test_a_red_flag_answers_200_with_what_to_do_and_no_number(client):
     assert [rule["code"] for rule in found["withheld"]] == CODES
     assert found["risk"] is found["pathways"] is found["preference"] is found["tests"] is None
     assert found["reasons"] == found["measure_next"] == [] and found["drivers"] == {}
+    assert [caution["code"] for caution in found["cautions"]] == CODES  # nothing is said twice
     assert found["cautions"][0]["text"].startswith("See a doctor within days")
 
 
