@@ -32,8 +32,8 @@ def _limit(default: Any, variable: str, unit: str, what: str, answer: str, most:
 FILES: Mapping[str, int] = {
     "grid": 3_000_000, "characters": 1 << 27, "footer": 1 << 22, "groups": 1_000, "chunks": 20_000,
     "sheet": 160_000_000, "unpacked": 256_000_000, "tags": 12_000_000, "elements": 4_500_000, "idle": 400_000,
-    "markup": 12_000_000, "glimpsed": 30_000, "described": 200_000, "texts": 400_000, "mapping": 200_000,
-    "lines": 2_000_000, "row": 1 << 22, "faults": 100_000,
+    "markup": 12_000_000, "glimpsed": 30_000, "described": 200_000, "texts": 400_000, "mapping": 50_000,
+    "lines": 2_000_000, "row": 1 << 22, "faults": 250_000,
 }  # fmt: skip
 
 
@@ -45,7 +45,7 @@ _NAMES = {
     "sheets": "sheets of a workbook", "groups": "row groups of a Parquet file",
     "footer": "bytes in which a Parquet file describes itself", "characters": "bytes of texts in memory at once",
     "grid": "cells in memory at once, filled or blank", "lines": "lines of a CSV file", "row": "bytes of a line of CSV",
-    "faults": "cells that cannot be read, among some 16,000 rows", "mapping": "bytes of a map of columns",
+    "faults": "cells that cannot be read, in a piece: 16,384 rows, of CSV 2 MB", "mapping": "bytes of a map of columns",
 }  # fmt: skip
 
 

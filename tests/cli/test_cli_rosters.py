@@ -43,7 +43,7 @@ def test_the_squad_is_mapped_loaded_scored_and_mended_at_first_try(pfps, tmp_pat
     mended = (tmp_path / "mend.csv").read_text(encoding="utf-8-sig").replace("x?", "ja").replace(",16.8,", ",1.68,")
     mended = roster(tmp_path, mended.replace(",999,", ",150,"), "mend.csv")
     code, told, _ = pfps("score", mended, "--map", toml, "-o", tmp_path / "mended.csv", *model)
-    assert code == 0 and re.search(r"scored +4\s+scored partly +0\s+rejected +0\b", told)
+    assert code == 0 and re.search(r"^rows +4: 4 scored, 0 partly, 0 rejected\b", told)
     assert PLAYERS == 26 + 4
 
 
@@ -109,7 +109,7 @@ def test_a_club_answers_once_and_its_next_file_is_read_like_the_first(pfps, tmp_
     code, _, error = pfps("map", second, "--like", tmp_path / "map.toml", "-o", tmp_path / "next.toml")
     assert code == 0 and "ASKED" not in error
     code, told, _ = pfps("check", second, "--map", tmp_path / "next.toml")
-    assert code == 0 and re.search(r"can be scored +2", told)
+    assert code == 0 and re.search(r"^rows +2: 2 can be scored,", told)
 
 
 def test_the_newest_answer_of_a_runner_counts_if_that_is_asked_for(pfps, tmp_path, bundle_folder):
