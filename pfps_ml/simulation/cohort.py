@@ -352,8 +352,8 @@ def simulate_treatment(
 ) -> Cohort:
     """Simulate patients, the pathway that a clinic chose for them, and their course until nobody saw them any more.
 
-    The truth has the probability of each outcome at each horizon under every arm: `p_<arm>` is success at 12 weeks,
-    `p_<column>_<arm>` any other.
+    The truth has the probability of each outcome at each horizon under every arm: `p_<arm>` is success at the
+    main horizon, `p_<column>_<arm>` any other.
 
     Parameters
     ----------

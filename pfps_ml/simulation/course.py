@@ -1,10 +1,12 @@
 """Mechanisms of the course: what else the visit asks, how patients fare week by week, and who is seen.
 
-Success at 12 weeks is drawn in `patients`, and nothing here moves it: the course is drawn given that draw.
+Success at the main horizon is drawn in `patients`, and nothing here moves it: the course is drawn given that draw.
 
-* The number that decided success at 12 weeks is a person's latent rank; within success, or without it, the rank lasts.
-* Recovery is a mixture of fast and slow. The share of fast follows from the chance at 12 weeks (so from duration,
-  function and both knees); the rate is then the one that meets that chance. Pain sites lower what is left after it.
+* The number that decided success at the main horizon is a person's latent rank; within success, or without it, the
+  rank lasts.
+* Recovery is a mixture of fast and slow. The share of fast follows from the chance at the main horizon (so from
+  duration, function and both knees); the rate is then the one that meets that chance. Pain sites lower what is left
+  after it.
 * Recovery begins slowly (`slow_start`, weeks lost by week 6). An arm changes how fast patients recover (`lead_*`, weeks
   won by week 6), and little of how many do (`arm_level`).
 * From week 12 on people move between three states from horizon to horizon: not yet well, well, lost again. Losses
@@ -87,7 +89,7 @@ def training_affected(z, function_sd, p):
 
 
 def fast_share(success_probability, p):
-    """Share of the fast among patients like this one, under each arm; always above the chance at 12 weeks."""
+    """Share of the fast among patients like this one, under each arm; always above the chance at the main horizon."""
     at_main = np.log(success_probability / (1 - success_probability))
     usual = at_main[:, :1]
     share = usual + p.fast_log_odds + p.arm_level * (at_main - usual)
@@ -95,7 +97,7 @@ def fast_share(success_probability, p):
 
 
 def unwell_ratio(success_probability, fast_share):
-    """Log of the share of the fast who are not yet well at 12 weeks: what their rate follows from."""
+    """Log of the share of the fast who are not yet well at the main horizon: what their rate follows from."""
     return np.log1p(-success_probability / fast_share)
 
 
@@ -170,7 +172,7 @@ def early_chance(success_probability, fast_share, unwell_ratio, lead_weeks, p):
 
 
 def success_course(success_probability, early_chance, recovery_chance, loss_chance, p):
-    """Probability of success under every arm at every horizon; that of the main one is the chance at 12 weeks."""
+    """Probability of success under every arm at every horizon; at the main one it is the chance that was drawn by."""
     well = success_probability
     before = (well[:, :, None] * early_chance[:, :, ::2] + (1 - well[:, :, None]) * early_chance[:, :, 1::2]).T
     course = [*(each.T for each in before), well]
@@ -198,7 +200,7 @@ def _running_lag(p):
 
 
 def relapse_probability(loss_factor, p):
-    """Probability of a relapse within the horizon after a success at 12 weeks, under every arm."""
+    """Probability of a relapse within the horizon after a success at the main horizon, under every arm."""
     return -np.expm1(-loss_factor * _losses(SUCCESS.main, _WATCHED, p))
 
 
@@ -249,7 +251,7 @@ def lasting_rank(success_u, success_main, arm_at, success_probability):
 
 
 def relapsed(u, course_states, success_main, loss_factor, arm_at, p):
-    """Whether a success at 12 weeks was lost within the horizon after it; 0 for those who were none."""
+    """Whether a success at the main horizon was lost within the horizon after it; 0 for those who were none."""
     lost = (course_states[:, len(_EARLY) :] == LOST).any(axis=1)
     factor = loss_factor[np.arange(len(arm_at)), arm_at]
     last = u < -np.expm1(-factor * _losses(SUCCESS.horizons[-1], _WATCHED, p))

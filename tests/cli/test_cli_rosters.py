@@ -160,5 +160,5 @@ def test_a_squad_is_scored_after_two_answers_in_the_terminal(pfps, tmp_path, bun
     assert code == 0 and terminal.lines == []
     assert "Not read, and passed through: Coach says." in error and "`leave`" in error and "docs/MAPPING.md" in error
     code, told, _ = pfps("score", source, "-o", out, "--map", toml, "--bundle", bundle_folder)
-    assert code == 0 and re.search(r"scored +2\b", told)
+    assert code == 0 and "2 scored" in told
     assert [bool(row["risk_12m"]) for row in cells(out)] == [True, False]  # the second has knee pain now

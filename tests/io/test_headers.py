@@ -46,8 +46,10 @@ def test_a_column_that_looks_like_no_field_is_left_alone(subtests):
 
 def test_every_measured_field_is_recognised_without_its_unit(subtests):
     for field in [
-        field.name for field in INPUTS if field.unit not in ("", "sessions", "points") or "index" in field.name
-    ]:
+        field.name for field in INPUTS
+        if (field.unit not in ("", "sessions", "points", "sites") or "index" in field.name)
+        and field.name != "months_free_this_season"  # does not end with its unit
+    ]:  # fmt: skip
         with subtests.test(field=field):
             assert closest_field(field.rsplit("_", 1)[0]) == field
 

@@ -184,6 +184,7 @@ DECLARED = {
     "pfps_ml/domain/outcomes.py", "pfps_ml/domain/schemas.py", "pfps_ml/core/numbers.py",
     "pfps_ml/domain/dictionary.py", "pfps_ml/domain/spellings.toml", "pfps_ml/domain/claims.toml",
     "pfps_ml/domain/evidence.csv", "pfps_ml/simulation/targets_runners.py", "pfps_ml/simulation/targets_patients.py",
+    "pfps_ml/simulation/targets_course.py", "pfps_ml/simulation/published_trials.py",
     "pfps_ml/model/format1_dictionary.json",
 }  # fmt: skip
 LITERALS = {

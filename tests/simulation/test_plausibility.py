@@ -226,6 +226,9 @@ DERIVED = {
     "BMI, adolescents, mean": {2.6},  # SD of G3-11
     "mobile midfoot (from 11 mm), %": {41, 192},  # 21 of 100 with orthoses and 20 of 92 with exercise
     "lateral tightness, %": {20},  # 1 in 5
+    "who would ever recover within a year, %": {62},  # 0.62
+    "net loss a year in the three months after a programme": {83, 68},  # the interval of C-002
+    "favourable at 5 to 8 years, %": {43},  # 57 % unfavourable
     "pain on squatting, sensitivity that LR+ and LR- imply, %": {90},
     "pain on squatting, specificity that LR+ and LR- imply, %": {50},
     "hip abduction, women to 35, SMD": {0.6},  # the design's
