@@ -12,6 +12,8 @@ from tests.cohorts import written
 
 SIZES = ("-n", "600", "--patients", "200")
 FEW = """
+[split]
+held_out_share = 0.4
 [onset]
 bootstraps = 2
 [pathways]

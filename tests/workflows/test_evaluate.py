@@ -130,7 +130,7 @@ def test_without_a_patient_of_a_club_held_out_there_is_nothing_to_evaluate(frame
     seen = frames.treatment[~split.is_held_out(frames.treatment["club"])].reset_index(drop=True)
     part = replace(frames, treatment=seen, truth_treatment=None)
     quick = replace(config, onset=replace(config.onset, max_trees=10, penalties=(3.0,), bootstraps=2))
-    with pytest.raises(CohortError, match="expected patients of clubs held out from training, got none"):
+    with pytest.raises(CohortError, match="expected at least 3 clubs held out, got 0 of"):
         evaluate(train(part, quick, None, lambda _step: None), part, quick, lambda _step: None)
 
 
