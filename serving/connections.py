@@ -20,6 +20,8 @@ from serving.requests import UNKNOWN_PATH
 
 _CLOSING = [(name.encode(), value.encode()) for name, value in {**HEADERS, "connection": "close"}.items()]
 
+_ENDING = "ending"
+
 
 class Protocol(H11Protocol):
     """One connection, as uvicorn reads it, with deadlines and with errors in our shape."""
@@ -33,7 +35,8 @@ class Protocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take a connection; where there are too many, one that waits makes room."""
         super().connection_made(transport)
-        if len(self.connections) > self.limits.connections and not self._make_room():
+        alive = sum(getattr(one, "_phase", "") != _ENDING for one in self.connections)
+        if alive > self.limits.connections and not self._make_room():
             self._refuse(error_reply(TooMany(math.ceil(self.limits.idle))))
         else:
             self._watch()
@@ -41,7 +44,9 @@ class Protocol(H11Protocol):
     def _make_room(self) -> bool:
         waiting = [one for one in self.connections if one is not self and getattr(one, "_phase", "") == "headers"]
         if waiting:
-            min(waiting, key=lambda one: one._since).transport.abort()  # type: ignore[union-attr]
+            oldest = min(waiting, key=lambda one: one._since)  # type: ignore[union-attr]
+            oldest._phase = _ENDING  # type: ignore[union-attr]  # it is gone in the next turn of the loop only
+            oldest.transport.abort()
         return bool(waiting)
 
     def data_received(self, data: bytes) -> None:

@@ -151,7 +151,8 @@ def _truth_faults(frame: pd.DataFrame, truth: pd.DataFrame | None) -> Iterator[F
         for secret in secrets:
             both = numbers[name].notna().to_numpy()
             pair = numbers[name][both].to_numpy(), secrets[secret].to_numpy()[both]
-            if both.sum() > 2 and pair[0].std() > 0 and abs(np.corrcoef(*pair)[0, 1]) > _COPY:
+            varied = both.sum() > 2 and min(pair[0].std(), pair[1].std()) > 0
+            if varied and abs(np.corrcoef(*pair)[0, 1]) > _COPY:
                 yield _fault(str(name), Message("field_is_the_truth", {"column": str(secret)}))
 
 
