@@ -107,7 +107,9 @@ def fill(page: Any, runner: Mapping[str, Any]) -> None:
         if group.get_attribute("open") is None:
             group.locator("summary").click()
         if field.locator("[type=radio]").count():
-            field.locator(f"[value='{value}']").check(force=True)
+            option = field.locator(f"[value='{value}']")
+            option.evaluate("option => option.scrollIntoView({block: 'center'})")  # from under the bars that stick
+            option.check(force=True)
         else:
             field.locator("input").fill(str(value))
 
