@@ -111,18 +111,17 @@ def missing_by_arm(cohort: Cohort) -> Check:
     if cohort.arm is None:
         return not_applicable("C09", Message("arms_not_recorded"))
     who = entered(cohort)
-    lost, arm = ~cohort.used[who], cohort.arm[who]
-    if lost.sum() < _FEWEST or len(set(arm)) < 2:
+    lost, arm = ~cohort.used[who], np.asarray(cohort.arm)[who]
+    of_arm = pd.Series(lost.astype(float)).groupby(arm)
+    shares = of_arm.mean()[of_arm.size() >= _FEWEST]  # of fewer patients a share says nothing
+    if lost.sum() < _FEWEST or len(shares) < 2:
         return passed("C09", Message("outcomes_missing", {"missing": int(lost.sum()), "rows": len(lost)}))
-    shares = pd.Series(lost.astype(float)).groupby(np.asarray(arm)).mean()
-    counts = pd.Series(lost).groupby(np.asarray(arm)).size()
-    shares = shares[counts >= _FEWEST]
-    gap = float(shares.max() - shares.min()) if len(shares) else 0.0
     reason = Message("outcomes_missing_by_arm", {
         "missing": int(lost.sum()), "rows": len(lost), "least": float(shares.min()), "least_arm": str(shares.idxmin()),
         "most": float(shares.max()), "most_arm": str(shares.idxmax()),
     })  # fmt: skip
-    if gap >= _WARN and _p_of_shares(lost, np.asarray(arm)) < _CHANCE:
+    gap, compared = float(shares.max() - shares.min()), np.isin(arm.astype(str), list(shares.index))
+    if gap >= _WARN and _p_of_shares(lost[compared], arm[compared]) < _CHANCE:
         return (failed if gap >= _FAIL else warned)("C09", reason)
     return passed("C09", reason)
 

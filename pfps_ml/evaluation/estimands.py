@@ -42,6 +42,7 @@ from pfps_ml.evaluation.metrics import LEVEL
 _NAMES = tuple(arm.name for arm in ARMS)
 LARGEST_SHARE = 0.1  # of the patients with less than the floor of a chance: from here on the mean of all is withheld
 FEWEST_CARRIED = 10.0  # patients of an arm, counted by their weights
+OVERLAP_LACKING, TOO_FEW_CARRY = "effect_withheld_overlap", "effect_withheld_few"
 _FOLDS = 5
 # prior precision of a recalibration: of the slope less 1 and of an arm's shift; of each field, per standard deviation
 _OF_PREDICTION, _OF_ARM, _OF_FIELD = 1.0, 1.0, 10.0
@@ -121,7 +122,11 @@ def adjusted_effects(patients: Patients, estimand: Estimand | None = None) -> pd
     CohortError
         If a frame lacks an arm or a row, or anything holds NaN.
     """
-    table = effects_by_estimand(patients)
+    return effects_about(effects_by_estimand(patients), estimand)
+
+
+def effects_about(table: pd.DataFrame, estimand: Estimand | None) -> pd.DataFrame:
+    """Return those effects of `effects_by_estimand` that are about an estimand; see `adjusted_effects`."""
     if estimand is not None:
         return table[table["estimand"] == estimand].reset_index(drop=True)
     of_all = table[table["estimand"] == Estimand.ALL]
@@ -211,8 +216,13 @@ def _withheld(patients: Patients, name: str, estimand: Estimand, carried: float)
     """Return the code of why an effect is withheld: no real chance of both arms, or too few who carry it."""
     chosen = not patients.randomised and estimand != Estimand.OVERLAP
     if chosen and lacking(patients, name, estimand) >= LARGEST_SHARE:
-        return "effect_withheld_overlap"
-    return "effect_withheld_few" if carried < FEWEST_CARRIED else None
+        return OVERLAP_LACKING
+    return TOO_FEW_CARRY if carried < FEWEST_CARRIED else None
+
+
+def withheld_message(code: str) -> Message:
+    """Return why an effect is withheld, with the limit that it fell short of."""
+    return Message(code, {"share": LARGEST_SHARE} if code == OVERLAP_LACKING else {"least": int(FEWEST_CARRIED)})
 
 
 def lacking(patients: Patients, name: str, estimand: Estimand) -> float:
@@ -242,13 +252,16 @@ def _sums(
 
 
 def _jackknife(sums: Floats) -> tuple[float, float, float]:
-    """Return an effect and its interval's limits, from leaving out each clinic; NaN limits where there is one."""
+    """Return an effect and its interval's limits, from leaving out each clinic.
+
+    The limits are NaN where there is one clinic, or where one clinic alone had an arm: nothing then says how clinics
+    differ.
+    """
     total, clinics = sums.sum(axis=0), len(sums)
     effect = float(_effect(total))
     if clinics < 2:
         return effect, float("nan"), float("nan")
     gaps = _effect(total - sums) - effect
-    gaps = gaps[np.isfinite(gaps)]
     half = student_quantile(LEVEL, clinics - 1) * float(np.sqrt((clinics - 1) / clinics * (gaps**2).sum()))
     return effect, effect - half, effect + half
 
@@ -318,6 +331,7 @@ def _folds(groups: NDArray[Any]) -> Ints:
 
 
 __all__ = [
-    "FEWEST_CARRIED", "LARGEST_SHARE", "Patients", "adjusted_effects", "effects_by_estimand", "lacking",
-    "population", "recalibrated", "scaled_fields",
+    "FEWEST_CARRIED", "LARGEST_SHARE", "OVERLAP_LACKING", "TOO_FEW_CARRY", "Patients", "adjusted_effects",
+    "effects_about", "effects_by_estimand", "lacking", "population", "recalibrated", "scaled_fields",
+    "withheld_message",
 ]  # fmt: skip

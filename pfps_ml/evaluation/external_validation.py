@@ -34,6 +34,7 @@ from pfps_ml.evaluation.cohort_figures import (
     resampled,
     whole,
 )
+from pfps_ml.evaluation.estimands import withheld_message
 from pfps_ml.evaluation.metrics import decision_table, thresholds_up_to
 from pfps_ml.evaluation.pathway_validation import (
     ARM_NAMES,
@@ -317,7 +318,7 @@ def expect_effects(validation: Validation) -> None:
         return
     first = held_back.iloc[0]
     arms = list(held_back.loc[held_back["withheld"] == first["withheld"], "arm"])
-    about = {"estimand": str(first["estimand"]), "arms": arms, "why": Message(first["withheld"]).as_dict()}
+    about = {"estimand": str(first["estimand"]), "arms": arms, "why": withheld_message(first["withheld"]).as_dict()}
     raise CohortError(Message("effect_asked_withheld", about))
 
 

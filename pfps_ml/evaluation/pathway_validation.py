@@ -32,7 +32,7 @@ from pfps_ml.evaluation.effects import (
     propensity_counts,
     propensity_overlap,
 )
-from pfps_ml.evaluation.estimands import Patients, adjusted_effects, effects_by_estimand, recalibrated
+from pfps_ml.evaluation.estimands import Patients, effects_about, effects_by_estimand, recalibrated
 from pfps_ml.evaluation.metrics import LEVEL, count_groups, percentiles
 from pfps_ml.evaluation.policy import (
     best_linear_predictor,
@@ -336,10 +336,10 @@ def pathway_tables(
     choices = simple_policies(patients.outcome, patients.eligible)
     grouped = group_effects(**about, count=settings.groups)
     curves, areas = targeting_curves(**about, settings=settings)
+    by_estimand = effects_by_estimand(patients)
     tests = grouped.drop_duplicates("arm").rename(columns=GROUP_TESTS)[["arm", *GROUP_TESTS.values()]]
     tables = {
-        "effects": adjusted_effects(patients, estimand),
-        "estimands": effects_by_estimand(patients),
+        "effects": effects_about(by_estimand, estimand), "estimands": by_estimand,
         "policies": policy_values(patients.y, treated.scores, choices, patients.groups),
         "heterogeneity": best_linear_predictor(**about).merge(tests, how="left"),
         "groups": grouped, "targeting": curves, "areas": areas,

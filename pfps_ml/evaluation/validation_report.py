@@ -17,6 +17,7 @@ from pfps_ml.domain import Estimand, Horizon
 from pfps_ml.evaluation.check_catalogue import CheckVerdict
 from pfps_ml.evaluation.cohort_figures import ARM_LABELS
 from pfps_ml.evaluation.displays import Section, write_report
+from pfps_ml.evaluation.estimands import withheld_message
 from pfps_ml.evaluation.external_validation import AGAINST, Validation
 from pfps_ml.evaluation.metrics import LEVEL
 from pfps_ml.evaluation.pathway_validation import EARNED
@@ -183,9 +184,8 @@ PATHWAY_TEXTS = {
         "Pathways: whom an effect is about",
         "The same effects for all to whom the arm is open, for those who had it (treated), and for the overlap. "
         "Carried is how many patients of the smaller arm tell as much as the weights leave. Naive is the raw "
-        "difference. Where an effect is withheld, its code says why. effect_withheld_overlap: a tenth or more of the "
-        "patients had hardly a chance of one of the two arms. effect_withheld_few: fewer than 10 patients would carry "
-        "it.",
+        "difference. Where an effect is withheld, its code says why: too few patients had a real chance of both arms "
+        "(effect_withheld_overlap), or too few would carry it (effect_withheld_few).",
     ),
     "policies": (
         "Pathways: what choosing by the model is worth",
@@ -426,7 +426,7 @@ def effect_message(row: Mapping[Hashable, Any]) -> Message:
     """Return one mean effect as a sentence: whom it is about, raw beside adjusted, and what was predicted."""
     raw = _with_level(row["naive"], row["naive_low"], row["naive_high"])
     if pd.notna(row["withheld"]):
-        about = {"why": Message(row["withheld"]).as_dict(), "raw": raw, "estimand": str(row["estimand"])}
+        about = {"why": withheld_message(row["withheld"]).as_dict(), "raw": raw, "estimand": str(row["estimand"])}
         return Message("effect_withheld", about)
     place = Message("prediction_inside" if row["predicted_inside"] else "prediction_outside")
     return Message("effect_beside_raw", {

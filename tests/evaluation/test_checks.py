@@ -300,3 +300,10 @@ def test_outcomes_that_are_missing_under_one_arm_fail_and_under_all_alike_do_not
     alike = frame.assign(**{DONE: frame[DONE].mask(frame.index // 3 % 10 == 0)})
     assert said(tmp_path, "C09", alike).verdict == "pass"
     assert said(tmp_path, "C09", frame).verdict == "pass"
+
+
+def test_arms_that_hardly_anybody_had_do_not_stop_the_check_of_missing_outcomes(tmp_path):
+    frame = patients_frame(300, 120).head(12).astype({DONE: float}).assign(arm=["usual_care", "hip", "orthotic"] * 4)
+    frame.loc[:5, DONE] = np.nan
+    frame.loc[6:, DONE] = [0, 1, 0, 1, 0, 1]
+    assert said(tmp_path, "C09", frame).verdict == "pass"

@@ -174,3 +174,10 @@ def test_patients_who_stand_for_others_count_as_many():
     weight = np.where((half.y == 1) & (half.arm == "hip"), 2.0, 1.0)
     assert of_hip(half).loc["all", "effect"] < whole - 0.1
     assert of_hip(replace(half, weight=weight)).loc["all", "effect"] == pytest.approx(whole, abs=0.03)
+
+
+def test_an_arm_that_one_clinic_alone_had_has_an_effect_without_an_interval():
+    patients, *_ = hip_or_usual(400, "one clinic", lambda _: 0.5, lambda _: 0.4, lambda _: 0.0)
+    groups = np.where(patients.arm == "hip", 0, np.arange(400) % 10).astype(object)
+    row = of_hip(replace(patients, groups=groups)).loc["all"]
+    assert np.isfinite(row["effect"]) and row[["low", "high"]].isna().all()
